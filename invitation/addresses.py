@@ -1,0 +1,250 @@
+"""Decide which recipient addresses are accepted, and give them one canonical form.
+
+An address is accepted only if it is delivered to where it reads: the mailbox that a mail server
+gets to hear in ``RCPT TO`` is, letter by letter, the one that was stored. email-validator checks
+the syntax; the rules here stand in front of it, since software on the way (mail libraries, relays)
+decodes, reroutes or rewrites some addresses that the standards allow (CVE-2023-27043,
+CVE-2019-19844, CVE-2026-41259; https://portswigger.net/research/splitting-the-email-atom).
+
+The domain follows IDNA 2008 (RFC 5891) and not IDNA 2003: ``straße.de`` and ``strasse.de`` are two
+domains with two owners. A domain in its ASCII form (``xn--...``) is taken as it is written; in
+its Unicode form it must not pass for another one (UTS #39).
+
+Codes of ``AddressRefused``:
+
+``not_text``              not a string
+``blank``                 nothing was entered
+``too_long``              over 254 characters, or over 64 before the @ (RFC 5321, 4.5.3.1)
+``control_characters``    line break, NUL, bidi or zero-width character, private or unassigned one
+``encoded_word``          ``=?``, which mail libraries decode (RFC 2047)
+``quoted_local_part``     a quotation mark or backslash
+``display_name``          ``Name <address>``
+``comment``               round brackets (RFC 5322, 3.2.2)
+``domain_literal``        an IP address in square brackets
+``several_addresses``     a list, or more than one @
+``routed_address``        ``%``, ``!``, ``|`` or a backtick, by which some mail servers reroute
+``non_ascii_local_part``  would need SMTPUTF8, which few mail servers offer
+``invalid_local_part``    other characters, a misplaced dot, or an unusual first character
+``unreachable_domain``    no dot, or a name that is not of the public internet (RFC 6761)
+``lookalike_domain``      letters of several scripts, or ones that imitate Latin letters
+``unusual_domain``        letters and dots that stand for others (full-width, ligature ...)
+``invalid_domain``        not a domain name
+``invalid_address``       no @, or nothing on one side of it
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+import email_validator
+import idna
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+
+from invitation.exceptions import AddressRefused
+
+LENGTH_MAX = 254
+LOCAL_LENGTH_MAX = 64
+
+#: What people paste around an address. Line breaks are not among it: they are refused.
+_MARGIN = " \t\u00a0\u3000"
+#: Control, format (bidi, zero-width), surrogate, private, unassigned; line and paragraph separator.
+_UNSAFE_CATEGORIES = frozenset(("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"))
+
+_SINGLE = _("Please enter just one e-mail address.")
+_BARE = _("Please enter only the address itself, such as ann@example.org.")
+_LOCAL = _("The part before the @ holds characters that we cannot deliver to.")
+_DOMAIN = _("The domain after the @ is not valid. Please check the spelling.")
+
+#: What an address must not hold anywhere; the first match names the code.
+_FORBIDDEN: tuple[tuple[re.Pattern[str], str, Promise], ...] = (
+    (re.compile(r"=\?"), "encoded_word", _LOCAL),
+    (re.compile(r'["\\]'), "quoted_local_part", _("Please leave out quotation marks.")),
+    (re.compile(r"[<>]"), "display_name", _BARE),
+    (re.compile(r"[()]"), "comment", _BARE),
+    (re.compile(r"[\[\]]"), "domain_literal", _("Please use a domain name after the @.")),
+    (re.compile(r"[,;]|@[^@]*@"), "several_addresses", _SINGLE),
+    (re.compile(r"[%!|`]"), "routed_address", _LOCAL),
+)
+
+#: A dot-atom (RFC 5322, 3.2.3) that begins as names do. Other first characters are options and
+#: pipes to a mail server (-f, /dev/null) or formulas to a spreadsheet (=1+1), not mailboxes.
+_LOCAL_PART = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.#$&'*+/=?^{}~-]*")
+
+#: Scripts that one label may combine (UTS #39, 5.2, "highly restrictive").
+_SCRIPTS_TOGETHER = (
+    frozenset(("LATIN", "CJK", "HIRAGANA", "KATAKANA")),
+    frozenset(("LATIN", "CJK", "HANGUL")),
+    frozenset(("LATIN", "CJK", "BOPOMOFO")),
+)
+#: Characters whose names do not begin with their script ("" goes with every script).
+_SCRIPT_OF = {
+    **dict.fromkeys("-0123456789\u00b7\u30fc", ""),
+    "\u3005": "CJK",
+    **{chr(0x6F0 + digit): "ARABIC" for digit in range(10)},
+}
+_LATIN = re.compile("[\u0000-\u024f\u1e00-\u1eff]")
+#: Japanese characters that pass for a dot or a slash between Latin letters.
+_PUNCTUATION_LIKE = frozenset("\u30fb\u30ce")
+#: Letters that pass for plain Latin ones, by script (after Chromium's IDN spoof checker).
+_LATIN_LIKE = (
+    frozenset("abcdefghijklmnopqrstuvwxyz\u0131\u0237\u0185-0123456789"),
+    frozenset("асԁеһіјӏорԛѕԝхуъЬҽпгѵѡ-0123456789"),
+    frozenset("αικνρυωηοτ-0123456789"),
+    frozenset("ագզէլհյոսւօ-0123456789"),
+)
+
+
+def clean(text: object) -> str:
+    """Return the address as it is stored and mailed to, or raise ``AddressRefused``.
+
+    The local part stays as typed; the domain becomes its lower-case ASCII form (A-labels). The
+    result is stable: ``clean(clean(text)) == clean(text)``.
+    """
+    if not isinstance(text, str):
+        raise AddressRefused(_BARE, code="not_text")
+    address = text.strip(_MARGIN)
+    if not address:
+        raise AddressRefused(_("Please enter an e-mail address."), code="blank")
+    _check_length(address, LENGTH_MAX)
+    if any(unicodedata.category(char) in _UNSAFE_CATEGORIES for char in address):
+        message = _("The address holds an invisible character. Please type it by hand.")
+        raise AddressRefused(message, code="control_characters")
+    for pattern, code, message in _FORBIDDEN:
+        if pattern.search(address):
+            raise AddressRefused(message, code=code)
+    local, _at, domain = address.partition("@")
+    if not local or not domain:
+        raise AddressRefused(_BARE, code="invalid_address")
+    _check_local_part(local)
+    cleaned = f"{local}@{_clean_domain(domain)}"
+    _check_length(cleaned, LENGTH_MAX)  # again, as the ASCII form of a domain is longer
+    return cleaned
+
+
+def canonical(email: object) -> str:
+    """Return what addresses are compared by: the cleaned address in lower case, all ASCII.
+
+    Nothing is folded away (no dots, no ``+tag``): only the mail server of the domain knows
+    which spellings are one mailbox. Raises ``AddressRefused``.
+    """
+    return clean(email).lower()
+
+
+def same(a: object, b: object) -> bool:
+    """Tell whether both are one address, exactly; a blank or refused one equals nothing."""
+    try:
+        return canonical(a) == canonical(b)
+    except AddressRefused:
+        return False
+
+
+def display(email: str) -> str:
+    """Return the address for people: with a Unicode domain, if that is not confusable.
+
+    The Unicode form is used only if ``clean()`` leads from it back to the same address; everything
+    else is returned unchanged.
+    """
+    local, _at, domain = email.rpartition("@")
+    if "xn--" not in domain:
+        return email
+    try:
+        readable = f"{local}@{idna.decode(domain)}"
+        return readable if clean(readable) == email else email
+    except (idna.IDNAError, AddressRefused):
+        return email
+
+
+def _check_length(text: str, limit: int) -> None:
+    """Refuse a text of more than ``limit`` characters."""
+    if len(text) > limit:
+        message = _("The address is too long: %(limit)d characters are allowed here.")
+        raise AddressRefused(message, code="too_long", params={"limit": limit})
+
+
+def _check_local_part(local: str) -> None:
+    """Refuse a local part that is not ASCII, or that a mail server might not take as it is."""
+    if not local.isascii():
+        message = _("Letters such as é, ß or я cannot be used before the @.")
+        raise AddressRefused(message, code="non_ascii_local_part")
+    _check_length(local, LOCAL_LENGTH_MAX)
+    if not _LOCAL_PART.fullmatch(local) or local.endswith(".") or ".." in local:
+        raise AddressRefused(_LOCAL, code="invalid_local_part")
+
+
+def _clean_domain(domain: str) -> str:
+    """Return the domain as lower-case A-labels, or raise ``AddressRefused``."""
+    if not domain.isascii():
+        domain = _fold(domain)
+    labels = domain.lower().split(".")
+    if len(labels) < 2 or labels[-1] in email_validator.SPECIAL_USE_DOMAIN_NAMES:
+        message = _("Mail cannot reach that domain. Please enter an address of the internet.")
+        raise AddressRefused(message, code="unreachable_domain")
+    try:
+        # The local part is checked already; "a" keeps it out of the library's normalisation.
+        result = email_validator.validate_email(
+            f"a@{domain}",
+            allow_smtputf8=False,
+            allow_quoted_local=False,
+            allow_domain_literal=False,
+            allow_display_name=False,
+            check_deliverability=False,
+            globally_deliverable=True,
+            test_environment=False,
+        )
+    except email_validator.EmailNotValidError as error:
+        raise AddressRefused(_DOMAIN, code="invalid_domain") from error
+    if any(_is_lookalike(label, labels[-1]) for label in labels if not label.isascii()):
+        message = _("The domain after the @ imitates another one. Please check the spelling.")
+        raise AddressRefused(message, code="lookalike_domain")
+    return result.ascii_domain.lower()
+
+
+def _fold(domain: str) -> str:
+    """Return the domain in lower case, composed (NFC), or raise ``AddressRefused``.
+
+    UTS #46 would go on and replace full-width letters and ligatures. Each letter is lowered by
+    itself, since ``str.lower()`` makes a final sigma, which is another letter in IDNA 2008. The
+    Kelvin sign is the one that Unicode itself lowers to an ASCII letter.
+    """
+    folded = unicodedata.normalize("NFC", "".join(char.lower() for char in domain))
+    try:
+        mapped = idna.uts46_remap(folded, std3_rules=False)
+    except idna.IDNAError as error:
+        raise AddressRefused(_DOMAIN, code="invalid_domain") from error
+    if mapped != folded or "\N{KELVIN SIGN}" in domain:
+        message = _("Please type the domain after the @ with ordinary letters and dots.")
+        raise AddressRefused(message, code="unusual_domain")
+    return folded
+
+
+def _is_lookalike(label: str, top_level: str) -> bool:
+    """Tell whether a Unicode label mixes scripts, or consists of Latin-like letters only.
+
+    Under a top-level domain in the same script (``.рф``) nobody expects Latin letters.
+    """
+    scripts = {_script(char) for char in label} - {""}
+    if "PHONETIC" in scripts:
+        return True
+    if "LATIN" in scripts and not _PUNCTUATION_LIKE.isdisjoint(label):
+        return True
+    if len(scripts) > 1 and not any(scripts <= allowed for allowed in _SCRIPTS_TOGETHER):
+        return True
+    return top_level.isascii() and any(letters.issuperset(label) for letters in _LATIN_LIKE)
+
+
+def _script(char: str) -> str:
+    """Return the script of a character by its Unicode name ("" for digits and hyphens).
+
+    Python knows no script property. What has a name of another kind counts as a script of its own
+    and so is refused in company, as combining accents are. Latin is what languages are written
+    with: small letters up to Latin Extended-B, and Latin Extended Additional (UTS #39, 3.1).
+    """
+    if char in _SCRIPT_OF:
+        return _SCRIPT_OF[char]
+    name = unicodedata.name(char, "UNNAMED")
+    script = name.partition(" ")[0].partition("-")[0]
+    if script == "LATIN" and not (name.startswith("LATIN SMALL") and _LATIN.match(char)):
+        return "PHONETIC"
+    return script

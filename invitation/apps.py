@@ -1,0 +1,30 @@
+"""Wire the app: the only place where importing is followed by doing."""
+
+from __future__ import annotations
+
+import logging
+
+from django.apps import AppConfig
+from django.core import checks as django_checks
+from django.utils.translation import gettext_lazy as _
+
+
+class InvitationConfig(AppConfig):
+    """Configure ``invitation``."""
+
+    name = "invitation"
+    verbose_name = _("Invitations")
+    default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        """Register the checks, follow accounts, and keep keys out of the logs."""
+        from invitation import checks, masking
+        from invitation.backends import receivers
+
+        for check in checks.CHECKS:
+            django_checks.register(check, "invitation")
+        receivers.connect()
+        for name in masking.LOGGERS:
+            logger = logging.getLogger(name)
+            if not any(isinstance(known, masking.KeyFilter) for known in logger.filters):
+                logger.addFilter(masking.KeyFilter())

@@ -1,0 +1,1 @@
+"""Gate a registration host: one folder per workflow, chosen by an ``include()``."""

@@ -1,0 +1,141 @@
+"""Gate a registration view and tie the account to the invitation.
+
+The mixin knows no host. It expects a class-based form view with ``registration_allowed()``,
+asked before anything is shown, and ``register(form)``, which makes and returns the account.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib.auth import get_user_model
+from django.contrib.auth.decorators import login_not_required
+from django.db import IntegrityError, transaction
+from django.forms import BaseForm
+from django.http import HttpRequest, HttpResponseBase
+from django.utils.decorators import method_decorator
+from django.utils.functional import cached_property
+
+from invitation import flows, gate, masking, sites, texts, visitor
+from invitation.conf import conf
+from invitation.exceptions import AddressMismatch, KeyRefused
+
+
+def email_field_name() -> str:
+    """Return what the user model calls its e-mail address, and so the form's field."""
+    return get_user_model().get_email_field_name()
+
+
+def bind_email(form: BaseForm, opened: flows.Opened | None) -> None:
+    """Fill in the invited address, and lock the field where only that one may register.
+
+    The lock is for the eye: what holds is ``Opened.admits``, asked again by ``flows.claim``.
+    """
+    field = form.fields.get(email_field_name())
+    if field is None or opened is None or not opened.invitation.email:
+        return
+    form.initial.setdefault(email_field_name(), opened.invitation.email)
+    if conf.INVITE_MODE and conf.INVITATION_EMAIL_POLICY == "exact":
+        field.widget.attrs["readonly"] = True
+
+
+@method_decorator(login_not_required, name="dispatch")
+class InvitationRegistrationMixin:
+    """Let only the holder of a valid invitation key register, once, with the right address."""
+
+    request: HttpRequest
+
+    @cached_property
+    def carried(self) -> flows.Opened | KeyRefused:
+        """Give the invitation that the visitor carries, or why he carries none; one query."""
+        try:
+            return gate.open_carried(self.request)
+        except KeyRefused as refusal:
+            return refusal
+
+    @property
+    def opened(self) -> flows.Opened | None:
+        """Give the invitation that the visitor carries, or ``None``."""
+        return self.carried if isinstance(self.carried, flows.Opened) else None
+
+    def host_allows(self) -> bool:
+        """Tell whether the host would let this request register, invitations aside."""
+        return bool(super().registration_allowed())  # type: ignore[misc]
+
+    def registration_allowed(self) -> bool:
+        """Tell whether this request may register: the gate."""
+        return self.host_allows() and (self.opened is not None or not conf.INVITE_MODE)
+
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        """Say why a key does not open registration, or let the host go on."""
+        masking.conceal_request(request)
+        if not self.registration_allowed() and self.host_allows():
+            assert isinstance(self.carried, KeyRefused)
+            # A missing page is not what this is: the page is there, but not for everybody.
+            status = 403 if self.carried.code == "no_key" else None
+            return gate.refuse(request, self.carried, status=status)
+        response: HttpResponseBase = super().dispatch(request, *args, **kwargs)  # type: ignore[misc]
+        gate.protect(response)
+        if self.opened is not None and gate.given_key(request) and request.method == "GET":
+            # The pages that follow know the key then, however the form is posted.
+            gate.remember(request, response, self.opened.key)
+        return response
+
+    def get_form(self, form_class: type[BaseForm] | None = None) -> BaseForm:
+        """Return the host's form with the invited address in it."""
+        form: BaseForm = super().get_form(form_class)  # type: ignore[misc]
+        bind_email(form, self.opened)
+        return form
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        """Return the host's context, who invites, and the key for templates of 1.0."""
+        invitation = self.opened.invitation if self.opened else None
+        kwargs.setdefault("invitation_key", self.opened.key if self.opened else "")
+        kwargs.setdefault("invitation", invitation)
+        kwargs.setdefault("expires_at", invitation.expires_at if invitation else None)
+        kwargs.setdefault(
+            "inviter_name", texts.inviter_name(invitation.from_user) if invitation else ""
+        )
+        kwargs.setdefault("site", sites.get_site(sites.current_site_id(self.request)))
+        context: dict[str, Any] = super().get_context_data(**kwargs)  # type: ignore[misc]
+        return context
+
+    def create_account(self, form: Any) -> Any:
+        """Make and return the account; runs inside the transaction that claims the invitation."""
+        return super().register(form)  # type: ignore[misc]
+
+    def register(self, form: Any) -> Any:
+        """Claim the invitation and make the account: both or neither."""
+        email = form.cleaned_data.get(email_field_name()) or ""
+        opened = self.opened
+        if opened is not None and (conf.INVITE_MODE or opened.admits(email)):
+            try:
+                return flows.claim(opened, lambda: self.create_account(form), email=email)
+            except KeyRefused:
+                if conf.INVITE_MODE:
+                    raise
+        with transaction.atomic():
+            return self.create_account(form)
+
+    def form_valid(self, form: Any) -> HttpResponseBase:
+        """Register, or say what came in between: never an error page for losing a race."""
+        try:
+            response: HttpResponseBase = super().form_valid(form)  # type: ignore[misc]
+        except AddressMismatch as error:
+            form.add_error(email_field_name(), str(error))
+            return self.form_invalid(form)
+        except KeyRefused as refusal:
+            return gate.refuse(self.request, refusal)
+        except IntegrityError:
+            # Somebody has taken the name since the form was checked: now the form knows.
+            checked = self.get_form()
+            if checked.is_valid():
+                raise
+            return self.form_invalid(checked)
+        visitor.forget(response)
+        return response
+
+    def form_invalid(self, form: Any) -> HttpResponseBase:
+        """Show the form again with what is wrong."""
+        response: HttpResponseBase = super().form_invalid(form)  # type: ignore[misc]
+        return response

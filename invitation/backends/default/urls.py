@@ -1,0 +1,9 @@
+"""Include this, or ``invitation.urls``, to gate redux's two-step registration."""
+
+from registration.backends.default.urls import urlpatterns as redux_urlpatterns
+
+from invitation import routes
+from invitation.backends.default.views import RegistrationView
+from invitation.backends.redux import gated
+
+urlpatterns = [*routes.urlpatterns, *gated(redux_urlpatterns, RegistrationView.as_view())]

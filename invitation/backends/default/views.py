@@ -1,0 +1,13 @@
+"""Register in two steps: an inactive account, and a mail with its activation link."""
+
+from __future__ import annotations
+
+from registration.backends.default import views as redux
+
+from invitation.backends.redux import ActivationMailMixin, ReduxMixin
+
+
+class RegistrationView(ActivationMailMixin, ReduxMixin, redux.RegistrationView):
+    """Let the holder of a valid invitation key register; the account wants activation."""
+
+    mails_activation = redux.RegistrationView.SEND_ACTIVATION_EMAIL

@@ -1,0 +1,48 @@
+"""Follow what becomes of the accounts that came by invitation.
+
+Connected by ``apps.py``. Imports nothing of redux that reads settings or the user model.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.apps import apps
+from django.contrib.auth import get_user_model
+from django.db.models.signals import post_save, pre_delete
+
+from invitation import flows
+
+
+def connect() -> None:
+    """Connect the receivers, those of redux where it is installed."""
+    pre_delete.connect(
+        release_invitation, sender=get_user_model(), dispatch_uid="invitation.release"
+    )
+    if not apps.is_installed("registration"):
+        return
+    from registration import signals
+
+    for signal, uid in ((signals.user_activated, "activated"), (signals.user_approved, "approved")):
+        signal.connect(record_activation, dispatch_uid=f"invitation.{uid}")
+    for name in ("RegistrationProfile", "SupervisedRegistrationProfile"):
+        profile = apps.get_model("registration", name)
+        post_save.connect(
+            record_profile, sender=profile, dispatch_uid=f"invitation.{name.lower()}"
+        )
+
+
+def release_invitation(sender: Any, instance: Any, **kwargs: Any) -> None:
+    """Give the invitation back when an account is deleted that was never usable."""
+    flows.release(instance)
+
+
+def record_activation(sender: Any, user: Any, **kwargs: Any) -> None:
+    """Note that the account can be used, if it can: an unapproved one cannot yet."""
+    flows.activate(user)
+
+
+def record_profile(sender: Any, instance: Any, **kwargs: Any) -> None:
+    """Note an activation that redux sends no signal for, such as its admin action's."""
+    if instance.activated:
+        flows.activate(instance.user)

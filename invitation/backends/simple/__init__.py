@@ -1,0 +1,1 @@
+"""Register in one step: redux's simple workflow behind the invitation gate."""

@@ -1,0 +1,9 @@
+"""Include this to let the mailed invitation take the place of the activation mail."""
+
+from registration.backends.default.urls import urlpatterns as redux_urlpatterns
+
+from invitation import routes
+from invitation.backends.redux import gated
+from invitation.backends.verified.views import RegistrationView
+
+urlpatterns = [*routes.urlpatterns, *gated(redux_urlpatterns, RegistrationView.as_view())]

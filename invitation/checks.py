@@ -1,0 +1,3 @@
+"""Check the set-up of a site; see below."""
+
+CHECKS: tuple = ()

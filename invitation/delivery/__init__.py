@@ -1,0 +1,1 @@
+"""Bring an invitation out of the house; choose how with INVITATION_DELIVERY."""

@@ -1,0 +1,169 @@
+"""Write an invitation as a mail and hand it to Django's mail backend."""
+
+from __future__ import annotations
+
+import smtplib
+from datetime import timedelta
+from typing import Any
+
+from django.conf import settings
+from django.core import mail as django_mail
+from django.core.mail import EmailMultiAlternatives
+from django.template.loader import render_to_string
+from django.urls import reverse
+from django.utils import formats, timezone, translation
+
+from invitation import addresses, keys, sites, texts
+from invitation.conf import conf
+from invitation.delivery.base import BaseDelivery
+from invitation.exceptions import AddressRefused, DeliveryFailed
+from invitation.models import InvitationEmail, InvitationKey
+
+#: Refusals that are about the site's set-up and not about one mail.
+SET_UP_ERRORS = (
+    smtplib.SMTPAuthenticationError,
+    smtplib.SMTPConnectError,
+    smtplib.SMTPHeloError,
+    smtplib.SMTPSenderRefused,
+)
+
+
+class EmailDelivery(BaseDelivery):
+    """Send invitations with the site's mail settings, EMAIL_* or MAILERS."""
+
+    #: Seconds that a mail server may take for one answer where the site has set no timeout.
+    timeout: float = 10
+    #: The alias in MAILERS, from Django 6.1 on.
+    mailer: str = "default"
+
+    subject_template_name = "invitation/invitation_email_subject.txt"
+    text_template_name = "invitation/invitation_email.txt"
+    html_template_name = "invitation/invitation_email.html"
+
+    def send(self, mail: InvitationEmail) -> None:
+        """Send this mail; the link is derived here and is stored nowhere."""
+        message = self.get_message(mail)
+        connection = self.get_connection()
+        try:
+            sent = connection.send_messages([message])
+        except (smtplib.SMTPException, OSError) as error:
+            # A mail server may quote the mail it refuses, link and all.
+            reason = keys.conceal(_explain(error))[:500]
+            raise DeliveryFailed(reason, permanent=_is_permanent(error)) from error
+        if not sent:
+            raise DeliveryFailed("The mail backend reported that it sent nothing.")
+
+    def get_connection(self) -> Any:
+        """Return the site's mail connection, with a timeout in any case.
+
+        Django's EMAIL_TIMEOUT is ``None`` by default: a server that hangs would hang the
+        member's request with it, for ever.
+        """
+        mailers = getattr(django_mail, "mailers", None)  # new in Django 6.1
+        connection: Any = (
+            mailers[self.mailer] if mailers is not None else django_mail.get_connection()
+        )
+        if getattr(connection, "timeout", self.timeout) is None:
+            connection.timeout = self.timeout
+        return connection
+
+    def get_message(self, mail: InvitationEmail) -> EmailMultiAlternatives:
+        """Return the finished message in the recipient's language."""
+        invitation = mail.invitation
+        with translation.override(invitation.language or settings.LANGUAGE_CODE):
+            context = self.get_context(invitation)
+            # A subject is one line, whatever a template or a site's name makes of it.
+            subject = " ".join(render_to_string(self.subject_template_name, context).split())
+            message = EmailMultiAlternatives(
+                subject=subject,
+                body=render_to_string(self.text_template_name, context),
+                to=[invitation.email],
+                reply_to=self.get_reply_to(invitation),
+                headers=self.get_headers(mail),
+            )
+            message.attach_alternative(
+                render_to_string(self.html_template_name, context), "text/html"
+            )
+        return message
+
+    def get_headers(self, mail: InvitationEmail) -> dict[str, str]:
+        """Return the extra headers; a mail keeps its Message-ID over all attempts."""
+        # RFC 3834, section 5: keeps vacation responders from answering.
+        headers = {"Auto-Submitted": "auto-generated"}
+        if mail.message_id:
+            headers["Message-ID"] = mail.message_id
+        return headers
+
+    def get_reply_to(self, invitation: InvitationKey) -> list[str]:
+        """Return the inviter's address if the site wants it shown and it can take mail."""
+        if not conf.INVITATION_REPLY_TO_INVITER or invitation.from_user is None:
+            return []
+        inviter = invitation.from_user
+        try:
+            return [addresses.clean(getattr(inviter, inviter.get_email_field_name(), ""))]
+        except AddressRefused:
+            return []
+
+    def get_context(self, invitation: InvitationKey) -> dict[str, Any]:
+        """Return what the three templates may use; ``docs/templates.rst`` lists it."""
+        site = sites.get_site(invitation.site_id)
+        path = reverse("invitation_invited", kwargs={"invitation_key": invitation.mail_key})
+        url = sites.absolute(path, invitation.site_id)
+        return {
+            "invitation": invitation,
+            "invitation_key": invitation.mail_key,
+            "invitation_url": url,
+            "decline_url": f"{url}?answer=no",
+            "inviter_name": texts.inviter_name(invitation.from_user),
+            "recipient_name": texts.plain_name(invitation.recipient_name),
+            "note": invitation.note,
+            "expires_at": invitation.expires_at,
+            "expiration_date": _date_in_words(invitation),
+            "expiration_days": _days_left(invitation),
+            "site": site,
+            "site_name": site.name,
+            "base_url": sites.base_url(invitation.site_id),
+        }
+
+
+def _date_in_words(invitation: InvitationKey) -> str:
+    """Return the exact end in the active language, with the site's time zone."""
+    moment = invitation.expires_at
+    if moment is None:
+        return ""
+    if timezone.is_naive(moment):
+        return formats.date_format(moment, "DATETIME_FORMAT")
+    local = timezone.localtime(moment, timezone.get_default_timezone())
+    return f"{formats.date_format(local, 'DATETIME_FORMAT')} ({local.tzname()})"
+
+
+def _days_left(invitation: InvitationKey) -> int | None:
+    """Return how many days remain, a begun one as a whole one."""
+    if invitation.expires_at is None:
+        return None
+    left = invitation.expires_at - timezone.now()
+    return max(0, -(-left // timedelta(days=1)))
+
+
+def _explain(error: Exception) -> str:
+    """Return the mail server's own words, or the error's, in one line."""
+    if isinstance(error, smtplib.SMTPRecipientsRefused):
+        answers = [_answer(code, text) for code, text in error.recipients.values()]
+        return "; ".join(answers)
+    if isinstance(error, smtplib.SMTPResponseException):
+        return _answer(error.smtp_code, error.smtp_error)
+    return f"{type(error).__name__}: {error}"
+
+
+def _answer(code: int, text: bytes | str) -> str:
+    words = text.decode("utf-8", "replace") if isinstance(text, bytes) else text
+    return " ".join(f"{code} {words}".split())
+
+
+def _is_permanent(error: Exception) -> bool:
+    """Tell whether the server refused this very mail for good (RFC 5321, 4.2.1)."""
+    if isinstance(error, smtplib.SMTPRecipientsRefused):
+        return all(code >= 500 for code, _ in error.recipients.values())
+    if isinstance(error, SET_UP_ERRORS):
+        return False
+    return isinstance(error, smtplib.SMTPResponseException) and error.smtp_code >= 500

@@ -1,0 +1,85 @@
+"""Expire and delete invitations in batches."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db import transaction
+from django.utils import timezone
+
+from invitation import signals
+from invitation.conf import conf
+from invitation.flows.announcing import announce
+from invitation.flows.opening import release_all
+from invitation.models import Acceptance, InvitationKey, InvitationQuota
+
+#: Rows that one step of cleanup works on: it bounds both memory and how long locks are held.
+BATCH_SIZE = 1000
+
+
+def expire(batch_size: int = BATCH_SIZE, now: datetime | None = None) -> int:
+    """Mark what ran out, give its quota back, return how many were marked.
+
+    Works in batches, each in its own short transactions, and may run beside registrations and
+    beside itself. Before that, uses are released whose account is gone without a trace.
+    """
+    now = now or timezone.now()
+    release_all(Acceptance.objects.unactivated().filter(user=None))
+    marked = 0
+    refund = conf.INVITATION_REFUND_EXPIRED
+    overdue = InvitationKey.objects.overdue(now).order_by("pk")
+    last = 0
+    while batch := _next_batch(overdue, last, batch_size):
+        last = batch[-1]
+        with transaction.atomic():
+            expired = InvitationKey.objects.expire(batch, now, refund=refund)
+            if expired:
+                announce(signals.invitations_expired, invitation_ids=expired)
+        marked += len(expired)
+    _refund(batch_size)
+    return marked
+
+
+def _refund(batch_size: int) -> None:
+    """Give back what expired invitations hold, also what a run before this one left over.
+
+    Not in the transaction that marks them: inviting locks the quota before the slot, marking
+    frees the slot, and together the two could block each other.
+    """
+    status = InvitationKey.Status.EXPIRED
+    holding = InvitationKey.objects.filter(status=status, quota_held__gt=0).order_by("pk")
+    last = 0
+    while batch := _next_batch(holding, last, batch_size):
+        last = batch[-1]
+        with transaction.atomic():
+            InvitationQuota.objects.refund(InvitationKey.objects.give_up_quota(batch))
+
+
+def purge(batch_size: int = BATCH_SIZE, now: datetime | None = None) -> int:
+    """Delete what ended unused longer ago than INVITATION_RETENTION_DAYS; return how many."""
+    before = (now or timezone.now()) - timedelta(days=conf.INVITATION_RETENTION_DAYS)
+    ended = InvitationKey.objects.disposable(before).order_by("pk")
+    deleted = 0
+    last = 0
+    while batch := _next_batch(ended, last, batch_size):
+        last = batch[-1]
+        with transaction.atomic():
+            deleted += InvitationKey.objects.purge(batch, before)
+    return deleted
+
+
+def count_cleanup(now: datetime | None = None) -> tuple[int, int]:
+    """Return how many invitations ``expire`` would mark and ``purge`` would then delete."""
+    now = now or timezone.now()
+    before = now - timedelta(days=conf.INVITATION_RETENTION_DAYS)
+    overdue = InvitationKey.objects.overdue(now)
+    deleted = InvitationKey.objects.disposable(before, settled=False).count()
+    if before >= now:
+        # What is marked now has ended now: without retention it goes in the same run.
+        deleted += overdue.filter(uses=0).count()
+    return overdue.count(), deleted
+
+
+def _next_batch(rows: Any, after: int, size: int) -> list[int]:
+    return list(rows.filter(pk__gt=after).values_list("pk", flat=True)[:size])

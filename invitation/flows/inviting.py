@@ -1,0 +1,197 @@
+"""Invite, address, resend and revoke."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+from django.utils.translation import get_language
+
+from invitation import addresses, signals, sites, texts
+from invitation.conf import conf
+from invitation.exceptions import (
+    InvitationError,
+    InvitingForbidden,
+    MailTooSoon,
+    NotPending,
+    OwnAddress,
+    QuotaExceeded,
+)
+from invitation.flows.announcing import announce
+from invitation.flows.ending import end
+from invitation.flows.mailing import ask_for_mail, queue_mail
+from invitation.models import InvitationKey, InvitationQuota, make_slot
+
+#: Rounds of "make a new one, or renew the open one" while others open and end it meanwhile.
+INVITE_ROUNDS = 5
+
+
+@dataclass(frozen=True)
+class Invited:
+    """Say what ``invite`` did."""
+
+    invitation: InvitationKey
+    #: ``False`` if an open invitation to the same address was renewed instead.
+    created: bool
+    #: ``False`` if a mail was asked for within the cool-down and no other one is sent.
+    mailed: bool
+
+
+def may_invite(user: Any) -> bool:
+    """Tell whether this person may invite at all, his quota aside."""
+    if not (user.is_authenticated and user.is_active):
+        return False
+    permission = conf.INVITATION_PERMISSION
+    return permission is None or user.has_perm(permission)
+
+
+def remaining_invitations(user: Any) -> int | None:
+    """Return how many invitations this member may still make; ``None`` is unlimited."""
+    if not user.is_authenticated:
+        return 0
+    return InvitationQuota.objects.remaining(user, conf.invitations_per_user(user))
+
+
+def invite(
+    inviter: Any,
+    email: str,
+    *,
+    recipient_name: str = "",
+    note: str = "",
+    language: str = "",
+    site_id: int | None = None,
+    data: Mapping[str, Any] | None = None,
+) -> Invited:
+    """Invite an address: spend the quota, write the invitation and its mail, in one transaction.
+
+    The mail leaves after the commit. If the member has an open invitation to this address, that
+    one is renewed: nothing is spent again. The outcome does not depend on whether the address
+    has an account or was invited by somebody else.
+
+    Raises ``InvitingForbidden``, ``QuotaExceeded``, ``AddressRefused``, ``OwnAddress`` and
+    ``TextRefused``; after any of them nothing has changed.
+    """
+    _check_inviter(inviter)
+    email = addresses.clean(email)
+    _check_not_own(inviter, email)
+    site_id = sites.current_site_id() if site_id is None else site_id
+    sites.base_url(site_id)  # Without a base for its link no mail could ever be sent.
+    fields: dict[str, Any] = {
+        "email": email,
+        "recipient_name": texts.plain_name(recipient_name),
+        "note": texts.check_text(note),
+        "language": language or get_language() or "",
+        "expires_at": _expiry(timezone.now()),
+    }
+    if data is not None:
+        fields["data"] = dict(data)
+    return _invite(inviter, site_id, fields)
+
+
+def _invite(inviter: Any, site_id: int, fields: dict[str, Any]) -> Invited:
+    slot = make_slot(site_id, inviter.pk, addresses.canonical(fields["email"]))
+    refusal: InvitationError | IntegrityError
+    for _ in range(INVITE_ROUNDS):
+        try:
+            # The slot is unique: if this member has an open invitation to the address, the
+            # insert fails and takes the spending back with it.
+            with transaction.atomic():
+                invitation = _create(inviter, site_id, fields)
+                queue_mail(invitation)
+            return Invited(invitation, created=True, mailed=True)
+        except (IntegrityError, QuotaExceeded) as error:
+            refusal = error
+        with transaction.atomic():
+            renewed = InvitationKey.objects.renew(slot, **fields)
+            if renewed is not None:
+                return Invited(renewed, created=False, mailed=ask_for_mail(renewed))
+        if isinstance(refusal, QuotaExceeded):
+            break
+        # The open one has ended in between, so there is room for a new one now.
+    raise refusal
+
+
+def create(inviter: Any) -> InvitationKey:
+    """Spend one invitation and return it, addressed to nobody; no mail is sent.
+
+    Raises ``InvitingForbidden`` and ``QuotaExceeded``.
+    """
+    _check_inviter(inviter)
+    with transaction.atomic():
+        return _create(
+            inviter, sites.current_site_id(), {"expires_at": _expiry(timezone.now())}
+        )
+
+
+def send_to(invitation: InvitationKey, email: str) -> None:
+    """Address an invitation that is addressed to nobody or to this address, and mail it.
+
+    Raises ``AddressRefused``, ``OwnAddress``, ``NotPending`` if it has ended or belongs to
+    another address, and ``MailTooSoon``.
+    """
+    email = addresses.clean(email)
+    _check_not_own(invitation.from_user, email)
+    email_key = addresses.canonical(email)
+    if invitation.email_key not in ("", email_key):
+        raise NotPending()
+    slot = make_slot(invitation.site_id, invitation.from_user_id, email_key)
+    with transaction.atomic():
+        rows = InvitationKey.objects.usable().filter(pk=invitation.pk)
+        rows = rows.filter(email_key__in=["", email_key])
+        if not rows.update(email=email, email_key=email_key, pending_slot=slot):
+            raise NotPending()
+        invitation.refresh_from_db()
+        if not ask_for_mail(invitation):
+            raise MailTooSoon()
+
+
+def resend(invitation: InvitationKey) -> None:
+    """Send the mail of an open invitation again, with the same link.
+
+    Raises ``NotPending`` if it has ended, ``MailTooSoon`` within the cool-down.
+    """
+    if not invitation.is_usable() or not invitation.email:
+        raise NotPending()
+    with transaction.atomic():
+        if not ask_for_mail(invitation):
+            raise MailTooSoon()
+
+
+def revoke(invitation: InvitationKey) -> None:
+    """Withdraw an open invitation. Raises ``NotPending`` if it has ended."""
+    end(invitation, InvitationKey.Status.REVOKED, signals.invitation_revoked)
+
+
+def _check_inviter(inviter: Any) -> None:
+    if not may_invite(inviter):
+        raise InvitingForbidden()
+
+
+def _check_not_own(inviter: Any, email: str) -> None:
+    own = getattr(inviter, inviter.get_email_field_name(), "") if inviter is not None else ""
+    if addresses.same(own or "", email):
+        raise OwnAddress()
+
+
+def _expiry(now: datetime) -> datetime | None:
+    days = conf.ACCOUNT_INVITATION_DAYS
+    return None if days is None else now + timedelta(days=days)
+
+
+def _create(inviter: Any, site_id: int, fields: dict[str, Any]) -> InvitationKey:
+    if not InvitationQuota.objects.spend(inviter, conf.invitations_per_user(inviter)):
+        raise QuotaExceeded()
+    email_key = addresses.canonical(fields["email"]) if "email" in fields else ""
+    invitation = InvitationKey(
+        from_user=inviter, site_id=site_id, email_key=email_key, quota_held=1, **fields
+    )
+    invitation.pending_slot = invitation.slot()
+    if email_key:
+        invitation.mail_requested_at = invitation.date_invited
+    invitation.save(force_insert=True)
+    announce(signals.invitation_created, invitation=invitation)
+    return invitation

@@ -1,0 +1,107 @@
+"""Queue the mails of invitations, send them, and note what became of them."""
+
+from __future__ import annotations
+
+import logging
+from datetime import timedelta
+from email.utils import make_msgid
+from urllib.parse import urlsplit
+
+from django.db import transaction
+from django.utils import timezone
+
+from invitation import signals, sites
+from invitation.conf import conf
+from invitation.delivery.base import get_delivery
+from invitation.exceptions import DeliveryFailed
+from invitation.flows.announcing import announce
+from invitation.models import InvitationEmail, InvitationKey
+
+logger = logging.getLogger(__name__)
+
+#: How often a mail is tried before it counts as failed, and the pause that grows with each try.
+MAIL_ATTEMPTS = 10
+MAIL_PAUSE = timedelta(minutes=5)
+
+
+def ask_for_mail(invitation: InvitationKey) -> bool:
+    """Queue a mail unless one was asked for within the cool-down; tell whether it is queued."""
+    now = timezone.now()
+    cooldown = conf.INVITATION_RESEND_COOLDOWN
+    if not InvitationKey.objects.request_mail(invitation.pk, now, cooldown):
+        return False
+    if InvitationEmail.objects.requeue(invitation, now):
+        # The mail before this one never left: one is enough.
+        waiting = InvitationEmail.objects.due(now).filter(invitation=invitation)
+        transaction.on_commit(lambda: _send_now(list(waiting)), robust=True)
+    else:
+        queue_mail(invitation)
+    return True
+
+
+def queue_mail(invitation: InvitationKey) -> None:
+    """Write the outbox row; where mails are sent at once, already leased to this process."""
+    now = timezone.now()
+    host = urlsplit(sites.base_url(invitation.site_id)).hostname
+    mail = InvitationEmail(
+        invitation=invitation, not_before=now, created_at=now, message_id=make_msgid(domain=host)
+    )
+    immediate = get_delivery().immediate
+    if immediate:
+        mail.state = InvitationEmail.State.SENDING
+        mail.attempts = 1
+        mail.lease_until = now + InvitationEmail.objects.LEASE
+    mail.save(force_insert=True)
+    if immediate:
+        # Robust: whatever goes wrong while sending, the invitation stands and the member's
+        # request goes on; Django logs the error, and the lease runs out for the next try.
+        transaction.on_commit(lambda: deliver(mail), robust=True)
+
+
+def _send_now(mails: list[InvitationEmail]) -> None:
+    if get_delivery().immediate:
+        for waiting in mails:
+            mail = InvitationEmail.objects.lease(waiting.pk, timezone.now())
+            if mail is not None:
+                deliver(mail)
+
+
+def deliver(mail: InvitationEmail) -> bool:
+    """Send one mail that this process has leased, note what became of it, tell if it went."""
+    outbox = InvitationEmail.objects
+    refusal = mail.invitation.refusal()
+    if refusal is not None:
+        outbox.mark_failed(mail, str(refusal))
+        return False
+    try:
+        get_delivery().send(mail)
+    except DeliveryFailed as error:
+        logger.warning("Invitation mail %s was not sent: %s", mail.pk, type(error.__cause__))
+        if error.permanent or mail.attempts >= MAIL_ATTEMPTS:
+            outbox.mark_failed(mail, str(error))
+        else:
+            not_before = timezone.now() + MAIL_PAUSE * mail.attempts
+            outbox.mark_queued(mail, str(error), not_before)
+        return False
+    if outbox.mark_sent(mail, timezone.now()):
+        announce(signals.invitation_sent, invitation=mail.invitation, mail=mail)
+    return True
+
+
+def deliver_due(limit: int | None = None) -> tuple[int, int]:
+    """Send what waits in the outbox, oldest first; return how many went and how many did not.
+
+    Safe to run beside itself: each mail is leased before it is sent.
+    """
+    sent = unsent = 0
+    due = InvitationEmail.objects.due(timezone.now()).order_by("not_before", "pk")
+    pks = due.values_list("pk", flat=True)
+    for pk in list(pks if limit is None else pks[:limit]):
+        mail = InvitationEmail.objects.lease(pk, timezone.now())
+        if mail is None:
+            continue
+        if deliver(mail):
+            sent += 1
+        else:
+            unsent += 1
+    return sent, unsent

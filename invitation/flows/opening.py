@@ -1,0 +1,143 @@
+"""Open an invitation with its key, claim it for an account, or decline it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from django.contrib.auth.base_user import AbstractBaseUser
+from django.db import transaction
+from django.db.models import QuerySet
+from django.utils import timezone
+
+from invitation import addresses, keys, signals, sites
+from invitation.conf import conf
+from invitation.exceptions import AddressMismatch, KeyNotFound, KeyRefused, NotPending
+from invitation.flows.announcing import announce
+from invitation.flows.ending import end
+from invitation.models import Acceptance, InvitationKey
+
+User = TypeVar("User", bound=AbstractBaseUser)
+
+
+@dataclass(frozen=True)
+class Opened:
+    """Hold an invitation that was opened with a valid key."""
+
+    invitation: InvitationKey
+    channel: str
+    key: str = field(repr=False)
+
+    def proves(self, email: str) -> bool:
+        """Tell whether holding the key proves that its holder can read this mailbox."""
+        return self.channel == keys.MAIL and addresses.same(self.invitation.email, email)
+
+    def admits(self, email: str) -> bool:
+        """Tell whether an account with this address may be made with this invitation."""
+        if conf.INVITATION_EMAIL_POLICY != "exact" or not self.invitation.email:
+            return True
+        return addresses.same(self.invitation.email, email)
+
+
+def open_invitation(text: object, site_id: int | None = None) -> Opened:
+    """Return the invitation that a key opens now; one query, and none for a forged key.
+
+    Raises the ``KeyRefused`` that says why it opens nothing. Changes nothing.
+    """
+    site_id = sites.current_site_id() if site_id is None else site_id
+    rows = InvitationKey.objects.select_related("from_user")
+    resolved = keys.resolve(text, rows, site_id)
+    if resolved is None:
+        raise KeyNotFound()
+    refusal = resolved.row.refusal()
+    if refusal is not None:
+        raise refusal
+    return Opened(resolved.row, resolved.channel, str(text))
+
+
+def claim(opened: Opened, create: Callable[[], User], *, email: str = "") -> User:
+    """Use an invitation for the account that ``create`` makes, both or neither.
+
+    The use is taken first, so that of two people with one key the second is turned away before
+    anything of his is made, and any failure of ``create`` gives it back. ``email`` is the
+    address of the account to be. Returns the account; raises ``AddressMismatch`` or the
+    ``KeyRefused`` that says why the key no longer opens the invitation.
+    """
+    invitation = opened.invitation
+    if not opened.admits(email):
+        raise AddressMismatch(params={"email": addresses.display(invitation.email)})
+    with transaction.atomic():
+        now = timezone.now()
+        if not InvitationKey.objects.claim_use(invitation.pk, invitation.locator, now):
+            raise _refusal_now(invitation)
+        # Asked for before the host's own callbacks, one of which may raise after the commit.
+        made: list[tuple[Acceptance, User]] = []
+        transaction.on_commit(lambda: _announce_claim(opened, email, *made[0]), robust=True)
+        user = create()
+        acceptance = Acceptance.objects.create(
+            invitation=invitation,
+            user=user,
+            claimed_at=now,
+            activated_at=now if user.is_active else None,
+        )
+        made.append((acceptance, user))
+    return user
+
+
+def _announce_claim(opened: Opened, email: str, acceptance: Acceptance, user: Any) -> None:
+    parties = {"invitation": opened.invitation, "acceptance": acceptance, "user": user}
+    proven = opened.proves(email)
+    announce(signals.invitation_accepted, **parties, address_proven=proven)
+    if acceptance.activated_at is not None:
+        announce(signals.invitation_activated, **parties)
+
+
+def _refusal_now(invitation: InvitationKey) -> KeyRefused:
+    """Return why an invitation that was open a moment ago cannot be claimed now."""
+    now = InvitationKey.objects.filter(pk=invitation.pk, locator=invitation.locator).first()
+    return (now.refusal() if now is not None else None) or KeyNotFound()
+
+
+def decline(opened: Opened) -> None:
+    """Say no to an invitation. Raises the ``KeyRefused`` that says why it is too late."""
+    try:
+        end(opened.invitation, InvitationKey.Status.DECLINED, signals.invitation_declined)
+    except NotPending as error:
+        raise _refusal_now(opened.invitation) from error
+
+
+def activate(user: Any) -> None:
+    """Note that an account that came by invitation can be used now; once is enough."""
+    if not user.is_active:
+        return
+    for acceptance in Acceptance.objects.unactivated().filter(user=user).select_related(
+        "invitation"
+    ):
+        now = timezone.now()
+        if Acceptance.objects.activate(acceptance.pk, now):
+            acceptance.activated_at = now
+            announce(
+                signals.invitation_activated,
+                invitation=acceptance.invitation,
+                acceptance=acceptance,
+                user=user,
+            )
+
+
+def release(user: Any) -> None:
+    """Give back what an account has used that is about to be deleted and was never usable."""
+    acceptances = Acceptance.objects.unactivated().filter(user=user)
+    if user.is_active or user.last_login is not None:
+        # It was usable, however it became so, and its invitation stays used.
+        acceptances.update(activated_at=timezone.now())
+    else:
+        release_all(acceptances)
+
+
+def release_all(acceptances: QuerySet[Acceptance]) -> None:
+    """Give back what these acceptances have used, each once."""
+    for acceptance in acceptances.select_related("invitation"):
+        with transaction.atomic():
+            if Acceptance.objects.take_back(acceptance.pk):
+                InvitationKey.objects.release_use(acceptance.invitation, timezone.now())

@@ -1,0 +1,71 @@
+"""Validate what a member types to invite somebody."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from django.core.exceptions import ValidationError
+from django.utils.translation import gettext_lazy as _
+
+from invitation import addresses, flows, texts
+from invitation.exceptions import AddressRefused, InvitationError, TextRefused
+
+
+class InvitationKeyForm(forms.Form):
+    """Ask whom to invite; ``save()`` invites in the name of ``inviter``."""
+
+    # No EmailField: its validator admits addresses that are delivered elsewhere than they read.
+    email = forms.CharField(
+        label=_("E-mail address"),
+        max_length=320,
+        widget=forms.EmailInput(attrs={"autocomplete": "off"}),
+    )
+    recipient_name = forms.CharField(
+        label=_("Name"),
+        max_length=60,
+        required=False,
+        widget=forms.TextInput(attrs={"autocomplete": "off"}),
+        help_text=_("How the mail greets the person you invite."),
+    )
+    note = forms.CharField(
+        label=_("Personal note"),
+        max_length=500,
+        required=False,
+        widget=forms.Textarea(attrs={"rows": 4}),
+        help_text=_("Plain text, without links or addresses."),
+    )
+
+    def __init__(self, *args: Any, inviter: Any, site_id: int | None = None, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.inviter = inviter
+        self.site_id = site_id
+
+    def clean_email(self) -> str:
+        """Return the address in the form in which it is stored and mailed."""
+        try:
+            return addresses.clean(self.cleaned_data["email"])
+        except AddressRefused as error:
+            raise ValidationError(str(error), code=error.code) from error
+
+    def clean_note(self) -> str:
+        """Return the note as the mail may carry it."""
+        try:
+            return texts.check_text(self.cleaned_data["note"])
+        except TextRefused as error:
+            raise ValidationError(str(error), code=error.code) from error
+
+    def save(self) -> flows.Invited:
+        """Invite. Raises ``InvitationError``, which ``refused`` turns into a form error."""
+        return flows.invite(
+            self.inviter,
+            self.cleaned_data["email"],
+            recipient_name=self.cleaned_data["recipient_name"],
+            note=self.cleaned_data["note"],
+            site_id=self.site_id,
+        )
+
+    def refused(self, error: InvitationError) -> None:
+        """Show why the invitation was not made, beside the field that is at fault."""
+        field = "email" if isinstance(error, AddressRefused) else None
+        self.add_error(field, ValidationError(str(error), code=error.code))

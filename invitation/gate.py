@@ -1,0 +1,96 @@
+"""Find the key that a request carries, open the invitation with it, or show why it stays shut.
+
+What every page of a key has in common, shared by the app's own views and every registration
+backend: there is one gate, and the hosts only translate.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.shortcuts import render, resolve_url
+from django.utils.cache import patch_cache_control
+
+from invitation import flows, masking, sites, visitor
+from invitation.exceptions import (
+    KeyDeclined,
+    KeyExpired,
+    KeyNotFound,
+    KeyRefused,
+    KeyRevoked,
+    KeyUsedUp,
+    NoKey,
+)
+
+#: The names by which a key may be given as a parameter, by POST or GET.
+PARAMETERS = ("invitation_key", "registration_key")
+
+REFUSALS: tuple[type[KeyRefused], ...] = (
+    NoKey,
+    KeyNotFound,
+    KeyExpired,
+    KeyUsedUp,
+    KeyRevoked,
+    KeyDeclined,
+)
+REFUSAL_TEMPLATE = "invitation/wrong_invitation_key.html"
+
+
+def given_key(request: HttpRequest) -> str:
+    """Return the key that is given as a parameter, or an empty string."""
+    for parameters in (request.POST, request.GET):
+        for name in PARAMETERS:
+            if key := parameters.get(name):
+                return key
+    return ""
+
+
+def carried_key(request: HttpRequest) -> str:
+    """Return the key that comes with a request, as a parameter or from an opened link."""
+    return given_key(request) or visitor.recall(request.COOKIES)
+
+
+def open_carried(request: HttpRequest) -> flows.Opened:
+    """Return the invitation that the carried key opens; one query, nothing is changed.
+
+    Raises ``NoKey`` without a key, else the ``KeyRefused`` that says why it opens nothing.
+    """
+    masking.conceal_request(request)
+    key = carried_key(request)
+    if not key:
+        raise NoKey()
+    return flows.open_invitation(key, sites.current_site_id(request))
+
+
+def refuse(
+    request: HttpRequest, refusal: KeyRefused, *, status: int | None = None
+) -> HttpResponse:
+    """Return the page that says why, with a flag of the reason's code for the template."""
+    context: dict[str, Any] = {known.code: refusal.code == known.code for known in REFUSALS}
+    context |= {
+        "reason": refusal.code,
+        "message": str(refusal),
+        "site": sites.get_site(sites.current_site_id(request)),
+        "login_url": resolve_url(settings.LOGIN_URL),
+    }
+    response = render(request, REFUSAL_TEMPLATE, context, status=status or refusal.status)
+    protect(response)
+    return response
+
+
+def remember(request: HttpRequest, response: HttpResponseBase, key: str) -> None:
+    """Let the visitor carry a key that has just opened an invitation."""
+    visitor.remember(response, key, secure=request.is_secure())
+
+
+def protect(response: HttpResponseBase, referrer_policy: str = "same-origin") -> None:
+    """Keep a page of a key out of caches, search engines and foreign Referer headers.
+
+    ``same-origin`` and not ``no-referrer`` wherever a page may hold a form: with the latter,
+    browsers post it with ``Origin: null``, which Django's CSRF protection refuses.
+    """
+    patch_cache_control(response, no_store=True, private=True)
+    response["Referrer-Policy"] = referrer_policy
+    response["X-Robots-Tag"] = "noindex"

@@ -1,0 +1,48 @@
+"""Expire invitations whose time ran out, and delete what ended unused; fit for cron."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser, ArgumentTypeError
+from typing import Any
+
+from django.core.management.base import BaseCommand
+
+from invitation import flows
+
+
+def positive(text: str) -> int:
+    """Return the text as a number of at least one."""
+    number = int(text)
+    if number < 1:
+        raise ArgumentTypeError(f"{text} is not at least 1")
+    return number
+
+
+class Command(BaseCommand):
+    """Run the cleanup; safe beside registrations and beside itself."""
+
+    help = "Mark invitations that ran out as expired, and delete those that ended unused."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        """Take --dry-run and --batch-size."""
+        parser.add_argument(
+            "--dry-run", action="store_true", help="Only count what would be done."
+        )
+        parser.add_argument(
+            "--batch-size",
+            type=positive,
+            default=flows.BATCH_SIZE,
+            help="Rows that one transaction works on (default: %(default)s).",
+        )
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Clean up and print the counts, unless verbosity is 0."""
+        size: int = options["batch_size"]
+        if options["dry_run"]:
+            expired, deleted = flows.count_cleanup()
+            words = ("Would expire", "would delete")
+        else:
+            expired, deleted = flows.expire(size), flows.purge(size)
+            words = ("Expired", "deleted")
+        if options["verbosity"] > 0:
+            self.stdout.write(f"{words[0]}: {expired}, {words[1]}: {deleted}.")

@@ -1,0 +1,27 @@
+"""Send the invitation mails that wait in the outbox; fit for cron."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser
+from typing import Any
+
+from django.core.management.base import BaseCommand
+
+from invitation import flows
+from invitation.management.commands.cleanupinvitation import positive
+
+
+class Command(BaseCommand):
+    """Send what waits and what a crash or a mail server left behind; safe beside itself."""
+
+    help = "Send the invitation mails that wait in the outbox."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        """Take --limit."""
+        parser.add_argument("--limit", type=positive, help="Try at most so many mails.")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Send and print the counts, unless verbosity is 0."""
+        sent, unsent = flows.deliver_due(options["limit"])
+        if options["verbosity"] > 0:
+            self.stdout.write(f"Sent: {sent}, not sent: {unsent}.")

@@ -1,0 +1,321 @@
+"""Ask for rows by adjective and change one row at a time, atomically.
+
+Every change of state or of a counter is one conditional ``UPDATE``: the database, not a
+read-then-write, decides who was first, and the number of changed rows tells whether it was us.
+That holds on SQLite, PostgreSQL, MariaDB and MySQL alike and needs no lock that one of them
+ignores. Deciding, sequencing and signals are the business of ``flows``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from django.db import IntegrityError, models, transaction
+from django.db.models import Case, F, Q, Value, When
+from django.utils import timezone
+
+from invitation import keys, sites
+
+if TYPE_CHECKING:
+    from invitation.models import Acceptance, InvitationEmail, InvitationKey, InvitationQuota
+
+
+class InvitationKeyQuerySet(models.QuerySet["InvitationKey"]):
+    """Ask for invitations by adjective."""
+
+    def pending(self) -> InvitationKeyQuerySet:
+        """Keep those that have not ended; their time may have run out (see ``overdue``)."""
+        return self.filter(status=self.model.Status.PENDING)
+
+    def ended(self) -> InvitationKeyQuerySet:
+        """Keep those that were accepted, declined, revoked or marked as expired."""
+        return self.exclude(status=self.model.Status.PENDING)
+
+    def usable(self, now: datetime | None = None) -> InvitationKeyQuerySet:
+        """Keep those that a visitor can register with at this moment."""
+        in_time = Q(expires_at=None) | Q(expires_at__gt=now or timezone.now())
+        return self.pending().filter(in_time, uses__lt=F("max_uses"))
+
+    def overdue(self, now: datetime | None = None) -> InvitationKeyQuerySet:
+        """Keep the pending ones whose time has run out and that cleanup has not marked yet."""
+        return self.pending().filter(expires_at__lte=now or timezone.now())
+
+    def expired(self, now: datetime | None = None) -> InvitationKeyQuerySet:
+        """Keep those whose time ran out before they were used, marked already or not."""
+        overdue = Q(status=self.model.Status.PENDING, expires_at__lte=now or timezone.now())
+        return self.filter(overdue | Q(status=self.model.Status.EXPIRED))
+
+    def disposable(self, before: datetime, *, settled: bool = True) -> InvitationKeyQuerySet:
+        """Keep those that ended unused before a time and have nothing left to give back.
+
+        ``settled=False`` also keeps expired ones that still hold quota, before its refund.
+        """
+        status = self.model.Status
+        rows = self.ended().exclude(status=status.ACCEPTED).filter(uses=0, ended_at__lte=before)
+        return rows.exclude(status=status.EXPIRED, quota_held__gt=0) if settled else rows
+
+    def sent_by(self, user: Any) -> InvitationKeyQuerySet:
+        """Keep those that this member made."""
+        return self.filter(from_user=user)
+
+    def on_site(self, site_id: int) -> InvitationKeyQuerySet:
+        """Keep those of this site."""
+        return self.filter(site_id=site_id)
+
+
+class InvitationKeyManager(models.Manager["InvitationKey"]):
+    """Keep 1.0's manager methods, and write invitations one row at a time."""
+
+    # -- the names of django-invitation 1.0 ------------------------------------------------
+
+    def create_invitation(self, user: Any) -> InvitationKey:
+        """Spend one invitation of the user's quota and return it, addressed to nobody yet.
+
+        Raises ``QuotaExceeded`` and ``InvitingForbidden``. ``flows.invite`` is the verb that
+        also addresses and mails it.
+        """
+        from invitation import flows  # 1.0's name for a verb; see docs/architecture.rst
+
+        return flows.create(user)
+
+    def is_key_valid(self, invitation_key: object) -> bool:
+        """Tell whether a visitor could register with this key at this moment."""
+        invitation = self.get_key(invitation_key)
+        return invitation is not None and invitation.is_usable()
+
+    def get_key(self, invitation_key: object) -> InvitationKey | None:
+        """Return the invitation that this key names, usable or not, or ``None``."""
+        resolved = keys.resolve(invitation_key, self.all(), sites.current_site_id())
+        return resolved.row if resolved else None
+
+    def remaining_invitations_for_user(self, user: Any) -> int | None:
+        """Return how many invitations this member may still make; ``None`` is unlimited."""
+        from invitation import flows  # 1.0's name for a verb; see docs/architecture.rst
+
+        return flows.remaining_invitations(user)
+
+    def delete_expired_keys(self) -> int:
+        """Mark and delete what expired, as ``cleanupinvitation`` does; return how many went."""
+        from invitation import flows  # 1.0's name for a verb; see docs/architecture.rst
+
+        flows.expire()
+        return flows.purge()
+
+    # -- one row, atomically -----------------------------------------------------------------
+
+    def claim_use(self, pk: int, locator: str, now: datetime) -> bool:
+        """Take one use of an invitation if it can still be used; tell whether it was got."""
+        last_use = Q(max_uses__lte=F("uses") + 1)
+        changed = (
+            self.usable(now)
+            .filter(pk=pk, locator=locator)
+            .update(
+                # MySQL evaluates assignments from left to right and with the new values, so
+                # what looks at `uses` must stand before `uses` itself.
+                status=Case(
+                    When(last_use, then=Value(self.model.Status.ACCEPTED)), default=F("status")
+                ),
+                pending_slot=Case(When(last_use, then=None), default=F("pending_slot")),
+                ended_at=Case(When(last_use, then=Value(now)), default=F("ended_at")),
+                uses=F("uses") + 1,
+            )
+        )
+        return changed == 1
+
+    def release_use(self, invitation: InvitationKey, now: datetime) -> None:
+        """Give one use of an invitation back; an accepted one becomes pending again.
+
+        If its inviter has opened another invitation to the same address in the meantime, that
+        one holds the slot, and this one ends as expired.
+        """
+        status = self.model.Status
+        rows = self.filter(pk=invitation.pk, uses__gt=0)
+        reopened = rows.filter(status=status.ACCEPTED)
+        try:
+            with transaction.atomic():
+                if reopened.update(
+                    status=status.PENDING,
+                    pending_slot=invitation.slot(),
+                    ended_at=None,
+                    uses=F("uses") - 1,
+                ):
+                    return
+        except IntegrityError:
+            reopened.update(status=status.EXPIRED, ended_at=now, uses=F("uses") - 1)
+            return
+        rows.update(uses=F("uses") - 1)
+
+    def end(self, pk: int, status: str, now: datetime) -> bool:
+        """End a pending invitation with this status; tell whether it was still pending."""
+        changed = self.filter(pk=pk, status=self.model.Status.PENDING).update(
+            status=status, pending_slot=None, ended_at=now
+        )
+        return changed == 1
+
+    def renew(self, slot: str, **changes: Any) -> InvitationKey | None:
+        """Write the changes into the pending invitation that holds this slot and return it."""
+        if not self.filter(pending_slot=slot).update(**changes):
+            return None
+        return self.filter(pending_slot=slot).select_related("from_user").first()
+
+    def request_mail(self, pk: int, now: datetime, cooldown: timedelta) -> bool:
+        """Note that a mail is asked for, unless one was within the cool-down; tell which."""
+        rested = Q(mail_requested_at=None) | Q(mail_requested_at__lte=now - cooldown)
+        changed = self.filter(rested, pk=pk, status=self.model.Status.PENDING).update(
+            mail_requested_at=now
+        )
+        return changed == 1
+
+    def expire(self, pks: Collection[int], now: datetime, *, refund: bool) -> list[int]:
+        """Mark the overdue ones among these as expired and return their ids."""
+        changes: dict[str, Any] = {} if refund else {"quota_held": 0}
+        self.overdue(now).filter(pk__in=pks).update(
+            status=self.model.Status.EXPIRED, pending_slot=None, ended_at=now, **changes
+        )
+        marked = self.filter(pk__in=pks, status=self.model.Status.EXPIRED, ended_at=now)
+        return list(marked.order_by("pk").values_list("pk", flat=True))
+
+    def give_up_quota(self, pks: Collection[int]) -> dict[int, int]:
+        """Take the quota that expired invitations among these hold; return it by inviter.
+
+        Call it inside a transaction, with the refund: the first statement locks the rows, so
+        that of two cleanups only one finds something to give back.
+        """
+        holding = self.filter(pk__in=pks, status=self.model.Status.EXPIRED, quota_held__gt=0)
+        if not holding.update(quota_held=F("quota_held")):
+            return {}
+        inviters = holding.filter(from_user__isnull=False).order_by()
+        sums = inviters.values_list("from_user").annotate(held=models.Sum("quota_held"))
+        given_up = dict(sums.order_by("from_user"))
+        holding.update(quota_held=0)
+        return given_up
+
+    def purge(self, pks: Collection[int], before: datetime) -> int:
+        """Delete the unused ones among these that ended before a time; return how many.
+
+        Call it inside a transaction: the first statement locks the rows and drops those that
+        somebody has revived since they were picked.
+        """
+        rows = self.disposable(before).filter(pk__in=pks)
+        if not rows.update(ended_at=F("ended_at")):
+            return 0
+        _, by_model = self.filter(pk__in=list(rows.values_list("pk", flat=True))).delete()
+        return by_model.get(self.model._meta.label, 0)
+
+
+class AcceptanceManager(models.Manager["Acceptance"]):
+    """Write acceptances one row at a time."""
+
+    def unactivated(self) -> models.QuerySet[Acceptance]:
+        """Keep those whose account was never usable."""
+        return self.filter(activated_at=None)
+
+    def activate(self, pk: int, now: datetime) -> bool:
+        """Note that the account can be used now; tell whether that was news."""
+        return self.unactivated().filter(pk=pk).update(activated_at=now) == 1
+
+    def take_back(self, pk: int) -> bool:
+        """Remove an acceptance that was never activated; tell whether it was there."""
+        deleted, _ = self.unactivated().filter(pk=pk).delete()
+        return deleted > 0
+
+
+class InvitationQuotaManager(models.Manager["InvitationQuota"]):
+    """Count what members spend, exactly, whatever happens at the same time."""
+
+    def spend(self, user: Any, limit: int | None, amount: int = 1) -> bool:
+        """Spend from a member's quota if it suffices; tell whether it did.
+
+        ``limit`` is what the site allows him, ``None`` for no limit; what was granted to him
+        comes on top. Nothing is ever decided by counting rows.
+        """
+        if self._spend(user, limit, amount):
+            return True
+        # No row yet, or not enough left: make sure that there is a row, then ask again.
+        self.bulk_create([self.model(inviter=user)], ignore_conflicts=True)
+        return self._spend(user, limit, amount)
+
+    def _spend(self, user: Any, limit: int | None, amount: int) -> bool:
+        rows = self.filter(inviter=user)
+        if limit is not None:
+            enough = Q(spent__lte=F("granted") + Value(limit - amount))
+            rows = rows.filter(Q(unlimited=True) | enough)
+        return rows.update(spent=F("spent") + amount) == 1
+
+    def refund(self, amounts: Mapping[int, int]) -> None:
+        """Give amounts back to the quotas of these members, in one statement."""
+        if not amounts:
+            return
+        cases = [
+            # A subtraction below zero is an error on MySQL even where it is not used.
+            When(Q(inviter_id=user, spent__gte=amount), then=F("spent") - Value(amount))
+            for user, amount in amounts.items()
+        ]
+        self.filter(inviter_id__in=amounts).update(spent=Case(*cases, default=Value(0)))
+
+    def remaining(self, user: Any, limit: int | None) -> int | None:
+        """Return what a member has left of ``limit`` and his grants; ``None`` is unlimited."""
+        quota = self.filter(inviter=user).first()
+        if limit is None or (quota is not None and quota.unlimited):
+            return None
+        return max(0, limit + (quota.granted - quota.spent if quota is not None else 0))
+
+
+class InvitationEmailManager(models.Manager["InvitationEmail"]):
+    """Lead a mail through the states of the outbox.
+
+    A sender holds a row by a lease: the state ``sending``, a time until which it holds, and
+    the number of the attempt. Who finishes an attempt names it, so that a sender whose lease
+    ran out cannot write over the one that came after it.
+    """
+
+    #: How long a sender may be busy with one mail before another one may try.
+    LEASE = timedelta(minutes=5)
+
+    def due(self, now: datetime) -> models.QuerySet[InvitationEmail]:
+        """Keep what waits to be sent, and what a sender left behind."""
+        state = self.model.State
+        waiting = Q(state=state.QUEUED, not_before__lte=now)
+        left_behind = Q(state=state.SENDING, lease_until__lte=now)
+        return self.filter(waiting | left_behind)
+
+    def lease(self, pk: int, now: datetime) -> InvitationEmail | None:
+        """Take a due row for one attempt and return it, or ``None`` if somebody else has it."""
+        changed = (
+            self.due(now)
+            .filter(pk=pk)
+            .update(
+                state=self.model.State.SENDING,
+                lease_until=now + self.LEASE,
+                attempts=F("attempts") + 1,
+            )
+        )
+        if not changed:
+            return None
+        return self.select_related("invitation__from_user").get(pk=pk)
+
+    def requeue(self, invitation: InvitationKey, now: datetime) -> bool:
+        """Queue the unsent mail of an invitation again, at once; tell whether there was one."""
+        unsent = self.filter(invitation=invitation).filter(
+            state__in=[self.model.State.QUEUED, self.model.State.FAILED]
+        )
+        return bool(unsent.update(state=self.model.State.QUEUED, not_before=now, attempts=0))
+
+    def mark_sent(self, mail: InvitationEmail, now: datetime) -> bool:
+        """Note that the mail server has taken the mail."""
+        return self._finish(mail, state=self.model.State.SENT, sent_at=now, last_error="")
+
+    def mark_queued(self, mail: InvitationEmail, reason: str, not_before: datetime) -> bool:
+        """Note why the attempt failed and when to try again."""
+        state = self.model.State.QUEUED
+        return self._finish(mail, state=state, last_error=reason, not_before=not_before)
+
+    def mark_failed(self, mail: InvitationEmail, reason: str) -> bool:
+        """Note why the mail will not be tried again."""
+        return self._finish(mail, state=self.model.State.FAILED, last_error=reason)
+
+    def _finish(self, mail: InvitationEmail, **changes: Any) -> bool:
+        held = self.filter(pk=mail.pk, state=self.model.State.SENDING, attempts=mail.attempts)
+        return held.update(lease_until=None, **changes) == 1

@@ -1,0 +1,94 @@
+"""Keep invitation keys out of log lines and error reports.
+
+The key has to stand in the address of the link that is mailed. Django logs the path of a refused
+request and prints path, parameters, cookies and local variables into its error reports; here is
+what cuts the key out of all of them. A web server's own access log is the site's to configure.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import ItemsView
+from types import FrameType
+from typing import Any
+
+from django.http import HttpRequest, QueryDict
+from django.template.defaultfilters import pprint
+from django.views.debug import get_exception_reporter_filter
+
+from invitation.keys import conceal
+
+#: The loggers of Django that write the path of a request.
+LOGGERS = ("django.request", "django.server", "django.security.csrf")
+
+
+class KeyFilter(logging.Filter):
+    """Cut keys out of a log record's message and arguments."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Change the record where it holds a key; let every record pass."""
+        if isinstance(record.msg, str):
+            record.msg = conceal(record.msg)
+        if isinstance(record.args, tuple):
+            record.args = tuple(
+                conceal(argument) if isinstance(argument, str) else argument
+                for argument in record.args
+            )
+        return True
+
+
+class ReportFilter:
+    """Cut keys out of what the site's own error report filter lets through."""
+
+    def __init__(self, wrapped: Any) -> None:
+        self.wrapped = wrapped
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.wrapped, name)
+
+    def get_safe_request_meta(self, request: HttpRequest) -> dict[str, Any]:
+        """Return the request's headers and environment without keys."""
+        return _concealed(self.wrapped.get_safe_request_meta(request))
+
+    def get_safe_cookies(self, request: HttpRequest) -> dict[str, Any]:
+        """Return the request's cookies without keys."""
+        return _concealed(self.wrapped.get_safe_cookies(request))
+
+    def get_post_parameters(self, request: HttpRequest) -> dict[str, Any]:
+        """Return the posted parameters without keys."""
+        return _concealed(dict(self.wrapped.get_post_parameters(request).items()))
+
+    def get_traceback_frame_variables(
+        self, request: HttpRequest, tb_frame: FrameType
+    ) -> list[tuple[str, Any]]:
+        """Return the local variables of a frame, those with a key in them as cut text."""
+        variables = []
+        for name, value in self.wrapped.get_traceback_frame_variables(request, tb_frame):
+            text = pprint(value)
+            safe = conceal(text)
+            variables.append((name, value if safe == text else safe))
+        return variables
+
+
+class _ConcealingQueryDict(QueryDict):
+    """Show an error report no keys: ``items()`` is what it reads, views read by name."""
+
+    def items(self) -> ItemsView[str, Any]:  # type: ignore[override]
+        return _concealed(dict(super().items())).items()
+
+
+def conceal_request(request: HttpRequest) -> None:
+    """Keep the key that this request may carry out of its error report."""
+    request.exception_reporter_filter = ReportFilter(  # type: ignore[attr-defined]
+        get_exception_reporter_filter(request)
+    )
+    request.GET = _ConcealingQueryDict(request.META.get("QUERY_STRING", ""))  # type: ignore[assignment]
+    request.META["QUERY_STRING"] = conceal(request.META.get("QUERY_STRING", ""))
+    request.path = conceal(request.path)
+    request.path_info = conceal(request.path_info)
+
+
+def _concealed(values: dict[str, Any]) -> dict[str, Any]:
+    return {
+        name: conceal(value) if isinstance(value, str) else value for name, value in values.items()
+    }

@@ -1,0 +1,275 @@
+"""Hold what is remembered: invitations, who came through them, quotas, and the mails.
+
+No row here contains a secret. No user row is made at the time of inviting, and the schema does
+not depend on any setting.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any
+
+from django.conf import settings
+from django.db import models
+from django.db.models import F, Q
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from invitation import exceptions, keys, managers
+
+
+class InvitationKey(models.Model):
+    """Remember one invitation: from whom, to whom, until when, and what became of it."""
+
+    class Status(models.TextChoices):
+        """Say how far an invitation has come."""
+
+        PENDING = "pending", _("pending")
+        ACCEPTED = "accepted", _("accepted")
+        DECLINED = "declined", _("declined")
+        REVOKED = "revoked", _("revoked")
+        EXPIRED = "expired", _("expired")
+
+    locator = models.CharField(
+        _("locator"), max_length=32, unique=True, default=keys.new_locator, editable=False
+    )
+    from_user = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        verbose_name=_("inviter"),
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="invitations_sent",
+    )
+    email = models.CharField(_("e-mail address"), max_length=254, blank=True)
+    email_key = models.CharField(max_length=254, blank=True, db_index=True, editable=False)
+    recipient_name = models.CharField(_("recipient's name"), max_length=60, blank=True)
+    note = models.TextField(_("personal note"), max_length=500, blank=True)
+    language = models.CharField(_("language"), max_length=35, blank=True)
+    date_invited = models.DateTimeField(_("invited"), default=timezone.now)
+    expires_at = models.DateTimeField(_("expires"), null=True, blank=True)
+    #: When a mail was last asked for; the resend cool-down counts from here.
+    mail_requested_at = models.DateTimeField(null=True, blank=True, editable=False)
+    max_uses = models.PositiveIntegerField(_("uses allowed"), default=1)
+    uses = models.PositiveIntegerField(_("uses"), default=0, editable=False)
+    status = models.CharField(
+        _("status"), max_length=10, choices=Status.choices, default=Status.PENDING, editable=False
+    )
+    ended_at = models.DateTimeField(_("ended"), null=True, blank=True, editable=False)
+    #: How much of the inviter's quota this invitation holds and may still give back.
+    quota_held = models.PositiveSmallIntegerField(default=0, editable=False)
+    #: For the site's own use; never read here.
+    data = models.JSONField(_("data"), default=dict, blank=True)
+    #: No foreign key: the schema must not depend on whether contrib.sites is installed.
+    site_id = models.PositiveIntegerField(_("site"), default=0, editable=False)
+    #: One open invitation per inviter and address, on every database: unique while it is
+    #: pending, null afterwards. A conditional unique constraint is ignored by MariaDB.
+    pending_slot = models.CharField(max_length=64, null=True, unique=True, editable=False)
+
+    objects = managers.InvitationKeyManager.from_queryset(managers.InvitationKeyQuerySet)()
+
+    class Meta:
+        """Name and guard the table."""
+
+        verbose_name = _("invitation")
+        verbose_name_plural = _("invitations")
+        ordering = ["-date_invited", "-pk"]
+        indexes = [
+            models.Index(fields=["status", "expires_at"], name="invitation_status_expires"),
+            models.Index(fields=["status", "ended_at"], name="invitation_status_ended"),
+            models.Index(fields=["from_user", "-date_invited"], name="invitation_inviter_date"),
+            models.Index(fields=["-date_invited"], name="invitation_date"),
+        ]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(uses__lte=F("max_uses")), name="invitation_uses_within_max"
+            ),
+            models.CheckConstraint(
+                condition=Q(pending_slot=None) | Q(status="pending"),
+                name="invitation_slot_only_pending",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.email or '–'} ({self.key_hint})"
+
+    def __repr__(self) -> str:
+        return f"<InvitationKey {self.pk} {self.key_hint} {self.status}>"
+
+    @property
+    def key_hint(self) -> str:
+        """Give what people and logs may see of the key."""
+        return keys.mask(self.locator)
+
+    @property
+    def key(self) -> str:
+        """Give a key that opens this invitation and proves nothing: to show and pass on."""
+        return keys.make(self.locator, keys.COPY, self.site_id)
+
+    @property
+    def mail_key(self) -> str:
+        """Give the key for the mail to the recipient; whoever shows it can read that mailbox."""
+        return keys.make(self.locator, keys.MAIL, self.site_id)
+
+    def slot(self) -> str | None:
+        """Return what ``pending_slot`` holds while this is open, or ``None`` without address."""
+        if not self.email_key:
+            return None
+        return make_slot(self.site_id, self.from_user_id, self.email_key)
+
+    def key_expired(self) -> bool:
+        """Tell whether its time has run out, or it was marked as expired."""
+        if self.status == self.Status.EXPIRED:
+            return True
+        return self.expires_at is not None and self.expires_at <= timezone.now()
+
+    def is_usable(self) -> bool:
+        """Tell whether a visitor could register with it at this moment."""
+        return self.refusal() is None
+
+    def refusal(self) -> exceptions.KeyRefused | None:
+        """Return why nobody can register with it now, or ``None`` if somebody can."""
+        ended: dict[str, type[exceptions.KeyRefused]] = {
+            self.Status.REVOKED: exceptions.KeyRevoked,
+            self.Status.DECLINED: exceptions.KeyDeclined,
+            self.Status.ACCEPTED: exceptions.KeyUsedUp,
+            self.Status.EXPIRED: exceptions.KeyExpired,
+        }
+        if self.status in ended:
+            return ended[self.status]()
+        if self.key_expired():
+            return exceptions.KeyExpired()
+        if self.uses >= self.max_uses:
+            return exceptions.KeyUsedUp()
+        return None
+
+    def send_to(self, email: str) -> None:
+        """Address this invitation and mail it there, as in 1.0.
+
+        Raises what ``flows.invite`` raises for an address that cannot be invited.
+        """
+        from invitation import flows  # 1.0's name for a verb; see docs/architecture.rst
+
+        flows.send_to(self, email)
+
+
+def make_slot(site_id: int, inviter_id: Any, email_key: str) -> str:
+    """Return the unique text of one open invitation: a digest, as an index has a limit."""
+    return hashlib.sha256(f"{site_id}:{inviter_id}:{email_key}".encode()).hexdigest()
+
+
+class Acceptance(models.Model):
+    """Remember who came through which invitation."""
+
+    invitation = models.ForeignKey(
+        InvitationKey,
+        verbose_name=_("invitation"),
+        on_delete=models.CASCADE,
+        related_name="acceptances",
+    )
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        verbose_name=_("account"),
+        on_delete=models.SET_NULL,
+        null=True,
+        related_name="invitations_accepted",
+    )
+    claimed_at = models.DateTimeField(_("registered"), default=timezone.now)
+    activated_at = models.DateTimeField(_("activated"), null=True, blank=True)
+
+    objects = managers.AcceptanceManager()
+
+    class Meta:
+        """Name and guard the table."""
+
+        verbose_name = _("acceptance")
+        verbose_name_plural = _("acceptances")
+        ordering = ["-claimed_at", "-pk"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["invitation", "user"], name="invitation_accepted_once_per_user"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.invitation_id} → {self.user_id}"
+
+
+class InvitationQuota(models.Model):
+    """Count what a member has spent, and hold what was granted to him beyond the site's limit."""
+
+    inviter = models.OneToOneField(
+        settings.AUTH_USER_MODEL,
+        verbose_name=_("member"),
+        on_delete=models.CASCADE,
+        related_name="invitation_quota",
+    )
+    granted = models.PositiveIntegerField(
+        _("granted"), default=0, help_text=_("Invitations on top of the site's own limit.")
+    )
+    spent = models.PositiveIntegerField(_("spent"), default=0)
+    unlimited = models.BooleanField(_("unlimited"), default=False)
+
+    objects = managers.InvitationQuotaManager()
+
+    class Meta:
+        """Name the table."""
+
+        verbose_name = _("invitation quota")
+        verbose_name_plural = _("invitation quotas")
+
+    def __str__(self) -> str:
+        return str(self.inviter)
+
+
+class InvitationEmail(models.Model):
+    """Remember one mail that has to leave the house: the outbox.
+
+    The row is written in the transaction that asks for the mail, so that neither can be lost
+    without the other. It holds no key and no text: both are made at the moment of sending.
+    """
+
+    class Kind(models.TextChoices):
+        """Say what the mail is for."""
+
+        INVITATION = "invitation", _("invitation")
+
+    class State(models.TextChoices):
+        """Say how far the mail has come."""
+
+        QUEUED = "queued", _("queued")
+        SENDING = "sending", _("sending")
+        SENT = "sent", _("sent")
+        FAILED = "failed", _("failed")
+        SUPPRESSED = "suppressed", _("suppressed")
+
+    invitation = models.ForeignKey(
+        InvitationKey,
+        verbose_name=_("invitation"),
+        on_delete=models.CASCADE,
+        related_name="mails",
+    )
+    kind = models.CharField(_("kind"), max_length=20, choices=Kind.choices, default=Kind.INVITATION)
+    state = models.CharField(
+        _("state"), max_length=10, choices=State.choices, default=State.QUEUED
+    )
+    attempts = models.PositiveIntegerField(_("attempts"), default=0)
+    not_before = models.DateTimeField(_("not before"), default=timezone.now)
+    lease_until = models.DateTimeField(_("held until"), null=True, blank=True)
+    message_id = models.CharField(_("Message-ID"), max_length=255, blank=True)
+    last_error = models.TextField(_("last error"), blank=True)
+    created_at = models.DateTimeField(_("created"), default=timezone.now)
+    sent_at = models.DateTimeField(_("sent"), null=True, blank=True)
+
+    objects = managers.InvitationEmailManager()
+
+    class Meta:
+        """Name and guard the table."""
+
+        verbose_name = _("invitation mail")
+        verbose_name_plural = _("invitation mails")
+        ordering = ["-pk"]
+        indexes = [models.Index(fields=["state", "not_before"], name="invitation_mail_due")]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.pk} ({self.state})"

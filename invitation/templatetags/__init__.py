@@ -1,0 +1,1 @@
+"""Hold the template tags; load them with ``{% load invitation_tags %}``."""

@@ -1,0 +1,187 @@
+r"""Make what people write safe to stand in a mail that the site sends in their name.
+
+Mail clients turn words into links by themselves, so a name or a note is enough for a phishing mail
+that comes from the site's own address and passes SPF, DKIM and DMARC. What counts as a link here
+is what the common clients link, and a little more, in any Unicode spelling (NFKC):
+
+- ``://`` anywhere, ``mailto:``, ``tel:`` and the like, ``\\server`` and ``www.``;
+- ``name.tld``: a dot between two characters with two or more letters behind it. So ``e.g.``,
+  ``v2.0``, ``U.S.A.`` and ``wait...what`` are no links, but two sentences without a blank between
+  them are: nobody can tell ``soon.Bye`` from a domain;
+- the ideographic full stop, if Latin letters or a country in Chinese or Korean follow it;
+- ``a@b``, and an IPv4 address;
+- a phone number: seven or more digits with at most three of blank, ``.``, ``-``, ``(``, ``)``
+  and ``/`` between two of them. A date or two years are none, if they stand alone.
+
+``check_text`` refuses these, so that the writer can change the text. ``plain_name`` refuses
+nothing, as the name may be that of an account: it takes the links apart.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from typing import TYPE_CHECKING
+
+from django.utils.translation import gettext_lazy as _
+
+from invitation.exceptions import TextRefused
+
+if TYPE_CHECKING:
+    from django.contrib.auth.base_user import AbstractBaseUser
+    from django.contrib.auth.models import AnonymousUser
+
+NAME_LENGTH_MAX = 60
+TEXT_LENGTH_MAX = 500
+#: How much longer a text may be before invisible characters are taken out. Normalising is
+#: quadratic in a run of combining marks, so length always comes first.
+_SLACK = 4
+
+_LINE_BREAK = re.compile("\r\n|[\r\v\f\x1c-\x1e\x85\u2028\u2029]")
+#: Control characters, format characters (bidi, zero-width), lone surrogates.
+_UNSEEN_CATEGORIES = frozenset(("Cc", "Cf", "Cs"))
+#: Letters, marks and symbols that are drawn as nothing.
+_UNSEEN = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0")
+
+_SCHEMES = (
+    "https?|ftps?|sftp|file|mailto|tel|callto|sms|smsto|mms|sips?|xmpp|skype|facetime"
+    "|facetime-audio|whatsapp|tg|zoommtg|msteams|magnet|bitcoin|geo|news|data|javascript|vbscript"
+)
+_COUNTRIES = "中国|中國|香港|台湾|台灣|澳門|澳门|新加坡|한국"
+#: Anything in a piece without blanks that may become a link. Each alternative needs one of
+#: _JOINTS, so a piece without these is no link.
+_LINK = re.compile(
+    r"://|\\\\"
+    rf"|(?<!\w)(?:{_SCHEMES}):\S"
+    r"|(?<!\w)www[.。]\S"
+    r"|[^\s.]\.[^\W\d_]{2}"
+    rf"|[^\s.。]。(?:[a-z]{{2,}}|xn--[a-z0-9-]+|{_COUNTRIES})(?!\w)"
+    r"|\S@\S"
+    r"|\d\.\d{1,3}\.\d{1,3}\.\d",
+    re.IGNORECASE,
+)
+_JOINTS = str.maketrans(dict.fromkeys(r"./\:@。", " "))
+
+_DASHES = "\u2010-\u2015\u2212-"
+_BETWEEN_DIGITS = re.compile(rf"(?<=\d)[ .()/{_DASHES}]{{1,3}}(?=\d)")
+_SEVEN_DIGITS = re.compile(r"\d{7}")
+_NUMBER = re.compile(rf"[+(]?\d[\d .()/{_DASHES}]*")
+_DAY, _YEAR = "(?:0?[1-9]|[12][0-9]|3[01])", "(?:19|20)[0-9]{2}"
+_DATE = re.compile(
+    rf"(?<![\d+./-])(?:{_YEAR}[./-]{_DAY}[./-]{_DAY}|{_DAY}[./-] ?{_DAY}[./-] ?{_YEAR}"
+    rf"|{_YEAR}[/{_DASHES}]{_YEAR})(?!\d|[./-]\d)"
+)
+#: The part of an e-mail address that a name must not show. A leading @ is a handle.
+_DOMAIN_PART = re.compile("(?!^)[@\ufe6b\uff20]\\S*")
+
+_REGIONAL_INDICATORS = "".join(map(chr, range(0x1F1E6, 0x1F200)))
+_SKIN_TONES = frozenset(map(chr, range(0x1F3FB, 0x1F400)))
+
+
+def plain_name(text: str, limit: int = NAME_LENGTH_MAX) -> str:
+    """Return a name fit for a mail and its headers: one line, short, without a link.
+
+    The result is composed (NFC) and has at most ``limit`` characters. It holds no control, bidi or
+    zero-width character, nothing that a mail client would link (dots, slashes, colons and @ of such
+    words become blanks, the digits of a phone number go) and no encoded word (RFC 2047), which would
+    be decoded in a header. It can be empty. It is stable: ``plain_name(plain_name(text)) ==
+    plain_name(text)``.
+    """
+    name = " ".join(_visible(str(text or "")[: _SLACK * limit]).split())
+    while (safe := _cut(_defang(name), limit)) != name:
+        name = safe
+    return name
+
+
+def check_text(text: str, limit: int = TEXT_LENGTH_MAX) -> str:
+    r"""Return the text fit for a mail, or raise ``TextRefused``.
+
+    The result is composed (NFC), without control, bidi and zero-width characters; line breaks are
+    kept as ``\n``. Codes: ``text_too_long`` (more than ``limit`` characters) and ``link_in_text``
+    (anything link-, address- or phone-like).
+    """
+    text = str(text or "")
+    cleaned = _visible(text).strip() if len(text) <= _SLACK * limit else text
+    if len(cleaned) > limit:
+        message = _("Please write at most %(limit)d characters.")
+        raise TextRefused(message, code="text_too_long", params={"limit": limit})
+    folded = _fold(cleaned)
+    for piece in folded.split():
+        if _LINK.search(piece):
+            message = _(
+                "“%(piece)s” would become a link in the mail. Please leave out links and "
+                "addresses, and put a blank after each full stop."
+            )
+            raise TextRefused(message, code="link_in_text", params={"piece": piece[:40]})
+    if _holds_phone_number(folded):
+        message = _("Please leave out phone numbers and other long numbers.")
+        raise TextRefused(message, code="link_in_text")
+    return cleaned
+
+
+def inviter_name(user: AbstractBaseUser | AnonymousUser | None) -> str:
+    """Return how the mail and the pages name the inviter: the full name, else the username.
+
+    Never the e-mail address: of anything that looks like one, the part before the @ is left.
+    Empty when there is no user, or no name that can be shown.
+    """
+    if user is None:
+        return ""
+    full_name = getattr(user, "get_full_name", str)  # not every custom user model has it
+    name = plain_name(_DOMAIN_PART.sub(" ", str(full_name() or "")))
+    return name or plain_name(_DOMAIN_PART.sub(" ", str(user.get_username() or "")))
+
+
+def _visible(text: str) -> str:
+    """Return the text in NFC, with line breaks as newlines, without characters nobody sees."""
+    text = _LINE_BREAK.sub("\n", text).replace("\t", " ")
+    seen = (
+        char
+        for char in text
+        if char == "\n"
+        or (char not in _UNSEEN and unicodedata.category(char) not in _UNSEEN_CATEGORIES)
+    )
+    return unicodedata.normalize("NFC", "".join(seen))
+
+
+def _fold(text: str) -> str:
+    """Return the text as a generous link finder would read it: NFKC, without marks."""
+    folded = unicodedata.normalize("NFKC", text)
+    return "".join(char for char in folded if not unicodedata.category(char).startswith("M"))
+
+
+def _holds_phone_number(folded: str) -> bool:
+    """Tell whether seven digits belong together, after dates were taken out."""
+    return bool(_SEVEN_DIGITS.search(_BETWEEN_DIGITS.sub("", _DATE.sub("x", folded))))
+
+
+def _defang(name: str) -> str:
+    """Return the name with links, phone numbers and encoded words taken apart."""
+    pieces = (
+        unicodedata.normalize("NFKC", piece).translate(_JOINTS)
+        if _LINK.search(_fold(piece))
+        else piece
+        for piece in name.replace("=?", "= ?").split()
+    )
+    name = " ".join(pieces)
+    if _holds_phone_number(_fold(name)):
+        name = _NUMBER.sub(" ", unicodedata.normalize("NFKC", name))
+    return " ".join(name.split())
+
+
+def _cut(text: str, limit: int) -> str:
+    """Return at most ``limit`` characters, without half a user-perceived one at the end."""
+    end = limit
+    while 0 < end < len(text) and _continues(text, end):
+        end -= 1
+    return text[: end or limit].rstrip()
+
+
+def _continues(text: str, index: int) -> bool:
+    """Tell whether the character at ``index`` belongs to the one before (UAX #29, in short)."""
+    char = text[index]
+    if char in _REGIONAL_INDICATORS:
+        before = text[:index]
+        return (len(before) - len(before.rstrip(_REGIONAL_INDICATORS))) % 2 == 1
+    jamo = "\u1160" <= char <= "\u11ff"
+    return jamo or char in _SKIN_TONES or unicodedata.category(char).startswith("M")

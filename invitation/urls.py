@@ -1,0 +1,9 @@
+"""Gate redux's two-step registration: the one include that a site needs.
+
+The other workflows are ``invitation.backends.simple.urls``,
+``invitation.backends.admin_approval.urls`` and ``invitation.backends.verified.urls``.
+"""
+
+from invitation.backends.default.urls import urlpatterns
+
+__all__ = ["urlpatterns"]
