@@ -15,7 +15,7 @@ django.setup()
 from invitation import __version__  # noqa: E402
 
 project = "django-invitation"
-copyright = "2026, django-invitation contributors"  # noqa: A001  (Sphinx's own name)
+copyright = "2026, django-invitation contributors"
 version = release = __version__
 
 extensions = ["sphinx.ext.autodoc"]

@@ -80,9 +80,7 @@ class KeyUsedUp(KeyRefused):
     """Say that the invitation was accepted as often as it may be."""
 
     code = "no_uses_left_key"
-    message = _(
-        "This invitation has already been used. If it was you who used it, you can log in."
-    )
+    message = _("This invitation has already been used. If it was you who used it, you can log in.")
 
 
 class KeyRevoked(KeyRefused):

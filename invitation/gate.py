@@ -64,9 +64,7 @@ def open_carried(request: HttpRequest) -> flows.Opened:
     return flows.open_invitation(key, sites.current_site_id(request))
 
 
-def refuse(
-    request: HttpRequest, refusal: KeyRefused, *, status: int | None = None
-) -> HttpResponse:
+def refuse(request: HttpRequest, refusal: KeyRefused, *, status: int | None = None) -> HttpResponse:
     """Return the page that says why, with a flag of the reason's code for the template."""
     context: dict[str, Any] = {known.code: refusal.code == known.code for known in REFUSALS}
     context |= {

@@ -68,6 +68,10 @@ class InvitationKeyQuerySet(models.QuerySet["InvitationKey"]):
 class InvitationKeyManager(models.Manager["InvitationKey"]):
     """Keep 1.0's manager methods, and write invitations one row at a time."""
 
+    def get_queryset(self) -> InvitationKeyQuerySet:
+        """Return all invitations, to be asked for by adjective."""
+        return InvitationKeyQuerySet(self.model, using=self._db)
+
     # -- the names of django-invitation 1.0 ------------------------------------------------
 
     def create_invitation(self, user: Any) -> InvitationKey:
@@ -109,7 +113,8 @@ class InvitationKeyManager(models.Manager["InvitationKey"]):
         """Take one use of an invitation if it can still be used; tell whether it was got."""
         last_use = Q(max_uses__lte=F("uses") + 1)
         changed = (
-            self.usable(now)
+            self.get_queryset()
+            .usable(now)
             .filter(pk=pk, locator=locator)
             .update(
                 # MySQL evaluates assignments from left to right and with the new values, so
@@ -171,7 +176,7 @@ class InvitationKeyManager(models.Manager["InvitationKey"]):
     def expire(self, pks: Collection[int], now: datetime, *, refund: bool) -> list[int]:
         """Mark the overdue ones among these as expired and return their ids."""
         changes: dict[str, Any] = {} if refund else {"quota_held": 0}
-        self.overdue(now).filter(pk__in=pks).update(
+        self.get_queryset().overdue(now).filter(pk__in=pks).update(
             status=self.model.Status.EXPIRED, pending_slot=None, ended_at=now, **changes
         )
         marked = self.filter(pk__in=pks, status=self.model.Status.EXPIRED, ended_at=now)
@@ -198,7 +203,7 @@ class InvitationKeyManager(models.Manager["InvitationKey"]):
         Call it inside a transaction: the first statement locks the rows and drops those that
         somebody has revived since they were picked.
         """
-        rows = self.disposable(before).filter(pk__in=pks)
+        rows = self.get_queryset().disposable(before).filter(pk__in=pks)
         if not rows.update(ended_at=F("ended_at")):
             return 0
         _, by_model = self.filter(pk__in=list(rows.values_list("pk", flat=True))).delete()
@@ -257,7 +262,7 @@ class InvitationQuotaManager(models.Manager["InvitationQuota"]):
 
     def remaining(self, user: Any, limit: int | None) -> int | None:
         """Return what a member has left of ``limit`` and his grants; ``None`` is unlimited."""
-        quota = self.filter(inviter=user).first()
+        quota: InvitationQuota | None = self.filter(inviter=user).first()
         if limit is None or (quota is not None and quota.unlimited):
             return None
         return max(0, limit + (quota.granted - quota.spent if quota is not None else 0))

@@ -78,11 +78,15 @@ class _ConcealingQueryDict(QueryDict):
 
 
 def conceal_request(request: HttpRequest) -> None:
-    """Keep the key that this request may carry out of its error report."""
-    request.exception_reporter_filter = ReportFilter(  # type: ignore[attr-defined]
-        get_exception_reporter_filter(request)
+    """Keep the key that this request may carry out of its error report; once is enough."""
+    site_filter: Any = get_exception_reporter_filter(request)
+    if isinstance(site_filter, ReportFilter):
+        return
+    concealing: Any = ReportFilter(site_filter)
+    request.exception_reporter_filter = concealing
+    request.GET = _ConcealingQueryDict(
+        request.META.get("QUERY_STRING", ""), encoding=request.encoding
     )
-    request.GET = _ConcealingQueryDict(request.META.get("QUERY_STRING", ""))  # type: ignore[assignment]
     request.META["QUERY_STRING"] = conceal(request.META.get("QUERY_STRING", ""))
     request.path = conceal(request.path)
     request.path_info = conceal(request.path_info)

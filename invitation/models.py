@@ -91,7 +91,7 @@ class InvitationKey(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.email or '–'} ({self.key_hint})"
+        return f"{self.email or '-'} ({self.key_hint})"
 
     def __repr__(self) -> str:
         return f"<InvitationKey {self.pk} {self.key_hint} {self.status}>"
@@ -250,9 +250,7 @@ class InvitationEmail(models.Model):
         related_name="mails",
     )
     kind = models.CharField(_("kind"), max_length=20, choices=Kind.choices, default=Kind.INVITATION)
-    state = models.CharField(
-        _("state"), max_length=10, choices=State.choices, default=State.QUEUED
-    )
+    state = models.CharField(_("state"), max_length=10, choices=State.choices, default=State.QUEUED)
     attempts = models.PositiveIntegerField(_("attempts"), default=0)
     not_before = models.DateTimeField(_("not before"), default=timezone.now)
     lease_until = models.DateTimeField(_("held until"), null=True, blank=True)

@@ -30,8 +30,15 @@ LOCAL_NAMES = frozenset({"localhost", "127.0.0.1", "[::1]"})
 class SiteLike(Protocol):
     """Describe what templates may ask of a site."""
 
-    name: str
-    domain: str
+    @property
+    def name(self) -> str:
+        """Give the name that people know it by."""
+        ...
+
+    @property
+    def domain(self) -> str:
+        """Give its host name."""
+        ...
 
 
 @dataclass(frozen=True)

@@ -83,9 +83,9 @@ def plain_name(text: str, limit: int = NAME_LENGTH_MAX) -> str:
 
     The result is composed (NFC) and has at most ``limit`` characters. It holds no control, bidi or
     zero-width character, nothing that a mail client would link (dots, slashes, colons and @ of such
-    words become blanks, the digits of a phone number go) and no encoded word (RFC 2047), which would
-    be decoded in a header. It can be empty. It is stable: ``plain_name(plain_name(text)) ==
-    plain_name(text)``.
+    words become blanks, the digits of a phone number go) and no encoded word (RFC 2047), which a
+    mail client would decode in a header. It can be empty. It is stable:
+    ``plain_name(plain_name(text)) == plain_name(text)``.
     """
     name = " ".join(_visible(str(text or "")[: _SLACK * limit]).split())
     while (safe := _cut(_defang(name), limit)) != name:

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 from django.contrib.auth.decorators import login_not_required
@@ -25,6 +25,12 @@ from invitation.models import InvitationEmail
 # -- for members -----------------------------------------------------------------------------
 
 
+if TYPE_CHECKING:
+    InviteFormView = FormView[InvitationKeyForm]
+else:
+    InviteFormView = FormView
+
+
 class MemberMixin(AccessMixin):
     """Let in who may invite: send others to log in, or tell them that they may not."""
 
@@ -40,7 +46,7 @@ class MemberMixin(AccessMixin):
         return super().dispatch(request, *args, **kwargs)  # type: ignore[misc, no-any-return]
 
 
-class InviteView(MemberMixin, FormView):
+class InviteView(MemberMixin, InviteFormView):
     """Let a member invite somebody by e-mail."""
 
     form_class = InvitationKeyForm
@@ -76,7 +82,8 @@ class InvitationCompleteView(MemberMixin, TemplateView):
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         """Return the newest mail that the member asked for, and how many invitations remain."""
-        mails = InvitationEmail.objects.filter(invitation__from_user=self.request.user)
+        member: Any = self.request.user
+        mails = InvitationEmail.objects.filter(invitation__from_user=member)
         mail = mails.select_related("invitation").order_by("-pk").first()
         delayed = (InvitationEmail.State.QUEUED, InvitationEmail.State.FAILED)
         return super().get_context_data(

@@ -18,7 +18,7 @@ from django.utils.functional import cached_property
 
 from invitation import flows, gate, masking, sites, texts, visitor
 from invitation.conf import conf
-from invitation.exceptions import AddressMismatch, KeyRefused
+from invitation.exceptions import AddressMismatch, KeyRefused, NoKey
 
 
 def email_field_name() -> str:
@@ -66,14 +66,21 @@ class InvitationRegistrationMixin:
         """Tell whether this request may register: the gate."""
         return self.host_allows() and (self.opened is not None or not conf.INVITE_MODE)
 
+    def get_refusal(self) -> KeyRefused | None:
+        """Return why the gate is shut, or ``None`` if it is the host or the site that says no."""
+        if conf.INVITE_MODE and self.host_allows() and isinstance(self.carried, KeyRefused):
+            return self.carried
+        return None
+
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         """Say why a key does not open registration, or let the host go on."""
         masking.conceal_request(request)
-        if not self.registration_allowed() and self.host_allows():
-            assert isinstance(self.carried, KeyRefused)
-            # A missing page is not what this is: the page is there, but not for everybody.
-            status = 403 if self.carried.code == "no_key" else None
-            return gate.refuse(request, self.carried, status=status)
+        if not self.registration_allowed():
+            refusal = self.get_refusal()
+            if refusal is not None:
+                # Not 404 without a key: the page is there, but not for everybody.
+                status = 403 if isinstance(refusal, NoKey) else None
+                return gate.refuse(request, refusal, status=status)
         response: HttpResponseBase = super().dispatch(request, *args, **kwargs)  # type: ignore[misc]
         gate.protect(response)
         if self.opened is not None and gate.given_key(request) and request.method == "GET":

@@ -8,10 +8,14 @@ from __future__ import annotations
 from typing import Any
 
 from django.apps import apps
+from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.db.models.signals import post_save, pre_delete
 
 from invitation import flows
+
+#: What redux's documentation uses, and as long as an invitation lives.
+ACTIVATION_DAYS = 7
 
 
 def connect() -> None:
@@ -23,13 +27,22 @@ def connect() -> None:
         return
     from registration import signals
 
+    supply_activation_days()
     for signal, uid in ((signals.user_activated, "activated"), (signals.user_approved, "approved")):
         signal.connect(record_activation, dispatch_uid=f"invitation.{uid}")
     for name in ("RegistrationProfile", "SupervisedRegistrationProfile"):
         profile = apps.get_model("registration", name)
-        post_save.connect(
-            record_profile, sender=profile, dispatch_uid=f"invitation.{name.lower()}"
-        )
+        post_save.connect(record_profile, sender=profile, dispatch_uid=f"invitation.{name.lower()}")
+
+
+def supply_activation_days() -> None:
+    """Give redux's one obligatory setting a value where the site has given it none.
+
+    Redux has no default for it and fails in the middle of a registration, and again at the
+    activation. Nothing else of ours ever writes into the settings.
+    """
+    if not hasattr(settings, "ACCOUNT_ACTIVATION_DAYS"):
+        settings.ACCOUNT_ACTIVATION_DAYS = ACTIVATION_DAYS
 
 
 def release_invitation(sender: Any, instance: Any, **kwargs: Any) -> None:

@@ -106,7 +106,8 @@ def _gated(
     callback = pattern.callback
 
     def page(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        return callback(request, *args, **kwargs)
+        response: HttpResponseBase = callback(request, *args, **kwargs)
+        return response
 
     page.view_class = getattr(callback, "view_class", None)  # type: ignore[attr-defined]
     return URLPattern(pattern.pattern, login_not_required(page), pattern.default_args, pattern.name)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import cast
 
 from django.core.checks import CheckMessage
 from django.core.exceptions import ImproperlyConfigured
@@ -49,4 +48,4 @@ def get_delivery() -> BaseDelivery:
         raise ImproperlyConfigured(
             f"INVITATION_DELIVERY is {path!r}, which is no subclass of BaseDelivery."
         )
-    return cast("type[BaseDelivery]", delivery)()
+    return delivery()

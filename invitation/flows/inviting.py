@@ -122,9 +122,7 @@ def create(inviter: Any) -> InvitationKey:
     """
     _check_inviter(inviter)
     with transaction.atomic():
-        return _create(
-            inviter, sites.current_site_id(), {"expires_at": _expiry(timezone.now())}
-        )
+        return _create(inviter, sites.current_site_id(), {"expires_at": _expiry(timezone.now())})
 
 
 def send_to(invitation: InvitationKey, email: str) -> None:

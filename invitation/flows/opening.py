@@ -75,9 +75,10 @@ def claim(opened: Opened, create: Callable[[], User], *, email: str = "") -> Use
         made: list[tuple[Acceptance, User]] = []
         transaction.on_commit(lambda: _announce_claim(opened, email, *made[0]), robust=True)
         user = create()
+        account: Any = user
         acceptance = Acceptance.objects.create(
             invitation=invitation,
-            user=user,
+            user=account,
             claimed_at=now,
             activated_at=now if user.is_active else None,
         )
@@ -111,8 +112,8 @@ def activate(user: Any) -> None:
     """Note that an account that came by invitation can be used now; once is enough."""
     if not user.is_active:
         return
-    for acceptance in Acceptance.objects.unactivated().filter(user=user).select_related(
-        "invitation"
+    for acceptance in (
+        Acceptance.objects.unactivated().filter(user=user).select_related("invitation")
     ):
         now = timezone.now()
         if Acceptance.objects.activate(acceptance.pk, now):

@@ -2,13 +2,13 @@
 
 import django.db.models.deletion
 import django.utils.timezone
-import invitation.keys
 from django.conf import settings
 from django.db import migrations, models
 
+import invitation.keys
+
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
@@ -17,114 +17,291 @@ class Migration(migrations.Migration):
 
     operations = [
         migrations.CreateModel(
-            name='InvitationKey',
+            name="InvitationKey",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('locator', models.CharField(default=invitation.keys.new_locator, editable=False, max_length=32, unique=True, verbose_name='locator')),
-                ('email', models.CharField(blank=True, max_length=254, verbose_name='e-mail address')),
-                ('email_key', models.CharField(blank=True, db_index=True, editable=False, max_length=254)),
-                ('recipient_name', models.CharField(blank=True, max_length=60, verbose_name="recipient's name")),
-                ('note', models.TextField(blank=True, max_length=500, verbose_name='personal note')),
-                ('language', models.CharField(blank=True, max_length=35, verbose_name='language')),
-                ('date_invited', models.DateTimeField(default=django.utils.timezone.now, verbose_name='invited')),
-                ('expires_at', models.DateTimeField(blank=True, null=True, verbose_name='expires')),
-                ('mail_requested_at', models.DateTimeField(blank=True, editable=False, null=True)),
-                ('max_uses', models.PositiveIntegerField(default=1, verbose_name='uses allowed')),
-                ('uses', models.PositiveIntegerField(default=0, editable=False, verbose_name='uses')),
-                ('status', models.CharField(choices=[('pending', 'pending'), ('accepted', 'accepted'), ('declined', 'declined'), ('revoked', 'revoked'), ('expired', 'expired')], default='pending', editable=False, max_length=10, verbose_name='status')),
-                ('ended_at', models.DateTimeField(blank=True, editable=False, null=True, verbose_name='ended')),
-                ('quota_held', models.PositiveSmallIntegerField(default=0, editable=False)),
-                ('data', models.JSONField(blank=True, default=dict, verbose_name='data')),
-                ('site_id', models.PositiveIntegerField(default=0, editable=False, verbose_name='site')),
-                ('pending_slot', models.CharField(editable=False, max_length=64, null=True, unique=True)),
-                ('from_user', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='invitations_sent', to=settings.AUTH_USER_MODEL, verbose_name='inviter')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                (
+                    "locator",
+                    models.CharField(
+                        default=invitation.keys.new_locator,
+                        editable=False,
+                        max_length=32,
+                        unique=True,
+                        verbose_name="locator",
+                    ),
+                ),
+                (
+                    "email",
+                    models.CharField(blank=True, max_length=254, verbose_name="e-mail address"),
+                ),
+                (
+                    "email_key",
+                    models.CharField(blank=True, db_index=True, editable=False, max_length=254),
+                ),
+                (
+                    "recipient_name",
+                    models.CharField(blank=True, max_length=60, verbose_name="recipient's name"),
+                ),
+                (
+                    "note",
+                    models.TextField(blank=True, max_length=500, verbose_name="personal note"),
+                ),
+                ("language", models.CharField(blank=True, max_length=35, verbose_name="language")),
+                (
+                    "date_invited",
+                    models.DateTimeField(default=django.utils.timezone.now, verbose_name="invited"),
+                ),
+                ("expires_at", models.DateTimeField(blank=True, null=True, verbose_name="expires")),
+                ("mail_requested_at", models.DateTimeField(blank=True, editable=False, null=True)),
+                ("max_uses", models.PositiveIntegerField(default=1, verbose_name="uses allowed")),
+                (
+                    "uses",
+                    models.PositiveIntegerField(default=0, editable=False, verbose_name="uses"),
+                ),
+                (
+                    "status",
+                    models.CharField(
+                        choices=[
+                            ("pending", "pending"),
+                            ("accepted", "accepted"),
+                            ("declined", "declined"),
+                            ("revoked", "revoked"),
+                            ("expired", "expired"),
+                        ],
+                        default="pending",
+                        editable=False,
+                        max_length=10,
+                        verbose_name="status",
+                    ),
+                ),
+                (
+                    "ended_at",
+                    models.DateTimeField(
+                        blank=True, editable=False, null=True, verbose_name="ended"
+                    ),
+                ),
+                ("quota_held", models.PositiveSmallIntegerField(default=0, editable=False)),
+                ("data", models.JSONField(blank=True, default=dict, verbose_name="data")),
+                (
+                    "site_id",
+                    models.PositiveIntegerField(default=0, editable=False, verbose_name="site"),
+                ),
+                (
+                    "pending_slot",
+                    models.CharField(editable=False, max_length=64, null=True, unique=True),
+                ),
+                (
+                    "from_user",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="invitations_sent",
+                        to=settings.AUTH_USER_MODEL,
+                        verbose_name="inviter",
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'invitation',
-                'verbose_name_plural': 'invitations',
-                'ordering': ['-date_invited', '-pk'],
+                "verbose_name": "invitation",
+                "verbose_name_plural": "invitations",
+                "ordering": ["-date_invited", "-pk"],
             },
         ),
         migrations.CreateModel(
-            name='InvitationEmail',
+            name="InvitationEmail",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('kind', models.CharField(choices=[('invitation', 'invitation')], default='invitation', max_length=20, verbose_name='kind')),
-                ('state', models.CharField(choices=[('queued', 'queued'), ('sending', 'sending'), ('sent', 'sent'), ('failed', 'failed'), ('suppressed', 'suppressed')], default='queued', max_length=10, verbose_name='state')),
-                ('attempts', models.PositiveIntegerField(default=0, verbose_name='attempts')),
-                ('not_before', models.DateTimeField(default=django.utils.timezone.now, verbose_name='not before')),
-                ('lease_until', models.DateTimeField(blank=True, null=True, verbose_name='held until')),
-                ('message_id', models.CharField(blank=True, max_length=255, verbose_name='Message-ID')),
-                ('last_error', models.TextField(blank=True, verbose_name='last error')),
-                ('created_at', models.DateTimeField(default=django.utils.timezone.now, verbose_name='created')),
-                ('sent_at', models.DateTimeField(blank=True, null=True, verbose_name='sent')),
-                ('invitation', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='mails', to='invitation.invitationkey', verbose_name='invitation')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                (
+                    "kind",
+                    models.CharField(
+                        choices=[("invitation", "invitation")],
+                        default="invitation",
+                        max_length=20,
+                        verbose_name="kind",
+                    ),
+                ),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[
+                            ("queued", "queued"),
+                            ("sending", "sending"),
+                            ("sent", "sent"),
+                            ("failed", "failed"),
+                            ("suppressed", "suppressed"),
+                        ],
+                        default="queued",
+                        max_length=10,
+                        verbose_name="state",
+                    ),
+                ),
+                ("attempts", models.PositiveIntegerField(default=0, verbose_name="attempts")),
+                (
+                    "not_before",
+                    models.DateTimeField(
+                        default=django.utils.timezone.now, verbose_name="not before"
+                    ),
+                ),
+                (
+                    "lease_until",
+                    models.DateTimeField(blank=True, null=True, verbose_name="held until"),
+                ),
+                (
+                    "message_id",
+                    models.CharField(blank=True, max_length=255, verbose_name="Message-ID"),
+                ),
+                ("last_error", models.TextField(blank=True, verbose_name="last error")),
+                (
+                    "created_at",
+                    models.DateTimeField(default=django.utils.timezone.now, verbose_name="created"),
+                ),
+                ("sent_at", models.DateTimeField(blank=True, null=True, verbose_name="sent")),
+                (
+                    "invitation",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="mails",
+                        to="invitation.invitationkey",
+                        verbose_name="invitation",
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'invitation mail',
-                'verbose_name_plural': 'invitation mails',
-                'ordering': ['-pk'],
+                "verbose_name": "invitation mail",
+                "verbose_name_plural": "invitation mails",
+                "ordering": ["-pk"],
             },
         ),
         migrations.CreateModel(
-            name='Acceptance',
+            name="Acceptance",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('claimed_at', models.DateTimeField(default=django.utils.timezone.now, verbose_name='registered')),
-                ('activated_at', models.DateTimeField(blank=True, null=True, verbose_name='activated')),
-                ('user', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='invitations_accepted', to=settings.AUTH_USER_MODEL, verbose_name='account')),
-                ('invitation', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='acceptances', to='invitation.invitationkey', verbose_name='invitation')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                (
+                    "claimed_at",
+                    models.DateTimeField(
+                        default=django.utils.timezone.now, verbose_name="registered"
+                    ),
+                ),
+                (
+                    "activated_at",
+                    models.DateTimeField(blank=True, null=True, verbose_name="activated"),
+                ),
+                (
+                    "user",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="invitations_accepted",
+                        to=settings.AUTH_USER_MODEL,
+                        verbose_name="account",
+                    ),
+                ),
+                (
+                    "invitation",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="acceptances",
+                        to="invitation.invitationkey",
+                        verbose_name="invitation",
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'acceptance',
-                'verbose_name_plural': 'acceptances',
-                'ordering': ['-claimed_at', '-pk'],
+                "verbose_name": "acceptance",
+                "verbose_name_plural": "acceptances",
+                "ordering": ["-claimed_at", "-pk"],
             },
         ),
         migrations.CreateModel(
-            name='InvitationQuota',
+            name="InvitationQuota",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('granted', models.PositiveIntegerField(default=0, help_text="Invitations on top of the site's own limit.", verbose_name='granted')),
-                ('spent', models.PositiveIntegerField(default=0, verbose_name='spent')),
-                ('unlimited', models.BooleanField(default=False, verbose_name='unlimited')),
-                ('inviter', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, related_name='invitation_quota', to=settings.AUTH_USER_MODEL, verbose_name='member')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                (
+                    "granted",
+                    models.PositiveIntegerField(
+                        default=0,
+                        help_text="Invitations on top of the site's own limit.",
+                        verbose_name="granted",
+                    ),
+                ),
+                ("spent", models.PositiveIntegerField(default=0, verbose_name="spent")),
+                ("unlimited", models.BooleanField(default=False, verbose_name="unlimited")),
+                (
+                    "inviter",
+                    models.OneToOneField(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="invitation_quota",
+                        to=settings.AUTH_USER_MODEL,
+                        verbose_name="member",
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'invitation quota',
-                'verbose_name_plural': 'invitation quotas',
+                "verbose_name": "invitation quota",
+                "verbose_name_plural": "invitation quotas",
             },
         ),
         migrations.AddIndex(
-            model_name='invitationkey',
-            index=models.Index(fields=['status', 'expires_at'], name='invitation_status_expires'),
+            model_name="invitationkey",
+            index=models.Index(fields=["status", "expires_at"], name="invitation_status_expires"),
         ),
         migrations.AddIndex(
-            model_name='invitationkey',
-            index=models.Index(fields=['status', 'ended_at'], name='invitation_status_ended'),
+            model_name="invitationkey",
+            index=models.Index(fields=["status", "ended_at"], name="invitation_status_ended"),
         ),
         migrations.AddIndex(
-            model_name='invitationkey',
-            index=models.Index(fields=['from_user', '-date_invited'], name='invitation_inviter_date'),
+            model_name="invitationkey",
+            index=models.Index(
+                fields=["from_user", "-date_invited"], name="invitation_inviter_date"
+            ),
         ),
         migrations.AddIndex(
-            model_name='invitationkey',
-            index=models.Index(fields=['-date_invited'], name='invitation_date'),
+            model_name="invitationkey",
+            index=models.Index(fields=["-date_invited"], name="invitation_date"),
         ),
         migrations.AddConstraint(
-            model_name='invitationkey',
-            constraint=models.CheckConstraint(condition=models.Q(('uses__lte', models.F('max_uses'))), name='invitation_uses_within_max'),
+            model_name="invitationkey",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("uses__lte", models.F("max_uses"))),
+                name="invitation_uses_within_max",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='invitationkey',
-            constraint=models.CheckConstraint(condition=models.Q(('pending_slot', None), ('status', 'pending'), _connector='OR'), name='invitation_slot_only_pending'),
+            model_name="invitationkey",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("pending_slot", None), ("status", "pending"), _connector="OR"),
+                name="invitation_slot_only_pending",
+            ),
         ),
         migrations.AddIndex(
-            model_name='invitationemail',
-            index=models.Index(fields=['state', 'not_before'], name='invitation_mail_due'),
+            model_name="invitationemail",
+            index=models.Index(fields=["state", "not_before"], name="invitation_mail_due"),
         ),
         migrations.AddConstraint(
-            model_name='acceptance',
-            constraint=models.UniqueConstraint(fields=('invitation', 'user'), name='invitation_accepted_once_per_user'),
+            model_name="acceptance",
+            constraint=models.UniqueConstraint(
+                fields=("invitation", "user"), name="invitation_accepted_once_per_user"
+            ),
         ),
     ]

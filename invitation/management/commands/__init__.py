@@ -1,0 +1,1 @@
+"""Run the verbs from a command line or from cron."""

@@ -25,9 +25,7 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         """Take --dry-run and --batch-size."""
-        parser.add_argument(
-            "--dry-run", action="store_true", help="Only count what would be done."
-        )
+        parser.add_argument("--dry-run", action="store_true", help="Only count what would be done.")
         parser.add_argument(
             "--batch-size",
             type=positive,

@@ -1,0 +1,123 @@
+"""Say what a registration backend class is, find one by its path, and share what ours do alike.
+
+This is the registration backend API of django-registration 0.8. A backend is a class that is
+named by a dotted path and instantiated without arguments, once for each request. It needs no
+base class: whatever has the six methods of ``RegistrationBackend`` runs under our views.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Protocol, TypeAlias
+
+from django.conf import settings
+from django.contrib.auth import get_user_model
+from django.contrib.auth.base_user import AbstractBaseUser
+from django.core.exceptions import ImproperlyConfigured
+from django.forms import BaseForm
+from django.http import HttpRequest
+from django.utils.module_loading import import_string
+from django.views.decorators.debug import sensitive_variables
+
+#: What ``post_registration_redirect`` and ``post_activation_redirect`` return: the three
+#: arguments of ``django.shortcuts.redirect``.
+Redirect: TypeAlias = tuple[Any, tuple[Any, ...], dict[str, Any]]
+
+
+class RegistrationBackend(Protocol):
+    """Describe the six methods that the views call."""
+
+    def register(self, request: HttpRequest, **kwargs: Any) -> AbstractBaseUser:
+        """Make the account from the form's cleaned data and return it."""
+
+    def activate(self, request: HttpRequest, **kwargs: Any) -> AbstractBaseUser | None:
+        """Activate the account that the URL's arguments name and return it, or ``None``."""
+
+    def registration_allowed(self, request: HttpRequest) -> bool:
+        """Tell whether this visitor may register now."""
+
+    def get_form_class(self, request: HttpRequest) -> type[BaseForm]:
+        """Return the class of the form that the visitor fills in."""
+
+    def post_registration_redirect(self, request: HttpRequest, user: AbstractBaseUser) -> Redirect:
+        """Return where a new account's holder goes."""
+
+    def post_activation_redirect(self, request: HttpRequest, user: AbstractBaseUser) -> Redirect:
+        """Return where the holder of a freshly activated account goes."""
+
+
+def get_backend(backend: object) -> Any:
+    """Return an instance of the backend class that is named by a dotted path.
+
+    A class is taken as it is. Raises ``ImproperlyConfigured`` for anything that is neither, for
+    a path that cannot be imported, and for a class that cannot be made without arguments.
+    """
+    backend_class = _import_backend(backend) if isinstance(backend, str) else backend
+    if not isinstance(backend_class, type):
+        raise ImproperlyConfigured(
+            f"A registration backend is a class or the dotted path of one, not {backend!r}."
+        )
+    try:
+        return backend_class()
+    except TypeError as error:
+        raise ImproperlyConfigured(
+            f"The registration backend {backend!r} cannot be instantiated without arguments: "
+            f"{error}"
+        ) from error
+
+
+def _import_backend(path: str) -> object:
+    try:
+        return import_string(path)
+    except (ImportError, ValueError, TypeError) as error:
+        # ValueError and TypeError: what import_module() makes of "", ".name" and "..name".
+        raise ImproperlyConfigured(
+            f'The registration backend "{path}" cannot be imported: {error}'
+        ) from error
+
+
+class AccountBackend:
+    """Share what our own backends do alike: when to open, which form, and how to make a user."""
+
+    #: Fields of the user model that no form may fill in here.
+    protected_fields: frozenset[str] = frozenset(
+        {"password", "is_active", "is_staff", "is_superuser", "last_login", "date_joined"}
+    )
+
+    def registration_allowed(self, request: HttpRequest) -> bool:
+        """Tell whether registration is open: redux's setting REGISTRATION_OPEN."""
+        return bool(getattr(settings, "REGISTRATION_OPEN", True))
+
+    def get_form_class(self, request: HttpRequest) -> type[BaseForm]:
+        """Return the form that redux's setting REGISTRATION_FORM names, read at every request."""
+        path = getattr(settings, "REGISTRATION_FORM", "registration.forms.RegistrationForm")
+        form_class: type[BaseForm] = import_string(path)
+        return form_class
+
+    @sensitive_variables()
+    def make_user(self, **kwargs: Any) -> Any:
+        """Return an unsaved account, made of a form's cleaned data.
+
+        Works with any user model: ``username`` and ``email`` also serve as the fields that it
+        names as USERNAME_FIELD and EMAIL_FIELD, and other cleaned data goes into the field of
+        the same name. Raises ``ImproperlyConfigured`` if the form gave no login name.
+        """
+        model: Any = get_user_model()
+        given = dict(kwargs)
+        for name, common in ((model.USERNAME_FIELD, "username"), (_email_field(model), "email")):
+            if common in given:
+                given.setdefault(name, given[common])
+        if model.USERNAME_FIELD not in given:
+            raise ImproperlyConfigured(
+                f"The registration form has no field for the login name ({model.USERNAME_FIELD})."
+            )
+        user = model()
+        for field in model._meta.concrete_fields:
+            if field.name in given and field.editable and field.name not in self.protected_fields:
+                field.save_form_data(user, given[field.name])
+        user.set_password(given.get("password1", given.get("password")))
+        user.clean()  # How this model writes names and addresses, as a ModelForm would have it.
+        return user
+
+
+def _email_field(model: Any) -> str:
+    return str(model.get_email_field_name())

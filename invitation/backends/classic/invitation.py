@@ -1,0 +1,206 @@
+"""Put the invitation gate in front of any registration backend class."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.conf import settings
+from django.contrib.auth.base_user import AbstractBaseUser
+from django.core.exceptions import ImproperlyConfigured
+from django.db import transaction
+from django.forms import BaseForm
+from django.http import HttpRequest, HttpResponseBase
+from django.shortcuts import redirect
+from django.utils.functional import cached_property
+from django.views.decorators.debug import sensitive_variables
+
+from invitation import addresses, flows, gate, visitor
+from invitation.backends.base import InvitationRegistrationMixin, bind_email, email_field_name
+from invitation.backends.classic.base import Redirect, RegistrationBackend, get_backend
+from invitation.conf import conf
+from invitation.exceptions import AddressMismatch, KeyRefused
+
+
+class InvitationBackend:
+    """Let a request through to another backend only with a valid invitation key.
+
+    The other backend is the class attribute ``backend``, a dotted path or a class. Name a class
+    of your own for each backend that you wrap, by subclassing or with ``wrapping()``.
+    """
+
+    backend: str | type = "invitation.backends.classic.default.DefaultBackend"
+
+    @classmethod
+    def wrapping(cls, backend: str | type) -> type[InvitationBackend]:
+        """Return a subclass that wraps this backend.
+
+        Assign it to a name in a module of yours, and that name is its dotted path::
+
+            InvitedBackend = InvitationBackend.wrapping("site.registration.OldBackend")
+        """
+        name = backend.__name__ if isinstance(backend, type) else backend.rpartition(".")[2]
+        return type(f"Invitation{name}", (cls,), {"backend": backend, "__doc__": cls.__doc__})
+
+    @cached_property
+    def wrapped(self) -> RegistrationBackend:
+        """Give the wrapped backend. Raises ``ImproperlyConfigured`` if there is none."""
+        wrapped: RegistrationBackend = get_backend(self.backend)
+        if isinstance(wrapped, InvitationBackend):
+            raise ImproperlyConfigured(
+                f"{type(self).__name__} wraps {self.backend!r}, which is an InvitationBackend too."
+            )
+        return wrapped
+
+    # -- the six methods ---------------------------------------------------------------------
+
+    def registration_allowed(self, request: HttpRequest) -> bool:
+        """Tell whether the wrapped backend is open and the visitor carries a valid key.
+
+        Who is signed in already has nothing to register: see ``refusal``.
+        """
+        return self._gate(request).registration_allowed() and not self._must_choose(request)
+
+    def get_form_class(self, request: HttpRequest) -> type[BaseForm]:
+        """Return the wrapped backend's form with the invited address in it.
+
+        With INVITATION_EMAIL_POLICY ``"exact"``, another address is an error of the form.
+        """
+        form_class = self.wrapped.get_form_class(request)
+        opened = self._gate(request).opened
+        return form_class if opened is None else _bound(form_class, opened)
+
+    @sensitive_variables()
+    def register(self, request: HttpRequest, **kwargs: Any) -> AbstractBaseUser:
+        """Claim the invitation and let the wrapped backend make the account: both or neither.
+
+        Raises ``AddressMismatch``, or the ``KeyRefused`` that says who was faster.
+        """
+        user: AbstractBaseUser = self._gate(request).register(_Submitted(kwargs))
+        return user
+
+    def activate(self, request: HttpRequest, **kwargs: Any) -> AbstractBaseUser | None:
+        """Let the wrapped backend activate an account, and note that it can be used now."""
+        with transaction.atomic():
+            user = self.wrapped.activate(request, **kwargs)
+            if user:
+                flows.activate(user)
+        return user
+
+    def post_registration_redirect(self, request: HttpRequest, user: AbstractBaseUser) -> Redirect:
+        """Return what the wrapped backend returns."""
+        return self.wrapped.post_registration_redirect(request, user)
+
+    def post_activation_redirect(self, request: HttpRequest, user: AbstractBaseUser) -> Redirect:
+        """Return what the wrapped backend returns."""
+        return self.wrapped.post_activation_redirect(request, user)
+
+    # -- what our views ask beyond the API, of backends that have it --------------------------
+
+    def refusal(self, request: HttpRequest) -> HttpResponseBase | None:
+        """Return the page that says why this visitor may not register.
+
+        ``None`` where the reason is the wrapped backend's: it is closed.
+        """
+        carried = self._gate(request).carried
+        if not self._gate(request).host_allows():
+            return None
+        if isinstance(carried, KeyRefused):
+            # As in the mixin: the page is there, but not for everybody.
+            return gate.refuse(request, carried, status=403 if carried.code == "no_key" else None)
+        response = redirect("invitation_landing")
+        gate.remember(request, response, carried.key)
+        gate.protect(response)
+        return response
+
+    def context(self, request: HttpRequest) -> dict[str, Any]:
+        """Return what the form's page may say of the invitation."""
+        return self._gate(request).get_context_data()
+
+    def finish(
+        self, request: HttpRequest, response: HttpResponseBase, user: AbstractBaseUser | None
+    ) -> None:
+        """Protect a page of a key, and take the key from the holder of a new account."""
+        gate.protect(response)
+        opened = self._gate(request).opened
+        if user is not None:
+            visitor.forget(response)
+        elif opened is not None and gate.given_key(request):
+            # The pages that follow know the key then, however the form is posted.
+            gate.remember(request, response, opened.key)
+
+    # -----------------------------------------------------------------------------------------
+
+    _asked: _Gate | None = None
+
+    def _gate(self, request: HttpRequest) -> _Gate:
+        if self._asked is None or self._asked.request is not request:
+            self._asked = _Gate(request, self.wrapped)
+        return self._asked
+
+    def _must_choose(self, request: HttpRequest) -> bool:
+        """Tell whether somebody who is signed in has opened an invitation."""
+        if not getattr(settings, "ACCOUNT_AUTHENTICATED_REGISTRATION_REDIRECTS", True):
+            return False
+        return request.user.is_authenticated and self._gate(request).opened is not None
+
+
+class _Submitted:
+    """Hold cleaned data as a form does, and do not show it to an error report."""
+
+    def __init__(self, cleaned_data: dict[str, Any]) -> None:
+        self.cleaned_data = cleaned_data
+
+
+class _WrappedHost:
+    """Answer for the wrapped backend in the words of a registration view."""
+
+    def __init__(self, request: HttpRequest, backend: RegistrationBackend) -> None:
+        self.request = request
+        self.backend = backend
+
+    def registration_allowed(self) -> bool:
+        return self.backend.registration_allowed(self.request)
+
+    @sensitive_variables()
+    def register(self, form: _Submitted) -> AbstractBaseUser:
+        return self.backend.register(self.request, **form.cleaned_data)
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        return kwargs
+
+
+class _Gate(InvitationRegistrationMixin, _WrappedHost):
+    """Ask the one gate that every registration host stands behind, for one request."""
+
+    def create_account(self, form: _Submitted) -> Any:
+        """Make the account, and look at the address that it really got."""
+        user = super().create_account(form)
+        address = getattr(user, email_field_name(), "")
+        if conf.INVITE_MODE and self.opened and address and not self.opened.admits(address):
+            raise _mismatch(self.opened)
+        return user
+
+
+def _mismatch(opened: flows.Opened) -> AddressMismatch:
+    return AddressMismatch(params={"email": addresses.display(opened.invitation.email)})
+
+
+def _bound(form_class: type[Any], opened: flows.Opened) -> type[BaseForm]:
+    class InvitedForm(form_class):
+        def __init__(self, *args: Any, **kwargs: Any) -> None:
+            super().__init__(*args, **kwargs)
+            bind_email(self, opened)
+
+        def clean(self) -> Any:
+            cleaned = super().clean()
+            name = email_field_name()
+            email = self.cleaned_data.get(name)
+            if conf.INVITE_MODE and email and not opened.admits(email):
+                self.add_error(name, str(_mismatch(opened)))
+            return cleaned
+
+    InvitedForm.__name__ = form_class.__name__
+    InvitedForm.__qualname__ = form_class.__qualname__
+    InvitedForm.__module__ = form_class.__module__
+    InvitedForm.__doc__ = form_class.__doc__
+    return InvitedForm

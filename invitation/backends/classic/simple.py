@@ -1,0 +1,53 @@
+"""Register in one step: an account that is active and logged in at once."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.conf import settings
+from django.contrib.auth import authenticate, login
+from django.contrib.auth.base_user import AbstractBaseUser
+from django.db import transaction
+from django.http import HttpRequest
+from django.views.decorators.debug import sensitive_variables
+from registration import signals
+
+from invitation.backends.classic.base import AccountBackend, Redirect
+
+
+class SimpleBackend(AccountBackend):
+    """Make an active account and log its holder in; there is nothing to activate."""
+
+    @sensitive_variables()
+    def register(self, request: HttpRequest, **kwargs: Any) -> AbstractBaseUser:
+        """Make the account, log its holder in, and return it.
+
+        Sends ``user_registered`` inside the transaction: a receiver that raises leaves no account
+        and the session as it was. Where the site's authentication backends refuse the new
+        account, its holder stays logged out.
+        """
+        user: AbstractBaseUser = self.make_user(**kwargs)
+        with transaction.atomic():
+            user.save()
+            signals.user_registered.send(sender=self.__class__, user=user, request=request)
+        # With the request, as some authentication backends count attempts by address.
+        known = authenticate(
+            request, username=user.get_username(), password=kwargs.get("password1")
+        )
+        if known == user:
+            login(request, known)
+        return user
+
+    def activate(self, request: HttpRequest, **kwargs: Any) -> AbstractBaseUser | None:
+        """Raise ``NotImplementedError``: these accounts are active from the start."""
+        raise NotImplementedError("SimpleBackend has no activation step.")
+
+    def post_registration_redirect(self, request: HttpRequest, user: AbstractBaseUser) -> Redirect:
+        """Return SIMPLE_BACKEND_REDIRECT_URL, or else the account's own page, or else ``/``."""
+        own_page = getattr(user, "get_absolute_url", None)
+        default = own_page() if callable(own_page) else "/"
+        return (getattr(settings, "SIMPLE_BACKEND_REDIRECT_URL", default), (), {})
+
+    def post_activation_redirect(self, request: HttpRequest, user: AbstractBaseUser) -> Redirect:
+        """Raise ``NotImplementedError``: these accounts are active from the start."""
+        raise NotImplementedError("SimpleBackend has no activation step.")
