@@ -111,9 +111,9 @@ def clean(text: object) -> str:
     if any(unicodedata.category(char) in _UNSAFE_CATEGORIES for char in address):
         message = _("The address holds an invisible character. Please type it by hand.")
         raise AddressRefused(message, code="control_characters")
-    for pattern, code, message in _FORBIDDEN:
+    for pattern, code, advice in _FORBIDDEN:
         if pattern.search(address):
-            raise AddressRefused(message, code=code)
+            raise AddressRefused(advice, code=code)
     local, _at, domain = address.partition("@")
     if not local or not domain:
         raise AddressRefused(_BARE, code="invalid_address")

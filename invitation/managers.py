@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from django.db import IntegrityError, models, transaction
 from django.db.models import Case, F, Q, Value, When
+from django.db.models.lookups import LessThanOrEqual
 from django.utils import timezone
 
 from invitation import keys, sites
@@ -185,13 +186,15 @@ class InvitationKeyManager(models.Manager["InvitationKey"]):
     def give_up_quota(self, pks: Collection[int]) -> dict[int, int]:
         """Take the quota that expired invitations among these hold; return it by inviter.
 
+        What was used in part, as an invitation for several people may be, gives nothing back.
+
         Call it inside a transaction, with the refund: the first statement locks the rows, so
         that of two cleanups only one finds something to give back.
         """
         holding = self.filter(pk__in=pks, status=self.model.Status.EXPIRED, quota_held__gt=0)
         if not holding.update(quota_held=F("quota_held")):
             return {}
-        inviters = holding.filter(from_user__isnull=False).order_by()
+        inviters = holding.filter(from_user__isnull=False, uses=0).order_by()
         sums = inviters.values_list("from_user").annotate(held=models.Sum("quota_held"))
         given_up = dict(sums.order_by("from_user"))
         holding.update(quota_held=0)
@@ -245,7 +248,8 @@ class InvitationQuotaManager(models.Manager["InvitationQuota"]):
     def _spend(self, user: Any, limit: int | None, amount: int) -> bool:
         rows = self.filter(inviter=user)
         if limit is not None:
-            enough = Q(spent__lte=F("granted") + Value(limit - amount))
+            # Sums alone: MySQL's unsigned columns make an error of a difference below zero.
+            enough = LessThanOrEqual(F("spent") + amount, F("granted") + max(limit, 0))
             rows = rows.filter(Q(unlimited=True) | enough)
         return rows.update(spent=F("spent") + amount) == 1
 
@@ -272,8 +276,8 @@ class InvitationEmailManager(models.Manager["InvitationEmail"]):
     """Lead a mail through the states of the outbox.
 
     A sender holds a row by a lease: the state ``sending``, a time until which it holds, and
-    the number of the attempt. Who finishes an attempt names it, so that a sender whose lease
-    ran out cannot write over the one that came after it.
+    the number of the attempt. Who finishes an attempt names both, so that a sender whose lease
+    ran out cannot write over the one that came after it, not even after ``requeue``.
     """
 
     #: How long a sender may be busy with one mail before another one may try.
@@ -299,7 +303,8 @@ class InvitationEmailManager(models.Manager["InvitationEmail"]):
         )
         if not changed:
             return None
-        return self.select_related("invitation__from_user").get(pk=pk)
+        # None again if cleanup has deleted it in this very moment.
+        return self.select_related("invitation__from_user").filter(pk=pk).first()
 
     def requeue(self, invitation: InvitationKey, now: datetime) -> bool:
         """Queue the unsent mail of an invitation again, at once; tell whether there was one."""
@@ -322,5 +327,6 @@ class InvitationEmailManager(models.Manager["InvitationEmail"]):
         return self._finish(mail, state=self.model.State.FAILED, last_error=reason)
 
     def _finish(self, mail: InvitationEmail, **changes: Any) -> bool:
-        held = self.filter(pk=mail.pk, state=self.model.State.SENDING, attempts=mail.attempts)
+        held = self.filter(pk=mail.pk, state=self.model.State.SENDING)
+        held = held.filter(attempts=mail.attempts, lease_until=mail.lease_until)
         return held.update(lease_until=None, **changes) == 1

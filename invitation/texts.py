@@ -66,9 +66,10 @@ _DASHES = "\u2010-\u2015\u2212-"
 _BETWEEN_DIGITS = re.compile(rf"(?<=\d)[ .()/{_DASHES}]{{1,3}}(?=\d)")
 _SEVEN_DIGITS = re.compile(r"\d{7}")
 _NUMBER = re.compile(rf"[+(]?\d[\d .()/{_DASHES}]*")
-_DAY, _YEAR = "(?:0?[1-9]|[12][0-9]|3[01])", "(?:19|20)[0-9]{2}"
+_DAY, _MONTH = "(?:0?[1-9]|[12][0-9]|3[01])", "(?:0?[1-9]|1[0-2])"
+_YEAR = "(?:19|20)[0-9]{2}"
 _DATE = re.compile(
-    rf"(?<![\d+./-])(?:{_YEAR}[./-]{_DAY}[./-]{_DAY}|{_DAY}[./-] ?{_DAY}[./-] ?{_YEAR}"
+    rf"(?<![\d+./-])(?:{_YEAR}[./-]{_MONTH}[./-]{_DAY}|{_DAY}[./-] ?{_DAY}[./-] ?{_YEAR}"
     rf"|{_YEAR}[/{_DASHES}]{_YEAR})(?!\d|[./-]\d)"
 )
 #: The part of an e-mail address that a name must not show. A leading @ is a handle.

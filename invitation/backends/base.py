@@ -129,7 +129,9 @@ class InvitationRegistrationMixin:
         try:
             response: HttpResponseBase = super().form_valid(form)  # type: ignore[misc]
         except AddressMismatch as error:
-            form.add_error(email_field_name(), str(error))
+            # A form that does not ask for the address has no place beside it.
+            name = email_field_name()
+            form.add_error(name if name in form.fields else None, str(error))
             return self.form_invalid(form)
         except KeyRefused as refusal:
             return gate.refuse(self.request, refusal)

@@ -7,7 +7,6 @@ ACCOUNT_AUTHENTICATED_REGISTRATION_REDIRECTS, INCLUDE_REGISTER_URL, INCLUDE_AUTH
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from functools import partial
 from typing import Any
 
 from django.conf import settings
@@ -18,6 +17,7 @@ from django.db import transaction
 from django.http import HttpRequest, HttpResponseBase
 from django.shortcuts import redirect
 from django.urls import URLPattern, URLResolver, get_script_prefix
+from django.utils.decorators import method_decorator
 from registration import views as redux
 
 from invitation import gate
@@ -27,6 +27,8 @@ from invitation.backends.base import InvitationRegistrationMixin, email_field_na
 STAFF_PAGES = frozenset({"registration_admin_approve", "registration_approve_complete"})
 
 
+# Again, as the mark of the mixin below is on the method that this one overrides.
+@method_decorator(login_not_required, name="dispatch")
 class ReduxMixin(InvitationRegistrationMixin):
     """Gate a ``RegistrationView`` of redux."""
 
@@ -73,8 +75,10 @@ class ActivationMailMixin:
         if self.mails_activation:
             profile = user.registrationprofile
             site = get_current_site(self.request)
-            send = partial(profile.send_activation_email, site, self.request)
-            transaction.on_commit(send, robust=True)
+            # No partial: Django logs what fails here by its __qualname__, which that has not.
+            transaction.on_commit(
+                lambda: profile.send_activation_email(site, self.request), robust=True
+            )
         return user
 
 
@@ -111,3 +115,10 @@ def _gated(
 
     page.view_class = getattr(callback, "view_class", None)  # type: ignore[attr-defined]
     return URLPattern(pattern.pattern, login_not_required(page), pattern.default_args, pattern.name)
+
+
+def is_ungated(view: type) -> bool:
+    """Tell whether a view class registers people without asking for an invitation."""
+    return issubclass(view, redux.RegistrationView) and not issubclass(
+        view, InvitationRegistrationMixin
+    )

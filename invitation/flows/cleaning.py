@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from invitation import signals
@@ -25,7 +26,7 @@ def expire(batch_size: int = BATCH_SIZE, now: datetime | None = None) -> int:
     beside itself. Before that, uses are released whose account is gone without a trace.
     """
     now = now or timezone.now()
-    release_all(Acceptance.objects.unactivated().filter(user=None))
+    _release_orphans(batch_size)
     marked = 0
     refund = conf.INVITATION_REFUND_EXPIRED
     overdue = InvitationKey.objects.overdue(now).order_by("pk")
@@ -37,11 +38,23 @@ def expire(batch_size: int = BATCH_SIZE, now: datetime | None = None) -> int:
             if expired:
                 announce(signals.invitations_expired, invitation_ids=expired)
         marked += len(expired)
-    _refund(batch_size)
+    _settle(batch_size, refund=refund)
     return marked
 
 
-def _refund(batch_size: int) -> None:
+def _orphans() -> QuerySet[Acceptance]:
+    return Acceptance.objects.unactivated().filter(user=None)
+
+
+def _release_orphans(batch_size: int) -> None:
+    orphans = _orphans().order_by("pk")
+    last = 0
+    while batch := _next_batch(orphans, last, batch_size):
+        last = batch[-1]
+        release_all(orphans.filter(pk__in=batch))
+
+
+def _settle(batch_size: int, *, refund: bool) -> None:
     """Give back what expired invitations hold, also what a run before this one left over.
 
     Not in the transaction that marks them: inviting locks the quota before the slot, marking
@@ -53,7 +66,8 @@ def _refund(batch_size: int) -> None:
     while batch := _next_batch(holding, last, batch_size):
         last = batch[-1]
         with transaction.atomic():
-            InvitationQuota.objects.refund(InvitationKey.objects.give_up_quota(batch))
+            given_up = InvitationKey.objects.give_up_quota(batch)
+            InvitationQuota.objects.refund(given_up if refund else {})
 
 
 def purge(batch_size: int = BATCH_SIZE, now: datetime | None = None) -> int:
@@ -74,11 +88,17 @@ def count_cleanup(now: datetime | None = None) -> tuple[int, int]:
     now = now or timezone.now()
     before = now - timedelta(days=conf.INVITATION_RETENTION_DAYS)
     overdue = InvitationKey.objects.overdue(now)
+    # Used up by accounts that are gone without a trace: open again, but their time has run out.
+    released = InvitationKey.objects.filter(
+        status=InvitationKey.Status.ACCEPTED,
+        expires_at__lte=now,
+        pk__in=_orphans().values("invitation"),
+    )
     deleted = InvitationKey.objects.disposable(before, settled=False).count()
     if before >= now:
         # What is marked now has ended now: without retention it goes in the same run.
-        deleted += overdue.filter(uses=0).count()
-    return overdue.count(), deleted
+        deleted += overdue.filter(uses=0).count() + released.filter(uses=1).count()
+    return overdue.count() + released.count(), deleted
 
 
 def _next_batch(rows: Any, after: int, size: int) -> list[int]:

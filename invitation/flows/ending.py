@@ -16,5 +16,6 @@ def end(invitation: InvitationKey, status: InvitationKey.Status, signal: Signal)
     with transaction.atomic():
         if not InvitationKey.objects.end(invitation.pk, status, timezone.now()):
             raise NotPending()
+        # Before the commit: the receivers are to see what it has become.
+        invitation.refresh_from_db()
         announce(signal, invitation=invitation)
-    invitation.refresh_from_db()

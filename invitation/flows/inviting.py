@@ -10,10 +10,12 @@ from typing import Any
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 from django.utils.translation import get_language
+from django.utils.translation import gettext_lazy as _
 
 from invitation import addresses, signals, sites, texts
 from invitation.conf import conf
 from invitation.exceptions import (
+    AddressRefused,
     InvitationError,
     InvitingForbidden,
     MailTooSoon,
@@ -95,7 +97,7 @@ def invite(
 def _invite(inviter: Any, site_id: int, fields: dict[str, Any]) -> Invited:
     slot = make_slot(site_id, inviter.pk, addresses.canonical(fields["email"]))
     refusal: InvitationError | IntegrityError
-    for _ in range(INVITE_ROUNDS):
+    for _round in range(INVITE_ROUNDS):
         try:
             # The slot is unique: if this member has an open invitation to the address, the
             # insert fails and takes the spending back with it.
@@ -128,8 +130,9 @@ def create(inviter: Any) -> InvitationKey:
 def send_to(invitation: InvitationKey, email: str) -> None:
     """Address an invitation that is addressed to nobody or to this address, and mail it.
 
-    Raises ``AddressRefused``, ``OwnAddress``, ``NotPending`` if it has ended or belongs to
-    another address, and ``MailTooSoon``.
+    Raises ``AddressRefused``, also if the member has another open invitation to this address,
+    ``OwnAddress``, ``NotPending`` if it has ended or belongs to another address, and
+    ``MailTooSoon``.
     """
     email = addresses.clean(email)
     _check_not_own(invitation.from_user, email)
@@ -140,7 +143,13 @@ def send_to(invitation: InvitationKey, email: str) -> None:
     with transaction.atomic():
         rows = InvitationKey.objects.usable().filter(pk=invitation.pk)
         rows = rows.filter(email_key__in=["", email_key])
-        if not rows.update(email=email, email_key=email_key, pending_slot=slot):
+        try:
+            with transaction.atomic():
+                addressed = rows.update(email=email, email_key=email_key, pending_slot=slot)
+        except IntegrityError as error:
+            message = _("You have already invited this address.")
+            raise AddressRefused(message, code="already_invited") from error
+        if not addressed:
             raise NotPending()
         invitation.refresh_from_db()
         if not ask_for_mail(invitation):
@@ -152,7 +161,7 @@ def resend(invitation: InvitationKey) -> None:
 
     Raises ``NotPending`` if it has ended, ``MailTooSoon`` within the cool-down.
     """
-    if not invitation.is_usable() or not invitation.email:
+    if not InvitationKey.objects.usable().filter(pk=invitation.pk).exclude(email="").exists():
         raise NotPending()
     with transaction.atomic():
         if not ask_for_mail(invitation):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import traceback
 from datetime import timedelta
 from email.utils import make_msgid
 from urllib.parse import urlsplit
@@ -10,7 +11,7 @@ from urllib.parse import urlsplit
 from django.db import transaction
 from django.utils import timezone
 
-from invitation import signals, sites
+from invitation import keys, signals, sites
 from invitation.conf import conf
 from invitation.delivery.base import get_delivery
 from invitation.exceptions import DeliveryFailed
@@ -22,6 +23,8 @@ logger = logging.getLogger(__name__)
 #: How often a mail is tried before it counts as failed, and the pause that grows with each try.
 MAIL_ATTEMPTS = 10
 MAIL_PAUSE = timedelta(minutes=5)
+#: How much of a reason is kept.
+REASON_LENGTH = 500
 
 
 def ask_for_mail(invitation: InvitationKey) -> bool:
@@ -68,24 +71,37 @@ def _send_now(mails: list[InvitationEmail]) -> None:
 
 def deliver(mail: InvitationEmail) -> bool:
     """Send one mail that this process has leased, note what became of it, tell if it went."""
+    delivery = get_delivery()
     outbox = InvitationEmail.objects
     refusal = mail.invitation.refusal()
     if refusal is not None:
         outbox.mark_failed(mail, str(refusal))
         return False
     try:
-        get_delivery().send(mail)
+        delivery.send(mail)
     except DeliveryFailed as error:
         logger.warning("Invitation mail %s was not sent: %s", mail.pk, type(error.__cause__))
-        if error.permanent or mail.attempts >= MAIL_ATTEMPTS:
-            outbox.mark_failed(mail, str(error))
-        else:
-            not_before = timezone.now() + MAIL_PAUSE * mail.attempts
-            outbox.mark_queued(mail, str(error), not_before)
+        _note_failure(mail, str(error), permanent=error.permanent)
+        return False
+    except Exception as error:  # noqa: BLE001
+        # Whatever a template or a mail backend of the site raises: one mail must not hold up
+        # those behind it, nor be tried for ever. A traceback may quote the link.
+        report = keys.conceal(traceback.format_exc())
+        logger.error("Invitation mail %s was not sent:\n%s", mail.pk, report)  # noqa: TRY400
+        _note_failure(mail, f"{type(error).__name__}: {error}")
         return False
     if outbox.mark_sent(mail, timezone.now()):
         announce(signals.invitation_sent, invitation=mail.invitation, mail=mail)
     return True
+
+
+def _note_failure(mail: InvitationEmail, reason: str, *, permanent: bool = False) -> None:
+    reason = keys.conceal(reason)[:REASON_LENGTH]
+    if permanent or mail.attempts >= MAIL_ATTEMPTS:
+        InvitationEmail.objects.mark_failed(mail, reason)
+    else:
+        not_before = timezone.now() + MAIL_PAUSE * mail.attempts
+        InvitationEmail.objects.mark_queued(mail, reason, not_before)
 
 
 def deliver_due(limit: int | None = None) -> tuple[int, int]:

@@ -87,7 +87,14 @@ def claim(opened: Opened, create: Callable[[], User], *, email: str = "") -> Use
 
 
 def _announce_claim(opened: Opened, email: str, acceptance: Acceptance, user: Any) -> None:
-    parties = {"invitation": opened.invitation, "acceptance": acceptance, "user": user}
+    invitation = opened.invitation
+    # What the row has said since the claim, without another query: receivers look at it.
+    invitation.uses += 1
+    if invitation.uses >= invitation.max_uses:
+        invitation.status = InvitationKey.Status.ACCEPTED
+        invitation.pending_slot = None
+        invitation.ended_at = acceptance.claimed_at
+    parties = {"invitation": invitation, "acceptance": acceptance, "user": user}
     proven = opened.proves(email)
     announce(signals.invitation_accepted, **parties, address_proven=proven)
     if acceptance.activated_at is not None:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from registration.models import SupervisedRegistrationProfile
+from registration.backends.admin_approval import views as redux
 
-from invitation.backends.default import views
+from invitation.backends.redux import ActivationMailMixin, ReduxMixin
 
 
-class RegistrationView(views.RegistrationView):
+class RegistrationView(ActivationMailMixin, ReduxMixin, redux.RegistrationView):
     """Let the holder of a valid invitation key register; the account wants approval."""
 
-    registration_profile = SupervisedRegistrationProfile
+    mails_activation = redux.RegistrationView.SEND_ACTIVATION_EMAIL

@@ -112,7 +112,8 @@ class AccountBackend:
             )
         user = model()
         for field in model._meta.concrete_fields:
-            if field.name in given and field.editable and field.name not in self.protected_fields:
+            own = not field.primary_key or field.name == model.USERNAME_FIELD
+            if own and field.editable and field.name in given.keys() - self.protected_fields:
                 field.save_form_data(user, given[field.name])
         user.set_password(given.get("password1", given.get("password")))
         user.clean()  # How this model writes names and addresses, as a ModelForm would have it.

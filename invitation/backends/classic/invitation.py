@@ -18,7 +18,7 @@ from invitation import addresses, flows, gate, visitor
 from invitation.backends.base import InvitationRegistrationMixin, bind_email, email_field_name
 from invitation.backends.classic.base import Redirect, RegistrationBackend, get_backend
 from invitation.conf import conf
-from invitation.exceptions import AddressMismatch, KeyRefused
+from invitation.exceptions import AddressMismatch, NoKey
 
 
 class InvitationBackend:
@@ -75,6 +75,10 @@ class InvitationBackend:
 
         Raises ``AddressMismatch``, or the ``KeyRefused`` that says who was faster.
         """
+        opened = self._gate(request).opened
+        if opened is not None:
+            # A form that does not ask for an address leaves only one that the account can have.
+            kwargs.setdefault(email_field_name(), kwargs.get("email", opened.invitation.email))
         user: AbstractBaseUser = self._gate(request).register(_Submitted(kwargs))
         return user
 
@@ -101,14 +105,16 @@ class InvitationBackend:
 
         ``None`` where the reason is the wrapped backend's: it is closed.
         """
-        carried = self._gate(request).carried
-        if not self._gate(request).host_allows():
-            return None
-        if isinstance(carried, KeyRefused):
+        asked = self._gate(request)
+        refused = asked.get_refusal()
+        if refused is not None:
             # As in the mixin: the page is there, but not for everybody.
-            return gate.refuse(request, carried, status=403 if carried.code == "no_key" else None)
+            status = 403 if isinstance(refused, NoKey) else None
+            return gate.refuse(request, refused, status=status)
+        if asked.opened is None or not asked.host_allows():
+            return None
         response = redirect("invitation_landing")
-        gate.remember(request, response, carried.key)
+        gate.remember(request, response, asked.opened.key)
         gate.protect(response)
         return response
 
@@ -158,8 +164,13 @@ class _WrappedHost:
         self.request = request
         self.backend = backend
 
-    def registration_allowed(self) -> bool:
+    @cached_property
+    def allowed(self) -> bool:
+        """Give the wrapped backend's answer; it is asked once, as it may count."""
         return self.backend.registration_allowed(self.request)
+
+    def registration_allowed(self) -> bool:
+        return self.allowed
 
     @sensitive_variables()
     def register(self, form: _Submitted) -> AbstractBaseUser:

@@ -140,11 +140,13 @@ def _name_taken(form: BaseForm) -> bool:
     """Tell whether there is an account of this login name, and if so, say it in the form."""
     model: Any = get_user_model()
     field = model._meta.get_field(model.USERNAME_FIELD)
-    name = field.name if field.name in form.cleaned_data else "username"
-    taken = model._default_manager.filter(**{field.name: form.cleaned_data.get(name)}).exists()
-    if taken:
-        form.add_error(name, field.error_messages["unique"])
-    return bool(taken)
+    for name in (field.name, "username"):
+        if name in form.cleaned_data:
+            same = model._default_manager.filter(**{field.name: form.cleaned_data[name]})
+            if same.exists():
+                form.add_error(name, field.error_messages["unique"])
+                return True
+    return False
 
 
 def _called(extra_context: Mapping[str, Any] | None) -> dict[str, Any]:

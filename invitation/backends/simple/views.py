@@ -22,5 +22,5 @@ class RegistrationView(ReduxMixin, redux.RegistrationView):
     def register(self, form: Any) -> Any:
         """Make the account with the invitation, then log it in."""
         user = super().register(form)
-        log_in(self.request, user, form.cleaned_data["password1"])
+        log_in(self.request, user, form.cleaned_data.get("password1", ""))
         return user

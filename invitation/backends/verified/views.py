@@ -38,7 +38,7 @@ class RegistrationView(views.RegistrationView):
         """Make the account with the invitation, then log it in if it is active."""
         user = super().register(form)
         if user.is_active:
-            log_in(self.request, user, form.cleaned_data["password1"])
+            log_in(self.request, user, form.cleaned_data.get("password1", ""))
         return user
 
     def get_success_url(self, user: Any = None) -> Any:

@@ -1,0 +1,110 @@
+# `make demo` shows it, `make test` tests it; both set themselves up in $(VENV). `make help` lists the rest.
+
+PYTHON ?= python3
+VENV ?= .venv
+PORT ?= 8000
+PYTEST ?=
+CHROMIUM ?= $(firstword $(wildcard /usr/bin/chromium /usr/bin/chromium-browser /usr/bin/google-chrome))
+
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install -q --disable-pip-version-check -c tests/constraints.txt
+RUN_TESTS := $(BIN)/python -m pytest -n auto --maxprocesses=4 $(PYTEST)
+AXE := tests/browser/node_modules/axe-core/axe.min.js
+AXE_VERSION := 4.14.1
+# Interpreters that pyenv installed; its shims of the same names run only one of them.
+PYENV := $(wildcard $(HOME)/.pyenv/versions/*/bin)
+SPACE := $(subst ,, )
+
+export UV_PYTHON_DOWNLOADS := never
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint coverage test-services test-browser matrix docs package clean
+
+help: ## list the targets
+	@echo "make demo   see it at http://127.0.0.1:$(PORT)/ (PORT=8000)"
+	@echo "make test   check it"
+	@echo
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r name text; do \
+		printf '  %-15s %s\n' "$$name" "$$text"; done
+
+# Environments. A stamp per extra: nothing is installed twice, and nobody installs a browser driver to run a unit test.
+
+$(VENV)/.venv:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10) and "Python 3.10 or newer is needed: make PYTHON=...")'
+	$(PYTHON) -m venv $(VENV)
+	@touch $@
+
+$(VENV)/.package: $(VENV)/.venv setup.py
+	$(PIP) -e .
+	@touch $@
+
+$(VENV)/.test: $(VENV)/.venv setup.py tests/constraints.txt
+	$(PIP) -e ".[test,lint]"
+	@touch $@ $(VENV)/.package
+
+$(VENV)/.dev: $(VENV)/.venv setup.py tests/constraints.txt
+	$(PIP) -e ".[dev]"
+	@touch $@ $(VENV)/.package $(VENV)/.test
+
+$(VENV)/.browser: $(VENV)/.test
+	$(PIP) -e ".[browser]"
+	@touch $@
+
+# What is shown and tested
+
+demo: $(VENV)/.package ## start the example site: PORT=8000
+	$(BIN)/python example/manage.py demo --port $(PORT)
+
+test: $(VENV)/.test ## the architecture, the style, the types and the tests, on SQLite: PYTEST="-k word"
+	$(BIN)/lint-imports --no-logo
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(RUN_TESTS)
+
+lint: $(VENV)/.test ## style, layout, types and layers, without the tests
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
+
+coverage: $(VENV)/.test ## the tests, which must reach every branch of the package
+	$(RUN_TESTS) --cov --cov-report=term
+
+test-services: $(VENV)/.test ## the tests on PostgreSQL and MariaDB, on servers of their own
+	tests/services/run $(BIN)/python $(PYTEST)
+
+test-browser: $(VENV)/.browser ## the pages in Chromium: CHROMIUM=/usr/bin/chromium
+	@if [ -n "$(CHROMIUM)" ] && { [ -f $(AXE) ] || command -v npm >/dev/null; }; then \
+		$(MAKE) --no-print-directory test-browser-here; \
+	else \
+		echo "skipped: the browser tests need Chromium (CHROMIUM=path), and npm to install axe-core"; \
+		[ "$${CI:-}" != true ]; \
+	fi
+
+.PHONY: test-browser-here
+test-browser-here: $(VENV)/.browser $(AXE)
+	CHROMIUM="$(CHROMIUM)" $(BIN)/python -m pytest tests/browser $(PYTEST)
+
+$(AXE):
+	npm install --prefix tests/browser --no-save --no-package-lock --no-audit --no-fund --silent axe-core@$(AXE_VERSION)
+	@touch $@
+
+matrix: $(VENV)/.dev ## the tests on every Python and Django that tox.ini names
+	PATH="$$($(PYTHON) -c 'import os, sys; print(os.path.dirname(sys.executable))'):$(subst $(SPACE),:,$(PYENV)):$$PATH" \
+		tests/matrix $(abspath $(BIN))/tox
+
+docs: $(VENV)/.dev ## the documentation as HTML, a warning is an error
+	$(BIN)/python -m sphinx -W --keep-going -q -b html docs docs/_build/html
+	@echo "docs/_build/html/index.html"
+
+package: $(VENV)/.dev ## sdist and wheel, checked, installed and started in a fresh environment
+	rm -rf build dist
+	$(BIN)/check-manifest
+	$(BIN)/python -m build --outdir dist .
+	$(BIN)/twine check --strict dist/*
+	$(BIN)/python tests/packaging/check_distributions.py dist
+
+clean: ## remove what these targets made, except the demo's data
+	rm -rf $(VENV) .tox build dist htmlcov docs/_build tests/browser/node_modules tests/browser/output *.egg-info
+	rm -rf .coverage .coverage.* .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	find invitation tests example docs -name __pycache__ -type d -prune -exec rm -rf {} +

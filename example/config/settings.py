@@ -1,0 +1,118 @@
+"""Set up the seed library, a small site that neighbours join by invitation."""
+
+import os
+from pathlib import Path
+
+import django
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+
+# Whatever the site writes: the database and the mails.
+VAR_DIR = Path(os.environ.get("SEEDLIBRARY_VAR", BASE_DIR / "var"))
+VAR_DIR.mkdir(parents=True, exist_ok=True)
+
+# As in production, so that the site's own error pages are shown. DJANGO_DEBUG=1 shows tracebacks.
+DEBUG = os.environ.get("DJANGO_DEBUG") == "1"
+SECRET_KEY = os.environ.get("DJANGO_SECRET_KEY", "only-for-this-example-and-no-secret-at-all")
+ALLOWED_HOSTS = ["127.0.0.1", "localhost"]
+
+INSTALLED_APPS = [
+    "seedlibrary",
+    "invitation",
+    "registration",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.sites",
+    "django.contrib.staticfiles",
+]
+
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "seedlibrary.middleware.content_security_policy",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+
+ROOT_URLCONF = "config.urls"
+WSGI_APPLICATION = "config.wsgi.application"
+
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ],
+        },
+    },
+]
+
+DATABASES = {
+    "default": {
+        "ENGINE": "django.db.backends.sqlite3",
+        "NAME": VAR_DIR / "seedlibrary.sqlite3",
+        "OPTIONS": {
+            "timeout": 20,
+            "transaction_mode": "IMMEDIATE",
+            "init_command": "PRAGMA journal_mode=WAL",
+        },
+    },
+}
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator"},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+    {"NAME": "django.contrib.auth.password_validation.NumericPasswordValidator"},
+]
+LOGIN_URL = "auth_login"
+LOGIN_REDIRECT_URL = "members"
+
+SITE_ID = 1
+LANGUAGE_CODE = "en-gb"
+TIME_ZONE = "Europe/London"
+USE_TZ = True
+
+STATIC_URL = "static/"
+STATIC_ROOT = VAR_DIR / "static"
+
+# No mail leaves this example: each lands in a folder, and the page "Inbox" shows it.
+MAIL_DIR = VAR_DIR / "mail"
+DEFAULT_FROM_EMAIL = "Linden Row Seed Library <library@lindenrow.example>"
+if django.VERSION >= (6, 1):
+    MAILERS = {"default": {"BACKEND": "seedlibrary.mailbox.EmailBackend"}}
+else:
+    EMAIL_BACKEND = "seedlibrary.mailbox.EmailBackend"
+
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "handlers": {"console": {"class": "logging.StreamHandler"}},
+    "loggers": {
+        "django.request": {"handlers": ["console"], "level": "ERROR"},
+        "invitation": {"handlers": ["console"], "level": "WARNING"},
+    },
+}
+
+# django-registration-redux: days to confirm a new account's address.
+ACCOUNT_ACTIVATION_DAYS = 7
+
+# django-invitation
+ACCOUNT_INVITATION_DAYS = 14
+INVITATIONS_PER_USER = 5
+INVITATION_RETENTION_DAYS = 90
+INVITATION_BASE_URL = os.environ.get("SITE_URL", "http://127.0.0.1:8000")
+# "Mailed links begin with http": here they never leave this computer.
+SILENCED_SYSTEM_CHECKS = ["invitation.W005"]

@@ -1,0 +1,1 @@
+"""Run a seed library that neighbours share."""

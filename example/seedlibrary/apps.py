@@ -1,0 +1,10 @@
+"""Tell Django about the seed library."""
+
+from django.apps import AppConfig
+
+
+class SeedLibraryConfig(AppConfig):
+    """Name the app."""
+
+    name = "seedlibrary"
+    verbose_name = "seed library"

@@ -1,0 +1,42 @@
+"""Hold what stands on the shelf."""
+
+from __future__ import annotations
+
+from django.conf import settings
+from django.db import models
+
+
+class Packet(models.Model):
+    """Remember one kind of seed that somebody has put on the shelf."""
+
+    class Plant(models.TextChoices):
+        """Say what grows from it; the picture on the packet is chosen by this."""
+
+        BEAN = "bean", "Climbing bean"
+        TOMATO = "tomato", "Tomato"
+        SQUASH = "squash", "Squash"
+        SUNFLOWER = "sunflower", "Sunflower"
+        KALE = "kale", "Kale"
+        POPPY = "poppy", "Poppy"
+
+    plant = models.CharField(max_length=10, choices=Plant)
+    variety = models.CharField(max_length=60)
+    harvested = models.PositiveSmallIntegerField("year of harvest")
+    left = models.PositiveSmallIntegerField("packets left", default=1)
+    note = models.CharField(max_length=120, blank=True)
+    shared_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, related_name="packets"
+    )
+
+    class Meta:
+        """Put the shelf in order."""
+
+        ordering = ["variety"]
+
+    def __str__(self) -> str:
+        return self.variety
+
+    @property
+    def picture(self) -> str:
+        """Give the static file with the picture of the plant."""
+        return f"seedlibrary/{self.plant}.svg"

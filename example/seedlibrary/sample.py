@@ -1,0 +1,147 @@
+"""Fill the library with a few members, packets, and invitations in every state."""
+
+from __future__ import annotations
+
+import time
+from datetime import timedelta
+from typing import Any
+
+from django.conf import settings
+from django.contrib.auth import get_user_model
+from django.contrib.sites.models import Site
+from django.db import transaction
+from django.utils import timezone
+from registration.models import RegistrationProfile
+
+from invitation import flows
+from invitation.models import InvitationKey, InvitationQuota
+from seedlibrary.models import Packet
+
+PASSWORD = "let-it-grow"
+
+#: Login, first name, last name, and what the demonstration says about the account.
+MEMBERS = [
+    ("rosa", "Rosa", "Whitfield", "the librarian; may enter the admin"),
+    ("amir", "Amir", "Haddad", "has invited several people"),
+    ("june", "June", "Okafor", "was turned down once, and once overlooked"),
+    ("tomas", "Tomáš", "Novák", "has no invitations left"),
+    ("nadia", "Nadia", "Rossi", "came by an invitation from Rosa"),
+]
+
+PACKETS = [
+    (Packet.Plant.BEAN, "Blue Lake", 2025, 6, "Climbs to two metres. Pick them young.", "amir"),
+    (Packet.Plant.TOMATO, "Harbinger", 2025, 3, "Ripens early, even on a north wall.", "june"),
+    (Packet.Plant.SQUASH, "Uchiki Kuri", 2024, 2, "Small, sweet, keeps until March.", "tomas"),
+    (Packet.Plant.SUNFLOWER, "Velvet Queen", 2025, 9, "Tall and dark. Bees adore it.", "rosa"),
+    (Packet.Plant.KALE, "Hungry Gap", 2024, 4, "Feeds you when nothing else does.", "nadia"),
+    (Packet.Plant.POPPY, "Ladybird", 2025, 12, "Scatter it and forget about it.", "june"),
+]
+
+
+def name_site(url: str) -> None:
+    """Tell the sites framework what this site is called and where it is."""
+    domain = url.split("//", 1)[1].rstrip("/")
+    Site.objects.update_or_create(
+        pk=settings.SITE_ID, defaults={"domain": domain, "name": "Linden Row Seed Library"}
+    )
+
+
+def fill() -> bool:
+    """Make everything, once; return whether there was anything to make."""
+    if Packet.objects.exists():
+        return False
+    members = {login: _member(login, first, last) for login, first, last, _ in MEMBERS[:4]}
+    members["nadia"] = _invitations(**members)
+    for plant, variety, harvested, left, note, login in PACKETS:
+        Packet.objects.create(
+            plant=plant,
+            variety=variety,
+            harvested=harvested,
+            left=left,
+            note=note,
+            shared_by=members[login],
+        )
+    return True
+
+
+def _member(login: str, first: str, last: str) -> Any:
+    users = get_user_model().objects
+    existing = users.filter(username=login).first()
+    if existing is not None:
+        return existing
+    make = users.create_superuser if login == "rosa" else users.create_user
+    return make(login, f"{login}@lindenrow.example", PASSWORD, first_name=first, last_name=last)
+
+
+def _invitations(rosa: Any, amir: Any, june: Any, tomas: Any) -> Any:
+    """Make invitations in every state; return the member who came by one."""
+    ends = _nearly_over(june, "walter@lindenrow.example", "Walter")
+
+    flows.invite(
+        amir,
+        "priya@lindenrow.example",
+        recipient_name="Priya",
+        note="You asked where my beans come from. From here!\n\nCome along on Saturday.",
+    )
+
+    used = flows.invite(
+        rosa,
+        "nadia@lindenrow.example",
+        recipient_name="Nadia",
+        note="We could use somebody who understands kale.",
+    ).invitation
+    nadia = flows.claim(
+        flows.open_invitation(used.mail_key),
+        lambda: _member("nadia", "Nadia", "Rossi"),
+        email=used.email,
+    )
+
+    waiting = flows.invite(amir, "leon@lindenrow.example", recipient_name="Leon").invitation
+    flows.claim(
+        flows.open_invitation(waiting.mail_key),
+        lambda: _not_activated("leon", waiting.email),
+        email=waiting.email,
+    )
+
+    declined = flows.invite(june, "edith@lindenrow.example", recipient_name="Edith").invitation
+    flows.decline(flows.open_invitation(declined.mail_key))
+
+    revoked = flows.invite(amir, "max@lindenrow.example", recipient_name="Max").invitation
+    flows.revoke(revoked)
+
+    InvitationQuota.objects.update_or_create(
+        inviter=tomas, defaults={"spent": settings.INVITATIONS_PER_USER}
+    )
+
+    time.sleep(max(0.0, (ends - timezone.now()).total_seconds()))
+    flows.expire()
+    return nadia
+
+
+def _nearly_over(inviter: Any, email: str, name: str) -> Any:
+    """Invite somebody with an invitation that ends in a moment; return that moment."""
+    ends = timezone.now() + timedelta(seconds=2)
+    with transaction.atomic():
+        # The mail leaves after the commit and says when the invitation ends.
+        invitation = flows.invite(inviter, email, recipient_name=name).invitation
+        invitation.date_invited = ends - timedelta(days=settings.ACCOUNT_INVITATION_DAYS)
+        invitation.expires_at = ends
+        invitation.save(update_fields=["date_invited", "expires_at"])
+    return ends
+
+
+def _not_activated(login: str, email: str) -> Any:
+    """Register somebody who has not yet opened the link in his second mail."""
+    user = get_user_model()(username=login, email=email, first_name=login.title())
+    user.set_password(PASSWORD)
+    return RegistrationProfile.objects.create_inactive_user(
+        Site.objects.get_current(), new_user=user
+    )
+
+
+def invitations_in_words() -> dict[str, int]:
+    """Return how many invitations there are in each state."""
+    counts = {}
+    for status in InvitationKey.Status:
+        counts[str(status.label)] = InvitationKey.objects.filter(status=status).count()
+    return counts

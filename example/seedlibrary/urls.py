@@ -1,0 +1,14 @@
+"""Say which page of the library is where."""
+
+from django.urls import path
+
+from seedlibrary import views
+
+urlpatterns = [
+    path("", views.HomeView.as_view(), name="home"),
+    path("members/", views.MembersView.as_view(), name="members"),
+    path("inbox/", views.InboxView.as_view(), name="inbox"),
+    path("inbox/<str:name>/", views.LetterView.as_view(), name="letter"),
+    path("inbox/<str:name>/html/", views.LetterHtmlView.as_view(), name="letter_html"),
+    path("inbox/<str:name>/source/", views.LetterSourceView.as_view(), name="letter_source"),
+]

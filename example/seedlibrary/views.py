@@ -1,0 +1,100 @@
+"""Show the library: its shelf, its members, and the mails that it sends."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib.auth import get_user_model
+from django.contrib.auth.mixins import LoginRequiredMixin
+from django.db.models import Prefetch, QuerySet
+from django.http import Http404, HttpRequest, HttpResponse
+from django.utils.decorators import method_decorator
+from django.views.decorators.clickjacking import xframe_options_sameorigin
+from django.views.generic import ListView, TemplateView, View
+
+from invitation import flows
+from invitation.models import Acceptance
+from seedlibrary import mailbox
+from seedlibrary.models import Packet
+
+
+class HomeView(ListView):
+    """Show everybody what the library is and what stands on its shelf."""
+
+    queryset = Packet.objects.select_related("shared_by")[:6]
+    template_name = "seedlibrary/home.html"
+
+
+class MembersView(LoginRequiredMixin, ListView):
+    """Show members who else is here, and what became of their invitations."""
+
+    template_name = "seedlibrary/members.html"
+
+    def get_queryset(self) -> QuerySet[Any]:
+        """Return the members, each with whom he came through."""
+        came = Acceptance.objects.select_related("invitation__from_user")
+        return (
+            get_user_model()
+            .objects.filter(is_active=True)
+            .order_by("date_joined", "pk")
+            .prefetch_related(Prefetch("invitations_accepted", queryset=came, to_attr="came_by"))
+        )
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        """Return the members and the visitor's own invitations."""
+        return super().get_context_data(
+            invitations=self.request.user.invitations_sent.all()[:20],
+            remaining_invitations=flows.remaining_invitations(self.request.user),
+            **kwargs,
+        )
+
+
+class InboxView(TemplateView):
+    """Show the mails that have arrived, whoever they are for."""
+
+    template_name = "seedlibrary/inbox.html"
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        """Return the newest mails."""
+        return super().get_context_data(letters=mailbox.newest(), **kwargs)
+
+
+class LetterView(TemplateView):
+    """Show one mail: what it says, and all that stands in its head."""
+
+    template_name = "seedlibrary/letter.html"
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        """Return the mail."""
+        return super().get_context_data(letter=_find(kwargs["name"]), **kwargs)
+
+
+@method_decorator(xframe_options_sameorigin, name="dispatch")
+class LetterHtmlView(View):
+    """Show the HTML of a mail, shut in as a mail program does it."""
+
+    #: No script, nothing loaded from anywhere; links open outside, as in web mail.
+    policy = (
+        "sandbox allow-popups allow-popups-to-escape-sandbox; default-src 'none'; "
+        "style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'self'"
+    )
+
+    def get(self, request: HttpRequest, name: str) -> HttpResponse:
+        """Return the HTML, with links that leave the frame."""
+        html = _find(name).html.replace("<head>", '<head><base target="_blank">', 1)
+        return HttpResponse(html, headers={"Content-Security-Policy": self.policy})
+
+
+class LetterSourceView(View):
+    """Show a mail as it went over the wire."""
+
+    def get(self, request: HttpRequest, name: str) -> HttpResponse:
+        """Return every byte of it, as text."""
+        return HttpResponse(_find(name).raw, content_type="text/plain; charset=utf-8")
+
+
+def _find(name: str) -> mailbox.Letter:
+    letter = mailbox.find(name)
+    if letter is None:
+        raise Http404("There is no such mail.")
+    return letter

@@ -1,0 +1,61 @@
+"""Filter invitations in the words in which the list shows them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.utils.translation import gettext_lazy as _
+
+from invitation.models import InvitationEmail, InvitationKey
+
+
+class StateFilter(admin.SimpleListFilter):
+    """Filter invitations by what they are now, whether or not cleanup has marked them yet."""
+
+    title = _("state")
+    parameter_name = "state"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
+        """Return the states, and those that ran out and still wait for cleanup."""
+        states = [(str(value), label) for value, label in InvitationKey.Status.choices]
+        return [*states, ("overdue", _("expired, not cleaned up yet"))]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        """Return the invitations in the chosen state."""
+        value = self.value()
+        invitations = InvitationKey.objects.all()
+        if value == "overdue":
+            invitations = invitations.overdue()
+        elif value == InvitationKey.Status.EXPIRED:
+            invitations = invitations.expired()
+        elif value == InvitationKey.Status.PENDING:
+            invitations = invitations.usable()
+        elif value in InvitationKey.Status.values:
+            invitations = invitations.filter(status=value)
+        else:
+            return queryset
+        return queryset.filter(pk__in=invitations.order_by().values("pk"))
+
+
+class MailStateFilter(admin.SimpleListFilter):
+    """Filter invitations by the state of their latest mail."""
+
+    title = _("mail")
+    parameter_name = "mail"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
+        """Return the states, and that no mail was ever asked for."""
+        states = [(str(value), label) for value, label in InvitationEmail.State.choices]
+        return [*states, ("none", _("no mail"))]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        """Return the invitations whose latest mail is in the chosen state."""
+        value = self.value()
+        if value == "none":
+            return queryset.filter(latest_mail_state=None)
+        if value in InvitationEmail.State.values:
+            return queryset.filter(latest_mail_state=value)
+        return queryset

@@ -1,0 +1,51 @@
+"""Show what members have spent, and grant them more."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import admin
+from django.http import HttpRequest
+from django.utils.translation import gettext_lazy as _
+
+from invitation.admin.base import AnyAdmin, user_search_fields
+from invitation.conf import conf
+from invitation.models import InvitationQuota
+
+
+@admin.register(InvitationQuota)
+class InvitationQuotaAdmin(AnyAdmin):
+    """Show what members have spent, and grant them more."""
+
+    list_display = ("inviter", "granted", "unlimited", "spent", "remaining")
+    list_filter = ("unlimited",)
+    list_select_related = ("inviter",)
+    raw_id_fields = ("inviter",)
+    search_help_text = _("Search by the member's login name or e-mail address.")
+    show_full_result_count = False
+    fields = ("inviter", "granted", "unlimited", "spent", "remaining")
+    #: A count of what has happened, which goes on while the page is open: grant more instead.
+    readonly_fields = ("spent", "remaining")
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
+        """Return the fields that cannot be changed; a quota stays with its member."""
+        return self.readonly_fields if obj is None else ("inviter", *self.readonly_fields)
+
+    def get_search_fields(self, request: HttpRequest) -> list[str]:
+        """Return where to search, in whichever user model the site has."""
+        return user_search_fields("inviter")
+
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
+        """Write only what was changed: something may have been spent in between."""
+        if change:
+            obj.save(update_fields=form.changed_data)
+        else:
+            super().save_model(request, obj, form, change)
+
+    @admin.display(description=_("remaining"))
+    def remaining(self, quota: InvitationQuota) -> Any:
+        """Return how many invitations the member has left, without asking the database."""
+        limit = conf.invitations_per_user(quota.inviter)
+        if limit is None or quota.unlimited:
+            return _("unlimited")
+        return max(0, limit + quota.granted - quota.spent)

@@ -1,3 +1,0 @@
-"""Check the set-up of a site; see below."""
-
-CHECKS: tuple = ()

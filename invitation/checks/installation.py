@@ -1,0 +1,121 @@
+"""Check what surrounds the app: the other apps, the templates, and where people log in."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from django.apps import apps
+from django.conf import settings
+from django.core.checks import CheckMessage, Error
+from django.core.checks import Warning as CheckWarning
+from django.shortcuts import resolve_url
+from django.template import TemplateDoesNotExist, TemplateSyntaxError
+from django.template.loader import get_template
+from django.urls import NoReverseMatch, Resolver404, get_script_prefix, resolve
+from django.utils.module_loading import import_string
+
+from invitation.checks import routing
+
+TEMPLATES = Path(__file__).parents[1] / "templates"
+RESET_MAIL = "registration/password_reset_email.html"
+AUTHENTICATION = "django.contrib.auth.middleware.AuthenticationMiddleware"
+
+
+def check_order_of_apps(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    """Report an order of apps in which the templates of the wrong one are found first."""
+    places = {config.name: place for place, config in enumerate(apps.get_app_configs())}
+    ours, redux, admin = (
+        places.get(name) for name in ("invitation", "registration", "django.contrib.admin")
+    )
+    messages: list[CheckMessage] = []
+    if redux is not None and admin is not None and redux > admin:
+        message = (
+            'INSTALLED_APPS has "registration" after "django.contrib.admin", whose templates for '
+            "logging out and for passwords are then found first."
+        )
+        hint = 'Put "invitation" and "registration" before "django.contrib.admin".'
+        messages.append(CheckWarning(message, hint=hint, id="invitation.W009"))
+    if ours is not None and any(place is not None and ours > place for place in (redux, admin)):
+        message = (
+            'INSTALLED_APPS has "invitation" after "registration" or "django.contrib.admin", whose '
+            "templates of the same names are then found first."
+        )
+        hint = 'Put "invitation" first, then "registration", then "django.contrib.admin".'
+        messages.append(CheckWarning(message, hint=hint, id="invitation.W010"))
+    return messages
+
+
+def check_password_reset_mail(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    """Report that the mail for a forgotten password is the admin's and names a URL we lack."""
+    names = routing.find_names()
+    if "auth_password_reset" not in names or "password_reset_confirm" in names:
+        return []
+    if not apps.is_installed("django.contrib.admin"):
+        return []
+    try:
+        template: Any = get_template(RESET_MAIL)
+    except (TemplateDoesNotExist, TemplateSyntaxError):
+        return []  # check_templates has a message about it.
+    origin = Path(getattr(getattr(template, "origin", None), "name", ""))
+    if not origin.is_relative_to(apps.get_app_config("admin").path):
+        return []
+    message = (
+        f'The template "{RESET_MAIL}" is that of django.contrib.admin, which INSTALLED_APPS has '
+        "before the others: asking for a new password ends in an error."
+    )
+    hint = 'Put "invitation" and "registration" before "django.contrib.admin".'
+    return [Error(message, hint=hint, id="invitation.E022")]
+
+
+def check_templates(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    """Report templates that are not found, or that cannot be read."""
+    missing: list[str] = []
+    messages: list[CheckMessage] = []
+    for file in sorted(TEMPLATES.rglob("*.*")):
+        name = file.relative_to(TEMPLATES).as_posix()
+        try:
+            get_template(name)
+        except TemplateDoesNotExist:
+            missing.append(name)
+        except (TemplateSyntaxError, UnicodeError) as error:
+            message = f'The template "{name}" cannot be read: {error}'
+            hint = "Mend the site's own template of this name; the app's is the model for it."
+            messages.append(Error(message, hint=hint, id="invitation.E023"))
+    if missing:
+        shown = ", ".join(f'"{name}"' for name in missing[:3])
+        more = f" and {len(missing) - 3} more" if len(missing) > 3 else ""
+        message = f"TEMPLATES does not lead to {shown}{more}."
+        hint = 'Set "APP_DIRS" to True, or list the app_directories loader among the "loaders".'
+        messages.append(Error(message, hint=hint, id="invitation.E024"))
+    return messages
+
+
+def check_middleware(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    """Report that requests know no user; where the admin is installed, Django does so itself."""
+    if apps.is_installed("django.contrib.admin"):
+        return []
+    wanted = import_string(AUTHENTICATION)
+    for path in settings.MIDDLEWARE:
+        middleware = import_string(path)
+        if isinstance(middleware, type) and issubclass(middleware, wanted):
+            return []
+    message = f'MIDDLEWARE lacks "{AUTHENTICATION}": no member is known.'
+    hint = "Add it after SessionMiddleware."
+    return [Error(message, hint=hint, id="invitation.E025")]
+
+
+def check_login_url(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    """Report that members who want to invite are sent to log in where nothing is."""
+    if "invitation_invite" not in routing.find_names():
+        return []
+    try:
+        parts = urlsplit(resolve_url(settings.LOGIN_URL))
+        if not parts.netloc:
+            resolve(f"/{parts.path.removeprefix(get_script_prefix())}")
+    except (NoReverseMatch, Resolver404):
+        message = f"LOGIN_URL is {settings.LOGIN_URL!r}, but there is no such URL."
+        hint = 'Set it to the name of the page, "auth_login" for redux\'s own.'
+        return [CheckWarning(message, hint=hint, id="invitation.W011")]
+    return []

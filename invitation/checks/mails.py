@@ -1,0 +1,132 @@
+"""Check what an invitation mail needs: a link that leads somewhere, and a way out of the house."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Any
+from urllib.parse import urlsplit
+
+from django.apps import apps
+from django.conf import settings
+from django.core.checks import CheckMessage, Error
+from django.core.checks import Warning as CheckWarning
+from django.core.exceptions import ImproperlyConfigured
+from django.db import DatabaseError, router
+from django.urls import NoReverseMatch, reverse
+
+from invitation import keys, sites
+from invitation.checks import routing, values
+from invitation.conf import conf
+from invitation.delivery.base import get_delivery
+
+#: A text with every character that a key may hold.
+SAMPLE_KEY = f"{'-_aZ09-_aZ09-_aZ09-_aZ'}.{'-' * keys.SIGNATURE_LENGTH}"
+
+#: What ``django.contrib.sites`` calls the first Site, until somebody changes it.
+SAMPLE_DOMAIN = "example.com"
+
+
+def check_base_url(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    """Report links that begin with nothing, with a path, or with http.
+
+    Where the Site names the host, ``check_site`` asks the database for it.
+    """
+    given: object = conf.INVITATION_BASE_URL
+    if given and not values.is_base_url(given):
+        return []  # check_values has a message about it.
+    if not given and apps.is_installed("django.contrib.sites"):
+        return []
+    try:
+        base = sites.base_url(sites.NO_SITE_ID)
+    except ImproperlyConfigured:
+        message = "Nothing says with which host the links in invitation mails begin."
+        hint = (
+            'Set INVITATION_BASE_URL, for example to "https://example.org", or install '
+            'django.contrib.sites, or name a host without "*" in ALLOWED_HOSTS.'
+        )
+        return [Error(message, hint=hint, id="invitation.E014")]
+    messages: list[CheckMessage] = []
+    if urlsplit(base).path:
+        message = (
+            f'INVITATION_BASE_URL is "{base}", with a path: a link has it twice where SCRIPT_NAME '
+            "or FORCE_SCRIPT_NAME has it too."
+        )
+        hint = "Leave the path out, and set FORCE_SCRIPT_NAME if the site does not begin at /."
+        messages.append(CheckWarning(message, hint=hint, id="invitation.W004"))
+    if urlsplit(base).scheme == "http" and not settings.DEBUG:
+        message = (
+            f'Links in invitation mails begin with "{base}", and DEBUG is off: whoever is on the '
+            "way of such a request can read the key."
+        )
+        hint = 'Set INVITATION_BASE_URL to the public address, "https://...".'
+        messages.append(CheckWarning(message, hint=hint, id="invitation.W005"))
+    return messages
+
+
+def check_delivery(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    """Report a delivery that cannot be had, and whatever the delivery itself reports."""
+    try:
+        delivery = get_delivery()
+    except Exception as error:  # noqa: BLE001 (a module of the site may raise anything)
+        message = str(error)
+        if not isinstance(error, ImproperlyConfigured):
+            path = conf.INVITATION_DELIVERY
+            message = f"INVITATION_DELIVERY is {path!r}, which cannot be used: {error}"
+        hint = "Name a subclass of invitation.delivery.base.BaseDelivery that defines send()."
+        return [Error(message, hint=hint, id="invitation.E009")]
+    return list(delivery.check())
+
+
+def check_link(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    """Report that the link in a mail cannot be made, or that there are several to choose from."""
+    routes, _failure = routing.find_routes()
+    if not routes:
+        return []
+    try:
+        reverse("invitation_invited", kwargs={"invitation_key": SAMPLE_KEY})
+    except NoReverseMatch:
+        message = (
+            'No URL is named "invitation_invited" and takes any invitation key, so that no '
+            "invitation can be mailed."
+        )
+        hint = (
+            'Add path("accounts/", include("invitation.urls")) to ROOT_URLCONF, without a '
+            "namespace and without parameters in its prefix."
+        )
+        return [CheckWarning(message, hint=hint, id="invitation.W006")]
+    found = [route for route in routes if route.name == "invitation_invited"]
+    if len(found) < 2:
+        return []
+    paths = ", ".join(f'"/{route}"' for route in found)
+    message = f"The URLs of invitation are included more than once: {paths}."
+    hint = (
+        "Include just one of invitation.urls and invitation.backends.*.urls: links lead to the "
+        "last one, whatever the first one does."
+    )
+    return [CheckWarning(message, hint=hint, id="invitation.W007")]
+
+
+def check_site(
+    app_configs: Any, databases: Collection[str] | None = None, **kwargs: Any
+) -> list[CheckMessage]:
+    """Report that SITE_ID names no Site, or one that still has the name it was made with."""
+    site_id = getattr(settings, "SITE_ID", None)
+    if not apps.is_installed("django.contrib.sites") or not site_id:
+        return []  # Without SITE_ID each request goes by its host.
+    model: Any = apps.get_model("sites", "Site")
+    if router.db_for_read(model) not in (databases or ()):
+        return []
+    try:
+        domain = model._default_manager.filter(pk=site_id).values_list("domain", flat=True).first()
+    except DatabaseError:
+        return []  # The tables are not made yet: "migrate" asks before it makes them.
+    if domain is None:
+        message = f"SITE_ID is {site_id!r}, but there is no Site with this id."
+        hint = "Add it in the admin, or set SITE_ID to the id of one that there is."
+        return [Error(message, hint=hint, id="invitation.E015")]
+    known = conf.INVITATION_BASE_URL or SAMPLE_DOMAIN in settings.ALLOWED_HOSTS
+    if domain != SAMPLE_DOMAIN or known:
+        return []
+    message = f'Links in invitation mails lead to "{SAMPLE_DOMAIN}": the Site still has this name.'
+    hint = "Change the Site's domain in the admin, or set INVITATION_BASE_URL."
+    return [CheckWarning(message, hint=hint, id="invitation.W008")]

@@ -1,0 +1,222 @@
+"""Check that redux's registration is closed to who has no invitation, and can do its work.
+
+What is looked at is the site's URLs and redux's settings; redux itself is known only to
+``invitation.backends.redux``.
+"""
+
+from __future__ import annotations
+
+import sys
+from inspect import unwrap
+from reprlib import repr as short_repr
+from typing import Any
+
+from django.apps import apps
+from django.conf import settings
+from django.contrib.auth import get_user_model
+from django.core.checks import CheckMessage, Error
+from django.core.checks import Warning as CheckWarning
+from django.core.exceptions import FieldDoesNotExist
+from django.utils.module_loading import import_string
+from django.views.generic.edit import FormMixin
+
+from invitation.backends.base import InvitationRegistrationMixin, email_field_name
+from invitation.checks import routing
+from invitation.conf import conf
+
+#: URLs of redux by which a workflow is known.
+TWO_STEPS = "registration_activate"
+APPROVAL = "registration_admin_approve"
+
+#: Fields of the user model that redux reads and writes by these names.
+FIELDS = ("email", "is_active", "date_joined")
+
+
+def check_installed(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    """Report that redux is routed, but is not an installed app."""
+    if apps.is_installed("registration"):
+        return []
+    routes, failure = routing.find_routes()
+    # Its models refuse to be imported then, which Django says of all URLs at once.
+    refused = isinstance(failure, RuntimeError) and "registration.models" in str(failure)
+    if not refused and not any(_is_redux(route.callback) for route in routes):
+        return []
+    message = (
+        'The site includes URLs of django-registration-redux, but "registration" is not in '
+        "INSTALLED_APPS."
+    )
+    hint = 'Add "registration" after "invitation" and before "django.contrib.admin".'
+    return [Error(message, hint=hint, id="invitation.E016")]
+
+
+def check_gate(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    """Report each URL at which anybody can register, although it takes an invitation."""
+    if not conf.INVITE_MODE:
+        return []
+    routes, _failure = routing.find_routes()
+    messages: list[CheckMessage] = []
+    for route in routes:
+        if _is_ungated(route) and routing.answers(route, routes):
+            message = (
+                f'Anybody can register at "/{route}": INVITE_MODE is on, but the view there asks '
+                "for no invitation."
+            )
+            hint = (
+                "Put the include of invitation.urls (or another of invitation.backends) before "
+                "the registration URLs and at the same prefix, or take those out; a view of your "
+                "own needs InvitationRegistrationMixin, a backend class InvitationBackend. Set "
+                "INVITE_MODE to False to open registration."
+            )
+            messages.append(Error(message, hint=hint, id="invitation.E017"))
+    return messages
+
+
+def check_activation(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    """Report what accounts that want activation lack: their time, or their fields."""
+    if TWO_STEPS not in routing.find_names():
+        return []
+    messages: list[CheckMessage] = []
+    days = getattr(settings, "ACCOUNT_ACTIVATION_DAYS", None)
+    if not isinstance(days, (int, float)) or isinstance(days, bool) or days <= 0:
+        message = (
+            f"ACCOUNT_ACTIVATION_DAYS is {short_repr(days)}, but redux needs a number of days "
+            "above 0: nobody can register, or activate his account."
+        )
+        hint = "For example 7: so long does the link in the activation mail work."
+        messages.append(Error(message, hint=hint, id="invitation.E018"))
+    opts = get_user_model()._meta
+    missing = [name for name in FIELDS if not _has_field(opts, name)]
+    if missing:
+        message = (
+            f"The user model {opts.label} (AUTH_USER_MODEL) lacks what redux needs for activation: "
+            f"{', '.join(missing)}."
+        )
+        hint = "Add the fields, or include invitation.backends.simple.urls: it needs none of them."
+        messages.append(Error(message, hint=hint, id="invitation.E019"))
+    return messages
+
+
+def check_approval(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    """Report that redux's request for approval would reach nobody, or somebody else."""
+    if APPROVAL not in routing.find_names():
+        return []
+    given = getattr(settings, "REGISTRATION_ADMINS", None)
+    if isinstance(given, str):
+        try:
+            good = callable(import_string(given))
+        except Exception:  # noqa: BLE001 (a module of the site may raise anything)
+            good = False
+    else:
+        people = given or settings.ADMINS
+        good = (
+            isinstance(people, (list, tuple))
+            and bool(people)
+            # Redux mails to the second item: of a text, that is its second letter.
+            and all(_is_pair(person) for person in people)
+        )
+    if good:
+        return []
+    message = (
+        f"REGISTRATION_ADMINS is {short_repr(given)} and ADMINS is {short_repr(settings.ADMINS)}: "
+        "redux finds no address there to ask for the approval of an account."
+    )
+    hint = (
+        'Set REGISTRATION_ADMINS to pairs, [("Ann", "ann@example.org")], or to the dotted path of '
+        "a callable that returns some; redux cannot read a list of bare addresses."
+    )
+    return [Error(message, hint=hint, id="invitation.E020")]
+
+
+def check_form(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    """Report a registration form without the address that has to be compared or mailed to."""
+    routes, _failure = routing.find_routes()
+    exact = conf.INVITE_MODE and conf.INVITATION_EMAIL_POLICY == "exact"
+    if not exact and TWO_STEPS not in routing.find_names():
+        return []
+    name = email_field_name()
+    lacking = {
+        form
+        for route in routes
+        if (form := _form_of(route.callback)) is not None and name not in form.base_fields
+    }
+    message = (
+        "The registration form {}.{} (REGISTRATION_FORM) has no field {!r}: nobody can register."
+    )
+    hint = (
+        'Add the field. Only with INVITATION_EMAIL_POLICY "any" and one-step registration may a '
+        "form do without."
+    )
+    return [
+        Error(
+            message.format(form.__module__, form.__qualname__, name),
+            hint=hint,
+            id="invitation.E021",
+        )
+        for form in sorted(lacking, key=str)
+    ]
+
+
+def check_login_redirect(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    """Report that redux does not know where to send who is logged in."""
+    target: object = settings.LOGIN_REDIRECT_URL
+    if target is not None or "auth_login" not in routing.find_names():
+        return []
+    message = "LOGIN_REDIRECT_URL is None: who logs in without a target page meets an error."
+    hint = 'Set it to a URL or the name of one, for example "/".'
+    return [CheckWarning(message, hint=hint, id="invitation.W012")]
+
+
+def _view_class(callback: Any) -> type | None:
+    view = getattr(callback, "view_class", None) or getattr(unwrap(callback), "view_class", None)
+    return view if isinstance(view, type) else None
+
+
+def _is_redux(callback: Any) -> bool:
+    """Tell whether a view is one of redux's registration, with our gate or without."""
+    view = _view_class(callback)
+    return view is not None and any(
+        base.__module__ == "registration.views" for base in view.__mro__
+    )
+
+
+def _is_ungated(route: routing.Route) -> bool:
+    """Tell whether a view registers people without asking for an invitation.
+
+    What nobody has imported no URL leads to; so nothing is imported here that the site does not
+    use.
+    """
+    view = _view_class(route.callback)
+    if view is not None and "registration.views" in sys.modules:
+        from invitation.backends.redux import is_ungated
+
+        return is_ungated(view)
+    if "invitation.backends.classic.views" in sys.modules:
+        from invitation.backends.classic import InvitationBackend, get_backend, views
+
+        if route.callback is views.register and "backend" in route.arguments:
+            return not isinstance(get_backend(route.arguments["backend"]), InvitationBackend)
+    return False
+
+
+def _has_field(opts: Any, name: str) -> bool:
+    try:
+        opts.get_field(name)
+    except FieldDoesNotExist:
+        return False
+    return True
+
+
+def _is_pair(person: object) -> bool:
+    return isinstance(person, (list, tuple)) and len(person) == 2 and "@" in str(person[1])
+
+
+def _form_of(callback: Any) -> Any:
+    """Return the form class of a gated view, or ``None`` where only the view itself knows."""
+    view = _view_class(callback)
+    if view is None or not issubclass(view, InvitationRegistrationMixin):
+        return None
+    if getattr(view, "get_form_class", None) is not FormMixin.get_form_class:
+        return None
+    options = getattr(callback, "view_initkwargs", {})
+    form = options.get("form_class") or getattr(view, "form_class", None)
+    return form if hasattr(form, "base_fields") else None

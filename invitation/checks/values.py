@@ -1,0 +1,236 @@
+"""Check the value of each setting of ours."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from reprlib import repr as short_repr
+from typing import Any
+from urllib.parse import urlsplit
+
+from django.apps import apps
+from django.conf import settings
+from django.contrib.auth import get_permission_codename, get_user_model
+from django.core.checks import CheckMessage, Error
+from django.core.checks import Warning as CheckWarning
+from django.utils.module_loading import import_string
+
+from invitation.conf import conf
+
+#: A hundred years: far from where a date overflows, on every database.
+DAYS_MAX = 36500
+
+#: Shorter keys can be guessed; as long as Django wants SECRET_KEY to be, less its prefix.
+SIGNING_KEY_LENGTH_MIN = 32
+
+HOST_NAME = re.compile(r"[\w-]+(\.[\w-]+)*\.?|[0-9a-f:.]*:[0-9a-f:.]*")
+
+
+@dataclass(frozen=True)
+class Rule:
+    """Say which values a setting may have."""
+
+    name: str
+    id: str
+    fits: Callable[[Any], bool]
+    #: What completes "must be ...".
+    wanted: str
+    hint: str
+
+
+def is_boolean(value: object) -> bool:
+    """Tell whether this is ``True`` or ``False`` itself: the text "False" would count as true."""
+    return isinstance(value, bool)
+
+
+def is_number(value: object, least: int, most: int | None = None) -> bool:
+    """Tell whether this is a whole number between the two; ``True`` is none."""
+    if not isinstance(value, int) or isinstance(value, bool):
+        return False
+    return least <= value and (most is None or value <= most)
+
+
+def is_base_url(value: object) -> bool:
+    """Tell whether links may begin with this: an http address without query and fragment."""
+    if not isinstance(value, str) or not value.isprintable() or re.search(r"[\s?#@\\]", value):
+        return False
+    try:
+        parts = urlsplit(value)
+        port = parts.port
+    except ValueError:
+        return False
+    host = HOST_NAME.fullmatch(parts.hostname or "")
+    return parts.scheme in ("http", "https") and host is not None and port != 0
+
+
+RULES = (
+    Rule(
+        name="ACCOUNT_INVITATION_DAYS",
+        id="invitation.E001",
+        fits=lambda value: value is None or is_number(value, 1, DAYS_MAX),
+        wanted=f"a whole number of days from 1 to {DAYS_MAX}, or None",
+        hint="For example 7. With None invitations never expire.",
+    ),
+    Rule(
+        name="INVITE_MODE",
+        id="invitation.E003",
+        fits=is_boolean,
+        wanted="True or False",
+        hint="A text from the environment must be compared: os.environ[...] == 'true'.",
+    ),
+    Rule(
+        name="INVITATION_EMAIL_POLICY",
+        id="invitation.E005",
+        fits=lambda value: value in ("exact", "any"),
+        wanted='"exact" or "any"',
+        hint='"exact" lets only the invited address register, "any" every address.',
+    ),
+    Rule(
+        name="INVITATION_REFUND_EXPIRED",
+        id="invitation.E007",
+        fits=is_boolean,
+        wanted="True or False",
+        hint="True gives an invitation that expires unused back to its inviter's quota.",
+    ),
+    Rule(
+        name="INVITATION_RETENTION_DAYS",
+        id="invitation.E008",
+        fits=lambda value: is_number(value, 0, DAYS_MAX),
+        wanted=f"a whole number of days from 0 to {DAYS_MAX}",
+        hint="0 lets cleanupinvitation delete what ended unused at once.",
+    ),
+    Rule(
+        name="INVITATION_BASE_URL",
+        id="invitation.E010",
+        fits=lambda value: value is None or value == "" or is_base_url(value),
+        wanted="a scheme and a host, perhaps with a port, or None",
+        hint='For example "https://example.org", without query, fragment or password.',
+    ),
+    Rule(
+        name="INVITATION_REPLY_TO_INVITER",
+        id="invitation.E011",
+        fits=is_boolean,
+        wanted="True or False",
+        hint="True shows the inviter's e-mail address to whom he invites.",
+    ),
+    Rule(
+        name="INVITATION_RESEND_COOLDOWN",
+        id="invitation.E012",
+        fits=lambda value: (
+            isinstance(value, timedelta) and timedelta() <= value <= timedelta(DAYS_MAX)
+        ),
+        wanted=f"a timedelta from 0 to {DAYS_MAX} days",
+        hint="For example datetime.timedelta(minutes=5).",
+    ),
+)
+
+
+def check_values(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    """Report settings of the wrong type, or with a value that means nothing."""
+    messages: list[CheckMessage] = []
+    for rule in RULES:
+        value = getattr(conf, rule.name)
+        if not rule.fits(value):
+            message = f"{rule.name} is {short_repr(value)}, but it must be {rule.wanted}."
+            messages.append(Error(message, hint=rule.hint, id=rule.id))
+    return messages
+
+
+def check_quota(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    """Report a quota that is no number and cannot be called to get one."""
+    value: object = conf.INVITATIONS_PER_USER
+    reason = ""
+    if isinstance(value, str):
+        path = value
+        try:
+            value = import_string(path)
+        except Exception as error:  # noqa: BLE001 (a module of the site may raise anything)
+            reason = f" Importing it failed with {type(error).__name__}: {error}"
+    if value is None or callable(value) or is_number(value, 0):
+        return []
+    message = (
+        f"INVITATIONS_PER_USER is {short_repr(conf.INVITATIONS_PER_USER)}, but it must be a whole "
+        f"number from 0, None, a callable, or the dotted path of a callable.{reason}"
+    )
+    hint = "For example 10. None is unlimited; a callable gets the user and returns one of these."
+    return [Error(message, hint=hint, id="invitation.E002")]
+
+
+def check_signing_keys(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    """Report keys that sign nothing, or that are short enough to be guessed.
+
+    No message shows a key.
+    """
+    keys: object = conf.INVITATION_SIGNING_KEYS
+    by_default = [settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS]
+    if keys == by_default:
+        return []  # Django checks these.
+    good = isinstance(keys, (list, tuple)) and all(isinstance(key, str) for key in keys)
+    if not (good and keys and all(key.strip() for key in conf.INVITATION_SIGNING_KEYS)):
+        message = (
+            "INVITATION_SIGNING_KEYS must be a list of texts, at least one, and none of them blank."
+        )
+        hint = "The first one signs, all of them verify: [new_key, old_key]."
+        return [Error(message, hint=hint, id="invitation.E006")]
+    short = [
+        str(place)
+        for place, key in enumerate(conf.INVITATION_SIGNING_KEYS, start=1)
+        if len(key) < SIGNING_KEY_LENGTH_MIN and key not in by_default
+    ]
+    if not short:
+        return []
+    message = (
+        f"INVITATION_SIGNING_KEYS holds short keys (number {', '.join(short)}): who guesses one "
+        "can make invitation keys."
+    )
+    hint = (
+        f"Use at least {SIGNING_KEY_LENGTH_MIN} random characters, as "
+        "django.core.management.utils.get_random_secret_key() makes them."
+    )
+    return [CheckWarning(message, hint=hint, id="invitation.W002")]
+
+
+def check_permission(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    """Report a permission that is misspelt, or that nobody can ever have."""
+    permission: object = conf.INVITATION_PERMISSION
+    if permission is None:
+        return []
+    if not isinstance(permission, str) or not re.fullmatch(r"\w+\.\S+", permission):
+        message = (
+            f"INVITATION_PERMISSION is {short_repr(permission)}, but it must be a permission's "
+            'name, "app_label.codename", or None.'
+        )
+        hint = 'For example "invitation.add_invitationkey". With None every member may invite.'
+        return [Error(message, hint=hint, id="invitation.E004")]
+    if not hasattr(get_user_model(), "has_perm"):
+        message = (
+            "INVITATION_PERMISSION is set, but the user model "
+            f"{get_user_model()._meta.label} has no has_perm() to ask for it."
+        )
+        hint = "Let the user model inherit from django.contrib.auth.models.PermissionsMixin."
+        return [Error(message, hint=hint, id="invitation.E013")]
+    if permission in _permissions(permission.partition(".")[0]):
+        return []
+    message = (
+        f'INVITATION_PERMISSION is "{permission}", but no model of an installed app has this '
+        "permission: only superusers can invite."
+    )
+    hint = (
+        "Check the spelling. If a migration or an authentication backend of yours brings the "
+        "permission, silence this check."
+    )
+    return [CheckWarning(message, hint=hint, id="invitation.W003")]
+
+
+def _permissions(label: str) -> set[str]:
+    """Return the permissions that Django makes for the models of an app, if it is there."""
+    if label not in apps.app_configs:
+        return set()
+    names: set[str] = set()
+    for model in apps.get_app_config(label).get_models():
+        opts = model._meta
+        names |= {get_permission_codename(action, opts) for action in opts.default_permissions}
+        names |= {codename for codename, _name in opts.permissions}
+    return {f"{label}.{name}" for name in names}

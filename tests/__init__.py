@@ -1,0 +1,1 @@
+"""The tests of django-invitation; they mirror the package."""

@@ -1,0 +1,65 @@
+"""Redux's registration with approval behind the gate."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.core import mail
+from django.test import Client
+from registration.backends.admin_approval.views import RegistrationView
+from registration.models import SupervisedRegistrationProfile
+
+from invitation import signals
+from invitation.models import Acceptance
+from tests import scenes
+from tests.backends.contract import TwoStepContract
+
+
+@pytest.mark.anywhere
+class TestAdminApproval(TwoStepContract):
+    urlconf = "tests.urls_admin_approval"
+    host_view = RegistrationView
+    usable_when_activated = False
+
+    @pytest.fixture
+    def approver(self, db: None) -> Client:
+        """Return the browser of an administrator."""
+        client = Client()
+        client.force_login(scenes.make_user("boss", is_staff=True, is_superuser=True))
+        return client
+
+    def test_the_profile_is_the_supervised_one(self, registered: Client) -> None:
+        assert SupervisedRegistrationProfile.objects.get().user == scenes.accounts().get()
+
+    def test_the_approval_is_recorded_and_announced_once(
+        self, registered: Client, approver: Client, commit: Callable[..., Any]
+    ) -> None:
+        self.activate(registered, commit)
+        assert Acceptance.objects.get().activated_at is None
+        approval = scenes.path_in(mail.outbox[-1], part="/approve/")
+        with scenes.received(signals.invitation_activated) as activated:
+            for _ in range(2):
+                with commit():
+                    approver.get(approval)
+        assert scenes.accounts().get().is_active
+        assert Acceptance.objects.get().activated_at is not None
+        assert len(activated) == 1
+
+    def test_an_account_that_was_not_approved_gives_the_invitation_back(
+        self, registered: Client, commit: Callable[..., Any]
+    ) -> None:
+        self.activate(registered, commit)
+        invitation = Acceptance.objects.get().invitation
+        scenes.accounts().get().delete()
+        invitation.refresh_from_db()
+        assert invitation.status == "pending"
+
+    def test_the_approval_stays_closed_to_visitors(
+        self, registered: Client, commit: Callable[..., Any]
+    ) -> None:
+        self.activate(registered, commit)
+        approval = scenes.path_in(mail.outbox[-1], part="/approve/")
+        assert Client().get(approval).status_code == 302
+        assert not scenes.accounts().get().is_active

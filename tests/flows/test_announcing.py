@@ -1,0 +1,140 @@
+"""Signals: after the commit, never on rollback, and a raising receiver does no harm."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from django.db import transaction
+
+from invitation import flows, signals
+from invitation.models import InvitationKey
+from tests.factories import ADDRESS, DAY, make_invitation, open_it, register, rolled_back, spent
+from tests.flows.conftest import SIGNALS, Heard
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def invite(member: Any) -> None:
+    flows.invite(member, ADDRESS)
+
+
+def claim(member: Any) -> None:
+    register(make_invitation(member))
+
+
+def activate(member: Any) -> None:
+    user = register(make_invitation(member), is_active=False)
+    user.is_active = True
+    flows.activate(user)
+
+
+def decline(member: Any) -> None:
+    flows.decline(open_it(make_invitation(member)))
+
+
+def revoke(member: Any) -> None:
+    flows.revoke(make_invitation(member))
+
+
+def expire(member: Any) -> None:
+    make_invitation(member, left=-DAY)
+    flows.expire()
+
+
+VERBS = {
+    invite: ["invitation_created", "invitation_sent"],
+    claim: ["invitation_accepted", "invitation_activated"],
+    activate: ["invitation_accepted", "invitation_activated"],
+    decline: ["invitation_declined"],
+    revoke: ["invitation_revoked"],
+    expire: ["invitations_expired"],
+}
+
+
+class Crash(Exception):
+    """Stand for a receiver that fails."""
+
+
+def crash(**arguments: Any) -> None:
+    raise Crash
+
+
+@pytest.fixture
+def raising() -> Iterator[None]:
+    """Let a receiver of every signal raise, called before all others."""
+    for signal in SIGNALS.values():
+        signal.connect(crash)
+    yield
+    for signal in SIGNALS.values():
+        signal.disconnect(crash)
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_the_verb_tells_what_it_did_with_the_model_as_sender(
+    member: Any, heard: Heard, verb: Any
+) -> None:
+    verb(member)
+    assert heard.names() == VERBS[verb]
+    assert {arguments["sender"] for _, arguments in heard} == {InvitationKey}
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_nothing_is_told_before_the_commit(member: Any, heard: Heard, verb: Any) -> None:
+    with transaction.atomic():
+        verb(member)
+        assert heard == []
+    assert sorted(heard.names()) == sorted(VERBS[verb])
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_nothing_is_told_and_nothing_is_left_on_rollback(
+    member: Any, heard: Heard, outbox: list[Any], verb: Any
+) -> None:
+    with rolled_back():
+        verb(member)
+    assert (heard, outbox) == ([], [])
+    assert not InvitationKey.objects.exists()
+    assert spent(member) == 0
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_a_raising_receiver_does_no_harm(
+    raising: None, heard: Heard, member: Any, verb: Any
+) -> None:
+    verb(member)
+    assert heard.names() == VERBS[verb]
+
+
+def test_every_signal_is_sent_by_a_verb() -> None:
+    assert set(SIGNALS) == {name for names in VERBS.values() for name in names}
+
+
+def test_the_ids_of_a_batch_are_told_together(member: Any, heard: Heard) -> None:
+    rows = [make_invitation(member, f"g{number}@example.org", left=-DAY) for number in range(5)]
+    flows.expire(batch_size=2)
+    batches = [arguments["invitation_ids"] for _, arguments in heard]
+    assert [len(batch) for batch in batches] == [2, 2, 1]
+    assert sorted(pk for batch in batches for pk in batch) == sorted(row.pk for row in rows)
+
+
+def test_an_empty_batch_is_not_told(member: Any, heard: Heard) -> None:
+    make_invitation(member)
+    flows.expire()
+    assert heard == []
+
+
+def test_a_receiver_sees_the_committed_row(member: Any) -> None:
+    seen: list[int] = []
+
+    def look(invitation: InvitationKey, **arguments: Any) -> None:
+        assert transaction.get_connection().in_atomic_block is False
+        seen.append(InvitationKey.objects.get(pk=invitation.pk).uses)
+
+    signals.invitation_accepted.connect(look)
+    try:
+        claim(member)
+    finally:
+        signals.invitation_accepted.disconnect(look)
+    assert seen == [1]

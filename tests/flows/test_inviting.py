@@ -1,0 +1,273 @@
+"""Inviting: what is spent, written, mailed and told, and what refuses it."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta, timezone
+from typing import Any
+
+import pytest
+import time_machine
+from django.contrib.auth.models import AnonymousUser, Permission
+from django.core.exceptions import ImproperlyConfigured
+from django.db import IntegrityError, connection
+from django.test.utils import CaptureQueriesContext
+from django.utils import translation
+
+from invitation import flows
+from invitation.exceptions import (
+    AddressRefused,
+    InvitationError,
+    InvitingForbidden,
+    OwnAddress,
+    QuotaExceeded,
+    TextRefused,
+)
+from invitation.models import InvitationEmail, InvitationKey, InvitationQuota
+from tests.factories import ADDRESS, make_invitation, make_user, spent
+
+pytestmark = pytest.mark.django_db
+NOON = datetime(2026, 3, 29, 12, tzinfo=timezone.utc)
+
+
+def rows() -> tuple[int, int]:
+    return InvitationKey.objects.count(), InvitationEmail.objects.count()
+
+
+@pytest.mark.anywhere
+def test_an_invitation_is_written_spent_and_mailed(
+    member: Any, commit: Any, outbox: list[InvitationEmail]
+) -> None:
+    with commit():
+        invited = flows.invite(member, " Bob@Example.ORG ", recipient_name="Bob", note="Hi")
+        assert outbox == []
+    assert (invited.created, invited.mailed) == (True, True)
+    invitation = InvitationKey.objects.get()
+    assert invitation == invited.invitation
+    assert (invitation.email, invitation.email_key) == ("Bob@example.org", "bob@example.org")
+    assert (invitation.recipient_name, invitation.note) == ("Bob", "Hi")
+    assert (invitation.from_user, invitation.status, invitation.uses) == (member, "pending", 0)
+    assert invitation.pending_slot == invitation.slot()
+    assert spent(member) == invitation.quota_held == 1
+    [mail] = outbox
+    assert mail.invitation == invitation
+    assert InvitationEmail.objects.get().state == "sent"
+
+
+def test_the_row_knows_its_site_and_its_data(member: Any) -> None:
+    invitation = flows.invite(member, ADDRESS, data={"plan": "gold"}).invitation
+    assert (invitation.site_id, invitation.data) == (1, {"plan": "gold"})
+
+
+def test_without_data_the_row_has_an_empty_dictionary(member: Any) -> None:
+    assert flows.invite(member, ADDRESS).invitation.data == {}
+
+
+@pytest.mark.parametrize(("given", "stored"), [("", "de"), ("fr", "fr")])
+def test_the_mail_speaks_the_given_or_the_active_language(
+    member: Any, given: str, stored: str
+) -> None:
+    with translation.override("de"):
+        assert flows.invite(member, ADDRESS, language=given).invitation.language == stored
+
+
+def test_without_an_active_language_none_is_stored(member: Any) -> None:
+    with translation.override(None):
+        assert flows.invite(member, ADDRESS).invitation.language == ""
+
+
+def test_it_ends_after_the_days_of_the_setting(member: Any, settings: Any) -> None:
+    settings.ACCOUNT_INVITATION_DAYS = 3
+    with time_machine.travel(NOON, tick=False):
+        invitation = flows.invite(member, ADDRESS).invitation
+    assert invitation.expires_at == NOON + timedelta(days=3)
+
+
+def test_it_never_ends_where_the_setting_says_so(member: Any, settings: Any) -> None:
+    settings.ACCOUNT_INVITATION_DAYS = None
+    assert flows.invite(member, ADDRESS).invitation.expires_at is None
+
+
+def test_naive_times_do_as_well(member: Any, settings: Any, commit: Any) -> None:
+    settings.USE_TZ = False
+    settings.TIME_ZONE = "America/New_York"
+    with commit():
+        invitation = flows.invite(member, ADDRESS).invitation
+    assert invitation.expires_at is not None
+    assert invitation.expires_at.tzinfo is None
+    assert flows.open_invitation(invitation.key).invitation == invitation
+    with time_machine.travel(datetime.now(timezone.utc) + timedelta(days=8), tick=False):
+        assert flows.expire() == 1
+
+
+def test_names_are_made_plain(member: Any) -> None:
+    invitation = flows.invite(member, ADDRESS, recipient_name="Bob\r\nwww.evil.com").invitation
+    assert invitation.recipient_name == "Bob www evil com"
+
+
+def test_no_account_is_made(member: Any) -> None:
+    flows.invite(member, ADDRESS)
+    assert type(member)._default_manager.count() == 1
+
+
+# -- refusals --
+
+
+@pytest.mark.parametrize(
+    ("email", "error", "code"),
+    [
+        ("", AddressRefused, "blank"),
+        ("=?utf-8?q?a=40evil.com?=@good.com", AddressRefused, "encoded_word"),
+        ("MEMBER@example.com", OwnAddress, "own_address"),
+    ],
+)
+def test_a_refused_address_changes_nothing(
+    member: Any, email: str, error: type[InvitationError], code: str
+) -> None:
+    with pytest.raises(error) as refused:
+        flows.invite(member, email)
+    assert refused.value.code == code
+    assert (rows(), spent(member)) == ((0, 0), 0)
+
+
+def test_a_member_without_an_address_may_invite_anybody(member: Any) -> None:
+    member.email = ""
+    assert flows.invite(member, "member@example.com").created
+
+
+def test_a_note_with_a_link_changes_nothing(member: Any) -> None:
+    with pytest.raises(TextRefused):
+        flows.invite(member, ADDRESS, note="look at http://evil.example")
+    assert (rows(), spent(member)) == ((0, 0), 0)
+
+
+def test_without_a_base_for_the_link_nothing_is_spent(member: Any, settings: Any) -> None:
+    settings.ALLOWED_HOSTS = ["*"]
+    with pytest.raises(ImproperlyConfigured):
+        flows.invite(member, ADDRESS, site_id=0)
+    assert (rows(), spent(member)) == ((0, 0), 0)
+
+
+def test_a_failing_outbox_takes_invitation_and_quota_back(
+    member: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*args: Any, **kwargs: Any) -> None:
+        raise OSError("disk full")
+
+    monkeypatch.setattr(InvitationEmail, "save", fail)
+    with pytest.raises(OSError, match="disk full"):
+        flows.invite(member, ADDRESS)
+    assert (rows(), spent(member)) == ((0, 0), 0)
+
+
+def test_a_stranger_may_not_invite() -> None:
+    assert not flows.may_invite(AnonymousUser())
+    with pytest.raises(InvitingForbidden):
+        flows.invite(AnonymousUser(), ADDRESS)
+
+
+def test_an_inactive_account_may_not_invite(member: Any) -> None:
+    member.is_active = False
+    with pytest.raises(InvitingForbidden):
+        flows.invite(member, ADDRESS)
+    with pytest.raises(InvitingForbidden):
+        flows.create(member)
+
+
+def test_the_permission_of_the_setting_is_needed(member: Any, settings: Any) -> None:
+    settings.INVITATION_PERMISSION = "invitation.add_invitationkey"
+    assert not flows.may_invite(member)
+    member.user_permissions.add(Permission.objects.get(codename="add_invitationkey"))
+    assert flows.may_invite(type(member)._default_manager.get(pk=member.pk))
+
+
+# -- the same answer for everybody --
+
+
+def test_an_address_with_an_account_is_invited_like_any_other(member: Any) -> None:
+    make_user("bob", email=ADDRESS)
+    invited = flows.invite(member, ADDRESS)
+    assert (invited.created, invited.mailed, spent(member)) == (True, True, 1)
+
+
+def test_an_invitation_of_somebody_else_does_not_show(member: Any) -> None:
+    make_invitation(make_user("ann"))
+    invited = flows.invite(member, ADDRESS)
+    assert (invited.created, invited.mailed, spent(member)) == (True, True, 1)
+
+
+def test_the_queries_do_not_depend_on_who_has_the_address(member: Any) -> None:
+    make_user("bob", email=ADDRESS)
+    make_invitation(make_user("ann"))
+    flows.invite(member, "warm@example.org")
+    with CaptureQueriesContext(connection) as known:
+        flows.invite(member, ADDRESS)
+    with CaptureQueriesContext(connection) as fresh:
+        flows.invite(member, "new@example.org")
+    assert len(known) == len(fresh)
+
+
+def test_inviting_costs_five_statements(
+    member: Any, django_assert_num_queries: Any, settings: Any
+) -> None:
+    flows.invite(member, "warm@example.org")
+    settings.INVITATION_DELIVERY = "invitation.delivery.outbox.OutboxDelivery"
+    # The quota, the invitation and the mail, between savepoint and release.
+    with django_assert_num_queries(5):
+        flows.invite(member, ADDRESS)
+
+
+# -- 1.0's create --
+
+
+def test_create_spends_and_addresses_nobody(member: Any, commit: Any) -> None:
+    with commit() as callbacks:
+        invitation = flows.create(member)
+    assert (invitation.email, invitation.pending_slot) == ("", None)
+    assert invitation.mail_requested_at is None
+    assert invitation.expires_at is not None
+    assert (spent(member), rows()) == (1, (1, 0))
+    assert len(callbacks) == 1
+
+
+def test_two_invitations_to_nobody_stand_side_by_side(member: Any) -> None:
+    assert flows.create(member) != flows.create(member)
+
+
+def test_create_refuses_beyond_the_quota(member: Any, settings: Any) -> None:
+    settings.INVITATIONS_PER_USER = 0
+    with pytest.raises(QuotaExceeded):
+        flows.create(member)
+    assert rows() == (0, 0)
+
+
+# -- one open invitation per member and address --
+
+
+def test_if_the_open_one_ends_meanwhile_there_is_a_new_one(
+    member: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    taken = flows.invite(member, ADDRESS).invitation
+    renew = InvitationKey.objects.renew
+
+    def too_late(slot: str, **changes: Any) -> InvitationKey | None:
+        flows.revoke(taken)
+        return renew(slot, **changes)
+
+    monkeypatch.setattr(InvitationKey.objects, "renew", too_late)
+    invited = flows.invite(member, ADDRESS)
+    assert invited.created
+    assert (rows()[0], spent(member)) == (2, 2)
+
+
+def test_after_some_rounds_it_gives_up(member: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    flows.invite(member, ADDRESS)
+    monkeypatch.setattr(InvitationKey.objects, "renew", lambda slot, **changes: None)
+    with pytest.raises(IntegrityError):
+        flows.invite(member, ADDRESS)
+    assert (rows()[0], spent(member)) == (1, 1)
+
+
+def test_deleting_rows_gives_nothing_back(member: Any) -> None:
+    flows.invite(member, ADDRESS)
+    InvitationKey.objects.all().delete()
+    assert InvitationQuota.objects.get().spent == 1

@@ -1,0 +1,370 @@
+"""The outbox: every mail is sent, retried or given up, and nobody writes over anybody."""
+
+from __future__ import annotations
+
+import logging
+from datetime import timedelta
+from typing import Any
+
+import pytest
+import time_machine
+from django.core.exceptions import ImproperlyConfigured
+from django.utils import timezone
+
+from invitation import flows, keys
+from invitation.delivery.dummy import DummyDelivery
+from invitation.exceptions import DeliveryFailed
+from invitation.flows.mailing import MAIL_ATTEMPTS, MAIL_PAUSE
+from invitation.models import InvitationEmail, InvitationKey
+from tests.factories import ADDRESS, DAY, make_invitation, make_mail, make_user
+from tests.flows.conftest import Heard
+
+pytestmark = pytest.mark.django_db
+OUTBOX = InvitationEmail.objects
+LEASE = OUTBOX.LEASE
+NOW = timezone.now()
+
+
+@pytest.fixture
+def fail(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Use as ``fail(error)``: sending raises it from now on, and succeeds again after ``None``."""
+    error: list[Exception | None] = [None]
+    send = DummyDelivery.send
+
+    def sending(self: DummyDelivery, mail: InvitationEmail) -> None:
+        if error[0] is not None:
+            raise error[0]
+        send(self, mail)
+
+    def fail_with(value: Exception | None) -> None:
+        error[0] = value
+
+    monkeypatch.setattr(DummyDelivery, "send", sending)
+    return fail_with
+
+
+def leased(**fields: Any) -> InvitationEmail:
+    """Return a mail that this process may send now."""
+    mail = OUTBOX.lease(make_mail(**fields).pk, timezone.now())
+    assert mail is not None
+    return mail
+
+
+def stored(mail: InvitationEmail) -> InvitationEmail:
+    return OUTBOX.get(pk=mail.pk)
+
+
+# -- what inviting leaves in the outbox --
+
+
+def test_the_mail_waits_for_the_commit_already_leased(member: Any) -> None:
+    flows.invite(member, ADDRESS)
+    mail = OUTBOX.get()
+    assert (mail.state, mail.attempts, mail.kind) == ("sending", 1, "invitation")
+    assert mail.lease_until is not None
+    assert mail.lease_until > timezone.now() + LEASE - timedelta(minutes=1)
+
+
+def test_its_message_id_names_the_host_of_the_link(member: Any, settings: Any) -> None:
+    settings.INVITATION_BASE_URL = "https://join.example.org/app"
+    flows.invite(member, ADDRESS)
+    assert OUTBOX.get().message_id.endswith("@join.example.org>")
+
+
+def test_after_the_commit_it_is_sent_and_told(member: Any, commit: Any, heard: Heard) -> None:
+    with commit():
+        flows.invite(member, ADDRESS)
+        assert heard == []
+    mail = OUTBOX.get()
+    assert (mail.state, mail.lease_until, mail.last_error) == ("sent", None, "")
+    assert mail.sent_at is not None
+    assert heard.names() == ["invitation_created", "invitation_sent"]
+    assert heard.last("invitation_sent")["mail"] == mail
+
+
+def test_where_mails_leave_by_cron_it_only_waits(
+    member: Any, settings: Any, commit: Any, mailoutbox: list[Any]
+) -> None:
+    settings.INVITATION_DELIVERY = "invitation.delivery.outbox.OutboxDelivery"
+    with commit():
+        flows.invite(member, ADDRESS)
+    mail = OUTBOX.get()
+    assert (mail.state, mail.attempts, mail.lease_until) == ("queued", 0, None)
+    with commit():
+        assert flows.deliver_due() == (1, 0)
+    assert [message.to for message in mailoutbox] == [[ADDRESS]]
+
+
+def test_there_a_renewed_mail_waits_as_well(
+    member: Any, settings: Any, commit: Any, mailoutbox: list[Any]
+) -> None:
+    settings.INVITATION_DELIVERY = "invitation.delivery.outbox.OutboxDelivery"
+    settings.INVITATION_RESEND_COOLDOWN = timedelta(0)
+    with commit():
+        flows.invite(member, ADDRESS)
+        assert flows.invite(member, ADDRESS).mailed
+    assert (OUTBOX.count(), mailoutbox) == (1, [])
+
+
+def test_a_mail_that_goes_again_is_left_to_who_has_leased_it(
+    member: Any, commit: Any, outbox: list[InvitationEmail], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_mail(make_invitation(member), state="failed")
+    monkeypatch.setattr(OUTBOX, "lease", lambda pk, now: None)
+    with commit():
+        assert flows.invite(member, ADDRESS).mailed
+    assert outbox == []
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_process_that_dies_after_the_commit_loses_no_mail(
+    member: Any, outbox: list[InvitationEmail], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def die(mail: InvitationEmail) -> None:
+        raise SystemExit
+
+    with monkeypatch.context() as patch:
+        patch.setattr("invitation.flows.mailing.deliver", die)
+        with pytest.raises(SystemExit):
+            flows.invite(member, ADDRESS)
+    assert (InvitationKey.objects.count(), outbox) == (1, [])
+    assert flows.deliver_due() == (0, 0)  # its lease still holds
+    with time_machine.travel(timezone.now() + LEASE, tick=False):
+        assert flows.deliver_due() == (1, 0)
+    assert stored(outbox[0]).state == "sent"
+
+
+# -- what a failure leads to --
+
+
+def test_a_mail_server_that_fails_is_no_error_of_the_inviter(
+    member: Any, commit: Any, fail: Any
+) -> None:
+    fail(DeliveryFailed("451 later"))
+    with commit():
+        assert flows.invite(member, ADDRESS).mailed
+    mail = OUTBOX.get()
+    assert (mail.state, mail.last_error, mail.lease_until) == ("queued", "451 later", None)
+
+
+def test_a_passing_failure_is_tried_again_after_a_pause(fail: Any, commit: Any) -> None:
+    mail = make_mail()
+    with time_machine.travel(NOW, tick=False) as clock, commit():
+        OUTBOX.update(not_before=NOW)
+        fail(DeliveryFailed("451 later"))
+        assert flows.deliver_due() == (0, 1)
+        assert flows.deliver_due() == (0, 0)
+        clock.shift(MAIL_PAUSE)
+        fail(None)
+        assert flows.deliver_due() == (1, 0)
+    assert (stored(mail).state, stored(mail).attempts, stored(mail).last_error) == ("sent", 2, "")
+
+
+def test_the_pause_grows(fail: Any) -> None:
+    fail(DeliveryFailed("451 later"))
+    mail = leased(attempts=3)
+    with time_machine.travel(NOW, tick=False):
+        assert not flows.deliver(mail)
+    assert stored(mail).not_before == NOW + 4 * MAIL_PAUSE
+
+
+def test_a_lasting_failure_is_not_tried_again(fail: Any) -> None:
+    mail = make_mail()
+    fail(DeliveryFailed("550 no such user", permanent=True))
+    assert flows.deliver_due() == (0, 1)
+    assert (stored(mail).state, stored(mail).last_error) == ("failed", "550 no such user")
+    with time_machine.travel(NOW + DAY, tick=False):
+        assert flows.deliver_due() == (0, 0)
+
+
+@pytest.mark.parametrize(("before", "state"), [(2, "queued"), (1, "failed")])
+@pytest.mark.parametrize("error", [DeliveryFailed("451 later"), ValueError("odd")])
+def test_it_is_given_up_after_so_many_attempts(
+    fail: Any, before: int, state: str, error: Exception
+) -> None:
+    fail(error)
+    mail = leased(attempts=MAIL_ATTEMPTS - before)
+    assert not flows.deliver(mail)
+    assert (stored(mail).state, stored(mail).attempts) == (state, MAIL_ATTEMPTS - before + 1)
+
+
+def test_a_failed_mail_is_not_told_as_sent(fail: Any, commit: Any, heard: Heard) -> None:
+    make_mail()
+    fail(DeliveryFailed("451 later"))
+    with commit():
+        flows.deliver_due()
+    assert heard == []
+
+
+def test_one_mail_that_raises_does_not_hold_up_the_others(
+    outbox: list[InvitationEmail], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mails = [make_mail(make_invitation(email=f"guest{number}@example.org")) for number in range(3)]
+    send = DummyDelivery.send
+
+    def sending(self: DummyDelivery, mail: InvitationEmail) -> None:
+        if mail == mails[0]:
+            raise RuntimeError("poison")
+        send(self, mail)
+
+    monkeypatch.setattr(DummyDelivery, "send", sending)
+    assert flows.deliver_due() == (2, 1)
+    assert outbox == mails[1:]
+    assert stored(mails[0]).state == "queued"
+    assert stored(mails[0]).last_error == "RuntimeError: poison"
+
+
+@pytest.mark.parametrize("kind", [DeliveryFailed, RuntimeError])
+def test_a_reason_that_quotes_the_link_is_kept_and_logged_without_it(
+    fail: Any, caplog: pytest.LogCaptureFixture, kind: type[Exception]
+) -> None:
+    mail = leased()
+    key = mail.invitation.mail_key
+    fail(kind(f"550 spam: https://example.com/invited/{key}/ {'x' * 1000}"))
+    with caplog.at_level(logging.DEBUG):
+        flows.deliver(mail)
+    assert mail.invitation.key_hint in stored(mail).last_error
+    assert len(stored(mail).last_error) == 500
+    assert f"Invitation mail {mail.pk} was not sent" in caplog.text
+    assert not keys.PATTERN.search(stored(mail).last_error + caplog.text)
+
+
+def test_a_wrong_setting_stops_the_run_instead_of_giving_up_mails(settings: Any) -> None:
+    mail = make_mail()
+    settings.INVITATION_DELIVERY = "tests.nowhere.Delivery"
+    with pytest.raises(ImproperlyConfigured):
+        flows.deliver_due()
+    settings.INVITATION_DELIVERY = "invitation.delivery.dummy.DummyDelivery"
+    with time_machine.travel(NOW + DAY, tick=False):
+        assert flows.deliver_due() == (1, 0)
+    assert stored(mail).state == "sent"
+
+
+@pytest.mark.parametrize("status", ["accepted", "declined", "revoked", "expired"])
+def test_an_invitation_that_ended_before_its_mail_left_is_not_mailed(
+    outbox: list[InvitationEmail], status: str
+) -> None:
+    mail = make_mail(make_invitation(status=status))
+    assert flows.deliver_due() == (0, 1)
+    assert (stored(mail).state, outbox) == ("failed", [])
+    assert stored(mail).last_error
+
+
+def test_nor_is_one_whose_time_ran_out(outbox: list[InvitationEmail]) -> None:
+    make_mail(make_invitation(left=-DAY))
+    assert (flows.deliver_due(), outbox) == ((0, 1), [])
+
+
+# -- leases --
+
+
+def test_a_leased_mail_is_nobody_elses() -> None:
+    mail = leased()
+    assert OUTBOX.lease(mail.pk, timezone.now()) is None
+    assert flows.deliver_due() == (0, 0)
+
+
+def test_a_lease_ends_exactly_when_it_says() -> None:
+    mail = make_mail(not_before=NOW)
+    assert OUTBOX.lease(mail.pk, NOW)
+    assert OUTBOX.lease(mail.pk, NOW + LEASE - timedelta(microseconds=1)) is None
+    again = OUTBOX.lease(mail.pk, NOW + LEASE)
+    assert again is not None
+    assert again.attempts == 2
+
+
+def test_a_mail_is_not_due_before_its_time() -> None:
+    mail = make_mail(not_before=NOW)
+    assert OUTBOX.lease(mail.pk, NOW - timedelta(microseconds=1)) is None
+    assert OUTBOX.lease(mail.pk, NOW)
+
+
+@pytest.mark.parametrize("state", ["sent", "failed", "suppressed"])
+def test_what_is_settled_is_not_due(state: str) -> None:
+    make_mail(state=state)
+    assert flows.deliver_due() == (0, 0)
+
+
+def test_who_lost_the_lease_between_list_and_lease_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    make_mail()
+    monkeypatch.setattr(OUTBOX, "lease", lambda pk, now: None)
+    assert flows.deliver_due() == (0, 0)
+
+
+def test_a_mail_that_is_gone_cannot_be_leased() -> None:
+    mail = make_mail()
+    mail.invitation.delete()
+    assert OUTBOX.lease(mail.pk, timezone.now()) is None
+
+
+def test_a_mail_that_goes_in_the_moment_of_its_lease_is_no_error(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    mail = make_mail()
+    select_related = OUTBOX.select_related
+
+    def too_late(*fields: str) -> Any:
+        mail.invitation.delete()
+        return select_related(*fields)
+
+    monkeypatch.setattr(OUTBOX, "select_related", too_late)
+    assert OUTBOX.lease(mail.pk, timezone.now()) is None
+
+
+@pytest.mark.parametrize(
+    "finish",
+    [
+        lambda mail: OUTBOX.mark_sent(mail, NOW),
+        lambda mail: OUTBOX.mark_failed(mail, "late"),
+        lambda mail: OUTBOX.mark_queued(mail, "late", NOW),
+    ],
+)
+@pytest.mark.parametrize("requeued", [False, True])
+def test_a_sender_whose_lease_ran_out_writes_over_nobody(finish: Any, requeued: bool) -> None:
+    slow = OUTBOX.lease(make_mail(not_before=NOW).pk, NOW)
+    assert slow is not None
+    if requeued:
+        # Tried again, failed, asked for by the inviter: the attempts count from the start.
+        OUTBOX.update(state="failed")
+        OUTBOX.requeue(slow.invitation, NOW)
+    other = OUTBOX.lease(slow.pk, NOW + 2 * LEASE)
+    assert other is not None
+    assert (slow.attempts == other.attempts) is requeued
+    assert not finish(slow)
+    assert stored(slow).state == "sending"
+    assert finish(other)
+
+
+def test_a_mail_that_was_sent_by_another_one_is_told_once(commit: Any, heard: Heard) -> None:
+    slow = leased()
+    OUTBOX.filter(pk=slow.pk).update(attempts=2)
+    with commit():
+        assert flows.deliver(slow)
+    assert heard == []
+
+
+def test_the_limit_bounds_a_run_and_the_oldest_goes_first(outbox: list[InvitationEmail]) -> None:
+    mails = [
+        make_mail(make_invitation(email=f"g{age}@example.org"), not_before=NOW - age * DAY)
+        for age in (1, 3, 2)
+    ]
+    assert flows.deliver_due(2) == (2, 0)
+    assert outbox == [mails[1], mails[2]]
+    assert flows.deliver_due(2) == (1, 0)
+
+
+def test_all_attempts_carry_one_message_id(fail: Any, outbox: list[InvitationEmail]) -> None:
+    make_mail(message_id="<x@example.com>")
+    fail(DeliveryFailed("451 later"))
+    flows.deliver_due()
+    fail(None)
+    with time_machine.travel(NOW + DAY / 2, tick=False):
+        flows.deliver_due()
+    assert [mail.message_id for mail in outbox] == ["<x@example.com>"]
+
+
+def test_sending_one_mail_costs_four_statements(django_assert_num_queries: Any) -> None:
+    make_mail(make_invitation(make_user()))
+    # The list, the lease, the row with invitation and inviter, the mark.
+    with django_assert_num_queries(4):
+        flows.deliver_due()

@@ -1,0 +1,158 @@
+"""The quota: counted exactly, never by counting rows."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import AnonymousUser
+
+from invitation import flows
+from invitation.exceptions import QuotaExceeded
+from invitation.models import InvitationKey, InvitationQuota
+from tests.factories import make_user, spent
+
+pytestmark = pytest.mark.django_db
+
+
+def three_for(user: Any) -> int | None:
+    """Stand in for a site's own rule: three each, none for Eve, no limit for Adam."""
+    return {"eve": 0, "adam": None}.get(user.get_username(), 3)
+
+
+def invite_many(member: Any, number: int, start: int = 0) -> None:
+    for index in range(start, start + number):
+        flows.invite(member, f"guest{index}@example.org")
+
+
+def test_the_default_is_ten(member: Any) -> None:
+    assert flows.remaining_invitations(member) == 10
+    invite_many(member, 10)
+    assert flows.remaining_invitations(member) == 0
+    with pytest.raises(QuotaExceeded) as refused:
+        flows.invite(member, "eleventh@example.org")
+    assert refused.value.code == "no_invitations_left"
+    assert (InvitationKey.objects.count(), spent(member)) == (10, 10)
+
+
+def test_nobody_has_another_ones_quota(member: Any, settings: Any) -> None:
+    settings.INVITATIONS_PER_USER = 1
+    invite_many(member, 1)
+    assert flows.remaining_invitations(make_user("ann")) == 1
+
+
+@pytest.mark.parametrize("limit", [0, 1, 3])
+def test_exactly_the_limit_can_be_spent(member: Any, settings: Any, limit: int) -> None:
+    settings.INVITATIONS_PER_USER = limit
+    invite_many(member, limit)
+    with pytest.raises(QuotaExceeded):
+        flows.invite(member, "more@example.org")
+    assert spent(member) == limit
+
+
+def test_none_is_no_limit_but_is_counted(member: Any, settings: Any) -> None:
+    settings.INVITATIONS_PER_USER = None
+    invite_many(member, 12)
+    assert flows.remaining_invitations(member) is None
+    assert spent(member) == 12
+
+
+@pytest.mark.parametrize("rule", [three_for, "tests.flows.test_quota.three_for"])
+def test_a_callable_or_its_path_decides_for_each_member(settings: Any, rule: Any) -> None:
+    settings.INVITATIONS_PER_USER = rule
+    people = [make_user(name) for name in ("ann", "eve", "adam")]
+    assert [flows.remaining_invitations(user) for user in people] == [3, 0, None]
+    with pytest.raises(QuotaExceeded):
+        flows.invite(people[1], "guest@example.org")
+
+
+def test_a_grant_comes_on_top(member: Any, settings: Any) -> None:
+    settings.INVITATIONS_PER_USER = 1
+    InvitationQuota.objects.create(inviter=member, granted=2)
+    assert flows.remaining_invitations(member) == 3
+    invite_many(member, 3)
+    with pytest.raises(QuotaExceeded):
+        flows.invite(member, "more@example.org")
+
+
+def test_a_grant_works_where_the_site_gives_none(member: Any, settings: Any) -> None:
+    settings.INVITATIONS_PER_USER = 0
+    InvitationQuota.objects.create(inviter=member, granted=1)
+    invite_many(member, 1)
+    assert flows.remaining_invitations(member) == 0
+
+
+def test_an_unlimited_member_goes_beyond_the_limit(member: Any, settings: Any) -> None:
+    settings.INVITATIONS_PER_USER = 1
+    InvitationQuota.objects.create(inviter=member, unlimited=True, spent=5)
+    assert flows.remaining_invitations(member) is None
+    invite_many(member, 2)
+    assert spent(member) == 7
+
+
+def test_a_lowered_limit_leaves_nothing_and_owes_nothing(member: Any, settings: Any) -> None:
+    invite_many(member, 3)
+    settings.INVITATIONS_PER_USER = 2
+    assert flows.remaining_invitations(member) == 0
+
+
+def test_a_stranger_has_none() -> None:
+    assert flows.remaining_invitations(AnonymousUser()) == 0
+
+
+def test_asking_costs_one_query_and_writes_no_row(
+    member: Any, django_assert_num_queries: Any
+) -> None:
+    with django_assert_num_queries(1):
+        flows.remaining_invitations(member)
+    assert not InvitationQuota.objects.exists()
+
+
+# -- the manager --
+
+
+def test_several_are_spent_together_or_not_at_all(member: Any) -> None:
+    spend = InvitationQuota.objects.spend
+    assert spend(member, 5, 3)
+    assert not spend(member, 5, 3)
+    assert spend(member, 5, 2)
+    assert spent(member) == 5
+
+
+def test_more_than_the_limit_cannot_be_spent_at_once(member: Any) -> None:
+    assert not InvitationQuota.objects.spend(member, 2, 3)
+    assert spent(member) == 0
+
+
+def test_spending_costs_one_query_once_there_is_a_row(
+    member: Any, django_assert_num_queries: Any
+) -> None:
+    InvitationQuota.objects.spend(member, 5)
+    with django_assert_num_queries(1):
+        assert InvitationQuota.objects.spend(member, 5)
+
+
+def test_a_refund_is_exact_for_each_member(django_assert_num_queries: Any) -> None:
+    people = [make_user(name) for name in ("ann", "eve", "adam")]
+    for user in people:
+        InvitationQuota.objects.create(inviter=user, spent=5)
+    with django_assert_num_queries(1):
+        InvitationQuota.objects.refund({people[0].pk: 2, people[1].pk: 5})
+    assert [spent(user) for user in people] == [3, 0, 5]
+
+
+def test_a_refund_never_goes_below_zero(member: Any) -> None:
+    InvitationQuota.objects.create(inviter=member, spent=1)
+    InvitationQuota.objects.refund({member.pk: 2})
+    assert spent(member) == 0
+
+
+def test_a_refund_of_nothing_asks_nothing(django_assert_num_queries: Any) -> None:
+    with django_assert_num_queries(0):
+        InvitationQuota.objects.refund({})
+
+
+def test_the_quota_goes_with_its_member(member: Any) -> None:
+    InvitationQuota.objects.create(inviter=member)
+    member.delete()
+    assert not InvitationQuota.objects.exists()

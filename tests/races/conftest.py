@@ -1,0 +1,79 @@
+"""Set up the arena: how many threads and rounds, and a database that threads can share."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from django.core.management import call_command
+from django.db import connections
+
+from invitation.delivery.dummy import DummyDelivery
+from tests.races.arena import Arena
+from tests.races.wire import Site
+
+SQLITE = os.environ.get("INVITATION_TEST_DB", "sqlite") == "sqlite"
+
+
+@pytest.fixture(scope="package", autouse=True)
+def shared_database(
+    django_db_setup: None, django_db_blocker: Any, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[None]:
+    """Let threads keep their connections, and put SQLite's database from memory into a file.
+
+    In memory, SQLite answers a second writer with an error at once instead of letting it wait.
+    """
+    wrapper = connections["default"]
+    before = dict(wrapper.settings_dict)
+    with django_db_blocker.unblock():
+        if not SQLITE:
+            wrapper.settings_dict["CONN_MAX_AGE"] = None
+            yield
+        else:
+            memory, wrapper.connection = wrapper.connection, None
+            file = tmp_path_factory.mktemp("races") / "database"
+            wrapper.settings_dict |= {"NAME": str(file), "CONN_MAX_AGE": None}
+            wrapper.settings_dict["OPTIONS"] = {**before["OPTIONS"], "timeout": 60}
+            call_command("migrate", run_syncdb=True, verbosity=0)
+            yield
+            wrapper.close()
+            wrapper.connection = memory
+        wrapper.settings_dict.update(before)
+
+
+@pytest.fixture
+def arena() -> Arena:
+    """Return the arena: full size, but small on SQLite, which lets one writer in at a time."""
+    threads, rounds = (4, 3) if SQLITE else (24, 50)
+    return Arena(
+        threads=int(os.environ.get("INVITATION_TEST_THREADS", threads)),
+        rounds=int(os.environ.get("INVITATION_TEST_ROUNDS", rounds)),
+    )
+
+
+@pytest.fixture(autouse=True)
+def dummy_delivery(settings: Any) -> Iterator[list[Any]]:
+    """Send no mail, and return what would have been sent."""
+    settings.INVITATION_DELIVERY = "invitation.delivery.dummy.DummyDelivery"
+    DummyDelivery.outbox.clear()
+    yield DummyDelivery.outbox
+    DummyDelivery.outbox.clear()
+
+
+@pytest.fixture(params=[False, True], ids=["autocommit", "atomic_requests"])
+def atomic_requests(request: pytest.FixtureRequest) -> Iterator[bool]:
+    """Run with each request in one transaction, too."""
+    wrapper = connections["default"]
+    wrapper.settings_dict["ATOMIC_REQUESTS"] = request.param
+    yield request.param
+    wrapper.settings_dict["ATOMIC_REQUESTS"] = False
+
+
+@pytest.fixture
+def site() -> Iterator[Site]:
+    """Return the running site."""
+    running = Site()
+    yield running
+    running.close()

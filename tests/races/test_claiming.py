@@ -1,0 +1,177 @@
+"""Many people hold one key, and all of them register at once."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+import pytest
+
+from invitation import flows, signals
+from invitation.models import Acceptance, InvitationKey
+from tests.factories import make_invitation, make_user
+from tests.races import books
+from tests.races.arena import PATIENCE, Arena, count
+from tests.races.people import User, claim, make_account
+from tests.races.wire import Answer, Site
+from tests.scenes import REGISTER, Crash, answers, received
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def address(number: int) -> str:
+    return f"round{number}@example.org"
+
+
+@pytest.fixture
+def inviter() -> Any:
+    return make_user("inviter")
+
+
+def carry(invitation: InvitationKey) -> dict[str, str]:
+    """Return the cookies of somebody who has followed the link of an invitation."""
+    return {"invitation_key": invitation.mail_key}
+
+
+def check_registered_once(invitation: InvitationKey) -> None:
+    invitation.refresh_from_db()
+    assert (invitation.uses, invitation.status) == (1, "accepted")
+    account = User.objects.get(email=invitation.email)
+    assert Acceptance.objects.get(invitation=invitation).user == account
+    books.check_invitations()
+
+
+@pytest.mark.parametrize("urls", ["tests.urls", "tests.urls_simple", "tests.urls_verified"])
+def test_one_key_registers_one_account_and_shows_the_others_a_page(
+    arena: Arena,
+    site: Site,
+    inviter: Any,
+    settings: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    atomic_requests: bool,
+    urls: str,
+) -> None:
+    settings.ROOT_URLCONF = urls
+    claim_alone = flows.claim
+    past_the_gate = threading.Barrier(arena.threads, timeout=PATIENCE)
+    together = False
+
+    def claim_together(*args: Any, **kwargs: Any) -> Any:
+        if together:
+            past_the_gate.wait()
+        return claim_alone(*args, **kwargs)
+
+    monkeypatch.setattr(flows, "claim", claim_together)
+
+    def before(number: int) -> InvitationKey:
+        # In every other round nobody claims before all of them have passed the gate.
+        nonlocal together
+        together = number % 2 == 0
+        return make_invitation(inviter, address(number))
+
+    def register(invitation: InvitationKey, number: int) -> Answer:
+        form = answers(invitation.email, f"newcomer{number}-of-{invitation.pk}")
+        return site.post(REGISTER, form, carry(invitation))
+
+    def after(invitation: InvitationKey, got: list[Answer]) -> None:
+        assert sorted(x.status for x in got) == [302] + [410] * (arena.threads - 1)
+        assert all("already been used" in x.text for x in got if x.status == 410)
+        check_registered_once(invitation)
+
+    with received(signals.invitation_accepted) as accepted:
+        arena.race([register], before=before, after=after)
+    assert len(accepted) == arena.rounds
+
+
+def test_a_form_that_is_sent_many_times_registers_once(
+    arena: Arena, site: Site, inviter: Any
+) -> None:
+    def register(invitation: InvitationKey, number: int) -> Answer:
+        form = answers(invitation.email, f"newcomer-of-{invitation.pk}")
+        return site.post(REGISTER, form, carry(invitation))
+
+    def after(invitation: InvitationKey, got: list[Answer]) -> None:
+        statuses = [x.status for x in got]
+        assert statuses.count(302) == 1
+        # Who came after the winner's commit is told so by the form, or by the gate.
+        assert set(statuses) <= {302, 200, 410}
+        assert all("already exists" in x.text for x in got if x.status == 200)
+        check_registered_once(invitation)
+
+    arena.race([register], before=lambda n: make_invitation(inviter, address(n)), after=after)
+
+
+def test_two_keys_and_one_name_make_one_account(arena: Arena, site: Site, inviter: Any) -> None:
+    def before(number: int) -> list[InvitationKey]:
+        return [make_invitation(inviter, f"{side}{number}@example.org") for side in "ab"]
+
+    def register(invitations: list[InvitationKey], number: int) -> Answer:
+        invitation = invitations[number % 2]
+        form = answers(invitation.email, f"same-name-{invitations[0].pk}")
+        return site.post(REGISTER, form, carry(invitation))
+
+    def after(invitations: list[InvitationKey], got: list[Answer]) -> None:
+        statuses = [x.status for x in got]
+        assert statuses.count(302) == 1
+        assert set(statuses) <= {302, 200, 410}
+        uses = [InvitationKey.objects.get(pk=x.pk).uses for x in invitations]
+        assert sorted(uses) == [0, 1]
+        books.check_invitations()
+
+    arena.race([register], before=before, after=after)
+
+
+def test_a_key_is_claimed_by_exactly_one(arena: Arena, inviter: Any) -> None:
+    def after(invitation: InvitationKey, outcomes: list[Any]) -> None:
+        assert count(outcomes) == {"claimed": 1, "no_uses_left_key": arena.threads - 1}
+        check_registered_once(invitation)
+
+    arena.race(
+        [lambda invitation, number: claim(invitation, f"user{number}-{invitation.pk}")],
+        before=lambda number: make_invitation(inviter, address(number)),
+        after=after,
+    )
+
+
+def test_a_key_for_several_is_claimed_by_so_many(arena: Arena, inviter: Any) -> None:
+    places = arena.threads // 4
+
+    def after(invitation: InvitationKey, outcomes: list[Any]) -> None:
+        assert count(outcomes) == {"claimed": places, "no_uses_left_key": arena.threads - places}
+        assert InvitationKey.objects.get(pk=invitation.pk).uses == places
+        assert User.objects.filter(email=invitation.email).count() == places
+        books.check_invitations()
+
+    arena.race(
+        [lambda invitation, number: claim(invitation, f"user{number}-{invitation.pk}")],
+        before=lambda number: make_invitation(inviter, address(number), max_uses=places),
+        after=after,
+    )
+
+
+def test_a_registration_that_fails_leaves_the_key_to_the_next(arena: Arena, inviter: Any) -> None:
+    def fail(invitation: InvitationKey, number: int) -> str:
+        def create() -> Any:
+            make_account(f"failed{number}-{invitation.pk}", invitation.email)
+            raise Crash
+
+        try:
+            opened = flows.Opened(invitation, "mail", invitation.mail_key)
+            flows.claim(opened, create, email=invitation.email)
+        except Crash:
+            return "crashed"
+        raise AssertionError("The claim did not fail.")
+
+    def after(invitation: InvitationKey, outcomes: list[Any]) -> None:
+        counts = count(outcomes)
+        assert counts["claimed"] == 1
+        assert set(counts) <= {"claimed", "crashed", "no_uses_left_key"}
+        check_registered_once(invitation)
+
+    arena.race(
+        [fail, lambda invitation, number: claim(invitation, f"user{number}-{invitation.pk}")],
+        before=lambda number: make_invitation(inviter, address(number)),
+        after=after,
+    )
+
+

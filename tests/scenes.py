@@ -1,0 +1,169 @@
+"""Set the stage for tests of pages and of registration: invitations, how they end, and their visitors."""
+
+from __future__ import annotations
+
+import re
+import smtplib
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import Any
+
+import django
+from django.contrib.auth import get_user_model
+from django.core.mail import EmailMessage
+from django.core.mail.backends.base import BaseEmailBackend
+from django.db import connection
+from django.dispatch import Signal
+from django.test import Client, override_settings
+from django.utils import timezone
+
+from invitation import flows, keys
+from invitation.models import InvitationKey
+
+NEWCOMER = "new@example.com"
+PASSWORD = "correct-horse-battery"
+
+INVITE = "/accounts/invite/"
+COMPLETE = "/accounts/invite/complete/"
+LANDING = "/accounts/invited/"
+DECLINE = "/accounts/invited/decline/"
+REGISTER = "/accounts/register/"
+
+#: How an invitation ends: the flag of the page that says so, and its status.
+ENDS = {
+    "expired": ("expired_key", 410),
+    "used": ("no_uses_left_key", 410),
+    "revoked": ("revoked_key", 410),
+    "declined": ("declined_key", 410),
+    "deleted": ("invalid_key", 404),
+}
+
+
+def invite(inviter: Any, email: str = NEWCOMER, **fields: Any) -> InvitationKey:
+    """Let a member invite; in a test without commits no mail leaves."""
+    return flows.invite(inviter, email, **fields).invitation
+
+
+def end(invitation: InvitationKey, how: str) -> None:
+    """Bring an invitation to one of its ends."""
+    rows = InvitationKey.objects.filter(pk=invitation.pk)
+    if how == "expired":
+        rows.update(expires_at=timezone.now() - timedelta(seconds=1))
+    elif how == "used":
+        InvitationKey.objects.claim_use(invitation.pk, invitation.locator, timezone.now())
+    elif how == "revoked":
+        flows.revoke(invitation)
+    elif how == "declined":
+        flows.decline(flows.open_invitation(invitation.key))
+    else:
+        rows.delete()
+
+
+def link(key: str) -> str:
+    """Return the address of the link with this key."""
+    return f"/accounts/invited/{key}/"
+
+
+def visit(invitation: InvitationKey, *, channel: str = keys.MAIL, **options: Any) -> Client:
+    """Return the browser of somebody who has followed the link of an invitation."""
+    client = Client(**options)
+    key = keys.make(invitation.locator, channel, invitation.site_id)
+    response = client.get(link(key))
+    assert response.status_code == 302, response.content.decode()
+    return client
+
+
+def answers(email: str = NEWCOMER, name: str = "newcomer", **more: Any) -> dict[str, Any]:
+    """Return what a newcomer types into the registration form, whatever the login name is."""
+    login_name = get_user_model().USERNAME_FIELD
+    typed = {login_name: name, "email": email, "password1": PASSWORD, "password2": PASSWORD}
+    return typed | ({"email": email} if login_name == "email" else {}) | more
+
+
+def accounts(email: str = NEWCOMER) -> Any:
+    """Return the accounts with this address."""
+    return get_user_model()._default_manager.filter(email__iexact=email)
+
+
+def make_user(name: str, **fields: Any) -> Any:
+    """Make an account of whichever user model the site has; the password is "secret"."""
+    model = get_user_model()
+    fields = {"email": f"{name}@example.com", "password": "secret"} | fields
+    if model.USERNAME_FIELD != "email":
+        fields[model.USERNAME_FIELD] = name
+    return model._default_manager.create_user(**fields)
+
+
+def dump() -> dict[str, list[tuple[Any, ...]]]:
+    """Return every row of every table."""
+    rows = {}
+    with connection.cursor() as cursor:
+        for table in sorted(connection.introspection.table_names(cursor)):
+            cursor.execute(f"SELECT * FROM {connection.ops.quote_name(table)}")  # noqa: S608
+            rows[table] = sorted(cursor.fetchall(), key=repr)
+    return rows
+
+
+def path_in(mail: EmailMessage, *, part: str = "") -> str:
+    """Return the path of the first link in a mail that holds ``part``, without the host."""
+    found = re.search(rf"https?://[^/\s]+(/\S*{part}\S*)", str(mail.body))
+    assert found is not None, mail.body
+    return found.group(1)
+
+
+def flags(response: Any) -> set[str]:
+    """Return the reasons that a page of refusal shows, by their flags in its context."""
+    codes = ("no_key", "invalid_key", "expired_key", "no_uses_left_key", "revoked_key")
+    return {code for code in (*codes, "declined_key") if response.context.get(code)}
+
+
+@contextmanager
+def received(signal: Signal) -> Iterator[list[dict[str, Any]]]:
+    """Collect what a signal is sent with."""
+    sent: list[dict[str, Any]] = []
+
+    def receiver(**arguments: Any) -> None:
+        sent.append(arguments)
+
+    signal.connect(receiver)
+    try:
+        yield sent
+    finally:
+        signal.disconnect(receiver)
+
+
+class Crash(Exception):
+    """Stand for whatever may go wrong in a site's own code."""
+
+
+@contextmanager
+def crashing(signal: Signal, error: type[Exception] = Crash, **connected: Any) -> Iterator[None]:
+    """Let a receiver of this signal raise."""
+
+    def receiver(**arguments: Any) -> None:
+        raise error("in a receiver")
+
+    signal.connect(receiver, **connected)
+    try:
+        yield
+    finally:
+        signal.disconnect(receiver, **{k: v for k, v in connected.items() if k != "weak"})
+
+
+class BrokenBackend(BaseEmailBackend):
+    """Be a mail server that is down."""
+
+    def send_messages(self, messages: Sequence[EmailMessage]) -> int:
+        raise smtplib.SMTPServerDisconnected("Connection unexpectedly closed")
+
+
+@contextmanager
+def broken_mail() -> Iterator[None]:
+    """Let the site have a mail server that is down."""
+    backend = "tests.scenes.BrokenBackend"
+    name, value = ("EMAIL_BACKEND", backend)
+    if django.VERSION >= (6, 1):
+        name, value = ("MAILERS", {"default": {"BACKEND": backend}})
+    with override_settings(**{name: value}):
+        yield

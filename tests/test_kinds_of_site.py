@@ -1,0 +1,38 @@
+"""Sites differ in what a test cannot switch: the user model, the installed apps.
+
+The tests that are marked ``anywhere`` run again under each of these settings, in a process of
+their own.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+
+
+def marked_files() -> list[str]:
+    """Return the files with such tests: another may not even import without some app."""
+    files = (ROOT / "tests").rglob("test_*.py")
+    return sorted(str(file) for file in files if "mark.anywhere" in file.read_text("utf-8"))
+
+
+@pytest.mark.parametrize("settings", ["tests.settings_another_site"])
+def test_what_holds_anywhere_holds_on(settings: str) -> None:
+    environment = {
+        name: value
+        for name, value in os.environ.items()
+        # Neither a worker of the outer run nor counted by it.
+        if not name.startswith(("PYTEST_", "COV_", "COVERAGE_", "DJANGO_"))
+    }
+    command = [sys.executable, "-m", "pytest", "-q", "-m", "anywhere", f"--ds={settings}"]
+    command += ["--create-db", "-p", "no:cacheprovider", "-p", "no:xdist", *marked_files()]
+    run = subprocess.run(
+        command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=300, check=False
+    )
+    assert run.returncode == 0, f"{run.stdout}\n{run.stderr}"
