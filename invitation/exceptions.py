@@ -35,7 +35,8 @@ class InvitationError(Exception):
         if code is not None:
             self.code = code
         self.params = dict(params or {})
-        super().__init__(self.message, self.code, self.params)
+        # One argument, as copying and pickling call the class with what stands here.
+        super().__init__(self.message)
 
     def __str__(self) -> str:
         return str(self.message) % self.params if self.params else str(self.message)

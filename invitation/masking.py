@@ -23,7 +23,7 @@ LOGGERS = ("django.request", "django.server", "django.security.csrf")
 
 
 class KeyFilter(logging.Filter):
-    """Cut keys out of a log record's message and arguments."""
+    """Cut keys out of a log record's message, arguments and request."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Change the record where it holds a key; let every record pass."""
@@ -34,6 +34,13 @@ class KeyFilter(logging.Filter):
                 conceal(argument) if isinstance(argument, str) else argument
                 for argument in record.args
             )
+        elif record.args:
+            record.args = _concealed(dict(record.args))
+        # A handler may print the request, or report the error to the administrators: one that
+        # broke before any view of ours has seen it.
+        request = getattr(record, "request", None)
+        if isinstance(request, HttpRequest):
+            conceal_request(request)
         return True
 
 

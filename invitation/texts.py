@@ -55,7 +55,7 @@ _LINK = re.compile(
     rf"|(?<!\w)(?:{_SCHEMES}):\S"
     r"|(?<!\w)www[.。]\S"
     r"|[^\s.]\.[^\W\d_]{2}"
-    rf"|[^\s.。]。(?:[a-z]{{2,}}|xn--[a-z0-9-]+|{_COUNTRIES})(?!\w)"
+    rf"|[^\s.。]。(?:[a-z]{{2,}}|{_COUNTRIES})(?!\w)"
     r"|\S@\S"
     r"|\d\.\d{1,3}\.\d{1,3}\.\d",
     re.IGNORECASE,
@@ -175,7 +175,7 @@ def _cut(text: str, limit: int) -> str:
     end = limit
     while 0 < end < len(text) and _continues(text, end):
         end -= 1
-    return text[: end or limit].rstrip()
+    return text[: end or limit]
 
 
 def _continues(text: str, index: int) -> bool:

@@ -132,6 +132,9 @@ def _nearly_over(inviter: Any, email: str, name: str) -> Any:
 
 def _not_activated(login: str, email: str) -> Any:
     """Register somebody who has not yet opened the link in his second mail."""
+    existing = get_user_model().objects.filter(username=login).first()
+    if existing is not None:
+        return existing
     user = get_user_model()(username=login, email=email, first_name=login.title())
     user.set_password(PASSWORD)
     return RegistrationProfile.objects.create_inactive_user(

@@ -153,8 +153,8 @@ class InvitationKeyAdmin(AnyAdmin):
         """Return the invitations with the state of their latest mail."""
         mails = InvitationEmail.objects.filter(invitation=OuterRef("pk")).order_by("-pk")
         latest = Subquery(mails.values("state")[:1])
-        invitations: QuerySet[Any] = super().get_queryset(request)
-        return invitations.annotate(latest_mail_state=latest)
+        rows: QuerySet[Any] = super().get_queryset(request).annotate(latest_mail_state=latest)
+        return rows
 
     def get_search_fields(self, request: HttpRequest) -> list[str]:
         """Return where to search, in whichever user model the site has."""

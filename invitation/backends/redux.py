@@ -38,6 +38,7 @@ class ReduxMixin(InvitationRegistrationMixin):
             if self.opened is not None:
                 response = redirect("invitation_landing")
                 gate.remember(request, response, self.opened.key)
+                gate.protect(response)
                 return response
             # Redux raises an exception where LOGIN_REDIRECT_URL is None.
             return redirect(settings.LOGIN_REDIRECT_URL or get_script_prefix())

@@ -7,6 +7,7 @@ What is looked at is the site's URLs and redux's settings; redux itself is known
 from __future__ import annotations
 
 import sys
+from functools import partial
 from inspect import unwrap
 from reprlib import repr as short_repr
 from typing import Any
@@ -167,8 +168,15 @@ def check_login_redirect(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
 
 
 def _view_class(callback: Any) -> type | None:
-    view = getattr(callback, "view_class", None) or getattr(unwrap(callback), "view_class", None)
+    """Return the class behind a view, whatever decorators are around it."""
+    while isinstance(callback, partial):
+        callback = callback.func
+    view = getattr(unwrap(callback, stop=_has_class), "view_class", None)
     return view if isinstance(view, type) else None
+
+
+def _has_class(callback: Any) -> bool:
+    return hasattr(callback, "view_class")
 
 
 def _is_redux(callback: Any) -> bool:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import islice, product, takewhile
 from typing import Any
 
-from django.urls import URLPattern, URLResolver, get_resolver
+from django.urls import URLResolver, get_resolver
 from django.utils.regex_helper import normalize
 
 #: What may stand for a parameter; unlikely to be the fixed text of some other URL.
@@ -89,7 +89,7 @@ def _walk(resolver: URLResolver, patterns: tuple[Any, ...], namespaced: bool) ->
     for entry in resolver.url_patterns:
         if isinstance(entry, URLResolver):
             yield from _walk(entry, patterns, namespaced)
-        elif isinstance(entry, URLPattern):
+        else:
             yield Route(
                 patterns=(*patterns, entry.pattern),
                 callback=entry.callback,

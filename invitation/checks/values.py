@@ -143,15 +143,16 @@ def check_quota(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
     value: object = conf.INVITATIONS_PER_USER
     reason = ""
     if isinstance(value, str):
-        path = value
         try:
-            value = import_string(path)
+            good = callable(import_string(value))
         except Exception as error:  # noqa: BLE001 (a module of the site may raise anything)
-            reason = f" Importing it failed with {type(error).__name__}: {error}"
-    if value is None or callable(value) or is_number(value, 0):
+            good, reason = False, f" Importing it failed with {type(error).__name__}: {error}"
+    else:
+        good = value is None or callable(value) or is_number(value, 0)
+    if good:
         return []
     message = (
-        f"INVITATIONS_PER_USER is {short_repr(conf.INVITATIONS_PER_USER)}, but it must be a whole "
+        f"INVITATIONS_PER_USER is {short_repr(value)}, but it must be a whole "
         f"number from 0, None, a callable, or the dotted path of a callable.{reason}"
     )
     hint = "For example 10. None is unlimited; a callable gets the user and returns one of these."

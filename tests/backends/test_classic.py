@@ -16,6 +16,7 @@ from django.contrib.auth import SESSION_KEY, get_user_model
 from django.contrib.auth.backends import ModelBackend
 from django.core import mail
 from django.core.exceptions import ImproperlyConfigured
+from django.core.files.uploadedfile import SimpleUploadedFile
 from django.core.mail import EmailMessage
 from django.db import IntegrityError, connection, models
 from django.http import HttpResponse
@@ -36,6 +37,7 @@ from invitation.backends.classic import (
     get_backend,
     views,
 )
+from invitation.backends.classic.urls import patterns
 from invitation.models import Acceptance, InvitationKey
 from tests.backends import classic_thirdparty
 from tests.backends.classic_thirdparty import ImmediateBackend, OldForm, TwoStepBackend
@@ -88,6 +90,12 @@ class UncheckedForm(forms.Form):
     password1 = forms.CharField()
 
 
+class NamelessForm(forms.Form):
+    """Ask for an address only."""
+
+    email = forms.EmailField()
+
+
 class AddresslessForm(forms.Form):
     """Ask for no address."""
 
@@ -104,10 +112,10 @@ class PickyBackend(DefaultBackend):
     def refusal(self, request: Any) -> HttpResponse:
         return HttpResponse("Not today", status=403)
 
-    def context(self, request: Any) -> dict[str, Any]:
+    def registration_context(self, request: Any) -> dict[str, Any]:
         return {"form": "not this one"}
 
-    def finish(self, request: Any, response: Any, user: Any) -> None:
+    def finish_registration(self, request: Any, response: Any, user: Any) -> None:
         response["X-Account"] = str(user)
 
 
@@ -189,6 +197,11 @@ class Urls:
         ),
         path("picky/register/", views.register, {"backend": PickyBackend}),
         path("broken/register/", views.register, {"backend": BrokenBackend}),
+        path(
+            "broken/nameless/register/",
+            views.register,
+            {"backend": BrokenBackend, "form_class": NamelessForm},
+        ),
         path("nothing/register/", views.register, {"backend": None}),
         path("nothing/activate/<activation_key>/", views.activate, {"backend": "no.such.Thing"}),
         path(
@@ -229,6 +242,27 @@ class Urls:
             )
         ),
         path("accounts/", include("invitation.urls")),
+    ]
+
+
+class IncludedUrls:
+    """Include what the package offers for its own backend."""
+
+    urlpatterns = [
+        path("", include("tests.urls_common")),
+        path("accounts/", include("invitation.backends.classic.urls")),
+    ]
+
+
+class PatternsUrls:
+    """Include the addresses of a wrapped backend whose accounts are active at once."""
+
+    urlpatterns = [
+        path("", include("tests.urls_common")),
+        path(
+            "accounts/",
+            include(patterns(InvitationBackend.wrapping(ImmediateBackend), activation=False)),
+        ),
     ]
 
 
@@ -473,8 +507,6 @@ def test_files_reach_the_form_and_the_backend(client: Client, monkeypatch: Any) 
         return register(self, request, **kwargs)
 
     monkeypatch.setattr(TwoStepBackend, "register", spy)
-    from django.core.files.uploadedfile import SimpleUploadedFile
-
     portrait = SimpleUploadedFile("me.txt", b"me")
     assert client.post("/two_step/register/", FORM | {"portrait": portrait}).status_code == 302
     assert got["portrait"].name == "me.txt"
@@ -606,9 +638,10 @@ def test_a_taken_name_is_an_error_of_a_form_that_never_looks(client: Client) -> 
     }
 
 
-def test_another_broken_rule_of_the_database_is_not_hidden(client: Client) -> None:
+@pytest.mark.parametrize("url", ["/broken/register/", "/broken/nameless/register/"])
+def test_another_broken_rule_of_the_database_is_not_hidden(client: Client, url: str) -> None:
     with pytest.raises(IntegrityError, match="no name is in question"):
-        client.post("/broken/register/", FORM)
+        client.post(url, FORM)
 
 
 # DefaultBackend
@@ -669,15 +702,6 @@ def test_a_dead_mail_server_is_no_error_page(
     assert response["Location"] == "/accounts/register/complete/"
     assert newcomer().is_active is False
     assert "gone" in caplog.text
-
-
-def test_a_missing_activation_period_is_a_mistake_in_the_configuration(
-    client: Client, settings: Any
-) -> None:
-    del settings.ACCOUNT_ACTIVATION_DAYS
-    with pytest.raises(ImproperlyConfigured, match="ACCOUNT_ACTIVATION_DAYS"):
-        client.post("/default/register/", FORM)
-    assert not newcomers()
 
 
 def test_a_second_click_on_the_activation_link_does_no_harm(
@@ -991,6 +1015,22 @@ def test_a_view_that_does_not_ask_for_the_reason_still_closes(
     request = rf.get("/")
     request.user = SimpleNamespace(is_authenticated=False)  # type: ignore[assignment]
     assert InvitationBackend().registration_allowed(request) is False
+
+
+def test_the_wrapped_backend_is_asked_once_whether_it_is_open(
+    invited_client: Client, monkeypatch: Any
+) -> None:
+    asked: list[Any] = []
+
+    def count(self: Any, request: Any) -> bool:
+        asked.append(request)
+        return True
+
+    monkeypatch.setattr(TwoStepBackend, "registration_allowed", count)
+    invited_client.get("/invited-two_step/register/")
+    assert len(asked) == 1
+    Client().get("/invited-two_step/register/")
+    assert len(asked) == 2
 
 
 def test_a_backend_that_serves_two_requests_asks_for_each(
@@ -1431,6 +1471,38 @@ def test_one_name_makes_one_account_however_many_want_it(member: Any, kind: str)
     assert answers == [200] * (PEOPLE - 1) + [302]
     assert newcomers() == 1
     assert InvitationKey.objects.usable().count() == PEOPLE - 1
+
+
+# The URLconf
+
+
+@pytest.mark.anywhere
+@pytest.mark.urls.with_args(IncludedUrls)
+def test_one_include_walks_from_the_link_to_an_active_account(
+    client: Client, invitation: InvitationKey, commit: Any
+) -> None:
+    client.get(f"/accounts/invited/{invitation.mail_key}/")
+    assert client.get("/accounts/register/").status_code == 200
+    with commit():
+        response = client.post("/accounts/register/", FORM, follow=True)
+    assert response.templates[0].name == "registration/registration_complete.html"
+    response = client.get(f"/accounts/activate/{activation_key()}/", follow=True)
+    assert response.templates[0].name == "registration/activation_complete.html"
+    assert newcomer().invitations_accepted.get().activated_at is not None
+    assert Client().get("/accounts/register/").status_code == 403
+
+
+@pytest.mark.urls.with_args(PatternsUrls)
+def test_another_backend_without_activation_is_included_by_its_patterns(
+    client: Client, invitation: InvitationKey
+) -> None:
+    assert client.get("/accounts/activate/key/").status_code == 404
+    assert client.get("/accounts/register/").status_code == 403
+    client.get(f"/accounts/invited/{invitation.mail_key}/")
+    response = client.post("/accounts/register/", FORM)
+    assert response["Location"] == "/?welcome=newcomer"
+    assert logged_in(client)
+    assert client.get("/accounts/register/closed/").status_code == 200
 
 
 # InvitationBackend on another kind of site

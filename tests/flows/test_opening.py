@@ -24,9 +24,7 @@ def test_a_key_opens_its_invitation(channel: str) -> None:
     assert opened.key == keys.make(invitation.locator, channel, 1)
 
 
-def test_opening_is_one_query_inviter_included(
-    member: Any, django_assert_num_queries: Any
-) -> None:
+def test_opening_is_one_query_inviter_included(member: Any, django_assert_num_queries: Any) -> None:
     key = make_invitation(member).key
     with django_assert_num_queries(1):
         assert flows.open_invitation(key).invitation.from_user == member

@@ -8,7 +8,6 @@ from django.apps import apps
 from django.conf import settings
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.contrib.sites.shortcuts import get_current_site
-from django.core.exceptions import ImproperlyConfigured
 from django.db import transaction
 from django.http import HttpRequest
 from django.utils import timezone
@@ -23,7 +22,7 @@ class DefaultBackend(AccountBackend):
 
     The activation key is kept in redux's ``RegistrationProfile``, so redux's admin, its resend
     page and ``cleanupregistration`` work with these accounts. The settings are redux's:
-    ACCOUNT_ACTIVATION_DAYS (needed), REGISTRATION_OPEN, REGISTRATION_FORM, SEND_ACTIVATION_EMAIL.
+    ACCOUNT_ACTIVATION_DAYS, REGISTRATION_OPEN, REGISTRATION_FORM, SEND_ACTIVATION_EMAIL.
     """
 
     @sensitive_variables()
@@ -33,8 +32,6 @@ class DefaultBackend(AccountBackend):
         Sends ``user_registered`` inside the transaction: a receiver that raises leaves no account.
         A mail server that fails leaves one, and a line in the log; redux's resend page helps.
         """
-        if not hasattr(settings, "ACCOUNT_ACTIVATION_DAYS"):
-            raise ImproperlyConfigured("Two-step registration needs ACCOUNT_ACTIVATION_DAYS.")
         user = self.make_user(**kwargs)
         user.is_active = False
         user.date_joined = timezone.now()  # The activation link's time counts from here.

@@ -118,11 +118,11 @@ class InvitationBackend:
         gate.protect(response)
         return response
 
-    def context(self, request: HttpRequest) -> dict[str, Any]:
+    def registration_context(self, request: HttpRequest) -> dict[str, Any]:
         """Return what the form's page may say of the invitation."""
         return self._gate(request).get_context_data()
 
-    def finish(
+    def finish_registration(
         self, request: HttpRequest, response: HttpResponseBase, user: AbstractBaseUser | None
     ) -> None:
         """Protect a page of a key, and take the key from the holder of a new account."""

@@ -6,9 +6,9 @@ is also asked, as our ``InvitationBackend`` is:
 ``refusal(request)``
     for a response to who may not register; without it, or if it returns ``None``, the
     visitor is sent to the closed page.
-``context(request)``
+``registration_context(request)``
     for more context of the form's page.
-``finish(request, response, user)``
+``finish_registration(request, response, user)``
     to change the response; ``user`` is the new account or ``None``.
 """
 
@@ -68,14 +68,16 @@ def register(
         return gate.refuse(request, refused)
     response: HttpResponseBase
     if form is not None:
-        context = {"form": form, **(chosen.context(request) if hasattr(chosen, "context") else {})}
+        context: dict[str, Any] = {"form": form}
+        if hasattr(chosen, "registration_context"):
+            context |= chosen.registration_context(request)
         response = render(request, template_name, context | _called(extra_context))
     elif success_url is None:
         response = _go(chosen.post_registration_redirect(request, user))
     else:
         response = redirect(success_url)
-    if hasattr(chosen, "finish"):
-        chosen.finish(request, response, user)
+    if hasattr(chosen, "finish_registration"):
+        chosen.finish_registration(request, response, user)
     return response
 
 
@@ -140,13 +142,13 @@ def _name_taken(form: BaseForm) -> bool:
     """Tell whether there is an account of this login name, and if so, say it in the form."""
     model: Any = get_user_model()
     field = model._meta.get_field(model.USERNAME_FIELD)
-    for name in (field.name, "username"):
-        if name in form.cleaned_data:
-            same = model._default_manager.filter(**{field.name: form.cleaned_data[name]})
-            if same.exists():
-                form.add_error(name, field.error_messages["unique"])
-                return True
-    return False
+    name = field.name if field.name in form.cleaned_data else "username"
+    if name not in form.cleaned_data:
+        return False
+    taken = model._default_manager.filter(**{field.name: form.cleaned_data[name]}).exists()
+    if taken:
+        form.add_error(name, field.error_messages["unique"])
+    return bool(taken)
 
 
 def _called(extra_context: Mapping[str, Any] | None) -> dict[str, Any]:

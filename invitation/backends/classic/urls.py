@@ -1,0 +1,44 @@
+"""Include this to run ``InvitationBackend``, or ``patterns()`` to run a backend class of yours.
+
+The addresses are ours and redux's, with the pages around them. They keep redux's order: the page
+``activate/complete/`` must come before the address that takes anything for an activation key.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from django.http import HttpResponseBase
+from django.urls import URLPattern, URLResolver
+from registration.backends.default.urls import urlpatterns as two_steps
+from registration.backends.simple.urls import urlpatterns as one_step
+
+from invitation import routes
+from invitation.backends.classic import views
+from invitation.backends.redux import gated
+
+
+def patterns(backend: str | type, *, activation: bool = True) -> list[URLPattern | URLResolver]:
+    """Return the addresses of inviting and of registering with this backend class.
+
+    In a URLconf::
+
+        path("accounts/", include(patterns("ours.registration.OurInvitationBackend")))
+
+    Without ``activation`` for a backend whose accounts are active at once.
+    """
+    pages = gated(two_steps if activation else one_step, views.register)
+    return [*routes.urlpatterns, *(_classic(page, backend) for page in pages)]
+
+
+def _classic(page: URLPattern | URLResolver, backend: str | type) -> URLPattern | URLResolver:
+    ours: dict[str | None, Callable[..., HttpResponseBase]] = {
+        "registration_register": views.register,
+        "registration_activate": views.activate,
+    }
+    if isinstance(page, URLResolver) or page.name not in ours:
+        return page
+    return URLPattern(page.pattern, ours[page.name], {"backend": backend}, page.name)
+
+
+urlpatterns = patterns("invitation.backends.classic.InvitationBackend")

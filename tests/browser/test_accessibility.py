@@ -1,0 +1,128 @@
+"""Let axe-core look at every page, light and dark, narrow and wide."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page
+
+from tests.browser.conftest import Demo, invite, log_in, mailed_link, violations
+
+Visit = Callable[..., Page]
+
+LOOKS: list[dict[str, Any]] = [
+    {"color_scheme": scheme, "viewport": {"width": width, "height": 800}}
+    for scheme in ("light", "dark")
+    for width in (320, 1280)
+]
+
+VISITOR_PAGES = [
+    "/",
+    "/inbox/",
+    "/accounts/login/",
+    "/accounts/login/?next=/accounts/invite/",
+    "/accounts/password/reset/",
+    "/accounts/password/reset/done/",
+    "/accounts/password/reset/complete/",
+    "/accounts/password/reset/confirm/x/y/",
+    "/accounts/register/",
+    "/accounts/register/closed/",
+    "/accounts/register/complete/",
+    "/accounts/activate/complete/",
+    "/accounts/activate/resend/",
+    "/accounts/activate/nonsense/",
+    "/accounts/invited/",
+    "/accounts/invited/nonsense/",
+    "/nowhere/",
+]
+MEMBER_PAGES = [
+    "/members/",
+    "/accounts/invite/",
+    "/accounts/invite/complete/",
+    "/accounts/password/change/done/",
+    "/accounts/password/change/",
+]
+CARRIER_PAGES = ["/accounts/invited/", "/accounts/invited/decline/", "/accounts/register/"]
+
+
+def inspect(page: Page, path: str) -> list[str]:
+    page.goto(path)
+    found = violations(page)
+    overflow = page.evaluate(
+        "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+    )
+    if overflow > 0:
+        found.append(f"{path}: {overflow} px wider than the window")
+    return found
+
+
+@pytest.fixture(scope="module")
+def link(browser: Any, demo: Demo) -> str:
+    context = browser.new_context(base_url=demo.url)
+    page = context.new_page()
+    log_in(page, "june")
+    invite(page, "owl@example.org", name="Owl", note="See you on Sunday!")
+    found = mailed_link(page, "owl@example.org", "/invited/")
+    context.close()
+    return found
+
+
+def name_of(look: dict[str, Any]) -> str:
+    return f"{look['color_scheme']}-{look['viewport']['width']}"
+
+
+@pytest.mark.parametrize("look", LOOKS, ids=name_of)
+class TestAxe:
+    """No violation of WCAG 2.2 AA or of axe's best practices, and nothing wider than the window."""
+
+    def test_pages_of_visitors(self, visit: Visit, look: dict[str, Any]) -> None:
+        page = visit(**look, bypass_csp=True)
+        assert [found for path in VISITOR_PAGES for found in inspect(page, path)] == []
+
+    def test_pages_of_members(self, visit: Visit, look: dict[str, Any]) -> None:
+        page = visit(**look, bypass_csp=True)
+        log_in(page, "amir")
+        assert [found for path in MEMBER_PAGES for found in inspect(page, path)] == []
+
+    def test_pages_of_the_invited(self, visit: Visit, look: dict[str, Any], link: str) -> None:
+        page = visit(**look, bypass_csp=True)
+        page.goto(link)
+        assert [found for path in CARRIER_PAGES for found in inspect(page, path)] == []
+
+    def test_the_landing_page_of_somebody_signed_in(
+        self, visit: Visit, look: dict[str, Any], link: str
+    ) -> None:
+        page = visit(**look, bypass_csp=True)
+        log_in(page, "amir")
+        page.goto(link)
+        assert inspect(page, "/accounts/invited/") == []
+
+    def test_forms_with_errors(self, visit: Visit, look: dict[str, Any], link: str) -> None:
+        page = visit(**look, bypass_csp=True)
+        page.goto(link)
+        found = []
+        for path in ("/accounts/register/", "/accounts/login/", "/accounts/password/reset/"):
+            page.goto(path)
+            page.evaluate("document.querySelector('main form[method=post]').noValidate = true")
+            page.get_by_role("main").locator("form[method=post] button[type=submit]").last.click()
+            page.get_by_role("alert").first.wait_for()
+            found += violations(page)
+        assert found == []
+
+    def test_the_mails(self, visit: Visit, look: dict[str, Any], link: str) -> None:
+        page = visit(**look, bypass_csp=True)
+        page.goto("/inbox/")
+        page.locator("li", has_text="owl@example.org").first.get_by_role("link").click()
+        address = page.url
+        found = violations(page)
+        found += inspect(page, f"{address}html/")
+        assert found == []
+
+
+def test_axe_would_find_something(visit: Visit) -> None:
+    page = visit(bypass_csp=True)
+    page.goto("/")
+    page.set_content("<html><body><img src='x.png'><input></body></html>")
+    assert violations(page)

@@ -1,0 +1,165 @@
+"""Play the whole story in a browser, as a member and a newcomer would."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+from playwright.sync_api import Page, expect
+
+from tests.browser.conftest import invite, log_in, mailed_link
+
+Visit = Callable[..., Page]
+NEW_PASSWORD = "spade-and-trowel-7"
+
+
+def remaining(page: Page) -> int:
+    """Return how many invitations the form says are left."""
+    page.goto("/accounts/invite/")
+    found = re.search(r"(\d+)\s+invitations?", page.get_by_role("main").inner_text())
+    assert found, page.get_by_role("main").inner_text()
+    return int(found.group(1))
+
+
+def register(page: Page, username: str) -> None:
+    page.get_by_label("Username").fill(username)
+    page.get_by_label("Password", exact=True).fill(NEW_PASSWORD)
+    page.get_by_label("confirm", exact=False).fill(NEW_PASSWORD)
+
+
+def submit(page: Page) -> None:
+    page.get_by_role("main").locator("form[method=post] button[type=submit]").last.click()
+
+
+def open_registration(page: Page, link: str) -> None:
+    page.goto(link)
+    expect(page).to_have_url(re.compile("/accounts/invited/$"))
+    page.get_by_role("main").locator("a[href$='/accounts/register/']").first.click()
+
+
+def test_a_newcomer_is_invited_registers_activates_and_logs_in(visit: Visit) -> None:
+    member = visit()
+    log_in(member, "rosa")
+    before = remaining(member)
+    invite(member, "wren@example.org", name="Wren", note="Bring your own gloves!")
+    expect(member.get_by_role("main")).to_contain_text("wren@example.org")
+    assert remaining(member) == before - 1
+
+    newcomer = visit()
+    link = mailed_link(newcomer, "wren@example.org", "/invited/")
+    open_registration(newcomer, link)
+    email = newcomer.get_by_label("mail", exact=False)
+    expect(email).to_have_value("wren@example.org")
+    assert email.get_attribute("readonly") is not None
+    register(newcomer, "wren")
+    submit(newcomer)
+    expect(newcomer).to_have_url(re.compile("/register/complete/$"))
+
+    newcomer.goto(mailed_link(newcomer, "wren@example.org", "/activate/"))
+    expect(newcomer).to_have_url(re.compile("/activate/complete/$"))
+    log_in(newcomer, "wren", NEW_PASSWORD)
+    expect(newcomer.get_by_role("button", name="Log out")).to_be_visible()
+
+    stranger = visit()
+    response = stranger.goto(link)
+    assert response is not None
+    assert response.status == 410
+    expect(stranger.get_by_role("heading", level=1)).to_contain_text("used")
+
+
+def test_a_double_click_and_the_back_button_do_no_harm(visit: Visit) -> None:
+    member = visit()
+    log_in(member, "rosa")
+    invite(member, "finch@example.org")
+    newcomer = visit()
+    open_registration(newcomer, mailed_link(newcomer, "finch@example.org", "/invited/"))
+    register(newcomer, "finch")
+    newcomer.get_by_role("main").locator("form[method=post] button[type=submit]").last.dblclick()
+    newcomer.wait_for_load_state("networkidle")
+    # The browser keeps the answer to the click that it saw last; both are friendly pages.
+    expect(newcomer.get_by_role("heading", level=1)).to_be_visible()
+    newcomer.goto("/accounts/invite/")  # a page that is not of the key
+    newcomer.go_back()
+    newcomer.wait_for_load_state("networkidle")
+    expect(newcomer.get_by_role("heading", level=1)).to_be_visible()
+
+    stranger = visit()
+    stranger.goto("/inbox/")
+    subjects = stranger.locator("li", has_text="finch@example.org").all_inner_texts()
+    assert sum("ctivat" in subject or "onfirm" in subject for subject in subjects) == 1, subjects
+
+
+def test_a_double_click_on_invite_sends_one_mail(visit: Visit) -> None:
+    member = visit()
+    log_in(member, "rosa")
+    before = remaining(member)
+    member.get_by_label("E-mail address").fill("robin@example.org")
+    member.get_by_role("main").get_by_role("button").first.dblclick()
+    expect(member).to_have_url(re.compile("/invite/complete/$"))
+    assert remaining(member) == before - 1
+    member.goto("/inbox/")
+    assert member.locator("li", has_text="robin@example.org").count() == 1
+
+
+def test_the_key_leaves_the_address_bar_the_history_and_the_page(visit: Visit) -> None:
+    member = visit()
+    log_in(member, "rosa")
+    invite(member, "jay@example.org")
+    newcomer = visit()
+    link = mailed_link(newcomer, "jay@example.org", "/invited/")
+    key = link.rstrip("/").rsplit("/", 1)[1]
+    newcomer.goto(link)
+    for _ in range(2):
+        assert key not in newcomer.url
+        assert key not in newcomer.content()
+        newcomer.get_by_role("main").locator("a[href$='/accounts/register/']").first.click()
+    assert key not in newcomer.evaluate("document.referrer")
+    assert key not in newcomer.evaluate("document.cookie")
+
+
+def test_no_thanks_asks_once_more_and_then_ends_the_invitation(visit: Visit) -> None:
+    member = visit()
+    log_in(member, "rosa")
+    invite(member, "crow@example.org")
+    invited = visit()
+    link = mailed_link(invited, "crow@example.org", "/invited/")
+    invited.goto(f"{link}?answer=no")
+    expect(invited).to_have_url(re.compile("/invited/decline/$"))
+    submit(invited)
+    expect(invited.get_by_role("heading", level=1)).to_be_visible()
+    response = visit().goto(link)
+    assert response is not None
+    assert response.status == 410
+
+
+def test_somebody_signed_in_can_log_out_and_stays_invited(visit: Visit) -> None:
+    member = visit()
+    log_in(member, "rosa")
+    invite(member, "heron@example.org")
+    link = mailed_link(member, "heron@example.org", "/invited/")
+    member.goto(link)
+    main = member.get_by_role("main")
+    expect(main).to_contain_text("rosa", ignore_case=True)
+    main.get_by_role("button", name=re.compile("log out|sign out", re.I)).click()
+    expect(member).to_have_url(re.compile("/invited/$"))
+    main.locator("a[href$='/accounts/register/']").first.click()
+    expect(member.get_by_label("mail", exact=False)).to_have_value("heron@example.org")
+
+
+def test_a_form_says_what_is_wrong_and_keeps_what_was_typed(visit: Visit) -> None:
+    member = visit()
+    log_in(member, "rosa")
+    member.goto("/accounts/invite/")
+    member.get_by_label("E-mail address").fill('"a@evil.org"@example.org')
+    member.get_by_label("Personal note").fill("Look at www.evil.org")
+    member.evaluate("document.querySelector('main form').noValidate = true")
+    member.get_by_role("main").get_by_role("button").first.click()
+    expect(member.get_by_role("alert")).to_be_visible()
+    expect(member.get_by_label("Personal note")).to_have_value("Look at www.evil.org")
+
+
+def test_somebody_without_invitations_left_is_told_so(visit: Visit) -> None:
+    member = visit()
+    log_in(member, "tomas")
+    member.goto("/accounts/invite/")
+    expect(member.get_by_role("main")).to_contain_text("no invitations left")

@@ -1,0 +1,167 @@
+"""What every delivery must do, whoever writes it: inherit ``DeliveryContract`` and see."""
+
+from __future__ import annotations
+
+import abc
+from typing import Any
+
+import pytest
+from django.core import mail as django_mail
+from django.core.exceptions import ImproperlyConfigured
+
+from invitation import flows, keys
+from invitation.delivery.base import BaseDelivery, get_delivery
+from invitation.delivery.dummy import DummyDelivery
+from invitation.delivery.email import EmailDelivery
+from invitation.delivery.outbox import OutboxDelivery
+from invitation.exceptions import DeliveryFailed
+from invitation.models import InvitationEmail
+from tests.factories import ADDRESS, make_invitation, make_mail
+
+pytestmark = pytest.mark.django_db
+
+
+class DeliveryContract(abc.ABC):
+    """Inherit this in the tests of a delivery; ``path`` names it and ``sent`` looks at it."""
+
+    path: str
+
+    @abc.abstractmethod
+    def sent(self) -> list[str]:
+        """Return the addresses of the mails that have left the house."""
+
+    @pytest.fixture(autouse=True)
+    def _chosen(self, settings: Any) -> Any:
+        settings.INVITATION_DELIVERY = self.path
+        DummyDelivery.outbox.clear()
+        yield
+        DummyDelivery.outbox.clear()
+
+    @pytest.fixture
+    def delivery(self) -> BaseDelivery:
+        """Return the delivery as the site gets it."""
+        return get_delivery()
+
+    def test_the_setting_names_it(self, delivery: BaseDelivery) -> None:
+        kind = type(delivery)
+        assert f"{kind.__module__}.{kind.__qualname__}" == self.path
+
+    def test_it_finds_nothing_wrong_with_a_sound_site(self, delivery: BaseDelivery) -> None:
+        assert delivery.check() == []
+
+    def test_it_sends_a_mail(self, delivery: BaseDelivery) -> None:
+        delivery.send(make_mail())
+        assert self.sent() == [ADDRESS]
+
+    def test_it_sends_to_the_stored_address(self, delivery: BaseDelivery) -> None:
+        delivery.send(make_mail(make_invitation(email="Bob@xn--strae-oqa.de")))
+        assert self.sent() == ["Bob@xn--strae-oqa.de"]
+
+    def test_it_sends_what_has_no_inviter(self, delivery: BaseDelivery) -> None:
+        delivery.send(make_mail(make_invitation(None)))
+        assert self.sent() == [ADDRESS]
+
+    def test_it_writes_no_row(
+        self, delivery: BaseDelivery, django_assert_max_num_queries: Any
+    ) -> None:
+        mail = make_mail()
+        before = InvitationEmail.objects.values().get()
+        with django_assert_max_num_queries(1) as queries:  # the site
+            delivery.send(mail)
+        assert all(query["sql"].startswith("SELECT") for query in queries.captured_queries)
+        assert InvitationEmail.objects.values().get() == before
+
+    def test_nothing_leaves_before_the_commit(self, member: Any, commit: Any) -> None:
+        with commit():
+            flows.invite(member, ADDRESS)
+            assert self.sent() == []
+
+    def test_it_leaves_after_the_commit_or_by_cron(
+        self, member: Any, commit: Any, delivery: BaseDelivery
+    ) -> None:
+        with commit():
+            flows.invite(member, ADDRESS)
+        assert self.sent() == ([ADDRESS] if delivery.immediate else [])
+        with commit():
+            flows.deliver_due()
+        assert self.sent() == [ADDRESS]
+        assert InvitationEmail.objects.get().state == "sent"
+
+
+class MailContract(DeliveryContract):
+    """What a delivery by e-mail must do besides."""
+
+    def sent(self) -> list[str]:
+        return [address for message in django_mail.outbox for address in message.to]
+
+    def test_a_failing_mail_server_is_a_delivery_that_failed(
+        self, delivery: BaseDelivery, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def refuse(*args: Any) -> int:
+            raise ConnectionRefusedError("no mail server")
+
+        backend = "django.core.mail.backends.locmem.EmailBackend.send_messages"
+        monkeypatch.setattr(backend, refuse)
+        with pytest.raises(DeliveryFailed, match="no mail server") as failed:
+            delivery.send(make_mail())
+        assert not failed.value.permanent
+        assert isinstance(failed.value.__cause__, ConnectionRefusedError)
+
+    def test_the_link_is_the_mailed_one(self, delivery: BaseDelivery) -> None:
+        mail = make_mail()
+        delivery.send(mail)
+        body = django_mail.outbox[0].body
+        assert set(keys.PATTERN.findall(str(body))) == {mail.invitation.mail_key}
+
+
+class TestEmailDelivery(MailContract):
+    path = "invitation.delivery.email.EmailDelivery"
+
+
+class TestOutboxDelivery(MailContract):
+    path = "invitation.delivery.outbox.OutboxDelivery"
+
+    def test_it_waits_for_cron(self, delivery: BaseDelivery) -> None:
+        assert not delivery.immediate
+
+
+class TestDummyDelivery(DeliveryContract):
+    path = "invitation.delivery.dummy.DummyDelivery"
+
+    def sent(self) -> list[str]:
+        return [mail.invitation.email for mail in DummyDelivery.outbox]
+
+    def test_no_mail_leaves(self, delivery: BaseDelivery) -> None:
+        delivery.send(make_mail())
+        assert django_mail.outbox == []
+
+
+# -- how it is found --
+
+
+class NoDelivery:
+    """Stand for a class that is none."""
+
+
+def test_by_default_it_is_mail_at_once(settings: Any) -> None:
+    assert type(get_delivery()) is EmailDelivery
+    assert get_delivery().immediate
+    assert issubclass(OutboxDelivery, EmailDelivery)
+
+
+@pytest.mark.parametrize(
+    ("path", "words"),
+    [
+        ("", "cannot be imported"),
+        ("nodots", "cannot be imported"),
+        ("tests.nowhere.Delivery", "cannot be imported"),
+        ("tests.factories.Missing", "cannot be imported"),
+        (None, "cannot be imported"),
+        ("tests.delivery.test_contract.NoDelivery", "no subclass of BaseDelivery"),
+        ("tests.factories.make_mail", "no subclass of BaseDelivery"),
+    ],
+)
+def test_a_path_that_names_no_delivery_says_so(settings: Any, path: Any, words: str) -> None:
+    settings.INVITATION_DELIVERY = path
+    with pytest.raises(ImproperlyConfigured, match=words):
+        get_delivery()

@@ -1,0 +1,112 @@
+"""How many statements each step costs the database, transaction control aside."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from types import ModuleType
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.http import HttpResponse
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from django.urls import include, path
+
+from tests import scenes
+from tests.scenes import DECLINE, INVITE, LANDING, NEWCOMER, REGISTER, answers
+
+pytestmark = [pytest.mark.django_db, pytest.mark.anywhere]
+Commit = Callable[..., Any]
+
+CONTROL = ("SAVEPOINT", "RELEASE", "ROLLBACK", "BEGIN", "COMMIT", "SET ")
+
+
+def statements(do: Callable[[], Any], commit: Commit) -> list[str]:
+    """Return what is asked of the database, with what is done after the commit."""
+    with CaptureQueriesContext(connection) as queries, commit():
+        do()
+    asked = [query["sql"] for query in queries.captured_queries]
+    return [sql for sql in asked if not sql.upper().startswith(CONTROL)]
+
+
+@pytest.fixture(autouse=True)
+def warm(client: Client) -> None:
+    """Let the process have what it keeps in memory, such as the Site."""
+    client.get(LANDING)
+
+
+def plain(backend: str) -> ModuleType:
+    """Return the URLconf of a site with redux alone."""
+    urlconf = ModuleType(f"plain_{backend}")
+    registration = include(f"registration.backends.{backend}.urls")
+    urlconf.urlpatterns = [  # type: ignore[attr-defined]
+        path("", include("tests.urls_common")),
+        path("accounts/", registration),
+    ]
+    return urlconf
+
+
+def test_opening_a_link_costs_one(member: Any, commit: Commit) -> None:
+    link = scenes.link(scenes.invite(member).mail_key)
+    assert len(statements(lambda: Client().get(link), commit)) == 1
+
+
+def test_a_link_that_is_no_key_costs_none(commit: Commit) -> None:
+    for key in ("x", "x" * 66, f"{'x' * 22}.{'x' * 43}"):
+        assert statements(lambda key=key: Client().get(scenes.link(key)), commit) == []  # type: ignore[misc]
+
+
+@pytest.mark.parametrize("address", [LANDING, DECLINE])
+def test_the_page_behind_the_link_costs_one(member: Any, commit: Commit, address: str) -> None:
+    visitor = scenes.visit(scenes.invite(member))
+    assert len(statements(lambda: visitor.get(address), commit)) == 1
+
+
+def test_the_registration_form_costs_one(member: Any, commit: Commit) -> None:
+    visitor = scenes.visit(scenes.invite(member))
+    assert len(statements(lambda: visitor.get(REGISTER), commit)) == 1
+
+
+def test_closed_registration_costs_none(commit: Commit) -> None:
+    assert statements(lambda: Client().get(REGISTER), commit) == []
+
+
+@pytest.mark.parametrize("earlier", [0, 1])
+def test_inviting_costs_eight_at_most(
+    member: Any, member_client: Client, commit: Commit, earlier: int
+) -> None:
+    for number in range(earlier):
+        scenes.invite(member, f"earlier{number}@example.com")
+    done: list[HttpResponse] = []
+    asked = statements(
+        lambda: done.append(member_client.post(INVITE, {"email": NEWCOMER})), commit
+    )
+    assert done[0].status_code == 302
+    assert len(asked) <= 8, "\n".join(asked)
+
+
+@pytest.mark.parametrize(
+    ("urlconf", "backend"),
+    [
+        ("tests.urls", "default"),
+        ("tests.urls_simple", "simple"),
+        ("tests.urls_admin_approval", "admin_approval"),
+        ("tests.urls_verified", "simple"),
+    ],
+)
+def test_registering_costs_four_more_than_plain_redux_at_most(
+    settings: Any, member: Any, commit: Commit, urlconf: str, backend: str
+) -> None:
+    # Redux alone cannot be reached where every page needs a login.
+    required = "django.contrib.auth.middleware.LoginRequiredMiddleware"
+    settings.MIDDLEWARE = [name for name in settings.MIDDLEWARE if name != required]
+    settings.ROOT_URLCONF = plain(backend)
+    done: list[HttpResponse] = []
+    newcomer = answers("plain@example.com", name="plain")
+    without = statements(lambda: done.append(Client().post(REGISTER, newcomer)), commit)
+    settings.ROOT_URLCONF = urlconf
+    visitor = scenes.visit(scenes.invite(member))
+    with_invitation = statements(lambda: done.append(visitor.post(REGISTER, answers())), commit)
+    assert [response.status_code for response in done] == [302, 302]
+    assert len(with_invitation) <= len(without) + 4, "\n".join(with_invitation)

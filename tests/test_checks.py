@@ -1,0 +1,974 @@
+"""Each system check finds what it is there for, and says nothing about a site in order."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Callable
+from datetime import timedelta
+from functools import partial, wraps
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django import forms
+from django.conf.urls.i18n import i18n_patterns
+from django.contrib.auth import get_user_model
+from django.contrib.sites.models import Site
+from django.core import checks as django_checks
+from django.core.checks.registry import registry
+from django.db import DatabaseError
+from django.http import HttpRequest, HttpResponse
+from django.urls import include, path, re_path, register_converter
+from django.views.generic import TemplateView
+from registration.backends.default.views import RegistrationView as ReduxView
+from registration.forms import RegistrationForm
+
+from invitation import checks
+from invitation.backends.classic import SimpleBackend
+from invitation.backends.classic import views as classic
+from invitation.backends.default.views import RegistrationView
+from invitation.backends.simple.views import RegistrationView as SimpleView
+from invitation.checks import installation, mails, registration, routing, values
+from invitation.delivery.base import BaseDelivery
+from invitation.delivery.dummy import DummyDelivery
+
+ROOT = Path(__file__).parents[1]
+ID = re.compile(r"\binvitation\.[EW]\d{3}\b")
+
+ours = include("invitation.urls")
+redux = include("registration.backends.default.urls")
+
+
+def ids(check: Callable[..., list[Any]], **kwargs: Any) -> list[str]:
+    return [message.id.removeprefix("invitation.") for message in check(None, **kwargs)]
+
+
+def urlconf(*patterns: Any) -> type:
+    """Return what may stand in ROOT_URLCONF instead of a module's name."""
+    return type("urlconf", (), {"urlpatterns": list(patterns)})
+
+
+def page(request: HttpRequest, **kwargs: Any) -> HttpResponse:
+    return HttpResponse()
+
+
+# All together
+
+
+@pytest.mark.anywhere
+@pytest.mark.parametrize("check", checks.CHECKS, ids=lambda check: check.__name__)
+def test_a_site_in_order_hears_nothing(check: checks.Check) -> None:
+    assert check(None) == []
+
+
+@pytest.mark.parametrize(
+    "urls", ["simple", "verified", "admin_approval", "before_redux"], ids=lambda urls: urls
+)
+def test_each_way_of_including_is_in_order(settings: Any, urls: str) -> None:
+    settings.ROOT_URLCONF = f"tests.urls_{urls}"
+    assert [message for check in checks.CHECKS for message in check(None)] == []
+
+
+def test_the_checks_are_registered_under_our_tag() -> None:
+    assert set(checks.CHECKS) | set(checks.DATABASE_CHECKS) <= registry.registered_checks
+    for check in checks.CHECKS:
+        assert check.tags == ("invitation",)  # type: ignore[attr-defined]
+
+
+def test_what_asks_the_database_waits_until_that_is_wanted() -> None:
+    for check in checks.DATABASE_CHECKS:
+        assert set(check.tags) == {  # type: ignore[attr-defined]
+            "invitation",
+            django_checks.Tags.database,
+        }
+
+
+def test_every_function_that_checks_is_listed() -> None:
+    rooms = (values, mails, installation, registration)
+    written = {name for room in rooms for name in vars(room) if name.startswith("check_")}
+    listed = [check.__name__ for check in (*checks.CHECKS, *checks.DATABASE_CHECKS)]
+    assert sorted(listed) == sorted(written)
+
+
+def ids_in(*files: Path) -> Counter[str]:
+    return Counter(found for file in files for found in ID.findall(file.read_text("utf-8")))
+
+
+def test_each_id_is_used_once_documented_and_tested() -> None:
+    used = ids_in(*(ROOT / "invitation" / "checks").glob("*.py"))
+    assert {found for found, times in used.items() if times > 1} == set()
+    assert set(ids_in(ROOT / "docs" / "checks.rst")) == set(used)
+    tested = set(re.findall(r'"([EW]\d{3})"', Path(__file__).read_text("utf-8")))
+    assert {f"invitation.{found}" for found in tested} == set(used)
+
+
+def test_each_message_names_what_is_wrong_and_says_what_to_do(settings: Any) -> None:
+    settings.ACCOUNT_INVITATION_DAYS = -1
+    [message] = values.check_values(None)
+    assert message.msg.startswith("ACCOUNT_INVITATION_DAYS is -1, but it must be ")
+    assert message.hint
+    assert message.is_serious()
+
+
+def test_a_check_that_fails_says_so_and_lets_the_others_speak() -> None:
+    def check_nothing(app_configs: Any, **kwargs: Any) -> list[Any]:
+        raise LookupError("no such thing")
+
+    guarded = checks.never_raises(check_nothing)
+    assert ids(guarded) == ["W001"]
+    [message] = guarded(None)
+    assert message.msg == "The check check_nothing stopped at LookupError: no such thing"
+
+
+@pytest.mark.parametrize("urls", ["tests.no_such_module", "tests.conftest", 7])
+def test_a_broken_urlconf_is_for_django_to_report(settings: Any, urls: Any) -> None:
+    settings.ROOT_URLCONF = urls
+    assert [message for check in checks.CHECKS for message in check(None)] == []
+
+
+def test_a_missing_urlconf_is_for_django_to_report(settings: Any) -> None:
+    del settings.ROOT_URLCONF
+    assert [message for check in checks.CHECKS for message in check(None)] == []
+
+
+# Values
+
+
+NOT_CALLABLE = 7
+
+BAD = {
+    "ACCOUNT_INVITATION_DAYS": ("E001", [0, -1, 36501, 1.5, True, "7", timedelta(7)]),
+    "INVITE_MODE": ("E003", [None, 0, 1, "False", ""]),
+    "INVITATION_EMAIL_POLICY": ("E005", ["EXACT", "", None, True, ["exact"]]),
+    "INVITATION_REFUND_EXPIRED": ("E007", [None, 1, "yes"]),
+    "INVITATION_RETENTION_DAYS": ("E008", [-1, None, 36501, True, "0", 1.5]),
+    "INVITATION_BASE_URL": (
+        "E010",
+        [
+            "example.org",
+            "//example.org",
+            "ftp://example.org",
+            "https://",
+            "https:///path",
+            "https://example.org?x=1",
+            "https://example.org/?",
+            "https://example.org#x",
+            "https://ann:secret@example.org",
+            "https://*.example.org",
+            "https://.example.org",
+            "https://example.org:port",
+            "https://example.org:0",
+            "https://example.org:99999",
+            "https://[::1",
+            "https://exa mple.org",
+            "https://example.org\n",
+            "https://example.org\\@evil.example",
+            b"https://example.org",
+            True,
+        ],
+    ),
+    "INVITATION_REPLY_TO_INVITER": ("E011", [None, 1, "True"]),
+    "INVITATION_RESEND_COOLDOWN": ("E012", [300, None, timedelta(-1), timedelta(36501), "5m"]),
+}
+GOOD = {
+    "ACCOUNT_INVITATION_DAYS": [None, 1, 7, 36500],
+    "INVITE_MODE": [True, False],
+    "INVITATION_EMAIL_POLICY": ["exact", "any"],
+    "INVITATION_REFUND_EXPIRED": [True, False],
+    "INVITATION_RETENTION_DAYS": [0, 30, 36500],
+    "INVITATION_BASE_URL": [
+        None,
+        "",
+        "https://example.org",
+        "https://example.org/",
+        "https://example.org:8443",
+        "https://münchen.example",
+        "https://[2001:db8::1]:8000",
+        "https://example.org/path",
+    ],
+    "INVITATION_REPLY_TO_INVITER": [True, False],
+    "INVITATION_RESEND_COOLDOWN": [timedelta(), timedelta(minutes=5), timedelta(36500)],
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "expected"),
+    [(name, value, code) for name, (code, bad) in BAD.items() for value in bad],
+)
+def test_a_bad_value_is_reported(settings: Any, name: str, value: Any, expected: str) -> None:
+    setattr(settings, name, value)
+    assert ids(values.check_values) == [expected]
+    assert name in values.check_values(None)[0].msg
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [(name, value) for name, good in GOOD.items() for value in good]
+)
+def test_a_good_value_is_not(settings: Any, name: str, value: Any) -> None:
+    setattr(settings, name, value)
+    assert ids(values.check_values) == []
+
+
+def test_every_simple_setting_has_a_rule_and_is_tested() -> None:
+    assert {rule.name for rule in values.RULES} == set(BAD) == set(GOOD)
+
+
+@pytest.mark.parametrize(
+    "value", [-1, True, 1.5, "10", "", "no.such.path", f"{__name__}.NOT_CALLABLE", ["x"]]
+)
+def test_a_bad_quota_is_reported(settings: Any, value: Any) -> None:
+    settings.INVITATIONS_PER_USER = value
+    assert ids(values.check_quota) == ["E002"]
+
+
+def test_a_quota_that_cannot_be_imported_says_why(settings: Any) -> None:
+    settings.INVITATIONS_PER_USER = "no_such_module.quota"
+    [message] = values.check_quota(None)
+    assert "ModuleNotFoundError: No module named 'no_such_module'" in message.msg
+
+
+@pytest.mark.parametrize("value", [None, 0, 10, lambda user: 3, "builtins.len"])
+def test_a_good_quota_is_not_reported(settings: Any, value: Any) -> None:
+    settings.INVITATIONS_PER_USER = value
+    assert ids(values.check_quota) == []
+
+
+@pytest.mark.parametrize(
+    "value", [[], "one long text", ["x" * 40, ""], [" "], [b"x" * 40], None, 7]
+)
+def test_bad_signing_keys_are_reported(settings: Any, value: Any) -> None:
+    settings.INVITATION_SIGNING_KEYS = value
+    assert ids(values.check_signing_keys) == ["E006"]
+
+
+def test_short_signing_keys_are_reported_but_not_shown(settings: Any) -> None:
+    settings.INVITATION_SIGNING_KEYS = ["x" * 32, "tiger", settings.SECRET_KEY, "scott"]
+    assert ids(values.check_signing_keys) == ["W002"]
+    [message] = values.check_signing_keys(None)
+    assert "(number 2, 4)" in message.msg
+    assert "tiger" not in f"{message.msg} {message.hint}"
+
+
+@pytest.mark.parametrize("value", [["x" * 32], ("x" * 32, "y" * 50)])
+def test_good_signing_keys_are_not_reported(settings: Any, value: Any) -> None:
+    settings.INVITATION_SIGNING_KEYS = value
+    assert ids(values.check_signing_keys) == []
+
+
+@pytest.mark.parametrize(
+    "value", ["", "invite", "invitation.", ".invite", "a b.c", 7, True, ["a.b"]]
+)
+def test_a_malformed_permission_is_reported(settings: Any, value: Any) -> None:
+    settings.INVITATION_PERMISSION = value
+    assert ids(values.check_permission) == ["E004"]
+
+
+@pytest.mark.parametrize("value", ["no_such_app.invite", "invitation.invite", "auth.add_usr"])
+def test_a_permission_that_nobody_has_is_reported(settings: Any, value: str) -> None:
+    settings.INVITATION_PERMISSION = value
+    assert ids(values.check_permission) == ["W003"]
+
+
+@pytest.mark.parametrize("value", [None, "invitation.add_invitationkey", "auth.view_user"])
+def test_a_good_permission_is_not_reported(settings: Any, value: Any) -> None:
+    settings.INVITATION_PERMISSION = value
+    assert ids(values.check_permission) == []
+
+
+def test_a_model_s_own_permission_is_not_reported(
+    settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.INVITATION_PERMISSION = "auth.may_invite"
+    monkeypatch.setattr(get_user_model()._meta, "permissions", [("may_invite", "May invite")])
+    assert ids(values.check_permission) == []
+
+
+def test_a_permission_needs_a_user_model_that_knows_permissions(
+    settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.INVITATION_PERMISSION = "invitation.add_invitationkey"
+    monkeypatch.setattr(values, "get_user_model", lambda: Site)
+    assert ids(values.check_permission) == ["E013"]
+
+
+# Mails
+
+
+@pytest.fixture
+def without_sites(settings: Any) -> Any:
+    settings.INSTALLED_APPS = [
+        app for app in settings.INSTALLED_APPS if app != "django.contrib.sites"
+    ]
+    settings.INVITATION_BASE_URL = None
+    return settings
+
+
+@pytest.mark.parametrize("hosts", [["*"], [], [".*", "*"]])
+def test_links_that_begin_with_nothing_are_reported(without_sites: Any, hosts: list[str]) -> None:
+    without_sites.ALLOWED_HOSTS = hosts
+    assert ids(mails.check_base_url) == ["E014"]
+
+
+@pytest.mark.parametrize(
+    ("hosts", "base", "debug"),
+    [
+        (["*"], "https://example.org", False),
+        (["*", "example.org"], None, False),
+        ([], None, True),
+        (["localhost"], None, True),
+        (["*"], "http://localhost:8000", True),
+        (["*"], "nonsense", False),  # check_values reports it
+    ],
+)
+def test_links_that_begin_with_something_are_not(
+    without_sites: Any, hosts: list[str], base: str | None, debug: bool
+) -> None:
+    without_sites.ALLOWED_HOSTS = hosts
+    without_sites.INVITATION_BASE_URL = base
+    without_sites.DEBUG = debug
+    assert ids(mails.check_base_url) == []
+
+
+def test_where_a_site_names_the_host_the_database_is_asked_elsewhere(settings: Any) -> None:
+    settings.ALLOWED_HOSTS = ["*"]
+    assert ids(mails.check_base_url) == []
+
+
+def test_a_path_in_the_base_url_is_reported(settings: Any) -> None:
+    settings.INVITATION_BASE_URL = "https://example.org/shop"
+    assert ids(mails.check_base_url) == ["W004"]
+
+
+@pytest.mark.parametrize("base", ["http://example.org", None])
+def test_links_without_tls_are_reported_in_production(without_sites: Any, base: str | None) -> None:
+    without_sites.ALLOWED_HOSTS = ["localhost"]
+    without_sites.INVITATION_BASE_URL = base
+    assert ids(mails.check_base_url) == ["W005"]
+    without_sites.DEBUG = True
+    assert ids(mails.check_base_url) == []
+
+
+class Unfinished(BaseDelivery):
+    """Lacks send()."""
+
+
+class Broken(DummyDelivery):
+    def __init__(self) -> None:
+        raise LookupError("no mail today")
+
+
+class Choosy(DummyDelivery):
+    def check(self) -> list[django_checks.CheckMessage]:
+        return [django_checks.Info("I would rather not.", id="site.I001")]
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "no_such_module.Delivery",
+        "invitation.delivery.email.NoSuchClass",
+        "Delivery",
+        "builtins.dict",
+        "invitation.delivery.base.BaseDelivery",
+        f"{__name__}.Unfinished",
+        f"{__name__}.Broken",
+        None,
+        7,
+        DummyDelivery,
+    ],
+)
+def test_a_delivery_that_cannot_be_had_is_reported(settings: Any, value: Any) -> None:
+    settings.INVITATION_DELIVERY = value
+    assert ids(mails.check_delivery) == ["E009"]
+    assert mails.check_delivery(None)[0].msg.startswith("INVITATION_DELIVERY is ")
+
+
+@pytest.mark.parametrize("name", ["email.EmailDelivery", "outbox.OutboxDelivery"])
+def test_our_deliveries_are_not_reported(settings: Any, name: str) -> None:
+    settings.INVITATION_DELIVERY = f"invitation.delivery.{name}"
+    assert ids(mails.check_delivery) == []
+
+
+def test_a_delivery_reports_what_it_finds_itself(settings: Any) -> None:
+    settings.INVITATION_DELIVERY = f"{__name__}.Choosy"
+    assert [message.id for message in mails.check_delivery(None)] == ["site.I001"]
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    [
+        path("", page),
+        path("", include(("invitation.urls", "invitation"))),
+        path("<slug:tenant>/", ours),
+        # As 1.0's documentation had it: today's keys hold more than letters.
+        re_path(r"^invited/(?P<invitation_key>\w+)/$", page, name="invitation_invited"),
+    ],
+)
+def test_a_link_that_cannot_be_made_is_reported(settings: Any, pattern: Any) -> None:
+    settings.ROOT_URLCONF = urlconf(pattern)
+    assert ids(mails.check_link) == ["W006"]
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    [
+        path("accounts/", ours),
+        *i18n_patterns(path("accounts/", ours)),
+        re_path(r"^invited/(?P<invitation_key>.+)/$", page, name="invitation_invited"),
+    ],
+)
+def test_a_link_that_can_be_made_is_not(settings: Any, pattern: Any) -> None:
+    settings.ROOT_URLCONF = urlconf(pattern)
+    assert ids(mails.check_link) == []
+
+
+def test_the_sample_key_is_as_keys_are() -> None:
+    from invitation import keys
+
+    assert keys.PATTERN.fullmatch(mails.SAMPLE_KEY)
+
+
+def test_two_includes_of_ours_are_reported(settings: Any) -> None:
+    settings.ROOT_URLCONF = urlconf(
+        path("a/", ours), path("b/", include("invitation.backends.simple.urls"))
+    )
+    assert ids(mails.check_link) == ["W007"]
+    assert '"/a/^invited/' in mails.check_link(None)[0].msg
+
+
+@pytest.mark.django_db
+def test_a_site_id_without_a_site_is_reported(settings: Any) -> None:
+    settings.SITE_ID = 77
+    assert ids(mails.check_site, databases=["default"]) == ["E015"]
+
+
+@pytest.mark.django_db
+def test_a_site_with_the_sample_domain_is_reported(settings: Any) -> None:
+    settings.ALLOWED_HOSTS = ["example.org"]
+    assert ids(mails.check_site, databases=["default"]) == ["W008"]
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("setting", "value"),
+    [
+        ("ALLOWED_HOSTS", ["example.com"]),
+        ("INVITATION_BASE_URL", "https://example.org"),
+        ("SITE_ID", None),
+    ],
+)
+def test_a_site_that_is_not_asked_for_its_domain_is_not(
+    settings: Any, setting: str, value: Any
+) -> None:
+    settings.ALLOWED_HOSTS = []
+    setattr(settings, setting, value)
+    assert ids(mails.check_site, databases=["default"]) == []
+
+
+@pytest.mark.django_db
+def test_a_site_with_a_domain_of_its_own_is_not(settings: Any) -> None:
+    settings.ALLOWED_HOSTS = []
+    Site.objects.update(domain="example.org")
+    assert ids(mails.check_site, databases=["default"]) == []
+
+
+@pytest.mark.parametrize("databases", [None, [], ["replica"]])
+def test_the_database_is_left_alone_unless_it_is_to_be_checked(
+    settings: Any, databases: list[str] | None
+) -> None:
+    settings.SITE_ID = 77
+    assert ids(mails.check_site, databases=databases) == []
+
+
+def test_before_the_first_migration_there_is_no_site_to_ask(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def fail(*args: Any, **kwargs: Any) -> None:
+        raise DatabaseError("no such table")
+
+    monkeypatch.setattr(Site._default_manager, "filter", fail)
+    assert ids(mails.check_site, databases=["default"]) == []
+
+
+def test_without_sites_there_is_no_site_to_ask(without_sites: Any) -> None:
+    assert ids(mails.check_site, databases=["default"]) == []
+
+
+# Installation
+
+
+def reorder(settings: Any, *first: str) -> None:
+    rest = [app for app in settings.INSTALLED_APPS if app not in first]
+    settings.INSTALLED_APPS = [*first, *rest]
+
+
+@pytest.mark.parametrize(
+    ("first", "expected"),
+    [
+        (("invitation", "registration", "django.contrib.admin"), []),
+        (("invitation", "django.contrib.admin", "registration"), ["W009"]),
+        (("registration", "invitation", "django.contrib.admin"), ["W010"]),
+        (("registration", "django.contrib.admin", "invitation"), ["W010"]),
+        (("django.contrib.admin", "registration", "invitation"), ["W009", "W010"]),
+    ],
+)
+def test_the_order_of_apps_is_checked(
+    settings: Any, first: tuple[str, ...], expected: list[str]
+) -> None:
+    reorder(settings, *first)
+    assert ids(installation.check_order_of_apps) == expected
+
+
+@pytest.mark.parametrize("missing", ["registration", "django.contrib.admin"])
+def test_an_app_that_is_missing_has_no_order(settings: Any, missing: str) -> None:
+    settings.INSTALLED_APPS = [app for app in settings.INSTALLED_APPS if app != missing]
+    assert ids(installation.check_order_of_apps) == []
+
+
+def test_a_password_reset_mail_of_the_admin_is_reported(settings: Any) -> None:
+    reorder(settings, "django.contrib.admin", "registration", "invitation")
+    assert ids(installation.check_password_reset_mail) == ["E022"]
+
+
+def test_a_password_reset_mail_of_the_admin_is_fine_with_django_s_own_urls(settings: Any) -> None:
+    reorder(settings, "django.contrib.admin", "registration", "invitation")
+    settings.ROOT_URLCONF = urlconf(
+        path("accounts/", ours), path("auth/", include("django.contrib.auth.urls"))
+    )
+    assert ids(installation.check_password_reset_mail) == []
+
+
+@pytest.mark.parametrize("text", ["mine", "{% if %}"])
+def test_a_password_reset_mail_of_the_site_s_own_is_not_reported(
+    settings: Any, tmp_path: Path, text: str
+) -> None:
+    reorder(settings, "django.contrib.admin", "registration", "invitation")
+    override_template(settings, tmp_path, installation.RESET_MAIL, text.encode())
+    assert ids(installation.check_password_reset_mail) == []
+
+
+def test_without_the_admin_there_is_no_mail_of_the_admin(settings: Any) -> None:
+    settings.INSTALLED_APPS = [
+        app for app in settings.INSTALLED_APPS if app != "django.contrib.admin"
+    ]
+    settings.ROOT_URLCONF = urlconf(path("accounts/", ours))
+    assert ids(installation.check_password_reset_mail) == []
+
+
+def override_template(settings: Any, folder: Path, name: str, content: bytes) -> None:
+    file = folder / name
+    file.parent.mkdir(parents=True)
+    file.write_bytes(content)
+    settings.TEMPLATES = [settings.TEMPLATES[0] | {"DIRS": [folder]}]
+
+
+@pytest.mark.parametrize(
+    "content", [b"{% if %}", b"{% load no_such_library %}", "Grüße".encode("latin-1")]
+)
+def test_a_template_that_cannot_be_read_is_reported(
+    settings: Any, tmp_path: Path, content: bytes
+) -> None:
+    override_template(settings, tmp_path, "invitation/invited.html", content)
+    assert ids(installation.check_templates) == ["E023"]
+    assert '"invitation/invited.html"' in installation.check_templates(None)[0].msg
+
+
+def test_a_template_of_the_site_s_own_is_not_reported(settings: Any, tmp_path: Path) -> None:
+    override_template(settings, tmp_path, "invitation/invited.html", b"Welcome!")
+    assert ids(installation.check_templates) == []
+
+
+def test_templates_that_are_not_found_are_reported(settings: Any) -> None:
+    settings.TEMPLATES = [settings.TEMPLATES[0] | {"APP_DIRS": False}]
+    assert ids(installation.check_templates) == ["E024"]
+    assert re.search(r'"invitation/base.html".* and \d\d more\.$', checks_text("check_templates"))
+    settings.TEMPLATES = []
+    assert ids(installation.check_templates) == ["E024"]
+
+
+def checks_text(name: str) -> str:
+    [message] = getattr(installation, name)(None)
+    return str(message.msg)
+
+
+def test_a_single_template_that_is_not_found_is_named(
+    settings: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "invitation").mkdir()
+    (tmp_path / "invitation" / "new.html").touch()
+    monkeypatch.setattr(installation, "TEMPLATES", tmp_path)
+    assert checks_text("check_templates") == 'TEMPLATES does not lead to "invitation/new.html".'
+
+
+class OwnMiddleware(installation.import_string(installation.AUTHENTICATION)):  # type: ignore[misc]
+    """Stands in for Django's."""
+
+
+def plain_middleware(get_response: Any) -> Any: ...
+
+
+def test_requests_without_a_user_are_reported(settings: Any) -> None:
+    settings.INSTALLED_APPS = [
+        app for app in settings.INSTALLED_APPS if app != "django.contrib.admin"
+    ]
+    assert ids(installation.check_middleware) == []
+    settings.MIDDLEWARE = [f"{__name__}.plain_middleware", f"{__name__}.OwnMiddleware"]
+    assert ids(installation.check_middleware) == []
+    settings.MIDDLEWARE = [f"{__name__}.plain_middleware"]
+    assert ids(installation.check_middleware) == ["E025"]
+
+
+def test_where_the_admin_is_installed_django_reports_that(settings: Any) -> None:
+    settings.MIDDLEWARE = []
+    assert ids(installation.check_middleware) == []
+    assert "admin.E408" in {message.id for message in django_checks.run_checks(tags=["admin"])}
+
+
+@pytest.mark.parametrize("value", ["/login/", "no_such_name", "/accounts/login", "login/"])
+def test_a_login_page_that_is_not_there_is_reported(settings: Any, value: str) -> None:
+    settings.LOGIN_URL = value
+    assert ids(installation.check_login_url) == ["W011"]
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["/accounts/login/", "auth_login", "https://id.example.org/", "/accounts/login/?sso=1"],
+)
+def test_a_login_page_that_is_there_or_elsewhere_is_not(settings: Any, value: str) -> None:
+    settings.LOGIN_URL = value
+    assert ids(installation.check_login_url) == []
+
+
+def test_who_cannot_invite_needs_no_login_page(settings: Any) -> None:
+    settings.ROOT_URLCONF = urlconf(path("", page))
+    assert ids(installation.check_login_url) == []
+
+
+def test_a_login_page_below_a_script_name_is_found(settings: Any) -> None:
+    from django.urls import set_script_prefix
+
+    settings.LOGIN_URL = "/shop/accounts/login/"
+    set_script_prefix("/shop/")
+    try:
+        assert ids(installation.check_login_url) == []
+    finally:
+        set_script_prefix("/")
+
+
+# Redux: the gate
+
+
+class NoTenant:
+    regex = "[a-z]+"
+
+    def to_python(self, value: str) -> str:
+        raise ValueError
+
+    def to_url(self, value: str) -> str:
+        return value
+
+
+class BrokenTenant(NoTenant):
+    def to_python(self, value: str) -> str:
+        raise LookupError("no database")
+
+
+register_converter(NoTenant, "no_tenant")
+register_converter(BrokenTenant, "broken_tenant")
+
+
+class OwnView(ReduxView):
+    """A view of the site's own, without our mixin."""
+
+
+@wraps(ReduxView.as_view(), updated=())
+def wrapped_view(request: HttpRequest) -> HttpResponse:
+    return HttpResponse()
+
+
+class OldBackend(SimpleBackend):
+    """A backend class of the site's own."""
+
+
+OPEN = {
+    "alone": [path("accounts/", redux)],
+    "first": [path("accounts/", redux), path("accounts/", ours)],
+    "at another prefix": [path("accounts/", ours), path("members/", redux)],
+    "one-step": [path("", ours), path("x/", include("registration.backends.simple.urls"))],
+    "approval": [path("", ours), path("x/", include("registration.backends.admin_approval.urls"))],
+    "nested": [path("a/", include([path("b/", include([path("c/", redux)]))]))],
+    "in a namespace": [path("a/", ours), path("b/", include(([path("", redux)], "x")))],
+    "with a language": [path("accounts/", ours), *i18n_patterns(path("accounts/", redux))],
+    "with parameters": [path("accounts/", ours), path("<slug:tenant>/<int:year>/", redux)],
+    "with an uuid": [path("<uuid:tenant>/", redux)],
+    "with a regex": [re_path(r"^(?P<code>[A-Z]{3})/accounts/", redux)],
+    "with an unnamed group": [re_path(r"^(\d{4})/accounts/", redux)],
+    "with one form of two": [
+        path("register/", RegistrationView.as_view()),
+        re_path(r"^(?:(?P<language>[a-z]{2})/)?register/$", ReduxView.as_view()),
+    ],
+    "beyond guessing": [re_path(r"^(?:de|fr)/(?P<code>[0-9]{17})/", redux)],
+    "with a percent sign": [path("100%/", redux)],
+    "with a converter that knows no sample": [path("<no_tenant:tenant>/", redux)],
+    "with a converter that fails": [path("<broken_tenant:tenant>/", redux)],
+    "the view itself": [path("join/", ReduxView.as_view())],
+    "a view of the site's own": [path("join/", OwnView.as_view())],
+    "a wrapped view": [path("join/", wrapped_view)],
+    "a partial view": [path("join/", partial(ReduxView.as_view(), lang="de"))],
+    "a backend class": [path("join/", classic.register, {"backend": f"{__name__}.OldBackend"})],
+}
+GATED = {
+    "no registration": [path("", page), path("x/", TemplateView.as_view(template_name="x"))],
+    "ours alone": [path("accounts/", ours)],
+    "ours first": [path("accounts/", ours), path("accounts/", redux)],
+    "ours first, nested otherwise": [
+        path("a/", include([path("b/", ours)])),
+        re_path(r"^a/b/", redux),
+    ],
+    "ours first, with a language": i18n_patterns(path("a/", ours), path("a/", redux)),
+    "ours first, with parameters": [path("<slug:x>/", ours), path("<slug:tenant>/", redux)],
+    "ours first, beyond guessing": [
+        re_path(r"^(?:de|fr)/(?P<code>[0-9]{17})/", ours),
+        re_path(r"^(?:de|fr)/(?P<code>[0-9]{17})/", redux),
+    ],
+    "ours first, with a converter that knows no sample": [
+        path("<no_tenant:tenant>/", ours),
+        path("<no_tenant:tenant>/", redux),
+    ],
+    "behind a page that takes all": [path("<path:anything>", page), path("accounts/", redux)],
+    "a gated view": [path("join/", RegistrationView.as_view())],
+    "a gated backend class": [
+        path(
+            "join/",
+            classic.register,
+            {"backend": "invitation.backends.classic.InvitationBackend"},
+        )
+    ],
+    "a backend class that the URL does not name": [path("join/<backend>/", classic.register)],
+}
+
+
+@pytest.mark.parametrize("patterns", OPEN.values(), ids=OPEN)
+def test_an_ungated_registration_is_reported(settings: Any, patterns: list[Any]) -> None:
+    settings.ROOT_URLCONF = urlconf(*patterns)
+    assert ids(registration.check_gate) == ["E017"]
+
+
+@pytest.mark.parametrize("patterns", GATED.values(), ids=GATED)
+def test_a_gated_registration_is_not(settings: Any, patterns: list[Any]) -> None:
+    settings.ROOT_URLCONF = urlconf(*patterns)
+    assert ids(registration.check_gate) == []
+
+
+def test_an_ungated_registration_is_named(settings: Any) -> None:
+    settings.ROOT_URLCONF = "tests.urls_ungated"
+    [message] = registration.check_gate(None)
+    assert message.msg.startswith('Anybody can register at "/accounts/register/": ')
+    assert message.is_serious()
+
+
+def test_each_ungated_registration_is_reported(settings: Any) -> None:
+    settings.ROOT_URLCONF = urlconf(path("a/", redux), path("b/", redux))
+    assert ids(registration.check_gate) == ["E017", "E017"]
+
+
+def test_open_registration_needs_no_gate(settings: Any) -> None:
+    settings.ROOT_URLCONF = "tests.urls_ungated"
+    settings.INVITE_MODE = False
+    assert ids(registration.check_gate) == []
+
+
+def test_where_nothing_of_redux_is_imported_nothing_is_imported(
+    settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("registration.views", "invitation.backends.classic.views"):
+        monkeypatch.delitem(sys.modules, name)
+    settings.ROOT_URLCONF = urlconf(path("", TemplateView.as_view(template_name="x")))
+    assert ids(registration.check_gate) == []
+    assert "registration.views" not in sys.modules
+
+
+def test_a_route_knows_paths_that_lead_to_it(settings: Any) -> None:
+    settings.ROOT_URLCONF = urlconf(path("<int:year>/<slug:name>/", page, name="x"))
+    [route], failure = routing.find_routes()
+    assert failure is None
+    assert route.samples() == ["/73/73/"]
+    assert str(route) == "<int:year>/<slug:name>/"
+
+
+# Redux: what it needs
+
+
+def test_redux_that_is_routed_but_not_installed_is_reported(settings: Any) -> None:
+    settings.INSTALLED_APPS = [app for app in settings.INSTALLED_APPS if app != "registration"]
+    settings.ROOT_URLCONF = "tests.urls_simple"
+    assert ids(registration.check_installed) == ["E016"]
+    settings.ROOT_URLCONF = urlconf(path("", page))
+    assert ids(registration.check_installed) == []
+
+
+def test_redux_that_refuses_to_be_imported_is_reported(tmp_path: Path) -> None:
+    (tmp_path / "without_redux.py").write_text(
+        "from tests.settings import *\nINSTALLED_APPS.remove('registration')\n"
+    )
+    run = subprocess.run(
+        [sys.executable, "-m", "django", "check", "--tag", "invitation"],
+        cwd=ROOT,
+        env=os.environ
+        | {
+            "DJANGO_SETTINGS_MODULE": "without_redux",
+            "PYTHONPATH": os.pathsep.join([str(tmp_path), str(ROOT)]),
+        },
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert set(ID.findall(run.stderr)) == {"invitation." + "E016"}, run.stderr
+
+
+@pytest.mark.parametrize("value", [0, -1, "7", True, None, timedelta(7)])
+def test_bad_activation_days_are_reported(settings: Any, value: Any) -> None:
+    settings.ACCOUNT_ACTIVATION_DAYS = value
+    assert ids(registration.check_activation) == ["E018"]
+
+
+def test_missing_activation_days_are_reported(settings: Any) -> None:
+    del settings.ACCOUNT_ACTIVATION_DAYS
+    assert ids(registration.check_activation) == ["E018"]
+    settings.ROOT_URLCONF = "tests.urls_simple"
+    assert ids(registration.check_activation) == []
+
+
+@pytest.mark.parametrize("value", [1, 7, 0.5])
+def test_good_activation_days_are_not(settings: Any, value: Any) -> None:
+    settings.ACCOUNT_ACTIVATION_DAYS = value
+    assert ids(registration.check_activation) == []
+
+
+def test_a_user_model_that_cannot_be_activated_is_reported(
+    settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(registration, "get_user_model", lambda: Site)
+    assert ids(registration.check_activation) == ["E019"]
+    assert "email, is_active, date_joined" in registration.check_activation(None)[0].msg
+    settings.ROOT_URLCONF = "tests.urls_simple"
+    assert ids(registration.check_activation) == []
+
+
+def approvers() -> list[tuple[str, str]]:
+    return [("Ann", "ann@example.org")]
+
+
+@pytest.mark.parametrize(
+    ("registration_admins", "admins"),
+    [
+        (None, []),
+        ([], []),
+        (["ann@example.org"], []),
+        (None, ["ann@example.org"]),
+        ([], [("Ann", "ann@example.org"), "bob@example.org"]),
+        ([("Ann", "ann")], []),
+        ([("Ann",)], []),
+        ({"Ann": "ann@example.org"}, []),
+        ("no.such.path", []),
+        (f"{__name__}.NOT_CALLABLE", []),
+    ],
+)
+def test_approval_by_nobody_is_reported(
+    settings: Any, registration_admins: Any, admins: Any
+) -> None:
+    settings.ROOT_URLCONF = "tests.urls_admin_approval"
+    settings.REGISTRATION_ADMINS = registration_admins
+    settings.ADMINS = admins
+    assert ids(registration.check_approval) == ["E020"]
+    settings.ROOT_URLCONF = "tests.urls"
+    assert ids(registration.check_approval) == []
+
+
+@pytest.mark.parametrize(
+    ("registration_admins", "admins"),
+    [
+        ([("Ann", "ann@example.org")], []),
+        ((["Ann", "ann@example.org"],), ["bob@example.org"]),
+        (None, [("Ann", "ann@example.org")]),
+        (f"{__name__}.approvers", []),
+    ],
+)
+def test_approval_by_somebody_is_not(settings: Any, registration_admins: Any, admins: Any) -> None:
+    settings.ROOT_URLCONF = "tests.urls_admin_approval"
+    settings.REGISTRATION_ADMINS = registration_admins
+    settings.ADMINS = admins
+    assert ids(registration.check_approval) == []
+
+
+def test_a_missing_list_of_approvers_is_reported(settings: Any) -> None:
+    settings.ROOT_URLCONF = "tests.urls_admin_approval"
+    del settings.REGISTRATION_ADMINS
+    assert ids(registration.check_approval) == ["E020"]
+
+
+class NamelessForm(forms.Form):
+    """Asks for no address."""
+
+    username = forms.CharField()
+
+
+class FormFromClass(RegistrationView):
+    form_class = NamelessForm
+
+
+class FormFromMethod(FormFromClass):
+    def get_form_class(self) -> Any:
+        return RegistrationForm
+
+
+class NoForm(RegistrationView):
+    form_class = None
+
+
+ACTIVATE = path("activate/", page, name="registration_activate")
+ONE_STEP = path("", SimpleView.as_view(form_class=NamelessForm))
+
+
+@pytest.mark.parametrize(
+    ("patterns", "policy", "expected"),
+    [
+        ([ONE_STEP], "exact", ["E021"]),
+        ([ONE_STEP], "any", []),
+        ([ONE_STEP, ACTIVATE], "any", ["E021"]),
+        ([path("", FormFromClass.as_view()), path("x/", ONE_STEP.callback)], "exact", ["E021"]),
+        ([path("", FormFromClass.as_view(form_class=RegistrationForm))], "exact", []),
+        ([path("", FormFromMethod.as_view())], "exact", []),
+        ([path("", NoForm.as_view())], "exact", []),
+        ([path("", page)], "exact", []),
+    ],
+)
+def test_a_form_without_an_address_is_reported_where_it_is_needed(
+    settings: Any, patterns: list[Any], policy: str, expected: list[str]
+) -> None:
+    settings.ROOT_URLCONF = urlconf(*patterns)
+    settings.INVITATION_EMAIL_POLICY = policy
+    assert ids(registration.check_form) == expected
+
+
+def test_a_form_without_an_address_is_named(settings: Any) -> None:
+    settings.ROOT_URLCONF = urlconf(ONE_STEP)
+    [message] = registration.check_form(None)
+    assert f"{__name__}.NamelessForm (REGISTRATION_FORM) has no field 'email'" in message.msg
+
+
+def test_with_open_registration_a_form_needs_no_address(settings: Any) -> None:
+    settings.ROOT_URLCONF = urlconf(ONE_STEP)
+    settings.INVITE_MODE = False
+    assert ids(registration.check_form) == []
+
+
+def test_a_login_that_leads_nowhere_is_reported(settings: Any) -> None:
+    settings.LOGIN_REDIRECT_URL = None
+    assert ids(registration.check_login_redirect) == ["W012"]
+    settings.ROOT_URLCONF = urlconf(path("", page))
+    assert ids(registration.check_login_redirect) == []

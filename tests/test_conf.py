@@ -1,0 +1,84 @@
+"""Settings: the default of each, read at the moment of use, and named once."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from invitation.conf import Conf, conf
+
+DEFAULTS = {
+    "ACCOUNT_INVITATION_DAYS": 7,
+    "INVITATIONS_PER_USER": 10,
+    "INVITE_MODE": True,
+    "INVITATION_PERMISSION": None,
+    "INVITATION_EMAIL_POLICY": "exact",
+    "INVITATION_REFUND_EXPIRED": True,
+    "INVITATION_RETENTION_DAYS": 0,
+    "INVITATION_DELIVERY": "invitation.delivery.email.EmailDelivery",
+    "INVITATION_BASE_URL": None,
+    "INVITATION_REPLY_TO_INVITER": False,
+    "INVITATION_RESEND_COOLDOWN": timedelta(minutes=5),
+}
+OTHERS = {
+    "ACCOUNT_INVITATION_DAYS": None,
+    "INVITATIONS_PER_USER": None,
+    "INVITE_MODE": False,
+    "INVITATION_PERMISSION": "invitation.add_invitationkey",
+    "INVITATION_EMAIL_POLICY": "any",
+    "INVITATION_SIGNING_KEYS": ["a", "b"],
+    "INVITATION_REFUND_EXPIRED": False,
+    "INVITATION_RETENTION_DAYS": 30,
+    "INVITATION_DELIVERY": "invitation.delivery.dummy.DummyDelivery",
+    "INVITATION_BASE_URL": "https://example.org",
+    "INVITATION_REPLY_TO_INVITER": True,
+    "INVITATION_RESEND_COOLDOWN": timedelta(0),
+}
+
+
+def five(user: Any) -> int:
+    """Stand in for a site's own rule."""
+    return 5
+
+
+@pytest.mark.parametrize("name", DEFAULTS)
+def test_a_setting_has_its_default(settings: Any, name: str) -> None:
+    if hasattr(settings, name):
+        delattr(settings, name)
+    assert getattr(conf, name) == DEFAULTS[name]
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_a_setting_is_read_when_it_is_used(settings: Any, name: str) -> None:
+    assert getattr(conf, name) != OTHERS[name]
+    setattr(settings, name, OTHERS[name])
+    assert getattr(conf, name) == OTHERS[name]
+
+
+def test_every_setting_is_tested_here() -> None:
+    names = {name for name, value in vars(Conf).items() if isinstance(value, property)}
+    assert names == set(OTHERS) == {*DEFAULTS, "INVITATION_SIGNING_KEYS"}
+
+
+def test_the_signing_keys_are_djangos_own(settings: Any) -> None:
+    settings.SECRET_KEY = "new"
+    settings.SECRET_KEY_FALLBACKS = ["old", "older"]
+    assert conf.INVITATION_SIGNING_KEYS == ["new", "old", "older"]
+
+
+@pytest.mark.parametrize(
+    ("value", "number"), [(3, 3), (0, 0), (None, None), (five, 5), ("tests.test_conf.five", 5)]
+)
+def test_the_quota_is_a_number_or_a_rule_or_the_path_of_one(
+    settings: Any, value: Any, number: int | None
+) -> None:
+    settings.INVITATIONS_PER_USER = value
+    assert conf.invitations_per_user(object()) == number
+
+
+def test_a_path_that_leads_nowhere_says_so(settings: Any) -> None:
+    settings.INVITATIONS_PER_USER = "tests.test_conf.missing"
+    with pytest.raises(ImportError, match="missing"):
+        conf.invitations_per_user(object())

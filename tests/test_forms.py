@@ -1,0 +1,101 @@
+"""The form to invite with: what it refuses, and beside which field it says so."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from invitation.exceptions import InvitationError, OwnAddress, QuotaExceeded
+from invitation.forms import InvitationKeyForm
+from invitation.models import InvitationKey
+from tests.factories import ADDRESS, spent
+
+pytestmark = pytest.mark.django_db
+
+
+def form_of(inviter: Any, email: str = ADDRESS, **data: str) -> InvitationKeyForm:
+    return InvitationKeyForm({"email": email, **data}, inviter=inviter)
+
+
+@pytest.mark.anywhere
+def test_saving_invites(member: Any) -> None:
+    form = form_of(member, " Bob@Example.org ", recipient_name="Bob", note="See you")
+    assert form.is_valid(), form.errors
+    invited = form.save()
+    invitation = InvitationKey.objects.get()
+    assert (invited.invitation, invited.created) == (invitation, True)
+    assert (invitation.email, invitation.from_user) == ("Bob@example.org", member)
+    assert (invitation.recipient_name, invitation.note) == ("Bob", "See you")
+
+
+def test_the_address_alone_is_enough(member: Any) -> None:
+    form = form_of(member)
+    assert form.is_valid()
+    assert form.save().created
+
+
+def test_it_invites_to_the_given_site(member: Any, settings: Any) -> None:
+    settings.INVITATION_BASE_URL = "https://example.org"
+    form = InvitationKeyForm({"email": ADDRESS}, inviter=member, site_id=2)
+    assert form.is_valid()
+    assert form.save().invitation.site_id == 2
+
+
+def test_what_else_is_posted_does_not_count(member: Any) -> None:
+    odd = {"status": "accepted", "max_uses": "99", "uses": "0", "from_user": "99", "data": "{}"}
+    form = form_of(member, **odd)
+    assert form.is_valid()
+    invitation = form.save().invitation
+    assert (invitation.max_uses, invitation.status, invitation.from_user) == (1, "pending", member)
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "code"),
+    [
+        ("email", "", "required"),
+        ("email", "bob", "invalid_address"),
+        ("email", "a@b", "unreachable_domain"),
+        ("email", "=?utf-8?q?a=40evil.com?=@good.com", "encoded_word"),
+        ("email", "mıke@good.com", "non_ascii_local_part"),
+        ("email", f"{'a' * 65}@good.com", "too_long"),
+        ("email", "a" * 10_000, "max_length"),
+        ("recipient_name", "x" * 61, "max_length"),
+        ("note", "x" * 501, "max_length"),
+        ("note", "look at www.evil.example", "link_in_text"),
+    ],
+)
+def test_what_cannot_be_mailed_is_said_beside_its_field(
+    member: Any, field: str, value: str, code: str
+) -> None:
+    form = form_of(member, **({"email": ADDRESS} | {field: value}))
+    assert not form.is_valid()
+    assert [error.code for error in form.errors.as_data()[field]] == [code]
+    assert list(form.errors) == [field]
+
+
+@pytest.mark.parametrize(
+    ("error", "field"), [(OwnAddress(), "email"), (QuotaExceeded(), "__all__")]
+)
+def test_what_the_verb_refuses_is_said_where_it_belongs(
+    member: Any, error: InvitationError, field: str
+) -> None:
+    form = form_of(member)
+    assert form.is_valid()
+    form.refused(error)
+    [told] = form.errors.as_data()[field]
+    assert (told.code, told.message) == (error.code, str(error))
+
+
+def test_a_refused_form_spends_nothing(member: Any) -> None:
+    form = form_of(member, "member@example.com")
+    assert form.is_valid()
+    with pytest.raises(OwnAddress):
+        form.save()
+    assert spent(member) == 0
+
+
+def test_browsers_do_not_fill_in_the_members_own_address(member: Any) -> None:
+    page = InvitationKeyForm(inviter=member).as_p()
+    assert page.count('autocomplete="off"') == 2
+    assert 'type="email"' in page

@@ -1,0 +1,158 @@
+"""Keys stay out of log lines and error reports."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from typing import Any
+
+import pytest
+from django.core.handlers.wsgi import WSGIRequest
+from django.http import HttpRequest
+from django.test import RequestFactory
+from django.views.debug import ExceptionReporter, SafeExceptionReporterFilter
+
+from invitation import keys, masking
+
+KEY = keys.make(keys.new_locator(), keys.MAIL, 1)
+HINT = keys.mask(KEY)
+
+
+class SiteFilter(SafeExceptionReporterFilter):
+    """Stand for a site's own filter."""
+
+    site_specific = "kept"
+
+
+def make_request(method: str = "get", **parameters: str) -> WSGIRequest:
+    request: WSGIRequest = getattr(RequestFactory(), method)(f"/invited/{KEY}/", parameters)
+    request.COOKIES["other"] = KEY
+    masking.conceal_request(request)
+    return request
+
+
+def report(request: HttpRequest) -> str:
+    """Return the whole error report of a view that fails, as HTML and as text."""
+
+    def view(request: HttpRequest) -> None:
+        carried = {"nested": [KEY]}
+        raise ValueError(f"{len(carried)} wrong")
+
+    try:
+        view(request)
+    except ValueError:
+        reporter = ExceptionReporter(request, *sys.exc_info())
+    return reporter.get_traceback_html() + reporter.get_traceback_text()
+
+
+# -- log lines --
+
+
+def logged(*args: Any) -> str:
+    record = logging.LogRecord("django.request", logging.WARNING, "", 0, *args, exc_info=None)
+    assert masking.KeyFilter().filter(record)
+    return record.getMessage()
+
+
+def test_a_key_in_a_message_is_cut() -> None:
+    assert logged(f"Gone: /invited/{KEY}/", ()) == f"Gone: /invited/{HINT}/"
+
+
+def test_a_key_in_an_argument_is_cut_and_the_others_stay() -> None:
+    assert logged('"%s" %d', (f"GET /invited/{KEY}/", 302)) == f'"GET /invited/{HINT}/" 302'
+
+
+def test_a_key_in_a_named_argument_is_cut() -> None:
+    assert logged("%(path)s %(status)d", ({"path": KEY, "status": 1},)) == f"{HINT} 1"
+
+
+@pytest.mark.parametrize("message", [ValueError("x"), 1, "plain"])
+@pytest.mark.parametrize("arguments", [(), None])
+def test_what_has_nothing_to_cut_passes(message: object, arguments: object) -> None:
+    assert logged(message, arguments) == str(message)
+
+
+@pytest.mark.parametrize("name", masking.LOGGERS)
+def test_djangos_loggers_cut_keys(name: str, caplog: pytest.LogCaptureFixture) -> None:
+    logger = logging.getLogger(name)
+    logger.addHandler(caplog.handler)
+    try:
+        logger.warning("Not Found: %s", f"/invited/{KEY}/")
+    finally:
+        logger.removeHandler(caplog.handler)
+    assert f"Not Found: /invited/{HINT}/" in caplog.text
+    assert KEY not in caplog.text
+
+
+@pytest.mark.parametrize("name", masking.LOGGERS)
+def test_no_logger_cuts_twice(name: str) -> None:
+    filters = logging.getLogger(name).filters
+    assert len([one for one in filters if isinstance(one, masking.KeyFilter)]) == 1
+
+
+# -- error reports --
+
+
+@pytest.mark.parametrize("method", ["get", "post"])
+@pytest.mark.parametrize("debug", [True, False])
+def test_an_error_report_shows_no_key(settings: Any, method: str, debug: bool) -> None:
+    settings.DEBUG = debug
+    shown = report(make_request(method, invitation_key=KEY, ref=KEY))
+    assert KEY not in shown
+    assert HINT in shown
+
+
+def test_without_masking_it_would(settings: Any) -> None:
+    settings.DEBUG = True
+    assert KEY in report(RequestFactory().get(f"/invited/{KEY}/"))
+
+
+def test_what_holds_no_key_is_shown_as_ever(settings: Any) -> None:
+    settings.DEBUG = True
+    shown = report(make_request(name="Bob"))
+    assert "Bob" in shown
+    assert "carried" in shown
+
+
+def test_views_still_read_the_key() -> None:
+    request = make_request(invitation_key=KEY)
+    assert request.GET["invitation_key"] == KEY
+    assert request.GET.getlist("invitation_key") == [KEY]
+    assert make_request("post", invitation_key=KEY).POST["invitation_key"] == KEY
+
+
+def test_concealing_twice_loses_nothing() -> None:
+    request = make_request(invitation_key=KEY)
+    masking.conceal_request(request)
+    assert request.GET["invitation_key"] == KEY
+    assert KEY not in report(request)
+
+
+def test_the_parameters_keep_their_encoding() -> None:
+    request = RequestFactory().get("/", QUERY_STRING="name=%E9")
+    request.encoding = "latin-1"
+    masking.conceal_request(request)
+    assert request.GET["name"] == "é"
+
+
+def test_a_request_without_parameters_is_no_matter() -> None:
+    request = HttpRequest()
+    request.path = request.path_info = f"/invited/{KEY}/"
+    masking.conceal_request(request)
+    assert KEY not in request.path + request.path_info
+    assert not request.GET
+
+
+def test_the_sites_own_filter_stays_in_charge() -> None:
+    request = RequestFactory().post("/", {"password": "secret"})
+    request.exception_reporter_filter = SiteFilter()  # type: ignore[attr-defined]
+    masking.conceal_request(request)
+    assert request.exception_reporter_filter.site_specific == "kept"  # type: ignore[attr-defined]
+
+
+def test_what_django_hides_stays_hidden(settings: Any) -> None:
+    settings.DEBUG = False
+    request = RequestFactory().post("/", {"password": "tops3cret"})
+    request.sensitive_post_parameters = "__ALL__"  # type: ignore[attr-defined]
+    masking.conceal_request(request)
+    assert "tops3cret" not in report(request)

@@ -1,0 +1,115 @@
+"""Mail scanners, link previews and robots follow every link and change nothing."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+
+from invitation.models import InvitationKey
+from tests import scenes
+from tests.scenes import COMPLETE, DECLINE, INVITE, LANDING, REGISTER
+
+pytestmark = pytest.mark.django_db
+
+ADDRESSES = {
+    "invite": INVITE,
+    "complete": COMPLETE,
+    "landing": LANDING,
+    "decline": DECLINE,
+    "register": REGISTER,
+    "closed": "/accounts/register/closed/",
+    "mailed link": "/accounts/invited/{mail_key}/",
+    "copied link": "/accounts/invited/{key}/",
+    "no thanks": "/accounts/invited/{mail_key}/?answer=no",
+    "key as parameter": "/accounts/register/?invitation_key={key}",
+    "1.0's parameter": "/accounts/register/?registration_key={key}",
+    "no key": "/accounts/invited/xyz/",
+}
+METHODS = ("get", "head", "options")
+WRITES = ("INSERT", "UPDATE", "DELETE", "REPLACE")
+
+
+@pytest.fixture
+def invitation(member: Any) -> InvitationKey:
+    return scenes.invite(member)
+
+
+def address_of(name: str, invitation: InvitationKey) -> str:
+    return ADDRESSES[name].format(key=invitation.key, mail_key=invitation.mail_key)
+
+
+def robots(invitation: InvitationKey) -> dict[str, Client]:
+    """Return robots that keep no cookies, those that do, and one with a session that is gone."""
+    stale = Client()
+    stale.cookies["sessionid"] = "gone" * 8
+    return {"plain": Client(), "with the key": scenes.visit(invitation), "stale": stale}
+
+
+@pytest.mark.anywhere
+@pytest.mark.parametrize("name", ADDRESSES)
+@pytest.mark.parametrize("method", METHODS)
+def test_a_robot_writes_nothing(invitation: InvitationKey, name: str, method: str) -> None:
+    clients = robots(invitation)
+    before = scenes.dump()
+    with CaptureQueriesContext(connection) as queries:
+        for client in clients.values():
+            response = getattr(client, method)(address_of(name, invitation))
+            assert response.status_code < 500
+            assert "sessionid" not in response.cookies or not response.cookies["sessionid"].value
+    asked = [query["sql"].upper() for query in queries.captured_queries]
+    assert [sql for sql in asked if sql.startswith(WRITES)] == []
+    assert scenes.dump() == before
+
+
+@pytest.mark.exhaustive
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize(
+    "name", ["invite", "complete", "landing", "decline", "register", "mailed link"]
+)
+def test_a_thousand_visits_write_nothing(
+    invitation: InvitationKey, name: str, method: str
+) -> None:
+    client = scenes.visit(invitation)
+    address = address_of(name, invitation)
+    before = scenes.dump()
+    for _ in range(1000):
+        getattr(client, method)(address)
+    assert scenes.dump() == before
+    invitation.refresh_from_db()
+    assert invitation.is_usable()
+
+
+@pytest.mark.parametrize("name", ["landing", "mailed link", "copied link", "no thanks"])
+def test_a_robot_that_presses_the_button_changes_nothing(
+    invitation: InvitationKey, name: str
+) -> None:
+    robot = scenes.visit(invitation, enforce_csrf_checks=True)
+    robot.get(DECLINE)
+    before = scenes.dump()
+    token = robot.cookies["csrftoken"].value
+    response = robot.post(address_of(name, invitation), {"csrfmiddlewaretoken": token})
+    assert response.status_code == 405
+    assert scenes.dump() == before
+
+
+@pytest.mark.parametrize("name", ["register", "key as parameter"])
+def test_a_robot_that_posts_an_empty_form_changes_nothing(
+    invitation: InvitationKey, name: str
+) -> None:
+    robot = scenes.visit(invitation)
+    before = scenes.dump()
+    assert robot.post(address_of(name, invitation)).status_code == 200
+    assert scenes.dump() == before
+
+
+def test_after_the_scanner_the_recipient_registers(invitation: InvitationKey) -> None:
+    for client in robots(invitation).values():
+        for name in ADDRESSES:
+            client.get(address_of(name, invitation))
+    response = scenes.visit(invitation).post(REGISTER, scenes.answers())
+    assert response.status_code == 302
+    assert scenes.accounts().count() == 1

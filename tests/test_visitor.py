@@ -1,0 +1,71 @@
+"""The cookie in which a visitor carries his invitation."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from http.cookies import Morsel
+from typing import Any
+
+import pytest
+from django.http import HttpResponse
+from django.test import RequestFactory
+from django.views.debug import get_exception_reporter_filter
+
+from invitation import keys, visitor
+
+KEY = keys.make(keys.new_locator(), keys.MAIL, 1)
+
+
+def remembered(*, secure: bool = False) -> Morsel[str]:
+    response = HttpResponse()
+    visitor.remember(response, KEY, secure=secure)
+    return response.cookies[visitor.COOKIE_NAME]
+
+
+def test_the_cookie_carries_the_key_for_a_day() -> None:
+    cookie = remembered()
+    assert cookie.value == KEY
+    assert cookie["max-age"] == timedelta(days=1).total_seconds()
+
+
+def test_scripts_and_foreign_forms_do_not_get_it() -> None:
+    cookie = remembered()
+    assert (cookie["httponly"], cookie["samesite"], cookie["path"]) == (True, "Lax", "/")
+
+
+@pytest.mark.parametrize(
+    ("tls", "setting", "secure"),
+    [(True, False, True), (False, True, True), (False, False, False)],
+)
+def test_it_is_secure_where_the_site_is(
+    settings: Any, tls: bool, setting: bool, secure: bool
+) -> None:
+    settings.SESSION_COOKIE_SECURE = setting
+    assert bool(remembered(secure=tls)["secure"]) is secure
+
+
+def test_what_was_remembered_is_recalled() -> None:
+    assert visitor.recall({visitor.COOKIE_NAME: KEY, "other": "x"}) == KEY
+
+
+def test_who_carries_nothing_has_an_empty_key() -> None:
+    assert visitor.recall({}) == ""
+
+
+def test_an_overlong_cookie_is_cut_but_stays_no_key() -> None:
+    recalled = visitor.recall({visitor.COOKIE_NAME: KEY + "x" * 10_000})
+    assert len(recalled) == keys.KEY_LENGTH + 1
+
+
+def test_forgetting_takes_the_cookie_away() -> None:
+    response = HttpResponse()
+    visitor.forget(response)
+    cookie = response.cookies[visitor.COOKIE_NAME]
+    assert (cookie.value, cookie["max-age"], cookie["samesite"]) == ("", 0, "Lax")
+
+
+def test_an_error_report_does_not_show_the_cookie() -> None:
+    request = RequestFactory().get("/")
+    request.COOKIES[visitor.COOKIE_NAME] = KEY
+    shown = get_exception_reporter_filter(request).get_safe_cookies(request)
+    assert KEY not in str(shown)
