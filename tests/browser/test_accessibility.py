@@ -118,7 +118,9 @@ class TestAxe:
         address = page.url
         found = violations(page)
         found += inspect(page, f"{address}html/")
-        assert found == []
+        # A mail is an article in somebody else's page, which has the landmarks already.
+        landmarks = (" landmark-one-main: ", " region: ")
+        assert [line for line in found if not any(rule in line for rule in landmarks)] == []
 
 
 def test_axe_would_find_something(visit: Visit) -> None:

@@ -122,7 +122,7 @@ class Arena:
 def _hasty_threads() -> Iterator[None]:
     """Let Python change threads far more often than usual: more orders of events are tried."""
     interval = sys.getswitchinterval()
-    sys.setswitchinterval(interval / 20)
+    sys.setswitchinterval(interval / 5)
     try:
         yield
     finally:

@@ -1,0 +1,160 @@
+"""The cleanup runs beside itself and beside everything else."""
+
+from __future__ import annotations
+
+import random
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.utils import timezone
+
+from invitation import flows, signals
+from invitation.exceptions import InvitationError
+from invitation.models import InvitationKey, InvitationQuota
+from tests.factories import make_user
+from tests.races import books
+from tests.races.arena import Arena, count
+from tests.races.people import claim, decline, fresh, make_held, make_members
+from tests.scenes import received
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+HOUR = timedelta(hours=1)
+
+
+def make_overdue(members: list[Any], each: int, name: str) -> list[InvitationKey]:
+    """Return invitations that ran out an hour ago, so many of each member."""
+    rows = [
+        InvitationKey(
+            from_user=member,
+            email=f"{name}-{number}-{member.pk}@example.org",
+            email_key=f"{name}-{number}-{member.pk}@example.org",
+            site_id=1,
+            quota_held=1,
+            expires_at=timezone.now() - HOUR,
+        )
+        for number in range(each)
+        for member in members
+    ]
+    for row in rows:
+        row.pending_slot = row.slot()
+    for member in members:
+        InvitationQuota.objects.spend(member, None, each)
+    return InvitationKey.objects.bulk_create(rows)
+
+
+def test_cleanups_at_once_expire_refund_and_delete_each_invitation_once(arena: Arena) -> None:
+    members = make_members(4)
+    each = 5
+
+    def before(number: int) -> None:
+        make_overdue(members, each, f"round{number}")
+
+    def clean(stage: None, number: int) -> tuple[int, int]:
+        size = number % 7 + 1  # so that the batches of two overlap
+        return flows.expire(size), flows.purge(size)
+
+    def after(stage: None, outcomes: list[Any]) -> None:
+        expired, deleted = (sum(numbers) for numbers in zip(*outcomes, strict=True))
+        assert (expired, deleted) == (each * len(members), each * len(members))
+        assert not InvitationKey.objects.exists()
+        assert set(InvitationQuota.objects.values_list("spent", flat=True)) == {0}
+
+    with received(signals.invitations_expired) as announced:
+        arena.race([clean], before=before, after=after)
+    ids = [pk for arguments in announced for pk in arguments["invitation_ids"]]
+    assert len(ids) == len(set(ids)) == each * len(members) * arena.rounds
+
+
+def test_cleanups_with_the_same_clock_count_each_invitation_once(arena: Arena) -> None:
+    members = make_members(2)
+
+    def before(number: int) -> Any:
+        make_overdue(members, 5, f"round{number}")
+        return timezone.now()
+
+    def after(now: Any, outcomes: list[int]) -> None:
+        assert sum(outcomes) == 10
+        flows.purge()
+        assert set(InvitationQuota.objects.values_list("spent", flat=True)) == {0}
+
+    arena.race([lambda now, number: flows.expire(3, now)], before=before, after=after)
+
+
+def test_cleanup_beside_members_who_invite_the_same_addresses_again(
+    arena: Arena, settings: Any
+) -> None:
+    settings.INVITATIONS_PER_USER = None
+    settings.INVITATION_RETENTION_DAYS = 1
+    members = make_members(2)
+
+    def before(number: int) -> list[InvitationKey]:
+        return make_overdue(members, 3, f"round{number}")
+
+    def invite(rows: list[InvitationKey], number: int) -> str:
+        row = rows[number // 2 % len(rows)]
+        return "created" if flows.invite(row.from_user, row.email).created else "renewed"
+
+    def clean(rows: list[InvitationKey], number: int) -> str:
+        flows.expire(number % 3 + 1)
+        return "cleaned"
+
+    def after(rows: list[InvitationKey], outcomes: list[Any]) -> None:
+        assert set(count(outcomes)) <= {"created", "renewed", "cleaned"}
+        for row in rows[: arena.threads // 2]:
+            # Renewed before it was cleaned up, or cleaned up and made anew.
+            assert InvitationKey.objects.pending().filter(email=row.email).count() == 1
+        books.check()
+        InvitationKey.objects.all().delete()
+        InvitationQuota.objects.update(spent=0)
+
+    arena.race([invite, clean], before=before, after=after)
+
+
+def test_everything_at_once_on_a_few_invitations(arena: Arena, settings: Any) -> None:
+    settings.INVITATIONS_PER_USER = 6
+    settings.INVITATION_RESEND_COOLDOWN = timedelta(0)
+    members = make_members(3)
+    # What expired leaves the books balanced; what was revoked or declined keeps its price.
+    settings.INVITATION_RETENTION_DAYS = 1
+
+    def some(number: int) -> InvitationKey:
+        """Return any of the newest invitations."""
+        rows = InvitationKey.objects.order_by("-pk").select_related("from_user")[:12]
+        return random.choice(list(rows))  # noqa: S311 (no secret)
+
+    def address() -> str:
+        return f"person{random.randrange(4)}@example.org"  # noqa: S311
+
+    def before(number: int) -> int:
+        InvitationKey.objects.all().delete()
+        InvitationQuota.objects.update(spent=0)
+        for member in members:
+            make_held(member, "person0@example.org")
+            make_held(member, "person9@example.org", left=-HOUR)
+        return number
+
+    actions = [
+        lambda number: flows.invite(random.choice(members), address()),  # noqa: S311
+        lambda number: flows.invite(random.choice(members), address()),  # noqa: S311
+        lambda number: claim(some(number), f"user{random.getrandbits(60):x}"),  # noqa: S311
+        lambda number: claim(some(number), f"user{random.getrandbits(60):x}"),  # noqa: S311
+        lambda number: flows.revoke(some(number)),
+        lambda number: decline(some(number)),
+        lambda number: flows.resend(some(number)),
+        lambda number: flows.expire(2, timezone.now() + timedelta(seconds=number % 2)),
+        lambda number: flows.expire(3),
+        lambda number: flows.purge(2),
+        lambda number: flows.deliver_due(),
+    ]
+
+    def act(stage: int, number: int) -> None:
+        for step in range(3):
+            try:
+                actions[(number + step * 5 + stage) % len(actions)](number)
+            except InvitationError:
+                continue  # somebody else was first
+
+    arena.race([act], before=before, after=lambda stage, outcomes: books.check())
+    assert fresh(InvitationKey.objects.first() or make_held(make_user("last")))

@@ -1,0 +1,219 @@
+"""Members invite at once: more than their quota allows, or the same address."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from invitation import flows, signals
+from invitation.exceptions import NotPending
+from invitation.models import InvitationEmail, InvitationKey, InvitationQuota
+from tests.factories import ADDRESS, make_user
+from tests.races import books
+from tests.races.arena import Arena, count
+from tests.races.people import claim, decline, fresh, make_held, make_members
+from tests.races.wire import Answer, Site, session_of
+from tests.scenes import COMPLETE, INVITE, received
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def invite(inviter: Any, email: str) -> str:
+    return "created" if flows.invite(inviter, email).created else "renewed"
+
+
+def invite_own_address(inviter: Any, number: int) -> str:
+    """Invite an address that no other thread invites."""
+    return invite(inviter, f"thread{number}@example.org")
+
+
+def check_mailed(delivered: list[Any], number: int) -> None:
+    """Check that so many mails have left, each of them once, and that none is left over."""
+    assert len(delivered) == len({mail.pk for mail in delivered}) == number
+    states = InvitationEmail.objects.values_list("state", flat=True)
+    assert list(states) == ["sent"] * number
+
+
+class Scene:
+    """Begin each round with an empty outbox and members who have not invited yet."""
+
+    def __init__(self, delivered: list[Any], members: int = 1) -> None:
+        self.delivered = delivered
+        self.members = members
+
+    def __call__(self, number: int) -> Any:
+        InvitationKey.objects.all().delete()
+        InvitationQuota.objects.all().delete()
+        self.delivered.clear()
+        members = [make_user(f"member{number}-{i}") for i in range(self.members)]
+        return members[0] if self.members == 1 else members
+
+
+@pytest.mark.parametrize("has_invited", [True, False], ids=["quota", "first_ever"])
+def test_the_last_invitation_of_a_quota_is_made_once(
+    arena: Arena, settings: Any, dummy_delivery: list[Any], has_invited: bool
+) -> None:
+    settings.INVITATIONS_PER_USER = 3 if has_invited else 1
+    scene = Scene(dummy_delivery)
+
+    def before(number: int) -> Any:
+        member = scene(number)
+        if has_invited:
+            InvitationQuota.objects.create(inviter=member, spent=2)
+        return member
+
+    def after(member: Any, outcomes: list[Any]) -> None:
+        assert count(outcomes) == {"created": 1, "no_invitations_left": arena.threads - 1}
+        assert InvitationKey.objects.filter(from_user=member).count() == 1
+        assert InvitationQuota.objects.get(inviter=member).spent == settings.INVITATIONS_PER_USER
+        check_mailed(dummy_delivery, 1)
+        books.check_invitations()
+
+    arena.race([invite_own_address], before=before, after=after)
+
+
+def test_first_invitations_of_several_members_make_no_more_than_each_quota(
+    arena: Arena, settings: Any, dummy_delivery: list[Any]
+) -> None:
+    settings.INVITATIONS_PER_USER = 2
+    scene = Scene(dummy_delivery, members=4)
+    each = arena.threads // 4
+    made = min(each, settings.INVITATIONS_PER_USER) * 4
+
+    def after(members: list[Any], outcomes: list[Any]) -> None:
+        assert count(outcomes)["created"] == made
+        assert count(outcomes)["no_invitations_left"] == arena.threads - made
+        check_mailed(dummy_delivery, made)
+        books.check()
+
+    arena.race(
+        [lambda members, number: invite_own_address(members[number % 4], number)],
+        before=scene,
+        after=after,
+    )
+
+
+@pytest.mark.parametrize("limit", [1, 10])
+def test_one_address_has_one_open_invitation_that_is_paid_and_mailed_once(
+    arena: Arena, settings: Any, dummy_delivery: list[Any], limit: int
+) -> None:
+    settings.INVITATIONS_PER_USER = limit
+    scene = Scene(dummy_delivery)
+
+    def after(member: Any, outcomes: list[Any]) -> None:
+        assert count(outcomes) == {"created": 1, "renewed": arena.threads - 1}
+        assert InvitationKey.objects.get().from_user == member
+        check_mailed(dummy_delivery, 1)
+        books.check()
+
+    with received(signals.invitation_created) as created:
+        arena.race([lambda member, _: invite(member, ADDRESS)], before=scene, after=after)
+    assert len(created) == arena.rounds
+
+
+@pytest.mark.usefixtures("atomic_requests")
+def test_a_form_that_is_sent_many_times_invites_once(
+    arena: Arena, site: Site, dummy_delivery: list[Any]
+) -> None:
+    scene = Scene(dummy_delivery)
+
+    def before(number: int) -> dict[str, str]:
+        return session_of(scene(number))
+
+    def after(cookies: dict[str, str], got: list[Answer]) -> None:
+        assert {(x.status, x.location) for x in got} == {(302, COMPLETE)}
+        assert InvitationKey.objects.count() == 1
+        check_mailed(dummy_delivery, 1)
+        books.check()
+
+    arena.race(
+        [lambda cookies, _: site.post(INVITE, {"email": ADDRESS}, cookies)],
+        before=before,
+        after=after,
+    )
+
+
+def test_different_members_invite_one_address_side_by_side(
+    arena: Arena, dummy_delivery: list[Any]
+) -> None:
+    members = make_members(arena.threads)
+
+    def before(number: int) -> str:
+        dummy_delivery.clear()
+        InvitationKey.objects.all().delete()
+        InvitationQuota.objects.all().delete()
+        return f"round{number}@example.org"
+
+    def after(email: str, outcomes: list[Any]) -> None:
+        assert count(outcomes) == {"created": arena.threads}
+        check_mailed(dummy_delivery, arena.threads)
+        books.check()
+
+    arena.race(
+        [lambda email, number: invite(members[number], email)], before=before, after=after
+    )
+
+
+# The open invitation ends while it is invited again.
+
+
+def revoke(invitation: InvitationKey, number: int) -> str:
+    flows.revoke(fresh(invitation))
+    return "revoked"
+
+
+ENDINGS = {
+    "claim": (lambda invitation, number: claim(invitation, f"u{number}-{invitation.pk}"), "claimed"),
+    "revoke": (revoke, "revoked"),
+    "decline": (lambda invitation, number: decline(fresh(invitation)), "declined"),
+}
+
+
+@pytest.mark.parametrize("end, word", ENDINGS.values(), ids=ENDINGS)
+def test_an_invitation_that_ends_while_it_is_renewed(
+    arena: Arena, settings: Any, dummy_delivery: list[Any], end: Any, word: str
+) -> None:
+    settings.INVITATIONS_PER_USER = None
+    inviter = make_user("inviter")
+
+    def before(number: int) -> InvitationKey:
+        return make_held(inviter, f"round{number}@example.org")
+
+    def after(invitation: InvitationKey, outcomes: list[Any]) -> None:
+        counts = count(outcomes)
+        assert counts[word] == 1
+        # Those who came before it ended renewed it; the first one after that made a new one.
+        assert counts["created"] in (0, 1)
+        assert counts["created"] + counts["renewed"] == arena.threads // 2
+        rows = InvitationKey.objects.filter(email=invitation.email)
+        assert rows.count() == 1 + counts["created"]
+        assert rows.exclude(status="pending").get() == invitation
+        books.check()
+
+    def again(invitation: InvitationKey, number: int) -> str:
+        return invite(inviter, invitation.email)
+
+    arena.race([again, end], before=before, after=after)
+
+
+def test_two_unaddressed_invitations_are_not_both_addressed_to_one_person(
+    arena: Arena, settings: Any
+) -> None:
+    inviter = make_user("inviter")
+    settings.INVITATIONS_PER_USER = None
+
+    def before(number: int) -> list[InvitationKey]:
+        return [flows.create(inviter) for _ in range(2)]
+
+    def address(invitations: list[InvitationKey], number: int) -> str:
+        invitation = fresh(invitations[number % 2])
+        invitation.send_to(f"of{invitations[0].pk}@example.org")
+        return "addressed"
+
+    def after(invitations: list[InvitationKey], outcomes: list[Any]) -> None:
+        assert count(outcomes)["addressed"] == 1
+        assert all(x == "addressed" or isinstance(x, (NotPending, Exception)) for x in outcomes)
+        books.check()
+
+    arena.race([address], before=before, after=after)
