@@ -19,7 +19,7 @@ from django.core.mail import EmailMessage
 from django.core.handlers.wsgi import WSGIHandler
 from django.core.management import call_command
 from django.core.servers.basehttp import WSGIRequestHandler
-from django.db import connection
+from django.db import connection, connections
 from django.http import HttpResponse
 from django.test import Client, override_settings
 from django.test.testcases import LiveServerThread
@@ -108,7 +108,7 @@ def walk(invitation: InvitationKey, key: str, commit: Commit) -> list[str]:
     link = scenes.link(key)
     for method in (browser.get, browser.head, browser.options, browser.post):
         pages.append(method(link))
-    for address in (LANDING, DECLINE, REGISTER, "/accounts/register/closed/", "/accounts/login/"):
+    for address in (LANDING, DECLINE, REGISTER):
         pages += [browser.get(address), browser.post(address), browser.get(address + "nowhere/")]
         pages.append(Client().get(address, {"invitation_key": key}))
         pages.append(Client().post(address, {"registration_key": key}))
@@ -149,6 +149,18 @@ def test_the_key_is_in_the_mail_and_in_nothing_else(
     assert in_text(invitation, repr(scenes.dump())) == []
     for later in mail.outbox[1:]:
         assert in_text(invitation, str(later.message())) == []
+
+
+def test_a_sites_template_that_asks_for_too_much_does_not_log_the_key(
+    settings: Any, tmp_path: Any, log: list[str], invitation: InvitationKey
+) -> None:
+    (tmp_path / "registration").mkdir()
+    template = tmp_path / "registration" / "registration_form.html"
+    template.write_text("{{ form.nowhere }} {{ nowhere.to.be.found }}")
+    settings.TEMPLATES = [settings.TEMPLATES[0] | {"DIRS": [tmp_path]}]
+    assert scenes.visit(invitation).get(REGISTER).status_code == 200
+    assert "Failed lookup for key [nowhere]" in "\n".join(log)
+    assert in_text(invitation, "\n".join(log)) == []
 
 
 def test_no_object_tells_the_key(invitation: InvitationKey) -> None:
@@ -218,9 +230,10 @@ def server(transactional_db: None, monkeypatch: pytest.MonkeyPatch, settings: An
     settings.ALLOWED_HOSTS = ["example.com", "127.0.0.1"]
     monkeypatch.setattr("django.test.testcases.QuietWSGIRequestHandler", WSGIRequestHandler)
     shared = {}
-    if connection.vendor == "sqlite":
-        connection.inc_thread_sharing()
-        shared = {connection.alias: connection}
+    own = connections["default"]
+    if own.vendor == "sqlite":
+        own.inc_thread_sharing()
+        shared = {own.alias: own}
     thread = LiveServerThread(
         "127.0.0.1", lambda files: WSGIHandler(), connections_override=shared
     )
@@ -230,8 +243,8 @@ def server(transactional_db: None, monkeypatch: pytest.MonkeyPatch, settings: An
     assert thread.error is None
     yield f"http://127.0.0.1:{thread.port}"
     thread.terminate()
-    if connection.vendor == "sqlite":
-        connection.dec_thread_sharing()
+    if own.vendor == "sqlite":
+        own.dec_thread_sharing()
 
 
 @pytest.mark.django_db(transaction=True)

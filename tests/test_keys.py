@@ -242,6 +242,15 @@ def test_what_is_not_letter_by_letter_the_key_opens_nothing_without_a_query(
     assert len(queries) == 0
 
 
+@pytest.mark.parametrize("text", ["x" * 10_000_000, f"{'x' * 10_000}.{'x' * 43}", "\ud800" * 66])
+def test_what_has_not_the_shape_of_a_key_is_not_even_signed(
+    monkeypatch: pytest.MonkeyPatch, text: str
+) -> None:
+    monkeypatch.setattr(keys, "_signature", lambda *args: pytest.fail("signed"))
+    assert resolve(text) is None
+    assert resolve(f"{text}.{'x' * 43}") is None
+
+
 @pytest.mark.parametrize("value", [None, 0, b"x" * 66, ["x"], object()])
 def test_what_is_no_text_opens_nothing(value: object) -> None:
     assert resolve(value) is None

@@ -150,9 +150,9 @@ def test_a_crash_between_mark_and_refund_is_made_good_by_the_next_run(
 def test_beside_itself_one_of_two_cleanups_refunds(member: Any) -> None:
     pks = [row.pk for row in overdue(member, 2)]
     flows_now = timezone.now()
-    assert InvitationKey.objects.expire(pks, flows_now, refund=True) == sorted(pks)
+    assert InvitationKey.objects.expire(pks, flows_now) == sorted(pks)
     later = flows_now + timedelta(seconds=1)
-    assert InvitationKey.objects.expire(pks, later, refund=True) == []
+    assert InvitationKey.objects.expire(pks, later) == []
     assert InvitationKey.objects.give_up_quota(pks) == {member.pk: 2}
     assert InvitationKey.objects.give_up_quota(pks) == {}
 

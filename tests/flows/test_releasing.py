@@ -114,6 +114,13 @@ def test_an_active_account_that_is_deleted_gives_nothing_back() -> None:
     assert Acceptance.objects.get().user is None
 
 
+def test_deleting_an_account_does_not_change_when_it_was_activated() -> None:
+    user = register(make_invitation())
+    activated_at = Acceptance.objects.get().activated_at
+    user.delete()
+    assert Acceptance.objects.get().activated_at == activated_at is not None
+
+
 def test_nor_does_one_that_was_activated_behind_our_back(newcomer: Any) -> None:
     newcomer.is_active = True
     newcomer.save()

@@ -47,6 +47,7 @@ settings.configure(
         "django.contrib.staticfiles",
     ],
     SITE_ID=1,
+    LOGIN_URL="auth_login",
     MIDDLEWARE=[
         "django.contrib.sessions.middleware.SessionMiddleware",
         "django.contrib.auth.middleware.AuthenticationMiddleware",
@@ -133,7 +134,10 @@ def check_installed(path: Path) -> None:
             [python, "-m", "pip", "install", "-q", "--disable-pip-version-check", path.resolve()],
             check=True,
         )
-        subprocess.run([python, "-W", "error", "-c", SITE], cwd=folder, check=True)
+        script = Path(folder, "site_on_the_wheel.py")
+        script.write_text(SITE, encoding="utf-8")
+        if subprocess.run([python, "-W", "error", script], cwd=folder, check=False).returncode:
+            sys.exit(f"{path.name} does not run.")
 
 
 def main() -> None:
