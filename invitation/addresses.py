@@ -12,24 +12,24 @@ its Unicode form it must not pass for another one (UTS #39).
 
 Codes of ``AddressRefused``:
 
-``not_text``              not a string
-``blank``                 nothing was entered
-``too_long``              over 254 characters, or over 64 before the @ (RFC 5321, 4.5.3.1)
-``control_characters``    line break, NUL, bidi or zero-width character, private or unassigned one
-``encoded_word``          ``=?``, which mail libraries decode (RFC 2047)
-``quoted_local_part``     a quotation mark or backslash
-``display_name``          ``Name <address>``
-``comment``               round brackets (RFC 5322, 3.2.2)
-``domain_literal``        an IP address in square brackets
-``several_addresses``     a list, or more than one @
-``routed_address``        ``%``, ``!``, ``|`` or a backtick, by which some mail servers reroute
-``non_ascii_local_part``  would need SMTPUTF8, which few mail servers offer
-``invalid_local_part``    other characters, a misplaced dot, or an unusual first character
-``unreachable_domain``    no dot, or a name that is not of the public internet (RFC 6761)
-``lookalike_domain``      letters of several scripts, or ones that imitate Latin letters
-``unusual_domain``        letters and dots that stand for others (full-width, ligature ...)
-``invalid_domain``        not a domain name
-``invalid_address``       no @, or nothing on one side of it
+- ``not_text``: not a string
+- ``blank``: nothing was entered
+- ``too_long``: over 254 characters, or over 64 before the @ (RFC 5321, 4.5.3.1)
+- ``control_characters``: line break, NUL, bidi or zero-width character, private or unassigned one
+- ``encoded_word``: ``=?``, which mail libraries decode (RFC 2047)
+- ``quoted_local_part``: a quotation mark or backslash
+- ``display_name``: ``Name <address>``
+- ``comment``: round brackets (RFC 5322, 3.2.2)
+- ``domain_literal``: an IP address in square brackets
+- ``several_addresses``: a list, or more than one @
+- ``routed_address``: ``%``, ``!``, ``|`` or a backtick, by which some mail servers reroute
+- ``non_ascii_local_part``: would need SMTPUTF8, which few mail servers offer
+- ``invalid_local_part``: other characters, a misplaced dot, or an unusual first character
+- ``unreachable_domain``: no dot, or a name that is not of the public internet (RFC 6761)
+- ``lookalike_domain``: letters of several scripts, or ones that imitate Latin letters
+- ``unusual_domain``: letters and dots that stand for others (full-width, ligature ...)
+- ``invalid_domain``: not a domain name
+- ``invalid_address``: no @, or nothing on one side of it
 """
 
 from __future__ import annotations

@@ -174,11 +174,10 @@ class InvitationKeyManager(models.Manager["InvitationKey"]):
         )
         return changed == 1
 
-    def expire(self, pks: Collection[int], now: datetime, *, refund: bool) -> list[int]:
+    def expire(self, pks: Collection[int], now: datetime) -> list[int]:
         """Mark the overdue ones among these as expired and return their ids."""
-        changes: dict[str, Any] = {} if refund else {"quota_held": 0}
         self.get_queryset().overdue(now).filter(pk__in=pks).update(
-            status=self.model.Status.EXPIRED, pending_slot=None, ended_at=now, **changes
+            status=self.model.Status.EXPIRED, pending_slot=None, ended_at=now
         )
         marked = self.filter(pk__in=pks, status=self.model.Status.EXPIRED, ended_at=now)
         return list(marked.order_by("pk").values_list("pk", flat=True))

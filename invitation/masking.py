@@ -18,12 +18,12 @@ from django.views.debug import get_exception_reporter_filter
 
 from invitation.keys import conceal
 
-#: The loggers of Django that write the path of a request.
-LOGGERS = ("django.request", "django.server", "django.security.csrf")
+#: The loggers of Django that write the path of a request or the context of a template.
+LOGGERS = ("django.request", "django.server", "django.security.csrf", "django.template")
 
 
 class KeyFilter(logging.Filter):
-    """Cut keys out of a log record's message, arguments and request."""
+    """Cut keys out of a log record's message, arguments, traceback and request."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Change the record where it holds a key; let every record pass."""
@@ -36,12 +36,21 @@ class KeyFilter(logging.Filter):
             )
         elif record.args:
             record.args = _concealed(dict(record.args))
+        _conceal_traceback(record)
         # A handler may print the request, or report the error to the administrators: one that
         # broke before any view of ours has seen it.
         request = getattr(record, "request", None)
         if isinstance(request, HttpRequest):
             conceal_request(request)
         return True
+
+
+def _conceal_traceback(record: logging.LogRecord) -> None:
+    """Format the traceback in place of the handlers, if it quotes a key."""
+    if record.exc_info and not record.exc_text:
+        text = logging.Formatter().formatException(record.exc_info)
+        if conceal(text) != text:
+            record.exc_text = conceal(text)
 
 
 class ReportFilter:

@@ -18,7 +18,7 @@ from django.core.mail.backends.smtp import EmailBackend
 from django.core.validators import validate_email
 from django.utils import translation
 from django.utils.safestring import mark_safe
-from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from invitation import addresses
@@ -420,7 +420,7 @@ REFUSED: dict[str, tuple[object, ...]] = {
     ),
 }
 
-# What Django's own validator lets through, and must not be invited (see docs/security.rst).
+# What Django's own validator lets through.
 ACCEPTED_BY_DJANGO = (
     "=?utf-8?q?a=40evil.com?=@good.com",
     '"a@evil.com"@good.com',
@@ -456,7 +456,7 @@ class TestTable:
         documented = [
             line.split("``")[1]
             for line in (addresses.__doc__ or "").splitlines()
-            if line.startswith("``")
+            if line.startswith("- ``")
         ]
         assert sorted(documented) == sorted(REFUSED)
 
@@ -708,7 +708,7 @@ def accepted(typed: str) -> str:
 
 
 @given(typed=st.one_of(any_text, plausible))
-@settings(max_examples=1000, deadline=None)
+@settings(max_examples=600, deadline=None)
 def test_any_text_is_refused_or_becomes_a_stable_plain_address(typed: str) -> None:
     stored = accepted(typed)
     if not stored:
@@ -736,11 +736,12 @@ def test_what_is_no_text_is_refused(thing: object) -> None:
 
 
 @given(typed=plausible)
-@settings(max_examples=500, deadline=None, suppress_health_check=[HealthCheck.filter_too_much])
+@settings(max_examples=300, deadline=None)
 def test_the_stored_domain_reads_as_the_typed_one(typed: str) -> None:
     """Decode with Python's Punycode, which maps nothing: only case and composition may differ."""
     stored = accepted(typed)
-    assume(stored)
+    if not stored:
+        return
     read = [
         label.removeprefix("xn--").encode().decode("punycode")
         if label.startswith("xn--")

@@ -346,6 +346,7 @@ def reports(settings: Any) -> Iterator[list[EmailMessage]]:
     """Return the mails to the site's administrators, with everything in them."""
     admin_address = "boss@example.com"
     handler = AdminEmailHandler(include_html=True)
+    handler.setLevel(logging.ERROR)
     # The root, as some sites have it, in place of Django's own, which sends no HTML.
     before, root = logging.getLogger("django").handlers[:], logging.getLogger()
     logging.getLogger("django").handlers.clear()
@@ -382,7 +383,7 @@ def test_no_report_of_a_broken_backend_holds_the_key(
 ) -> None:
     scenes.visit(invitation, raise_request_exception=False).post(REGISTER, answers())
     [report] = reports
-    assert "form.data" in texts_of(report)
+    assert "Crash" in texts_of(report)
     assert in_text(invitation, texts_of(report)) == []
 
 

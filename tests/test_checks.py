@@ -551,6 +551,12 @@ def test_a_password_reset_mail_of_the_site_s_own_is_not_reported(
     assert ids(installation.check_password_reset_mail) == []
 
 
+def test_who_resets_no_passwords_with_redux_may_have_the_mail_of_the_admin(settings: Any) -> None:
+    reorder(settings, "django.contrib.admin", "registration", "invitation")
+    settings.ROOT_URLCONF = urlconf(path("", page))
+    assert ids(installation.check_password_reset_mail) == []
+
+
 def test_without_the_admin_there_is_no_mail_of_the_admin(settings: Any) -> None:
     settings.INSTALLED_APPS = [
         app for app in settings.INSTALLED_APPS if app != "django.contrib.admin"
@@ -595,13 +601,21 @@ def checks_text(name: str) -> str:
     return str(message.msg)
 
 
-def test_a_single_template_that_is_not_found_is_named(
-    settings: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("names", "words"),
+    [
+        (["a.txt"], '"a.txt"'),
+        (["a.txt", "b.txt", "c.txt"], '"a.txt", "b.txt", "c.txt"'),
+        (["a.txt", "b.txt", "c.txt", "d.txt"], '"a.txt", "b.txt", "c.txt" and 1 more'),
+    ],
+)
+def test_templates_that_are_not_found_are_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, names: list[str], words: str
 ) -> None:
-    (tmp_path / "invitation").mkdir()
-    (tmp_path / "invitation" / "new.html").touch()
+    for name in names:
+        (tmp_path / name).touch()
     monkeypatch.setattr(installation, "TEMPLATES", tmp_path)
-    assert checks_text("check_templates") == 'TEMPLATES does not lead to "invitation/new.html".'
+    assert checks_text("check_templates") == f"TEMPLATES does not lead to {words}."
 
 
 class OwnMiddleware(installation.import_string(installation.AUTHENTICATION)):  # type: ignore[misc]

@@ -26,9 +26,8 @@ AUTHENTICATION = "django.contrib.auth.middleware.AuthenticationMiddleware"
 def check_order_of_apps(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
     """Report an order of apps in which the templates of the wrong one are found first."""
     places = {config.name: place for place, config in enumerate(apps.get_app_configs())}
-    ours, redux, admin = (
-        places.get(name) for name in ("invitation", "registration", "django.contrib.admin")
-    )
+    ours = places["invitation"]
+    redux, admin = places.get("registration"), places.get("django.contrib.admin")
     messages: list[CheckMessage] = []
     if redux is not None and admin is not None and redux > admin:
         message = (
@@ -37,7 +36,7 @@ def check_order_of_apps(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
         )
         hint = 'Put "invitation" and "registration" before "django.contrib.admin".'
         messages.append(CheckWarning(message, hint=hint, id="invitation.W009"))
-    if ours is not None and any(place is not None and ours > place for place in (redux, admin)):
+    if any(place is not None and place < ours for place in (redux, admin)):
         message = (
             'INSTALLED_APPS has "invitation" after "registration" or "django.contrib.admin", whose '
             "templates of the same names are then found first."

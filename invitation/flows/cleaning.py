@@ -28,17 +28,16 @@ def expire(batch_size: int = BATCH_SIZE, now: datetime | None = None) -> int:
     now = now or timezone.now()
     _release_orphans(batch_size)
     marked = 0
-    refund = conf.INVITATION_REFUND_EXPIRED
     overdue = InvitationKey.objects.overdue(now).order_by("pk")
     last = 0
     while batch := _next_batch(overdue, last, batch_size):
         last = batch[-1]
         with transaction.atomic():
-            expired = InvitationKey.objects.expire(batch, now, refund=refund)
+            expired = InvitationKey.objects.expire(batch, now)
             if expired:
                 announce(signals.invitations_expired, invitation_ids=expired)
         marked += len(expired)
-    _settle(batch_size, refund=refund)
+    _settle(batch_size)
     return marked
 
 
@@ -54,8 +53,10 @@ def _release_orphans(batch_size: int) -> None:
         release_all(orphans.filter(pk__in=batch))
 
 
-def _settle(batch_size: int, *, refund: bool) -> None:
+def _settle(batch_size: int) -> None:
     """Give back what expired invitations hold, also what a run before this one left over.
+
+    Where INVITATION_REFUND_EXPIRED is off they lose it, and nobody gets it.
 
     Not in the transaction that marks them: inviting locks the quota before the slot, marking
     frees the slot, and together the two could block each other.
@@ -67,7 +68,7 @@ def _settle(batch_size: int, *, refund: bool) -> None:
         last = batch[-1]
         with transaction.atomic():
             given_up = InvitationKey.objects.give_up_quota(batch)
-            InvitationQuota.objects.refund(given_up if refund else {})
+            InvitationQuota.objects.refund(given_up if conf.INVITATION_REFUND_EXPIRED else {})
 
 
 def purge(batch_size: int = BATCH_SIZE, now: datetime | None = None) -> int:

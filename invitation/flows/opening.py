@@ -35,7 +35,8 @@ class Opened:
 
     def admits(self, email: str) -> bool:
         """Tell whether an account with this address may be made with this invitation."""
-        if conf.INVITATION_EMAIL_POLICY != "exact" or not self.invitation.email:
+        # A misspelt policy opens nothing: whatever is not "any" is exact.
+        if conf.INVITATION_EMAIL_POLICY == "any" or not self.invitation.email:
             return True
         return addresses.same(self.invitation.email, email)
 

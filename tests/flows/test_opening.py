@@ -145,6 +145,7 @@ def test_a_key_to_nobody_proves_nothing() -> None:
         ("exact", "kate@example.org", "Kate@example.org", False),  # the Kelvin sign
         ("exact", "", "eve@example.org", True),
         ("any", ADDRESS, "eve@example.org", True),
+        ("Any", ADDRESS, "eve@example.org", False),
     ],
 )
 def test_the_policy_decides_which_address_may_register(
