@@ -1,4 +1,4 @@
-"""Set the stage for tests of pages and of registration: invitations, how they end, and their visitors."""
+"""Set the stage: invitations, how they end, who comes with them, and what goes wrong."""
 
 from __future__ import annotations
 

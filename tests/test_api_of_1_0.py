@@ -1,4 +1,7 @@
-"""Every name that django-invitation 1.0 promised still works: settings, URLs, templates, context, methods, views."""
+"""Every name of django-invitation 1.0 still works.
+
+Settings, URLs, templates with their context, methods of model and manager, views, parameters.
+"""
 
 from __future__ import annotations
 

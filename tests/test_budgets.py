@@ -79,9 +79,7 @@ def test_inviting_costs_eight_at_most(
     for number in range(earlier):
         scenes.invite(member, f"earlier{number}@example.com")
     done: list[HttpResponse] = []
-    asked = statements(
-        lambda: done.append(member_client.post(INVITE, {"email": NEWCOMER})), commit
-    )
+    asked = statements(lambda: done.append(member_client.post(INVITE, {"email": NEWCOMER})), commit)
     assert done[0].status_code == 302
     assert len(asked) <= 8, "\n".join(asked)
 

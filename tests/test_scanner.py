@@ -70,9 +70,7 @@ def test_a_robot_writes_nothing(invitation: InvitationKey, name: str, method: st
 @pytest.mark.parametrize(
     "name", ["invite", "complete", "landing", "decline", "register", "mailed link"]
 )
-def test_a_thousand_visits_write_nothing(
-    invitation: InvitationKey, name: str, method: str
-) -> None:
+def test_a_thousand_visits_write_nothing(invitation: InvitationKey, name: str, method: str) -> None:
     client = scenes.visit(invitation)
     address = address_of(name, invitation)
     before = scenes.dump()

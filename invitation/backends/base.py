@@ -15,6 +15,7 @@ from django.forms import BaseForm
 from django.http import HttpRequest, HttpResponseBase
 from django.utils.decorators import method_decorator
 from django.utils.functional import cached_property
+from django.utils.translation import gettext_lazy as _
 
 from invitation import flows, gate, masking, sites, texts, visitor
 from invitation.conf import conf
@@ -35,8 +36,11 @@ def bind_email(form: BaseForm, opened: flows.Opened | None) -> None:
     if field is None or opened is None or not opened.invitation.email:
         return
     form.initial.setdefault(email_field_name(), opened.invitation.email)
-    if conf.INVITE_MODE and conf.INVITATION_EMAIL_POLICY == "exact":
+    # WCAG 2.2, 1.3.5: say what the field is for.
+    field.widget.attrs.setdefault("autocomplete", "email")
+    if conf.INVITE_MODE and conf.INVITATION_EMAIL_POLICY != "any":
         field.widget.attrs["readonly"] = True
+        field.help_text = field.help_text or _("The invitation is for this address.")
 
 
 @method_decorator(login_not_required, name="dispatch")

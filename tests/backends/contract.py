@@ -268,6 +268,8 @@ class BackendContract:
         field = visitor.get(REGISTER).context["form"]["email"]
         assert field.value() == NEWCOMER
         assert "readonly" in str(field)
+        assert 'autocomplete="email"' in str(field)
+        assert field.help_text
 
     @pytest.mark.parametrize("email", ["other@example.com", "new@example.org", "new+1@example.com"])
     def test_another_address_is_refused_with_a_form_error(
