@@ -91,7 +91,7 @@ $(AXE):
 
 matrix: $(VENV)/.dev ## the tests on every Python and Django that tox.ini names
 	PATH="$$($(PYTHON) -c 'import os, sys; print(os.path.dirname(sys.executable))'):$(subst $(SPACE),:,$(PYENV)):$$PATH" \
-		tests/matrix $(abspath $(BIN))/tox
+		tests/matrix $(abspath $(BIN))/tox $(if $(PYTEST),-- $(PYTEST))
 
 docs: $(VENV)/.dev ## the documentation as HTML, a warning is an error
 	$(BIN)/python -m sphinx -W --keep-going -q -b html docs docs/_build/html

@@ -44,7 +44,7 @@ setup(
     long_description=(HERE / "README.rst").read_text(encoding="utf-8"),
     long_description_content_type="text/x-rst",
     author="django-invitation contributors",
-    license="BSD-3-Clause",
+    license_expression="BSD-3-Clause",
     license_files=["LICENSE"],
     keywords=["django", "invitation", "invite", "registration", "sign-up", "quota"],
     packages=find_packages(include=["invitation", "invitation.*"]),

@@ -12,6 +12,15 @@ from invitation import addresses, flows, texts
 from invitation.exceptions import AddressRefused, InvitationError, TextRefused
 
 
+class NoteField(forms.CharField):
+    """Take several lines, and count a line break as the browser counted it: as one character."""
+
+    def to_python(self, value: Any) -> str | None:
+        """Return the text with plain line breaks; browsers post two characters for each."""
+        text: str | None = super().to_python(value)
+        return text.replace("\r\n", "\n") if text else text
+
+
 class InvitationKeyForm(forms.Form):
     """Ask whom to invite; ``save()`` invites in the name of ``inviter``."""
 
@@ -28,7 +37,7 @@ class InvitationKeyForm(forms.Form):
         widget=forms.TextInput(attrs={"autocomplete": "off"}),
         help_text=_("How the mail greets the person you invite."),
     )
-    note = forms.CharField(
+    note = NoteField(
         label=_("Personal note"),
         max_length=500,
         required=False,

@@ -99,3 +99,10 @@ def test_browsers_do_not_fill_in_the_members_own_address(member: Any) -> None:
     page = InvitationKeyForm(inviter=member).as_p()
     assert page.count('autocomplete="off"') == 2
     assert 'type="email"' in page
+
+
+def test_a_line_break_counts_as_the_browser_counted_it(member: Any) -> None:
+    note = "a\n" * 249 + "bc"
+    form = form_of(member, note=note.replace("\n", "\r\n"))
+    assert form.is_valid(), form.errors
+    assert form.cleaned_data["note"] == note

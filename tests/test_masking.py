@@ -72,6 +72,29 @@ def test_what_has_nothing_to_cut_passes(message: object, arguments: object) -> N
     assert logged(message, arguments) == str(message)
 
 
+@pytest.mark.parametrize(
+    ("words", "cached"), [(f"no page {KEY}", f"no page {HINT}"), ("other", None)]
+)
+def test_a_key_in_a_traceback_is_cut_and_any_other_is_left_to_the_handlers(
+    words: str, cached: str | None
+) -> None:
+    error = ValueError(words)
+    about = (ValueError, error, error.__traceback__)
+    record = logging.LogRecord("x", logging.ERROR, "", 0, "failed", (), about)
+    for _ in range(2):
+        masking.KeyFilter().filter(record)
+    assert KEY not in str(record.exc_text)
+    assert (record.exc_text or "").endswith(f"ValueError: {cached}" if cached else "")
+    assert bool(record.exc_text) is bool(cached)
+
+
+def test_a_request_that_comes_with_a_log_line_is_concealed() -> None:
+    record = logging.LogRecord("x", logging.ERROR, "", 0, "failed", (), None)
+    record.request = RequestFactory().get(f"/invited/{KEY}/", {"invitation_key": KEY})
+    masking.KeyFilter().filter(record)
+    assert KEY not in report(record.request)
+
+
 @pytest.mark.parametrize("name", masking.LOGGERS)
 def test_djangos_loggers_cut_keys(name: str, caplog: pytest.LogCaptureFixture) -> None:
     logger = logging.getLogger(name)

@@ -16,7 +16,7 @@ from invitation.flows.opening import release_all
 from invitation.models import Acceptance, InvitationKey, InvitationQuota
 
 #: Rows that one step of cleanup works on: it bounds both memory and how long locks are held.
-BATCH_SIZE = 1000
+BATCH_SIZE = 500
 
 
 def expire(batch_size: int = BATCH_SIZE, now: datetime | None = None) -> int:

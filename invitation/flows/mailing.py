@@ -45,7 +45,9 @@ def ask_for_mail(invitation: InvitationKey) -> bool:
 def queue_mail(invitation: InvitationKey) -> None:
     """Write the outbox row; where mails are sent at once, already leased to this process."""
     now = timezone.now()
-    host = urlsplit(sites.base_url(invitation.site_id)).hostname
+    host = urlsplit(sites.base_url(invitation.site_id)).hostname or ""
+    # A Message-ID is ASCII (RFC 5322, 3.6.4), a Site's domain need not be.
+    host = host.encode("idna").decode()
     mail = InvitationEmail(
         invitation=invitation, not_before=now, created_at=now, message_id=make_msgid(domain=host)
     )
@@ -73,6 +75,10 @@ def deliver(mail: InvitationEmail) -> bool:
     """Send one mail that this process has leased, note what became of it, tell if it went."""
     delivery = get_delivery()
     outbox = InvitationEmail.objects
+    if mail.attempts > MAIL_ATTEMPTS:
+        # Its senders died, one after the other, before they could say why.
+        outbox.mark_failed(mail, f"Given up after {MAIL_ATTEMPTS} attempts.")
+        return False
     refusal = mail.invitation.refusal()
     if refusal is not None:
         outbox.mark_failed(mail, str(refusal))

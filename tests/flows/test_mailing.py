@@ -71,6 +71,12 @@ def test_its_message_id_names_the_host_of_the_link(member: Any, settings: Any) -
     assert OUTBOX.get().message_id.endswith("@join.example.org>")
 
 
+def test_its_message_id_is_ascii_where_the_host_is_not(member: Any, settings: Any) -> None:
+    settings.INVITATION_BASE_URL = "https://bücher.example"
+    mail = flows.invite(member, ADDRESS).invitation.mails.get()
+    assert mail.message_id.endswith("@xn--bcher-kva.example>")
+
+
 def test_after_the_commit_it_is_sent_and_told(member: Any, commit: Any, heard: Heard) -> None:
     with commit():
         flows.invite(member, ADDRESS)
@@ -186,6 +192,13 @@ def test_it_is_given_up_after_so_many_attempts(
     mail = leased(attempts=MAIL_ATTEMPTS - before)
     assert not flows.deliver(mail)
     assert (stored(mail).state, stored(mail).attempts) == (state, MAIL_ATTEMPTS - before + 1)
+
+
+def test_a_mail_whose_senders_all_died_is_given_up(outbox: list[InvitationEmail]) -> None:
+    mail = leased(attempts=MAIL_ATTEMPTS)
+    assert not flows.deliver(mail)
+    assert stored(mail).state == InvitationEmail.State.FAILED
+    assert outbox == []
 
 
 def test_a_failed_mail_is_not_told_as_sent(fail: Any, commit: Any, heard: Heard) -> None:
