@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from email.message import EmailMessage
 from functools import partial
-from typing import Any, NoReturn
+from typing import Any
 
 import django
 import pytest
@@ -23,15 +23,12 @@ from django.test import Client
 from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
 
-#: In CI a service that is missing is a failure: a skipped test shows nothing.
-CI = os.environ.get("CI") == "true"
-
 #: The database is shared by the examples of one test, which clean up after themselves.
 #: No deadline: a busy machine is not a fault of the code. CI tries the same examples each time.
 hypothesis_settings.register_profile(
     "invitation",
     deadline=None,
-    derandomize=CI,
+    derandomize=os.environ.get("CI") == "true",
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 hypothesis_settings.load_profile("invitation")
@@ -68,18 +65,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.get_closest_marker("row_locks"):
             item.add_marker(skip)
-
-
-@pytest.fixture(scope="session")
-def unavailable() -> Callable[[str], NoReturn]:
-    """Call it with the reason when a service is missing: the test is skipped, but fails in CI."""
-
-    def stop(reason: str) -> NoReturn:
-        if CI:
-            pytest.fail(f"{reason} (CI=true: nothing may be missing)", pytrace=False)
-        pytest.skip(reason)
-
-    return stop
 
 
 @pytest.fixture

@@ -21,7 +21,7 @@ from django.core.management import call_command
 from django.core.servers.basehttp import WSGIRequestHandler
 from django.db import connection, connections
 from django.http import HttpResponse
-from django.test import Client, override_settings
+from django.test import Client
 from django.test.testcases import LiveServerThread
 from django.urls import reverse
 from django.utils.log import AdminEmailHandler
@@ -349,10 +349,8 @@ def reports(settings: Any) -> Iterator[list[EmailMessage]]:
     before, root = logging.getLogger("django").handlers[:], logging.getLogger()
     logging.getLogger("django").handlers.clear()
     root.addHandler(handler)
-    with override_settings(
-        ADMINS=[admin_address] if django.VERSION >= (6, 0) else [("Boss", admin_address)]
-    ):
-        yield mail.outbox
+    settings.ADMINS = [admin_address] if django.VERSION >= (6, 0) else [("Boss", admin_address)]
+    yield mail.outbox
     root.removeHandler(handler)
     logging.getLogger("django").handlers[:] = before
 

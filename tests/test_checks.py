@@ -385,6 +385,7 @@ def test_a_delivery_that_cannot_be_had_is_reported(settings: Any, value: Any) ->
     settings.INVITATION_DELIVERY = value
     assert ids(mails.check_delivery) == ["E009"]
     assert mails.check_delivery(None)[0].msg.startswith("INVITATION_DELIVERY is ")
+    assert mails.check_delivery(None)[0].msg.count("INVITATION_DELIVERY") == 1
 
 
 @pytest.mark.parametrize("name", ["email.EmailDelivery", "outbox.OutboxDelivery"])
@@ -632,7 +633,8 @@ def test_requests_without_a_user_are_reported(settings: Any) -> None:
     assert ids(installation.check_middleware) == []
     settings.MIDDLEWARE = [f"{__name__}.plain_middleware", f"{__name__}.OwnMiddleware"]
     assert ids(installation.check_middleware) == []
-    settings.MIDDLEWARE = [f"{__name__}.plain_middleware"]
+    sessions = "django.contrib.sessions.middleware.SessionMiddleware"
+    settings.MIDDLEWARE = [f"{__name__}.plain_middleware", sessions]
     assert ids(installation.check_middleware) == ["E025"]
 
 
@@ -650,7 +652,7 @@ def test_a_login_page_that_is_not_there_is_reported(settings: Any, value: str) -
 
 @pytest.mark.parametrize(
     "value",
-    ["/accounts/login/", "auth_login", "https://id.example.org/", "/accounts/login/?sso=1"],
+    ["/accounts/login/", "auth_login", "https://id.example.org/sign-in/", "/accounts/login/?sso=1"],
 )
 def test_a_login_page_that_is_there_or_elsewhere_is_not(settings: Any, value: str) -> None:
     settings.LOGIN_URL = value
@@ -825,6 +827,22 @@ def test_redux_that_is_routed_but_not_installed_is_reported(settings: Any) -> No
     assert ids(registration.check_installed) == []
 
 
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [
+        (RuntimeError("registration.models is not in INSTALLED_APPS"), ["E016"]),
+        (RuntimeError("something else"), []),
+        (ImportError("registration.models"), []),
+    ],
+)
+def test_of_what_a_urlconf_may_raise_one_thing_is_ours(
+    settings: Any, monkeypatch: pytest.MonkeyPatch, error: Exception, expected: list[str]
+) -> None:
+    settings.INSTALLED_APPS = [app for app in settings.INSTALLED_APPS if app != "registration"]
+    monkeypatch.setattr(routing, "find_routes", lambda: ([], error))
+    assert ids(registration.check_installed) == expected
+
+
 def test_redux_that_refuses_to_be_imported_is_reported(tmp_path: Path) -> None:
     (tmp_path / "without_redux.py").write_text(
         "from tests.settings import *\nINSTALLED_APPS.remove('registration')\n"
@@ -888,6 +906,7 @@ def approvers() -> list[tuple[str, str]]:
         ([("Ann", "ann")], []),
         ([("Ann",)], []),
         ({"Ann": "ann@example.org"}, []),
+        (7, []),
         ("no.such.path", []),
         (f"{__name__}.NOT_CALLABLE", []),
     ],

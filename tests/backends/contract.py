@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.contrib.auth import SESSION_KEY, get_user_model
+from django.contrib.auth import SESSION_KEY, get_user_model, user_logged_in
 from django.contrib.auth.backends import ModelBackend
 from django.core import mail
 from django.core.management import call_command
@@ -841,6 +841,15 @@ class OneStepContract(BackendContract):
         planted.save()
         visitor.post(REGISTER, answers())
         assert visitor.session.session_key != planted.session_key
+
+    def test_nobody_is_logged_in_before_the_account_is_sure(self, visitor: Client) -> None:
+        with (
+            scenes.received(user_logged_in) as logged_in,
+            scenes.crashing(post_save, sender=Acceptance),
+            pytest.raises(Crash),
+        ):
+            visitor.post(REGISTER, answers())
+        assert logged_in == []
 
     def test_no_second_mail_leaves(self, visitor: Client, commit: Commit) -> None:
         with commit():

@@ -178,7 +178,10 @@ def test_an_invitation_that_ends_while_it_is_renewed(
     inviter = make_user("inviter")
 
     def before(number: int) -> InvitationKey:
-        return make_held(inviter, f"round{number}@example.org")
+        # Alone in the table: its place in the index borders on that of the ended ones.
+        InvitationKey.objects.all().delete()
+        InvitationQuota.objects.update(spent=0)
+        return make_held(inviter)
 
     def after(invitation: InvitationKey, outcomes: list[Any]) -> None:
         counts = count(outcomes)
@@ -186,13 +189,12 @@ def test_an_invitation_that_ends_while_it_is_renewed(
         # Those who came before it ended renewed it; the first one after that made a new one.
         assert counts["created"] in (0, 1)
         assert counts["created"] + counts["renewed"] == arena.threads // 2
-        rows = InvitationKey.objects.filter(email=invitation.email)
-        assert rows.count() == 1 + counts["created"]
-        assert rows.exclude(status="pending").get() == invitation
+        assert InvitationKey.objects.count() == 1 + counts["created"]
+        assert InvitationKey.objects.ended().get() == invitation
         books.check()
 
     def again(invitation: InvitationKey, number: int) -> str:
-        return invite(inviter, invitation.email)
+        return invite(inviter, ADDRESS)
 
     arena.race([again, end], before=before, after=after)
 
