@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import logging
-
 from django.apps import AppConfig
 from django.core import checks as django_checks
 from django.utils.translation import gettext_lazy as _
@@ -23,8 +21,9 @@ class InvitationConfig(AppConfig):
 
         for check in checks.CHECKS:
             django_checks.register(check, "invitation")
+        for check in checks.DATABASE_CHECKS:
+            django_checks.register(check, "invitation", django_checks.Tags.database)
         receivers.connect()
-        for name in masking.LOGGERS:
-            logger = logging.getLogger(name)
+        for logger in masking.loggers():
             if not any(isinstance(known, masking.KeyFilter) for known in logger.filters):
                 logger.addFilter(masking.KeyFilter())

@@ -40,7 +40,7 @@ class Conf:
     @property
     def INVITE_MODE(self) -> bool:
         """Tell whether registration needs an invitation."""
-        return bool(getattr(settings, "INVITE_MODE", True))
+        return cast(bool, getattr(settings, "INVITE_MODE", True))
 
     @property
     def INVITATION_PERMISSION(self) -> str | None:
@@ -61,7 +61,7 @@ class Conf:
     @property
     def INVITATION_REFUND_EXPIRED(self) -> bool:
         """Tell whether an invitation that expires unused goes back to the inviter's quota."""
-        return bool(getattr(settings, "INVITATION_REFUND_EXPIRED", True))
+        return cast(bool, getattr(settings, "INVITATION_REFUND_EXPIRED", True))
 
     @property
     def INVITATION_RETENTION_DAYS(self) -> int:
@@ -82,7 +82,7 @@ class Conf:
     @property
     def INVITATION_REPLY_TO_INVITER(self) -> bool:
         """Tell whether a reply to the mail goes to the inviter, which shows his address."""
-        return bool(getattr(settings, "INVITATION_REPLY_TO_INVITER", False))
+        return cast(bool, getattr(settings, "INVITATION_REPLY_TO_INVITER", False))
 
     @property
     def INVITATION_RESEND_COOLDOWN(self) -> timedelta:

@@ -41,6 +41,9 @@ KEY_LENGTH = LOCATOR_LENGTH + 1 + SIGNATURE_LENGTH
 #: The shape of a key, for those who must find one in a text.
 PATTERN = re.compile(rf"[A-Za-z0-9_-]{{{LOCATOR_LENGTH}}}\.[A-Za-z0-9_-]{{{SIGNATURE_LENGTH}}}")
 
+#: The same as a browser or a proxy may have rewritten it.
+_WRITTEN = re.compile(PATTERN.pattern.replace(r"\.", r"(?:\.|%2[Ee])"))
+
 Row = TypeVar("Row", bound=Model)
 
 
@@ -101,4 +104,4 @@ def _signature(secret: str, locator: str, channel: str, site_id: int) -> str:
 
 def conceal(text: str) -> str:
     """Return the text with every key in it cut to what people and logs may see."""
-    return PATTERN.sub(lambda found: mask(found.group()), text)
+    return _WRITTEN.sub(lambda found: mask(found.group()), text)

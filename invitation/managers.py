@@ -12,15 +12,37 @@ from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from django.db import IntegrityError, models, transaction
-from django.db.models import Case, F, Q, Value, When
-from django.db.models.lookups import LessThanOrEqual
+from django.db import IntegrityError, connections, models, transaction
+from django.db.models import Case, Exists, F, OuterRef, Q, Value, When
+from django.db.models.functions import Coalesce
+from django.db.models.lookups import Exact, LessThanOrEqual
 from django.utils import timezone
 
 from invitation import keys, sites
 
 if TYPE_CHECKING:
     from invitation.models import Acceptance, InvitationEmail, InvitationKey, InvitationQuota
+
+
+def _holds(column: str, text: str) -> Exact[Any]:
+    """Compare a column in a way that no index serves: for writes to a row named by its key.
+
+    MariaDB may look such a row up in any index whose column is compared as well, and then locks
+    the index's entry before the row. Who changes that column locks the row first and the entry
+    after it, so that the two would deadlock. So all of them find the row by its primary key.
+    """
+    return Exact(Coalesce(F(column), Value("")), Value(text))
+
+
+def _lock(rows: models.QuerySet[Any], column: str) -> None:
+    """Lock rows until the end of the transaction, in the order of their keys.
+
+    Two that lock many of the same rows, each in an order of his own, would deadlock. SQLite has
+    one lock for all, got by writing and not by reading: there some column is set to itself.
+    """
+    in_order = rows.order_by("pk").select_for_update().values_list("pk", flat=True)
+    can_lock = connections[rows.db].features.has_select_for_update
+    list(in_order) if can_lock else rows.update(**{column: F(column)})
 
 
 class InvitationKeyQuerySet(models.QuerySet["InvitationKey"]):
@@ -36,8 +58,7 @@ class InvitationKeyQuerySet(models.QuerySet["InvitationKey"]):
 
     def usable(self, now: datetime | None = None) -> InvitationKeyQuerySet:
         """Keep those that a visitor can register with at this moment."""
-        in_time = Q(expires_at=None) | Q(expires_at__gt=now or timezone.now())
-        return self.pending().filter(in_time, uses__lt=F("max_uses"))
+        return self.pending().filter(_in_time(now or timezone.now()), uses__lt=F("max_uses"))
 
     def overdue(self, now: datetime | None = None) -> InvitationKeyQuerySet:
         """Keep the pending ones whose time has run out and that cleanup has not marked yet."""
@@ -64,6 +85,10 @@ class InvitationKeyQuerySet(models.QuerySet["InvitationKey"]):
     def on_site(self, site_id: int) -> InvitationKeyQuerySet:
         """Keep those of this site."""
         return self.filter(site_id=site_id)
+
+
+def _in_time(now: datetime) -> Q:
+    return Q(expires_at=None) | Q(expires_at__gt=now)
 
 
 class InvitationKeyManager(models.Manager["InvitationKey"]):
@@ -110,13 +135,16 @@ class InvitationKeyManager(models.Manager["InvitationKey"]):
 
     # -- one row, atomically -----------------------------------------------------------------
 
+    def _open(self, pk: int) -> models.QuerySet[InvitationKey]:
+        """Keep the row with this key while it is pending."""
+        return self.filter(_holds("status", self.model.Status.PENDING), pk=pk)
+
     def claim_use(self, pk: int, locator: str, now: datetime) -> bool:
         """Take one use of an invitation if it can still be used; tell whether it was got."""
         last_use = Q(max_uses__lte=F("uses") + 1)
         changed = (
-            self.get_queryset()
-            .usable(now)
-            .filter(pk=pk, locator=locator)
+            self._open(pk)
+            .filter(_holds("locator", locator), _in_time(now), uses__lt=F("max_uses"))
             .update(
                 # MySQL evaluates assignments from left to right and with the new values, so
                 # what looks at `uses` must stand before `uses` itself.
@@ -138,7 +166,7 @@ class InvitationKeyManager(models.Manager["InvitationKey"]):
         """
         status = self.model.Status
         rows = self.filter(pk=invitation.pk, uses__gt=0)
-        reopened = rows.filter(status=status.ACCEPTED)
+        reopened = rows.filter(_holds("status", status.ACCEPTED))
         try:
             with transaction.atomic():
                 if reopened.update(
@@ -155,44 +183,66 @@ class InvitationKeyManager(models.Manager["InvitationKey"]):
 
     def end(self, pk: int, status: str, now: datetime) -> bool:
         """End a pending invitation with this status; tell whether it was still pending."""
-        changed = self.filter(pk=pk, status=self.model.Status.PENDING).update(
-            status=status, pending_slot=None, ended_at=now
-        )
-        return changed == 1
+        return self._open(pk).update(status=status, pending_slot=None, ended_at=now) == 1
 
-    def renew(self, slot: str, **changes: Any) -> InvitationKey | None:
-        """Write the changes into the pending invitation that holds this slot and return it."""
-        if not self.filter(pending_slot=slot).update(**changes):
+    def find_open(self, slot: str) -> int | None:
+        """Return the id of the pending invitation that holds this slot, if there is one."""
+        return self.filter(pending_slot=slot).values_list("pk", flat=True).first()
+
+    def open_for(self, inviter: str, slot: str) -> Exists:
+        """Return the condition on an outer row that its inviter has one open at this slot.
+
+        Such an outer row is locked before the condition is looked at.
+        """
+        return Exists(self.filter(pending_slot=slot, from_user=OuterRef(inviter)))
+
+    def renew(self, pk: int, **changes: Any) -> InvitationKey | None:
+        """Write the changes into an invitation and return it, unless it has ended.
+
+        Call it inside a transaction: it keeps the row from being deleted in between.
+        """
+        if not self._open(pk).update(**changes):
             return None
-        return self.filter(pending_slot=slot).select_related("from_user").first()
+        return self.select_related("from_user").get(pk=pk)
+
+    def address(self, pk: int, email: str, email_key: str, slot: str, now: datetime) -> bool:
+        """Address a usable invitation that has no address yet, or this one; tell whether it is.
+
+        Raises ``IntegrityError`` if another invitation holds the slot.
+        """
+        free = Q(_holds("email_key", "")) | Q(_holds("email_key", email_key))
+        rows = self._open(pk).filter(free, _in_time(now), uses__lt=F("max_uses"))
+        return rows.update(email=email, email_key=email_key, pending_slot=slot) == 1
 
     def request_mail(self, pk: int, now: datetime, cooldown: timedelta) -> bool:
         """Note that a mail is asked for, unless one was within the cool-down; tell which."""
         rested = Q(mail_requested_at=None) | Q(mail_requested_at__lte=now - cooldown)
-        changed = self.filter(rested, pk=pk, status=self.model.Status.PENDING).update(
-            mail_requested_at=now
-        )
-        return changed == 1
+        return self._open(pk).filter(rested).update(mail_requested_at=now) == 1
+
+    # -- a batch of rows; call these inside a transaction -----------------------------------
+
+    def lock(self, pks: Collection[int]) -> None:
+        """Lock these rows, so that what is found out about them holds until the commit."""
+        _lock(self.filter(pk__in=pks), "ended_at")
 
     def expire(self, pks: Collection[int], now: datetime) -> list[int]:
         """Mark the overdue ones among these as expired and return their ids."""
-        self.get_queryset().overdue(now).filter(pk__in=pks).update(
+        self.lock(pks)
+        overdue = self.filter(_holds("status", self.model.Status.PENDING), expires_at__lte=now)
+        marked = list(overdue.filter(pk__in=pks).order_by("pk").values_list("pk", flat=True))
+        overdue.filter(pk__in=marked).update(
             status=self.model.Status.EXPIRED, pending_slot=None, ended_at=now
         )
-        marked = self.filter(pk__in=pks, status=self.model.Status.EXPIRED, ended_at=now)
-        return list(marked.order_by("pk").values_list("pk", flat=True))
+        return marked
 
     def give_up_quota(self, pks: Collection[int]) -> dict[int, int]:
         """Take the quota that expired invitations among these hold; return it by inviter.
 
         What was used in part, as an invitation for several people may be, gives nothing back.
-
-        Call it inside a transaction, with the refund: the first statement locks the rows, so
-        that of two cleanups only one finds something to give back.
         """
-        holding = self.filter(pk__in=pks, status=self.model.Status.EXPIRED, quota_held__gt=0)
-        if not holding.update(quota_held=F("quota_held")):
-            return {}
+        self.lock(pks)
+        expired = _holds("status", self.model.Status.EXPIRED)
+        holding = self.filter(expired, pk__in=pks, quota_held__gt=0)
         inviters = holding.filter(from_user__isnull=False, uses=0).order_by()
         sums = inviters.values_list("from_user").annotate(held=models.Sum("quota_held"))
         given_up = dict(sums.order_by("from_user"))
@@ -200,15 +250,11 @@ class InvitationKeyManager(models.Manager["InvitationKey"]):
         return given_up
 
     def purge(self, pks: Collection[int], before: datetime) -> int:
-        """Delete the unused ones among these that ended before a time; return how many.
-
-        Call it inside a transaction: the first statement locks the rows and drops those that
-        somebody has revived since they were picked.
-        """
-        rows = self.get_queryset().disposable(before).filter(pk__in=pks)
-        if not rows.update(ended_at=F("ended_at")):
-            return 0
-        _, by_model = self.filter(pk__in=list(rows.values_list("pk", flat=True))).delete()
+        """Delete the unused ones among these that ended before a time; return how many."""
+        self.lock(pks)
+        # Without those that somebody has revived since they were picked.
+        ended = self.get_queryset().disposable(before).filter(pk__in=pks)
+        _, by_model = self.filter(pk__in=list(ended.values_list("pk", flat=True))).delete()
         return by_model.get(self.model._meta.label, 0)
 
 
@@ -232,25 +278,37 @@ class AcceptanceManager(models.Manager["Acceptance"]):
 class InvitationQuotaManager(models.Manager["InvitationQuota"]):
     """Count what members spend, exactly, whatever happens at the same time."""
 
-    def spend(self, user: Any, limit: int | None, amount: int = 1) -> bool:
+    def spend(
+        self, user: Any, limit: int | None, amount: int = 1, *, unless: Q | Exists | None = None
+    ) -> bool:
         """Spend from a member's quota if it suffices; tell whether it did.
 
         ``limit`` is what the site allows him, ``None`` for no limit; what was granted to him
-        comes on top. Nothing is ever decided by counting rows.
+        comes on top. Nothing is ever decided by counting rows. Nothing is spent if the
+        condition ``unless`` holds once his other spendings are through.
         """
-        if self._spend(user, limit, amount):
-            return True
-        # No row yet, or not enough left: make sure that there is a row, then ask again.
-        self.bulk_create([self.model(inviter=user)], ignore_conflicts=True)
-        return self._spend(user, limit, amount)
-
-    def _spend(self, user: Any, limit: int | None, amount: int) -> bool:
-        rows = self.filter(inviter=user)
+        rows = self.filter(inviter=user) if unless is None else self.filter(~unless, inviter=user)
         if limit is not None:
             # Sums alone: MySQL's unsigned columns make an error of a difference below zero.
             enough = LessThanOrEqual(F("spent") + amount, F("granted") + max(limit, 0))
             rows = rows.filter(Q(unlimited=True) | enough)
+        if rows.update(spent=F("spent") + amount):
+            return True
+        # No row yet, or not enough left: make sure that there is a row, then ask again. It is
+        # written in any case, for the lock: of those who find it there already, MariaDB would
+        # give each a shared one, and none of them the exclusive one that he asks for next.
+        features = connections[self.db].features
+        self.bulk_create(
+            [self.model(inviter=user)],
+            update_conflicts=True,
+            update_fields=["inviter"],
+            unique_fields=["inviter"] if features.supports_update_conflicts_with_target else None,
+        )
         return rows.update(spent=F("spent") + amount) == 1
+
+    def lock(self, inviters: Collection[int]) -> None:
+        """Lock the quotas of these members, before a refund to several."""
+        _lock(self.filter(inviter_id__in=inviters), "spent")
 
     def refund(self, amounts: Mapping[int, int]) -> None:
         """Give amounts back to the quotas of these members, in one statement."""
@@ -291,14 +349,11 @@ class InvitationEmailManager(models.Manager["InvitationEmail"]):
 
     def lease(self, pk: int, now: datetime) -> InvitationEmail | None:
         """Take a due row for one attempt and return it, or ``None`` if somebody else has it."""
-        changed = (
-            self.due(now)
-            .filter(pk=pk)
-            .update(
-                state=self.model.State.SENDING,
-                lease_until=now + self.LEASE,
-                attempts=F("attempts") + 1,
-            )
+        state = self.model.State
+        waiting = Q(_holds("state", state.QUEUED), not_before__lte=now)
+        left_behind = Q(_holds("state", state.SENDING), lease_until__lte=now)
+        changed = self.filter(waiting | left_behind, pk=pk).update(
+            state=state.SENDING, lease_until=now + self.LEASE, attempts=F("attempts") + 1
         )
         if not changed:
             return None
@@ -307,10 +362,11 @@ class InvitationEmailManager(models.Manager["InvitationEmail"]):
 
     def requeue(self, invitation: InvitationKey, now: datetime) -> bool:
         """Queue the unsent mail of an invitation again, at once; tell whether there was one."""
-        unsent = self.filter(invitation=invitation).filter(
-            state__in=[self.model.State.QUEUED, self.model.State.FAILED]
-        )
-        return bool(unsent.update(state=self.model.State.QUEUED, not_before=now, attempts=0))
+        state = self.model.State
+        waiting = Q(_holds("state", state.QUEUED)) | Q(_holds("state", state.FAILED))
+        left_behind = Q(_holds("state", state.SENDING), lease_until__lte=now)
+        unsent = self.filter(waiting | left_behind, invitation=invitation)
+        return bool(unsent.update(state=state.QUEUED, not_before=now, attempts=0))
 
     def mark_sent(self, mail: InvitationEmail, now: datetime) -> bool:
         """Note that the mail server has taken the mail."""
@@ -326,6 +382,6 @@ class InvitationEmailManager(models.Manager["InvitationEmail"]):
         return self._finish(mail, state=self.model.State.FAILED, last_error=reason)
 
     def _finish(self, mail: InvitationEmail, **changes: Any) -> bool:
-        held = self.filter(pk=mail.pk, state=self.model.State.SENDING)
+        held = self.filter(_holds("state", self.model.State.SENDING), pk=mail.pk)
         held = held.filter(attempts=mail.attempts, lease_until=mail.lease_until)
         return held.update(lease_until=None, **changes) == 1

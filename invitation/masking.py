@@ -8,18 +8,31 @@ what cuts the key out of all of them. A web server's own access log is the site'
 from __future__ import annotations
 
 import logging
-from collections.abc import ItemsView
+from collections.abc import ItemsView, Iterator
 from types import FrameType
-from typing import Any
+from typing import Any, cast
 
+from django.core.exceptions import SuspiciousOperation
 from django.http import HttpRequest, QueryDict
 from django.template.defaultfilters import pprint
 from django.views.debug import get_exception_reporter_filter
 
+from invitation import keys
 from invitation.keys import conceal
 
-#: The loggers of Django that write the path of a request or the context of a template.
+#: The loggers of Django that write the path of a request or the context of a template. For a
+#: suspicious request there is one more, named after the exception (see ``loggers``).
 LOGGERS = ("django.request", "django.server", "django.security.csrf", "django.template")
+
+
+def loggers() -> Iterator[logging.Logger]:
+    """Yield the loggers of Django that may write a key."""
+    for name in LOGGERS:
+        yield logging.getLogger(name)
+    kinds = [SuspiciousOperation]
+    for kind in kinds:
+        yield logging.getLogger(f"django.security.{kind.__name__}")
+        kinds.extend(kind.__subclasses__())
 
 
 class KeyFilter(logging.Filter):
@@ -78,6 +91,8 @@ class ReportFilter:
         self, request: HttpRequest, tb_frame: FrameType
     ) -> list[tuple[str, Any]]:
         """Return the local variables of a frame, those with a key in them as cut text."""
+        if tb_frame.f_globals.get("__name__") == keys.__name__:
+            return []  # It holds the two halves of a key apart.
         variables = []
         for name, value in self.wrapped.get_traceback_frame_variables(request, tb_frame):
             text = pprint(value)
@@ -100,9 +115,16 @@ def conceal_request(request: HttpRequest) -> None:
         return
     concealing: Any = ReportFilter(site_filter)
     request.exception_reporter_filter = concealing
-    request.GET = _ConcealingQueryDict(
-        request.META.get("QUERY_STRING", ""), encoding=request.encoding
-    )
+    try:
+        given = request.GET
+    except (SuspiciousOperation, LookupError, ValueError):
+        pass  # Whoever reads it meets the same error; a log record must not.
+    else:
+        shown = _ConcealingQueryDict(mutable=True, encoding=given.encoding)
+        for name, values in given.lists():
+            shown.setlist(name, values)
+        shown._mutable = False
+        request.GET = cast(Any, shown)
     request.META["QUERY_STRING"] = conceal(request.META.get("QUERY_STRING", ""))
     request.path = conceal(request.path)
     request.path_info = conceal(request.path_info)

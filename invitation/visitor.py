@@ -27,6 +27,8 @@ def remember(response: HttpResponseBase, key: str, *, secure: bool) -> None:
         key,
         max_age=COOKIE_AGE,
         secure=secure or settings.SESSION_COOKIE_SECURE,
+        path=settings.SESSION_COOKIE_PATH,
+        domain=settings.SESSION_COOKIE_DOMAIN,
         httponly=True,
         samesite="Lax",
     )
@@ -39,4 +41,9 @@ def recall(cookies: Mapping[str, str]) -> str:
 
 def forget(response: HttpResponseBase) -> None:
     """Take the key from the visitor."""
-    response.delete_cookie(COOKIE_NAME, samesite="Lax")
+    response.delete_cookie(
+        COOKIE_NAME,
+        path=settings.SESSION_COOKIE_PATH,
+        domain=settings.SESSION_COOKIE_DOMAIN,
+        samesite="Lax",
+    )

@@ -203,6 +203,29 @@ def test_no_command_prints_the_key(
     assert in_text(invitation, printed.getvalue() + out + err) == []
 
 
+@pytest.mark.parametrize(
+    ("message", "arguments"),
+    [
+        ("a link with {key} in it", ()),
+        ("a link with %s in it", ("{key}",)),
+        ("%d links with %s in it", (1, "{key}")),
+        ("a link with %(key)s in it", ({"key": "{key}"},)),
+        (["neither", "text"], ()),
+    ],
+)
+def test_djangos_own_loggers_cut_keys_out_of_all_that_they_are_given(
+    log: list[str], invitation: InvitationKey, message: Any, arguments: Any
+) -> None:
+    def with_key(text: Any) -> Any:
+        if isinstance(text, dict):
+            return {name: with_key(value) for name, value in text.items()}
+        return text.format(key=invitation.key) if isinstance(text, str) else text
+
+    logging.getLogger("django.request").error(with_key(message), *map(with_key, arguments))
+    assert "link" in log[-1] or "neither" in log[-1]
+    assert in_text(invitation, "\n".join(log)) == []
+
+
 class QuotingBackend(scenes.BrokenBackend):
     """Be a mail server that refuses a mail and quotes it, as spam filters do."""
 

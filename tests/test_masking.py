@@ -73,7 +73,9 @@ def test_what_has_nothing_to_cut_passes(message: object, arguments: object) -> N
 
 
 @pytest.mark.parametrize(
-    ("words", "cached"), [(f"no page {KEY}", f"no page {HINT}"), ("other", None)]
+    ("words", "cached"),
+    [(f"no page {KEY}", f"no page {HINT}"), ("other", None)],
+    ids=["key", "other"],
 )
 def test_a_key_in_a_traceback_is_cut_and_any_other_is_left_to_the_handlers(
     words: str, cached: str | None

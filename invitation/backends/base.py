@@ -17,7 +17,7 @@ from django.utils.decorators import method_decorator
 from django.utils.functional import cached_property
 from django.utils.translation import gettext_lazy as _
 
-from invitation import flows, gate, masking, sites, texts, visitor
+from invitation import addresses, flows, gate, masking, sites, texts, visitor
 from invitation.conf import conf
 from invitation.exceptions import AddressMismatch, KeyRefused, NoKey
 
@@ -41,6 +41,23 @@ def bind_email(form: BaseForm, opened: flows.Opened | None) -> None:
     if conf.INVITE_MODE and conf.INVITATION_EMAIL_POLICY != "any":
         field.widget.attrs["readonly"] = True
         field.help_text = field.help_text or _("The invitation is for this address.")
+
+
+def use_invited_address(form: Any, opened: flows.Opened | None) -> str:
+    """Write the invited address into a valid form that has the same one in other letters.
+
+    A domain in another script is one domain here and may be another to a mail library: the
+    account gets the address that was invited, not the text that was typed. Returns the address.
+    """
+    name = email_field_name()
+    typed: str = form.cleaned_data.get(name) or ""
+    invited = opened.invitation.email if opened is not None else ""
+    if typed.lower() == invited.lower() or not addresses.same(typed, invited):
+        return typed
+    form.cleaned_data[name] = invited
+    if hasattr(form, "instance"):
+        setattr(form.instance, name, invited)
+    return invited
 
 
 @method_decorator(login_not_required, name="dispatch")
@@ -117,14 +134,15 @@ class InvitationRegistrationMixin:
 
     def register(self, form: Any) -> Any:
         """Claim the invitation and make the account: both or neither."""
-        email = form.cleaned_data.get(email_field_name()) or ""
         opened = self.opened
+        email = use_invited_address(form, opened)
         if opened is not None and (conf.INVITE_MODE or opened.admits(email)):
             try:
                 return flows.claim(opened, lambda: self.create_account(form), email=email)
-            except KeyRefused:
+            except KeyRefused as refusal:
                 if conf.INVITE_MODE:
                     raise
+                self.carried = refusal  # It proves nothing either.
         with transaction.atomic():
             return self.create_account(form)
 

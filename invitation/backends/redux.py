@@ -18,6 +18,7 @@ from django.http import HttpRequest, HttpResponseBase
 from django.shortcuts import redirect
 from django.urls import URLPattern, URLResolver, get_script_prefix
 from django.utils.decorators import method_decorator
+from django.views.decorators.debug import sensitive_variables
 from registration import views as redux
 
 from invitation import gate
@@ -83,11 +84,13 @@ class ActivationMailMixin:
         return user
 
 
+@sensitive_variables("password")
 def log_in(request: HttpRequest, user: Any, password: str) -> None:
     """Log a new account in, if the site's authentication backends agree."""
     # With the request, unlike redux: some backends, those that count attempts, need it.
     account = authenticate(request, username=user.get_username(), password=password)
-    if account is not None:
+    # A backend may know somebody else by this name and password.
+    if account == user:
         login(request, account)
 
 

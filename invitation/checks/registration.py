@@ -171,8 +171,8 @@ def _view_class(callback: Any) -> type | None:
     """Return the class behind a view, whatever decorators are around it."""
     while isinstance(callback, partial):
         callback = callback.func
-    view = getattr(unwrap(callback, stop=_has_class), "view_class", None)
-    return view if isinstance(view, type) else None
+    view: type | None = getattr(unwrap(callback, stop=_has_class), "view_class", None)
+    return view
 
 
 def _has_class(callback: Any) -> bool:

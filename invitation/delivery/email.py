@@ -70,7 +70,7 @@ class EmailDelivery(BaseDelivery):
     def get_message(self, mail: InvitationEmail) -> EmailMultiAlternatives:
         """Return the finished message in the recipient's language."""
         invitation = mail.invitation
-        with translation.override(invitation.language or settings.LANGUAGE_CODE):
+        with translation.override(_language(invitation)):
             context = self.get_context(invitation)
             # A subject is one line, whatever a template or a site's name makes of it.
             subject = " ".join(render_to_string(self.subject_template_name, context).split())
@@ -124,6 +124,14 @@ class EmailDelivery(BaseDelivery):
             "site_name": site.name,
             "base_url": sites.base_url(invitation.site_id),
         }
+
+
+def _language(invitation: InvitationKey) -> str:
+    """Return the recipient's language if the site still has it, else the site's own."""
+    try:
+        return translation.get_supported_language_variant(invitation.language)
+    except LookupError:
+        return settings.LANGUAGE_CODE
 
 
 def _date_in_words(invitation: InvitationKey) -> str:

@@ -68,7 +68,9 @@ def _settle(batch_size: int) -> None:
         last = batch[-1]
         with transaction.atomic():
             given_up = InvitationKey.objects.give_up_quota(batch)
-            InvitationQuota.objects.refund(given_up if conf.INVITATION_REFUND_EXPIRED else {})
+            if conf.INVITATION_REFUND_EXPIRED and given_up:
+                InvitationQuota.objects.lock(given_up)
+                InvitationQuota.objects.refund(given_up)
 
 
 def purge(batch_size: int = BATCH_SIZE, now: datetime | None = None) -> int:

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import IntegrityError, transaction
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import get_language
 from django.utils.translation import gettext_lazy as _
@@ -81,7 +82,8 @@ def invite(
     email = addresses.clean(email)
     _check_not_own(inviter, email)
     site_id = sites.current_site_id() if site_id is None else site_id
-    sites.base_url(site_id)  # Without a base for its link no mail could ever be sent.
+    # Without an address for its link no mail could ever be sent.
+    sites.absolute(reverse("invitation_invited", args=["key"]), site_id)
     fields: dict[str, Any] = {
         "email": email,
         "recipient_name": texts.plain_name(recipient_name),
@@ -99,22 +101,30 @@ def _invite(inviter: Any, site_id: int, fields: dict[str, Any]) -> Invited:
     refusal: InvitationError | IntegrityError
     for _round in range(INVITE_ROUNDS):
         try:
-            # The slot is unique: if this member has an open invitation to the address, the
-            # insert fails and takes the spending back with it.
             with transaction.atomic():
                 invitation = _create(inviter, site_id, fields)
                 queue_mail(invitation)
             return Invited(invitation, created=True, mailed=True)
         except (IntegrityError, QuotaExceeded) as error:
             refusal = error
-        with transaction.atomic():
-            renewed = InvitationKey.objects.renew(slot, **fields)
-            if renewed is not None:
-                return Invited(renewed, created=False, mailed=ask_for_mail(renewed))
-        if isinstance(refusal, QuotaExceeded):
+        renewed = _renew(slot, fields)
+        if renewed is not None:
+            return renewed
+        if isinstance(refusal, QuotaExceeded) and remaining_invitations(inviter) == 0:
             break
         # The open one has ended in between, so there is room for a new one now.
     raise refusal
+
+
+def _renew(slot: str, fields: dict[str, Any]) -> Invited | None:
+    pk = InvitationKey.objects.find_open(slot)
+    if pk is None:
+        return None
+    with transaction.atomic():
+        renewed = InvitationKey.objects.renew(pk, **fields)
+        if renewed is None:
+            return None
+        return Invited(renewed, created=False, mailed=ask_for_mail(renewed))
 
 
 def create(inviter: Any) -> InvitationKey:
@@ -141,11 +151,11 @@ def send_to(invitation: InvitationKey, email: str) -> None:
         raise NotPending()
     slot = make_slot(invitation.site_id, invitation.from_user_id, email_key)
     with transaction.atomic():
-        rows = InvitationKey.objects.usable().filter(pk=invitation.pk)
-        rows = rows.filter(email_key__in=["", email_key])
         try:
             with transaction.atomic():
-                addressed = rows.update(email=email, email_key=email_key, pending_slot=slot)
+                addressed = InvitationKey.objects.address(
+                    invitation.pk, email, email_key, slot, timezone.now()
+                )
         except IntegrityError as error:
             message = _("You have already invited this address.")
             raise AddressRefused(message, code="already_invited") from error
@@ -190,13 +200,17 @@ def _expiry(now: datetime) -> datetime | None:
 
 
 def _create(inviter: Any, site_id: int, fields: dict[str, Any]) -> InvitationKey:
-    if not InvitationQuota.objects.spend(inviter, conf.invitations_per_user(inviter)):
-        raise QuotaExceeded()
     email_key = addresses.canonical(fields["email"]) if "email" in fields else ""
     invitation = InvitationKey(
         from_user=inviter, site_id=site_id, email_key=email_key, quota_held=1, **fields
     )
-    invitation.pending_slot = invitation.slot()
+    slot = invitation.pending_slot = invitation.slot()
+    # The slot is unique: the insert would fail if this member had an open invitation to the
+    # address. Asked here already, as a failing insert makes MariaDB lock more than that one.
+    taken = InvitationKey.objects.open_for("inviter", slot) if slot else None
+    limit = conf.invitations_per_user(inviter)
+    if not InvitationQuota.objects.spend(inviter, limit, unless=taken):
+        raise QuotaExceeded()
     if email_key:
         invitation.mail_requested_at = invitation.date_invited
     invitation.save(force_insert=True)

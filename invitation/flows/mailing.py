@@ -47,7 +47,10 @@ def queue_mail(invitation: InvitationKey) -> None:
     now = timezone.now()
     host = urlsplit(sites.base_url(invitation.site_id)).hostname or ""
     # A Message-ID is ASCII (RFC 5322, 3.6.4), a Site's domain need not be.
-    host = host.encode("idna").decode()
+    try:
+        host = host.encode("idna").decode()
+    except UnicodeError:  # no host name at all, which is for the system checks to say
+        host = "localhost"
     mail = InvitationEmail(
         invitation=invitation, not_before=now, created_at=now, message_id=make_msgid(domain=host)
     )
@@ -102,7 +105,8 @@ def deliver(mail: InvitationEmail) -> bool:
 
 
 def _note_failure(mail: InvitationEmail, reason: str, *, permanent: bool = False) -> None:
-    reason = keys.conceal(reason)[:REASON_LENGTH]
+    # PostgreSQL stores no NUL, and a mail server may answer anything.
+    reason = keys.conceal(reason).replace("\0", "")[:REASON_LENGTH]
     if permanent or mail.attempts >= MAIL_ATTEMPTS:
         InvitationEmail.objects.mark_failed(mail, reason)
     else:

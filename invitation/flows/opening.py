@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.db import transaction
-from django.db.models import QuerySet
+from django.db.models import F, QuerySet
 from django.utils import timezone
 
 from invitation import addresses, keys, signals, sites
@@ -140,7 +140,9 @@ def release(user: Any) -> None:
     if user.is_active or user.last_login is not None:
         # It was usable, however it became so, and its invitation stays used.
         acceptances.update(activated_at=timezone.now())
-    else:
+    # Changes nothing, but begins with a write: to who has read in a transaction, as the one that
+    # deletes the account, SQLite may refuse to write.
+    elif acceptances.update(claimed_at=F("claimed_at")):
         release_all(acceptances)
 
 

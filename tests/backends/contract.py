@@ -14,7 +14,7 @@ from django.core import mail
 from django.core.management import call_command
 from django.db import IntegrityError
 from django.db.models.signals import post_save, pre_save
-from django.forms import BooleanField, CharField, ModelForm
+from django.forms import BooleanField, CharField, Form, ModelForm
 from django.http import HttpResponse
 from django.test import Client, RequestFactory
 from django.urls import resolve
@@ -381,22 +381,22 @@ class BackendContract:
     ) -> None:
         saved: list[Any] = []
 
-        class Form(view.form_class):  # type: ignore[misc]
+        class SitesForm(view.form_class):  # type: ignore[misc]
             def _save_m2m(self) -> None:
                 super()._save_m2m()
                 saved.append(self.instance.pk)
 
-        form_class(Form)
+        form_class(SitesForm)
         visitor.post(REGISTER, answers())
         assert saved == [scenes.accounts().get().pk]
 
     def test_a_form_with_more_fields_is_honoured(
         self, visitor: Client, view: Any, form_class: Any
     ) -> None:
-        class Form(view.form_class):  # type: ignore[misc]
+        class SitesForm(view.form_class):  # type: ignore[misc]
             tos = BooleanField()
 
-        form_class(Form)
+        form_class(SitesForm)
         assert "tos" in visitor.post(REGISTER, answers()).context["form"].errors
         assert visitor.post(REGISTER, answers(tos="on")).status_code == 302
 
@@ -419,7 +419,7 @@ class BackendContract:
         assert Acceptance.objects.get().user is not None
 
     def form_without_email(self, view: Any) -> type:
-        class Form(view.form_class):  # type: ignore[misc]
+        class SitesForm(view.form_class):  # type: ignore[misc]
             email = None
             login = CharField()
 
@@ -430,7 +430,7 @@ class BackendContract:
                 setattr(self.instance, get_user_model().USERNAME_FIELD, "newcomer")
                 super()._post_clean()
 
-        return Form
+        return SitesForm
 
     # -- losing a race ----------------------------------------------------------------------
 
@@ -809,6 +809,16 @@ class TwoStepContract(BackendContract):
         assert response.status_code == 302
         assert mail.outbox == []
 
+    def test_a_form_that_saves_nothing_itself_is_honoured(
+        self, visitor: Client, form_class: Any
+    ) -> None:
+        login_name = get_user_model().USERNAME_FIELD
+        fields = {name: CharField() for name in (login_name, "email", "password")}
+        form_class(type("PlainForm", (Form,), fields))
+        response = visitor.post(REGISTER, answers(password=scenes.PASSWORD))
+        assert response.status_code == 302
+        assert scenes.accounts().get().check_password(scenes.PASSWORD)
+
     @pytest.mark.django_db(transaction=True)
     def test_an_activation_mail_that_fails_can_be_sent_again(
         self, invitation: InvitationKey
@@ -866,14 +876,14 @@ class OneStepContract(BackendContract):
     def test_a_form_with_passwords_of_its_own_is_no_error_page(
         self, visitor: Client, form_class: Any
     ) -> None:
-        class Form(ModelForm):
+        class SitesForm(ModelForm):
             secret = CharField()
 
             class Meta:
                 model = get_user_model()
                 fields = ("email", get_user_model().USERNAME_FIELD)
 
-        form_class(Form)
+        form_class(SitesForm)
         assert visitor.post(REGISTER, answers(secret="x")).status_code == 302
         assert scenes.accounts().count() == 1
 

@@ -9,7 +9,7 @@ import pytest
 import time_machine
 from django.contrib.auth.models import AnonymousUser, Permission
 from django.core.exceptions import ImproperlyConfigured
-from django.db import IntegrityError, connection
+from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import translation
 
@@ -249,9 +249,9 @@ def test_if_the_open_one_ends_meanwhile_there_is_a_new_one(
     taken = flows.invite(member, ADDRESS).invitation
     renew = InvitationKey.objects.renew
 
-    def too_late(slot: str, **changes: Any) -> InvitationKey | None:
+    def too_late(pk: int, **changes: Any) -> InvitationKey | None:
         flows.revoke(taken)
-        return renew(slot, **changes)
+        return renew(pk, **changes)
 
     monkeypatch.setattr(InvitationKey.objects, "renew", too_late)
     invited = flows.invite(member, ADDRESS)
@@ -259,10 +259,21 @@ def test_if_the_open_one_ends_meanwhile_there_is_a_new_one(
     assert (rows()[0], spent(member)) == (2, 2)
 
 
+def test_one_that_another_request_opens_meanwhile_is_renewed(
+    member: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    taken = flows.invite(member, ADDRESS).invitation
+    # As if the spending had begun before the other request's commit.
+    monkeypatch.setattr(InvitationKey.objects, "open_for", lambda inviter, slot: None)
+    invited = flows.invite(member, ADDRESS)
+    assert (invited.created, invited.invitation) == (False, taken)
+    assert (rows()[0], spent(member)) == (1, 1)
+
+
 def test_after_some_rounds_it_gives_up(member: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     flows.invite(member, ADDRESS)
-    monkeypatch.setattr(InvitationKey.objects, "renew", lambda slot, **changes: None)
-    with pytest.raises(IntegrityError):
+    monkeypatch.setattr(InvitationKey.objects, "renew", lambda pk, **changes: None)
+    with pytest.raises(QuotaExceeded):
         flows.invite(member, ADDRESS)
     assert (rows()[0], spent(member)) == (1, 1)
 

@@ -1,1 +1,1 @@
-"""Races: many threads do the same, or the opposite, at the same moment; real commits, real locks."""
+"""Races: many threads do the same, or the opposite, at the same moment, with real commits."""

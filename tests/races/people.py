@@ -32,7 +32,9 @@ def make_held(inviter: Any, email: str = ADDRESS, **fields: Any) -> InvitationKe
 def claim(invitation: InvitationKey, name: str, **fields: Any) -> str:
     """Register an account whose registrant opened the invitation while it was still open."""
     opened = flows.Opened(invitation, keys.MAIL, invitation.mail_key)
-    flows.claim(opened, lambda: make_account(name, invitation.email, **fields), email=invitation.email)
+    flows.claim(
+        opened, lambda: make_account(name, invitation.email, **fields), email=invitation.email
+    )
     return "claimed"
 
 

@@ -11,7 +11,7 @@ from invitation.models import Acceptance, InvitationKey
 from tests.factories import make_user
 from tests.races import books
 from tests.races.arena import Arena, count
-from tests.races.people import User, claim, fresh, make_held
+from tests.races.people import User, claim, make_held
 from tests.scenes import received
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -22,50 +22,38 @@ def inviter() -> Any:
     return make_user("inviter")
 
 
-def test_an_account_is_activated_once(arena: Arena, inviter: Any) -> None:
-    def before(number: int) -> Any:
-        invitation = make_held(inviter, f"round{number}@example.org")
-        claim(invitation, f"user-{invitation.pk}")
-        User.objects.filter(email=invitation.email).update(is_active=True)
-        return User.objects.get(email=invitation.email)
+def make_registered(inviter: Any, number: int) -> InvitationKey:
+    """Return an invitation with which somebody has registered who is not active yet."""
+    invitation = make_held(inviter, f"round{number}@example.org")
+    claim(invitation, f"first-{invitation.pk}")
+    return invitation
 
+
+def registrant(invitation: InvitationKey, *, active: bool = False) -> Any:
+    """Return the account as somebody holds it who read it before anything happened."""
+    user = Acceptance.objects.select_related("user").get(invitation=invitation).user
+    assert user is not None
+    user.is_active = active
+    return user
+
+
+def test_an_account_is_activated_once(arena: Arena, inviter: Any) -> None:
     with received(signals.invitation_activated) as activated:
         arena.race(
             [lambda user, _: flows.activate(user)],
-            before=before,
+            before=lambda n: registrant(make_registered(inviter, n), active=True),
             after=lambda user, _: books.check(),
         )
     assert len(activated) == arena.rounds
 
 
-def test_an_account_is_activated_or_gives_its_invitation_back(arena: Arena, inviter: Any) -> None:
-    def before(number: int) -> InvitationKey:
-        invitation = make_held(inviter, f"round{number}@example.org")
-        claim(invitation, f"user-{invitation.pk}")
-        return invitation
+def test_an_account_is_activated_or_gives_its_use_back(arena: Arena, inviter: Any) -> None:
+    def before(number: int) -> tuple[InvitationKey, Any, Any]:
+        invitation = make_registered(inviter, number)
+        return invitation, registrant(invitation), registrant(invitation, active=True)
 
-    def account(invitation: InvitationKey) -> Any:
-        return User(pk=User.objects.get(email=invitation.email).pk)
-
-    def activate(invitation: InvitationKey, number: int) -> str:
-        user = accounts[invitation.pk]
-        flows.activate(User(pk=user, is_active=True))
-        return "done"
-
-    def release(invitation: InvitationKey, number: int) -> str:
-        user = accounts[invitation.pk]
-        flows.release(User(pk=user, is_active=False))
-        return "done"
-
-    accounts: dict[int, int] = {}
-
-    def remembered(number: int) -> InvitationKey:
-        invitation = before(number)
-        accounts[invitation.pk] = account(invitation).pk
-        return invitation
-
-    def after(invitation: InvitationKey, outcomes: list[Any]) -> None:
-        invitation.refresh_from_db()
+    def after(stage: tuple[InvitationKey, Any, Any], outcomes: list[Any]) -> None:
+        invitation = InvitationKey.objects.get(pk=stage[0].pk)
         acceptance = Acceptance.objects.filter(invitation=invitation).first()
         if acceptance is None:
             assert (invitation.uses, invitation.status) == (0, "pending")
@@ -74,4 +62,59 @@ def test_an_account_is_activated_or_gives_its_invitation_back(arena: Arena, invi
             assert (invitation.uses, invitation.status) == (1, "accepted")
         books.check()
 
-    arena.race([activate, release], before=remembered, after=after)
+    arena.race(
+        [lambda stage, _: flows.release(stage[1]), lambda stage, _: flows.activate(stage[2])],
+        before=before,
+        after=after,
+    )
+
+
+def test_an_account_that_is_deleted_while_others_claim_its_invitation(
+    arena: Arena, inviter: Any
+) -> None:
+    def before(number: int) -> tuple[InvitationKey, Any]:
+        invitation = make_registered(inviter, number)
+        return invitation, registrant(invitation).pk
+
+    def delete(stage: tuple[InvitationKey, int], number: int) -> str:
+        for user in User.objects.filter(pk=stage[1]):
+            user.delete()
+        return "deleted"
+
+    def claim_again(stage: tuple[InvitationKey, int], number: int) -> str:
+        return claim(stage[0], f"user{number}-{stage[0].pk}")
+
+    def after(stage: tuple[InvitationKey, int], outcomes: list[Any]) -> None:
+        counts = count(outcomes)
+        assert counts["claimed"] in (0, 1)
+        assert set(counts) <= {"deleted", "claimed", "no_uses_left_key"}
+        invitation = InvitationKey.objects.get(pk=stage[0].pk)
+        accounts = User.objects.filter(email=invitation.email)
+        assert accounts.count() == invitation.uses == counts["claimed"]
+        books.check()
+
+    arena.race([delete, claim_again], before=before, after=after)
+
+
+def test_an_inviter_who_is_deleted_takes_no_account_with_him(arena: Arena) -> None:
+    def before(number: int) -> InvitationKey:
+        return make_held(make_user(f"inviter{number}"), f"round{number}@example.org")
+
+    def delete(invitation: InvitationKey, number: int) -> str:
+        for user in User.objects.filter(pk=invitation.from_user_id):
+            user.delete()
+        return "deleted"
+
+    def after(invitation: InvitationKey, outcomes: list[Any]) -> None:
+        counts = count(outcomes)
+        assert counts["claimed"] == 1
+        assert set(counts) == {"deleted", "claimed", "no_uses_left_key"}
+        assert not User.objects.filter(pk=invitation.from_user_id).exists()
+        assert Acceptance.objects.get(invitation=invitation).user is not None
+        books.check_invitations()
+
+    arena.race(
+        [delete, lambda invitation, n: claim(invitation, f"user{n}-{invitation.pk}")],
+        before=before,
+        after=after,
+    )

@@ -173,5 +173,3 @@ def test_a_registration_that_fails_leaves_the_key_to_the_next(arena: Arena, invi
         before=lambda number: make_invitation(inviter, address(number)),
         after=after,
     )
-
-

@@ -50,7 +50,9 @@ OPPONENTS = {
 }
 
 
-@pytest.mark.parametrize("opponent, status, too_late, turned_away", OPPONENTS.values(), ids=OPPONENTS)
+@pytest.mark.parametrize(
+    ("opponent", "status", "too_late", "turned_away"), OPPONENTS.values(), ids=OPPONENTS
+)
 def test_an_invitation_is_claimed_or_ended(
     arena: Arena,
     inviter: Any,
