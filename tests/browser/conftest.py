@@ -120,7 +120,7 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture
 def visit(browser: Browser, demo: Demo) -> Iterator[Callable[..., Page]]:
-    """Call it for a page of a person with a browser of his own; errors on the page fail the test."""
+    """Call it for a page of a person with a browser of his own; an error on it fails the test."""
     contexts: list[BrowserContext] = []
     problems: list[str] = []
 
