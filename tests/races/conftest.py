@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -51,6 +52,12 @@ def arena() -> Arena:
         threads=int(os.environ.get("INVITATION_TEST_THREADS", threads)),
         rounds=int(os.environ.get("INVITATION_TEST_ROUNDS", rounds)),
     )
+
+
+@pytest.fixture
+def short_arena(arena: Arena) -> Arena:
+    """Return an arena for fewer rounds: for what shows sooner, or what a full one shows, too."""
+    return replace(arena, rounds=max(arena.rounds // 5, 3))
 
 
 @pytest.fixture(autouse=True)

@@ -37,14 +37,14 @@ def registrant(invitation: InvitationKey, *, active: bool = False) -> Any:
     return user
 
 
-def test_an_account_is_activated_once(arena: Arena, inviter: Any) -> None:
+def test_an_account_is_activated_once(short_arena: Arena, inviter: Any) -> None:
     with received(signals.invitation_activated) as activated:
-        arena.race(
+        short_arena.race(
             [lambda user, _: flows.activate(user)],
             before=lambda n: registrant(make_registered(inviter, n), active=True),
             after=lambda user, _: books.check(),
         )
-    assert len(activated) == arena.rounds
+    assert len(activated) == short_arena.rounds
 
 
 def test_an_account_is_activated_or_gives_its_use_back(arena: Arena, inviter: Any) -> None:
@@ -96,7 +96,7 @@ def test_an_account_that_is_deleted_while_others_claim_its_invitation(
     arena.race([delete, claim_again], before=before, after=after)
 
 
-def test_an_inviter_who_is_deleted_takes_no_account_with_him(arena: Arena) -> None:
+def test_an_inviter_who_is_deleted_takes_no_account_with_him(short_arena: Arena) -> None:
     def before(number: int) -> InvitationKey:
         return make_held(make_user(f"inviter{number}"), f"round{number}@example.org")
 
@@ -113,7 +113,7 @@ def test_an_inviter_who_is_deleted_takes_no_account_with_him(arena: Arena) -> No
         assert Acceptance.objects.get(invitation=invitation).user is not None
         books.check_invitations()
 
-    arena.race(
+    short_arena.race(
         [delete, lambda invitation, n: claim(invitation, f"user{n}-{invitation.pk}")],
         before=before,
         after=after,

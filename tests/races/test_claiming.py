@@ -45,6 +45,7 @@ def check_registered_once(invitation: InvitationKey) -> None:
 @pytest.mark.parametrize("urls", ["tests.urls", "tests.urls_simple", "tests.urls_verified"])
 def test_one_key_registers_one_account_and_shows_the_others_a_page(
     arena: Arena,
+    short_arena: Arena,
     site: Site,
     inviter: Any,
     settings: Any,
@@ -52,6 +53,7 @@ def test_one_key_registers_one_account_and_shows_the_others_a_page(
     urls: str,
 ) -> None:
     settings.ROOT_URLCONF = urls
+    arena = arena if urls == "tests.urls" else short_arena
     claim_alone = flows.claim
     past_the_gate = threading.Barrier(arena.threads, timeout=PATIENCE)
     together = False
@@ -84,7 +86,7 @@ def test_one_key_registers_one_account_and_shows_the_others_a_page(
 
 
 def test_a_form_that_is_sent_many_times_registers_once(
-    arena: Arena, site: Site, inviter: Any
+    short_arena: Arena, site: Site, inviter: Any
 ) -> None:
     def register(invitation: InvitationKey, number: int) -> Answer:
         form = answers(invitation.email, f"newcomer-of-{invitation.pk}")
@@ -98,10 +100,12 @@ def test_a_form_that_is_sent_many_times_registers_once(
         assert all("already exists" in x.text for x in got if x.status == 200)
         check_registered_once(invitation)
 
-    arena.race([register], before=lambda n: make_invitation(inviter, address(n)), after=after)
+    short_arena.race([register], before=lambda n: make_invitation(inviter, address(n)), after=after)
 
 
-def test_two_keys_and_one_name_make_one_account(arena: Arena, site: Site, inviter: Any) -> None:
+def test_two_keys_and_one_name_make_one_account(
+    short_arena: Arena, site: Site, inviter: Any
+) -> None:
     def before(number: int) -> list[InvitationKey]:
         return [make_invitation(inviter, f"{side}{number}@example.org") for side in "ab"]
 
@@ -118,7 +122,7 @@ def test_two_keys_and_one_name_make_one_account(arena: Arena, site: Site, invite
         assert sorted(uses) == [0, 1]
         books.check_invitations()
 
-    arena.race([register], before=before, after=after)
+    short_arena.race([register], before=before, after=after)
 
 
 def test_a_key_is_claimed_by_exactly_one(arena: Arena, inviter: Any) -> None:
@@ -133,23 +137,28 @@ def test_a_key_is_claimed_by_exactly_one(arena: Arena, inviter: Any) -> None:
     )
 
 
-def test_a_key_for_several_is_claimed_by_so_many(arena: Arena, inviter: Any) -> None:
-    places = arena.threads // 4
+def test_a_key_for_several_is_claimed_by_so_many(short_arena: Arena, inviter: Any) -> None:
+    places = short_arena.threads // 4
 
     def after(invitation: InvitationKey, outcomes: list[Any]) -> None:
-        assert count(outcomes) == {"claimed": places, "no_uses_left_key": arena.threads - places}
+        assert count(outcomes) == {
+            "claimed": places,
+            "no_uses_left_key": short_arena.threads - places,
+        }
         assert InvitationKey.objects.get(pk=invitation.pk).uses == places
         assert User.objects.filter(email=invitation.email).count() == places
         books.check_invitations()
 
-    arena.race(
+    short_arena.race(
         [lambda invitation, number: claim(invitation, f"user{number}-{invitation.pk}")],
         before=lambda number: make_invitation(inviter, address(number), max_uses=places),
         after=after,
     )
 
 
-def test_a_registration_that_fails_leaves_the_key_to_the_next(arena: Arena, inviter: Any) -> None:
+def test_a_registration_that_fails_leaves_the_key_to_the_next(
+    short_arena: Arena, inviter: Any
+) -> None:
     def fail(invitation: InvitationKey, number: int) -> str:
         def create() -> Any:
             make_account(f"failed{number}-{invitation.pk}", invitation.email)
@@ -168,7 +177,7 @@ def test_a_registration_that_fails_leaves_the_key_to_the_next(arena: Arena, invi
         assert set(counts) <= {"claimed", "crashed", "no_uses_left_key"}
         check_registered_once(invitation)
 
-    arena.race(
+    short_arena.race(
         [fail, lambda invitation, number: claim(invitation, f"user{number}-{invitation.pk}")],
         before=lambda number: make_invitation(inviter, address(number)),
         after=after,

@@ -19,7 +19,7 @@ from tests.scenes import received
 pytestmark = pytest.mark.django_db(transaction=True)
 
 #: As many senders as a site might run, and what they find.
-SENDERS, MAILS = 8, 200
+SENDERS, MAILS, ROUNDS = 8, 200, 2
 
 
 @pytest.fixture
@@ -63,14 +63,14 @@ def test_each_mail_is_sent_by_one_sender(
         assert rows.count() == mails
 
     with received(signals.invitation_sent) as sent:
-        replace(arena, threads=senders, rounds=3).race(
+        replace(arena, threads=senders, rounds=ROUNDS).race(
             [lambda stage, _: flows.deliver_due()], before=before, after=after
         )
-    assert len(sent) == mails * 3
+    assert len(sent) == mails * ROUNDS
 
 
 def test_mails_of_invitations_that_are_deleted_meanwhile(
-    arena: Arena, inviter: Any, dummy_delivery: list[Any]
+    short_arena: Arena, inviter: Any, dummy_delivery: list[Any]
 ) -> None:
     def before(number: int) -> None:
         ended = timezone.now() - timedelta(seconds=1)
@@ -82,7 +82,7 @@ def test_mails_of_invitations_that_are_deleted_meanwhile(
         assert not InvitationEmail.objects.exists()
         assert dummy_delivery == []
 
-    arena.race(
+    short_arena.race(
         [lambda stage, _: flows.deliver_due(), lambda stage, number: flows.purge(number % 5 + 1)],
         before=before,
         after=after,
@@ -108,7 +108,7 @@ def test_a_mail_that_is_asked_for_many_times_is_sent_once(
 
 
 def test_a_mail_that_waits_is_not_sent_twice_by_who_asks_and_who_delivers(
-    arena: Arena, inviter: Any, settings: Any, dummy_delivery: list[Any]
+    short_arena: Arena, inviter: Any, settings: Any, dummy_delivery: list[Any]
 ) -> None:
     settings.INVITATION_RESEND_COOLDOWN = timedelta(days=1)
 
@@ -129,4 +129,6 @@ def test_a_mail_that_waits_is_not_sent_twice_by_who_asks_and_who_delivers(
         assert InvitationEmail.objects.filter(state="sent").count() >= len(mails)
         assert not InvitationEmail.objects.exclude(state="sent").exists()
 
-    arena.race([resend, lambda invitation, _: flows.deliver_due()], before=before, after=after)
+    short_arena.race(
+        [resend, lambda invitation, _: flows.deliver_due()], before=before, after=after
+    )

@@ -83,7 +83,7 @@ def test_an_invitation_is_claimed_or_ended(
     assert len(accepted) == Acceptance.objects.count()
 
 
-def test_an_invitation_ends_in_one_way(arena: Arena, inviter: Any) -> None:
+def test_an_invitation_ends_in_one_way(short_arena: Arena, inviter: Any) -> None:
     endings = [signals.invitation_revoked, signals.invitation_declined, signals.invitations_expired]
 
     def after(invitation: InvitationKey, outcomes: list[Any]) -> None:
@@ -94,17 +94,17 @@ def test_an_invitation_ends_in_one_way(arena: Arena, inviter: Any) -> None:
         books.check()
 
     with received(endings[0]) as a, received(endings[1]) as b, received(endings[2]) as c:
-        arena.race(
+        short_arena.race(
             [revoke, say_no, expire],
             before=lambda number: make_held(inviter, f"round{number}@example.org"),
             after=after,
         )
-    assert len(a) + len(b) + len(c) == arena.rounds
+    assert len(a) + len(b) + len(c) == short_arena.rounds
 
 
 @pytest.mark.usefixtures("atomic_requests")
 def test_visitors_who_decline_and_register_at_once_all_get_a_page(
-    arena: Arena, site: Site, inviter: Any
+    short_arena: Arena, site: Site, inviter: Any
 ) -> None:
     def register_by_form(invitation: InvitationKey, number: int) -> Answer:
         form = answers(invitation.email, f"newcomer{number}-of-{invitation.pk}")
@@ -122,7 +122,7 @@ def test_visitors_who_decline_and_register_at_once_all_get_a_page(
         assert User.objects.filter(email=invitation.email).count() == invitation.uses
         books.check()
 
-    arena.race(
+    short_arena.race(
         [register_by_form, decline_by_form],
         before=lambda number: make_held(inviter, f"round{number}@example.org"),
         after=after,

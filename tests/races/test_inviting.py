@@ -73,20 +73,20 @@ def test_the_last_invitation_of_a_quota_is_made_once(
 
 
 def test_first_invitations_of_several_members_make_no_more_than_each_quota(
-    arena: Arena, settings: Any, dummy_delivery: list[Any]
+    short_arena: Arena, settings: Any, dummy_delivery: list[Any]
 ) -> None:
     settings.INVITATIONS_PER_USER = 2
     scene = Scene(dummy_delivery, members=4)
-    each = arena.threads // 4
+    each = short_arena.threads // 4
     made = min(each, settings.INVITATIONS_PER_USER) * 4
 
     def after(members: list[Any], outcomes: list[Any]) -> None:
         assert count(outcomes)["created"] == made
-        assert count(outcomes)["no_invitations_left"] == arena.threads - made
+        assert count(outcomes)["no_invitations_left"] == short_arena.threads - made
         check_mailed(dummy_delivery, made)
         books.check()
 
-    arena.race(
+    short_arena.race(
         [lambda members, number: invite_own_address(members[number % 4], number)],
         before=scene,
         after=after,
@@ -113,7 +113,7 @@ def test_one_address_has_one_open_invitation_that_is_paid_and_mailed_once(
 
 @pytest.mark.usefixtures("atomic_requests")
 def test_a_form_that_is_sent_many_times_invites_once(
-    arena: Arena, site: Site, dummy_delivery: list[Any]
+    short_arena: Arena, site: Site, dummy_delivery: list[Any]
 ) -> None:
     scene = Scene(dummy_delivery)
 
@@ -126,7 +126,7 @@ def test_a_form_that_is_sent_many_times_invites_once(
         check_mailed(dummy_delivery, 1)
         books.check()
 
-    arena.race(
+    short_arena.race(
         [lambda cookies, _: site.post(INVITE, {"email": ADDRESS}, cookies)],
         before=before,
         after=after,
@@ -134,9 +134,9 @@ def test_a_form_that_is_sent_many_times_invites_once(
 
 
 def test_different_members_invite_one_address_side_by_side(
-    arena: Arena, dummy_delivery: list[Any]
+    short_arena: Arena, dummy_delivery: list[Any]
 ) -> None:
-    members = make_members(arena.threads)
+    members = make_members(short_arena.threads)
 
     def before(number: int) -> str:
         dummy_delivery.clear()
@@ -145,11 +145,13 @@ def test_different_members_invite_one_address_side_by_side(
         return f"round{number}@example.org"
 
     def after(email: str, outcomes: list[Any]) -> None:
-        assert count(outcomes) == {"created": arena.threads}
-        check_mailed(dummy_delivery, arena.threads)
+        assert count(outcomes) == {"created": short_arena.threads}
+        check_mailed(dummy_delivery, short_arena.threads)
         books.check()
 
-    arena.race([lambda email, number: invite(members[number], email)], before=before, after=after)
+    short_arena.race(
+        [lambda email, number: invite(members[number], email)], before=before, after=after
+    )
 
 
 # The open invitation ends while it is invited again.
@@ -206,7 +208,7 @@ def test_an_invitation_that_ends_while_it_is_renewed(
 
 @pytest.mark.usefixtures("atomic_requests")
 def test_a_member_who_invites_again_and_a_newcomer_who_registers_both_get_a_page(
-    arena: Arena, site: Site
+    short_arena: Arena, site: Site
 ) -> None:
     inviter = make_user("inviter")
     cookies = session_of(inviter)
@@ -232,11 +234,11 @@ def test_a_member_who_invites_again_and_a_newcomer_who_registers_both_get_a_page
         assert InvitationKey.objects.count() in (1, 2)
         books.check()
 
-    arena.race([invite_again, register_by_form], before=before, after=after)
+    short_arena.race([invite_again, register_by_form], before=before, after=after)
 
 
 def test_of_two_unaddressed_invitations_one_is_addressed_to_a_person(
-    arena: Arena, settings: Any
+    short_arena: Arena, settings: Any
 ) -> None:
     inviter = make_user("inviter")
     settings.INVITATIONS_PER_USER = None
@@ -255,4 +257,4 @@ def test_of_two_unaddressed_invitations_one_is_addressed_to_a_person(
         assert set(counts) <= {"addressed", "already_invited", "mail_too_soon"}
         books.check()
 
-    arena.race([address], before=before, after=after)
+    short_arena.race([address], before=before, after=after)
