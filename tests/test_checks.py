@@ -818,12 +818,36 @@ def test_where_nothing_of_redux_is_imported_nothing_is_imported(
     assert sys.modules.keys().isdisjoint(modules)
 
 
-def test_a_route_knows_paths_that_lead_to_it(settings: Any) -> None:
-    settings.ROOT_URLCONF = urlconf(path("<int:year>/<slug:name>/", page, name="x"))
+@pytest.mark.parametrize(
+    ("pattern", "samples"),
+    [
+        (path("<int:year>/<slug:name>/", page), ["/73/73/"]),
+        (path("<uuid:tenant>/", page), ["/7c7a3b9e-6b1d-4c1e-9d3a-0f5b7e2c4d61/"]),
+        (re_path(r"^(?P<code>[A-Z]{3})/$", page), ["/ZQX/"]),
+        # What a prefix leaves over would be for the patterns behind it.
+        (re_path(r"^(?P<code>[a-z]+)", include([path("/join/", page)])), ["/zq/join/"]),
+        (re_path(r"^(?:(?P<code>[a-z]+)/)?join/$", page), ["/join/", "/zq/join/"]),
+        (re_path(r"^(?P<code>[0-9]{17})/$", page), []),
+    ],
+)
+def test_a_route_knows_paths_that_lead_to_it(
+    settings: Any, pattern: Any, samples: list[str]
+) -> None:
+    settings.ROOT_URLCONF = urlconf(pattern)
     [route], failure = routing.find_routes()
     assert failure is None
-    assert route.samples() == ["/73/73/"]
-    assert str(route) == "<int:year>/<slug:name>/"
+    assert route.samples() == samples
+
+
+def test_a_name_in_a_namespace_is_not_found(settings: Any) -> None:
+    inner = [path("inner/", page, name="inner")]
+    settings.ROOT_URLCONF = urlconf(
+        path("", page),
+        path("a/", page, name="outer"),
+        path("b/", include((inner, "app"))),
+        path("c/", include(([path("d/", include([path("e/", page, name="deep")]))], "x"))),
+    )
+    assert routing.find_names() == {"outer"}
 
 
 # Redux: what it needs

@@ -181,3 +181,21 @@ def test_what_django_hides_stays_hidden(settings: Any) -> None:
     request.sensitive_post_parameters = "__ALL__"  # type: ignore[attr-defined]
     masking.conceal_request(request)
     assert "tops3cret" not in report(request)
+
+
+def test_a_query_that_django_refuses_does_not_break_the_log(rf: Any, settings: Any) -> None:
+    settings.DATA_UPLOAD_MAX_NUMBER_FIELDS = 1
+    request = rf.get("/", {"a": "1", "b": KEY})
+    record = logging.LogRecord("django.request", logging.WARNING, "", 1, "gone", (), None)
+    record.request = request
+    assert masking.KeyFilter().filter(record)
+    assert KEY not in request.META["QUERY_STRING"]
+
+
+def test_the_loggers_of_suspicious_requests_cut_keys() -> None:
+    logger = logging.getLogger("django.security.DisallowedHost")
+    assert any(isinstance(known, masking.KeyFilter) for known in logger.filters)
+
+
+def test_a_key_whose_dot_was_encoded_is_cut_too() -> None:
+    assert keys.conceal(KEY.replace(".", "%2E")) == HINT

@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from invitation import addresses, keys, signals, sites
 from invitation.conf import conf
-from invitation.exceptions import AddressMismatch, KeyNotFound, KeyRefused, NotPending
+from invitation.exceptions import AddressMismatch, KeyNotFound, KeyRefused, KeyUsedUp, NotPending
 from invitation.flows.announcing import announce
 from invitation.flows.ending import end
 from invitation.models import Acceptance, InvitationKey
@@ -105,7 +105,10 @@ def _announce_claim(opened: Opened, email: str, acceptance: Acceptance, user: An
 def _refusal_now(invitation: InvitationKey) -> KeyRefused:
     """Return why an invitation that was open a moment ago cannot be claimed now."""
     now = InvitationKey.objects.filter(pk=invitation.pk, locator=invitation.locator).first()
-    return (now.refusal() if now is not None else None) or KeyNotFound()
+    if now is None:
+        return KeyNotFound()
+    # Usable again: whoever was faster has given it back since.
+    return now.refusal() or KeyUsedUp()
 
 
 def decline(opened: Opened) -> None:

@@ -77,6 +77,12 @@ def test_its_message_id_is_ascii_where_the_host_is_not(member: Any, settings: An
     assert mail.message_id.endswith("@xn--bcher-kva.example>")
 
 
+def test_a_host_that_is_no_host_name_does_not_break_inviting(member: Any, settings: Any) -> None:
+    settings.INVITATION_BASE_URL = "https://example..org"
+    mail = flows.invite(member, ADDRESS).invitation.mails.get()
+    assert mail.message_id.endswith("@localhost>")
+
+
 def test_after_the_commit_it_is_sent_and_told(member: Any, commit: Any, heard: Heard) -> None:
     with commit():
         flows.invite(member, ADDRESS)
