@@ -8,7 +8,8 @@ CHROMIUM ?= $(firstword $(wildcard /usr/bin/chromium /usr/bin/chromium-browser /
 
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install -q --disable-pip-version-check -c tests/constraints.txt
-RUN_TESTS := $(BIN)/python -m pytest -n auto --maxprocesses=4 $(PYTEST)
+# The races are about servers: `make test-services` runs them. SQLite promises nothing to parallel writers.
+RUN_TESTS := $(BIN)/python -m pytest -n auto --maxprocesses=4 --ignore tests/races $(PYTEST)
 AXE := tests/browser/node_modules/axe-core/axe.min.js
 AXE_VERSION := 4.14.1
 # Interpreters that pyenv installed; its shims of the same names run only one of them.
