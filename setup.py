@@ -61,7 +61,9 @@ setup(
     install_requires=[
         "Django>=5.2,<7",
         "django-registration-redux>=2.13,<3",
-        "email-validator>=2.2",
+        "email-validator>=2.4",
+        # Imported by addresses.py itself; an older one reads right-to-left labels another way.
+        "idna>=3.20",
     ],
     extras_require={
         "test": TEST,

@@ -4,7 +4,7 @@ Mail clients turn words into links by themselves, so a name or a note is enough 
 that comes from the site's own address and passes SPF, DKIM and DMARC. What counts as a link here
 is what the common clients link, and a little more, in any Unicode spelling (NFKC):
 
-- ``://`` anywhere, ``mailto:``, ``tel:`` and the like, ``\\server`` and ``www.``;
+- ``://`` and ``//server``, ``mailto:``, ``tel:`` and the like, ``\\server`` and ``www.``;
 - ``name.tld``: a dot between two characters with two or more letters behind it. So ``e.g.``,
   ``v2.0``, ``U.S.A.`` and ``wait...what`` are no links, but two sentences without a blank between
   them are: nobody can tell ``soon.Bye`` from a domain;
@@ -51,10 +51,11 @@ _COUNTRIES = "中国|中國|香港|台湾|台灣|澳門|澳门|新加坡|한국"
 #: Anything in a piece without blanks that may become a link. Each alternative needs one of
 #: _JOINTS, so a piece without these is no link.
 _LINK = re.compile(
-    r"://|\\\\"
+    r"://|//\S|\\\\"
     rf"|(?<!\w)(?:{_SCHEMES}):\S"
     r"|(?<!\w)www[.。]\S"
     r"|[^\s.]\.[^\W\d_]{2}"
+    r"|[^\s.]\.+(?:com|edu|gov|int|mil|net|org)(?!\w)"  # some finders do not mind empty labels
     rf"|[^\s.。]。(?:[a-z]{{2,}}|{_COUNTRIES})(?!\w)"
     r"|\S@\S"
     r"|\d\.\d{1,3}\.\d{1,3}\.\d",
@@ -106,15 +107,14 @@ def check_text(text: str, limit: int = TEXT_LENGTH_MAX) -> str:
     if len(cleaned) > limit:
         message = _("Please write at most %(limit)d characters.")
         raise TextRefused(message, code="text_too_long", params={"limit": limit})
-    folded = _fold(cleaned)
-    for piece in folded.split():
-        if _LINK.search(piece):
+    for piece in cleaned.split():
+        if _is_link(piece):
             message = _(
                 "“%(piece)s” would become a link in the mail. Please leave out links and "
                 "addresses, and put a blank after each full stop."
             )
             raise TextRefused(message, code="link_in_text", params={"piece": piece[:40]})
-    if _holds_phone_number(folded):
+    if _holds_phone_number(cleaned):
         message = _("Please leave out phone numbers and other long numbers.")
         raise TextRefused(message, code="link_in_text")
     return cleaned
@@ -145,27 +145,31 @@ def _visible(text: str) -> str:
     return unicodedata.normalize("NFC", "".join(seen))
 
 
-def _fold(text: str) -> str:
-    """Return the text as a generous link finder would read it: NFKC, without marks."""
-    folded = unicodedata.normalize("NFKC", text)
-    return "".join(char for char in folded if not unicodedata.category(char).startswith("M"))
+def _bare(text: str) -> str:
+    """Return the text without the marks on its letters."""
+    return "".join(char for char in text if not unicodedata.category(char).startswith("M"))
 
 
-def _holds_phone_number(folded: str) -> bool:
+def _is_link(piece: str) -> bool:
+    """Tell whether a link finder could link the piece: as it is, folded, or without marks."""
+    folded = unicodedata.normalize("NFKC", piece)
+    return any(map(_LINK.search, (piece, folded, _bare(folded))))
+
+
+def _holds_phone_number(text: str) -> bool:
     """Tell whether seven digits belong together, after dates were taken out."""
+    folded = _bare(unicodedata.normalize("NFKC", text))
     return bool(_SEVEN_DIGITS.search(_BETWEEN_DIGITS.sub("", _DATE.sub("x", folded))))
 
 
 def _defang(name: str) -> str:
     """Return the name with links, phone numbers and encoded words taken apart."""
     pieces = (
-        unicodedata.normalize("NFKC", piece).translate(_JOINTS)
-        if _LINK.search(_fold(piece))
-        else piece
+        unicodedata.normalize("NFKC", piece).translate(_JOINTS) if _is_link(piece) else piece
         for piece in name.replace("=?", "= ?").split()
     )
     name = " ".join(pieces)
-    if _holds_phone_number(_fold(name)):
+    if _holds_phone_number(name):
         name = _NUMBER.sub(" ", unicodedata.normalize("NFKC", name))
     return " ".join(name.split())
 

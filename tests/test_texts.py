@@ -37,6 +37,9 @@ LINKS = [
     "HTTPS://X",
     "ftp://x",
     "anything://x",
+    "http://",
+    "//0.0",
+    "//server/x",
     "see(http://x)",
     "http:x",
     "https:x",
@@ -65,6 +68,8 @@ LINKS = [
     "www.7",
     "(www.x)",
     "www\u30021",
+    "www.\u0300",
+    "\uff57\uff57\uff57\uff0e\u0300",
     # bare domains
     "evil.com",
     "EVIL.COM",
@@ -87,6 +92,9 @@ LINKS = [
     "xn--e1afmkfd.xn--p1ai",
     "...evil.com",
     "wait...evil.com",
+    "evil..COM",
+    "wait...com/x",
+    "\u2488.al",
     "soon.Bye",
     "Node.js",
     # in any script and spelling
@@ -155,6 +163,9 @@ PHONES = [
     "1-800-555-0199",
     "1 2 3 4 5 6 7",
     "12 - 34 - 56 - 7",
+    "030/12/34",
+    "(030(12(34",
+    "030)12)34",
     "01 23 45 67 89",
     "030\u20111234567",
     "030\u20131234567",
@@ -189,6 +200,7 @@ HARMLESS = [
     "U.S.A.",
     "J. R. R. Tolkien",
     "wait...what, wait…what",
+    "wait...comes, soon..bye",
     ".NET is fine. So is .com alone",
     "no dot com. Really",
     "end.\nBegin",
@@ -777,7 +789,8 @@ class TestLinearTime:
 
     def test_a_note_is_measured_before_it_is_read(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(texts, "_visible", None)
-        monkeypatch.setattr(texts, "_fold", None)
+        monkeypatch.setattr(texts, "_is_link", None)
+        monkeypatch.setattr(texts, "_holds_phone_number", None)
         for text in (
             "\u0301\u0323" * 32_768,
             "a." * 32_768,
