@@ -70,13 +70,13 @@ def dummy_delivery(settings: Any) -> Iterator[list[Any]]:
 
 
 @pytest.fixture(params=[False, True], ids=["autocommit", "atomic_requests"])
-def atomic_requests(request: pytest.FixtureRequest) -> Iterator[None]:
+def atomic_requests(request: pytest.FixtureRequest) -> Iterator[bool]:
     """Run twice, the second time with each request in one transaction."""
     if request.param and SQLITE:
         pytest.skip("SQLite refuses who has read in a transaction and then wants to write")
     options = connections["default"].settings_dict
     options["ATOMIC_REQUESTS"] = request.param
-    yield
+    yield request.param
     options["ATOMIC_REQUESTS"] = False
 
 

@@ -90,7 +90,7 @@ def test_mails_of_invitations_that_are_deleted_meanwhile(
 
 
 def test_a_mail_that_is_asked_for_many_times_is_sent_once(
-    arena: Arena, inviter: Any, dummy_delivery: list[Any]
+    short_arena: Arena, inviter: Any, dummy_delivery: list[Any]
 ) -> None:
     def before(number: int) -> InvitationKey:
         dummy_delivery.clear()
@@ -101,10 +101,10 @@ def test_a_mail_that_is_asked_for_many_times_is_sent_once(
         return "mailed"
 
     def after(invitation: InvitationKey, outcomes: list[Any]) -> None:
-        assert count(outcomes) == {"mailed": 1, "mail_too_soon": arena.threads - 1}
+        assert count(outcomes) == {"mailed": 1, "mail_too_soon": short_arena.threads - 1}
         assert [mail.invitation for mail in dummy_delivery] == [invitation]
 
-    arena.race([resend], before=before, after=after)
+    short_arena.race([resend], before=before, after=after)
 
 
 def test_a_mail_that_waits_is_not_sent_twice_by_who_asks_and_who_delivers(
