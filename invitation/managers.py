@@ -323,10 +323,8 @@ class InvitationQuotaManager(models.Manager["InvitationQuota"]):
 
     def remaining(self, user: Any, limit: int | None) -> int | None:
         """Return what a member has left of ``limit`` and his grants; ``None`` is unlimited."""
-        quota: InvitationQuota | None = self.filter(inviter=user).first()
-        if limit is None or (quota is not None and quota.unlimited):
-            return None
-        return max(0, limit + (quota.granted - quota.spent if quota is not None else 0))
+        quota: InvitationQuota = self.filter(inviter=user).first() or self.model(inviter=user)
+        return quota.remaining(limit)
 
 
 class InvitationEmailManager(models.Manager["InvitationEmail"]):
@@ -346,6 +344,14 @@ class InvitationEmailManager(models.Manager["InvitationEmail"]):
         waiting = Q(state=state.QUEUED, not_before__lte=now)
         left_behind = Q(state=state.SENDING, lease_until__lte=now)
         return self.filter(waiting | left_behind)
+
+    def waiting(self) -> tuple[int, datetime | None]:
+        """Return how many mails have still to go, and when the first of them may be tried."""
+        state = self.model.State
+        unsent = self.filter(state__in=(state.QUEUED, state.SENDING))
+        first = models.Min(Coalesce("lease_until", "not_before"))
+        found = unsent.aggregate(count=models.Count("pk"), first=first)
+        return found["count"], found["first"]
 
     def lease(self, pk: int, now: datetime) -> InvitationEmail | None:
         """Take a due row for one attempt and return it, or ``None`` if somebody else has it."""

@@ -221,6 +221,12 @@ class InvitationQuota(models.Model):
     def __str__(self) -> str:
         return str(self.inviter)
 
+    def remaining(self, limit: int | None) -> int | None:
+        """Return what is left of the site's limit and of the grants; ``None`` is unlimited."""
+        if limit is None or self.unlimited:
+            return None
+        return max(0, limit + self.granted - self.spent)
+
 
 class InvitationEmail(models.Model):
     """Remember one mail that has to leave the house: the outbox.

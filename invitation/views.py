@@ -68,11 +68,15 @@ class InviteView(MemberMixin, InviteFormView):
     def form_valid(self, form: InvitationKeyForm) -> HttpResponse:
         """Invite, or say beside the form why not."""
         try:
-            form.save()
+            invited = form.save()
         except InvitationError as error:
             form.refused(error)
             return self.form_invalid(form)
-        return super().form_valid(form)
+        response = super().form_valid(form)
+        if isinstance(invited, flows.Invited):  # a form of the site may return what it likes
+            secure = self.request.is_secure()
+            visitor.note_outcome(response, invited.invitation.pk, invited.mailed, secure=secure)
+        return response
 
 
 class InvitationCompleteView(MemberMixin, TemplateView):
@@ -81,13 +85,21 @@ class InvitationCompleteView(MemberMixin, TemplateView):
     template_name = "invitation/invitation_complete.html"
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
-        """Return the newest mail that the member asked for, and how many invitations remain."""
+        """Return the invitation that was made or renewed, its mail, and how many remain.
+
+        Without the cookie that names it, the one with the newest mail.
+        """
+        outcome = visitor.recall_outcome(self.request)
         member: Any = self.request.user
         mails = InvitationEmail.objects.filter(invitation__from_user=member)
-        mail = mails.select_related("invitation").order_by("-pk").first()
+        mails = mails.select_related("invitation").order_by("-pk")
+        mail = mails.filter(invitation=outcome[0]).first() if outcome else None
+        mailed = mail is None or outcome is None or outcome[1]
+        mail = mail or mails.first()
         delayed = (InvitationEmail.State.QUEUED, InvitationEmail.State.FAILED)
         return super().get_context_data(
             invitation=mail.invitation if mail else None,
+            mailed=mailed,
             mail_state=mail.state if mail else "",
             mail_delayed=mail is not None and mail.state in delayed,
             remaining_invitations=flows.remaining_invitations(self.request.user),

@@ -1,9 +1,12 @@
-"""Remember, recall and forget which invitation a visitor carries: a cookie, and nothing else.
+"""Remember in cookies which invitation a visitor carries, and what a member's form has done.
 
 A cookie and not the session, because a mail scanner's visit must write nothing, and because the
 invitation must survive the session flush of a login. The cookie is only a carrier: the key
 verifies itself and the row decides, so a forged or replayed cookie gains nothing. Its name
 contains "key", which Django's error reports hide.
+
+A member's cookie only tells the page after the form which invitation it is about. It is signed and
+holds a row's id and a yes or no; in the session it would cost every invitation a write.
 """
 
 from __future__ import annotations
@@ -12,12 +15,15 @@ from collections.abc import Mapping
 from datetime import timedelta
 
 from django.conf import settings
-from django.http import HttpResponseBase
+from django.http import HttpRequest, HttpResponseBase
 
 from invitation import keys
 
 COOKIE_NAME = "invitation_key"
 COOKIE_AGE = timedelta(days=1)
+
+OUTCOME_COOKIE_NAME = "invitation_outcome"
+OUTCOME_COOKIE_AGE = timedelta(hours=1)
 
 
 def remember(response: HttpResponseBase, key: str, *, secure: bool) -> None:
@@ -47,3 +53,34 @@ def forget(response: HttpResponseBase) -> None:
         domain=settings.SESSION_COOKIE_DOMAIN,
         samesite="Lax",
     )
+
+
+def note_outcome(
+    response: HttpResponseBase, invitation_id: int, mailed: bool, *, secure: bool
+) -> None:
+    """Tell the page after the form which invitation was made or renewed, and whether by mail."""
+    response.set_signed_cookie(
+        OUTCOME_COOKIE_NAME,
+        f"{invitation_id}.{int(mailed)}",
+        salt=OUTCOME_COOKIE_NAME,
+        max_age=OUTCOME_COOKIE_AGE,
+        secure=secure or settings.SESSION_COOKIE_SECURE,
+        path=settings.SESSION_COOKIE_PATH,
+        domain=settings.SESSION_COOKIE_DOMAIN,
+        httponly=True,
+        samesite="Lax",
+    )
+
+
+def recall_outcome(request: HttpRequest) -> tuple[int, bool] | None:
+    """Return the invitation's id and whether a mail was asked for, or ``None``."""
+    noted = request.get_signed_cookie(
+        OUTCOME_COOKIE_NAME,
+        default="",
+        salt=OUTCOME_COOKIE_NAME,
+        max_age=OUTCOME_COOKIE_AGE,
+    )
+    if not noted:
+        return None
+    invitation_id, mailed = noted.split(".")
+    return int(invitation_id), mailed == "1"

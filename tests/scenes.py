@@ -29,6 +29,7 @@ COMPLETE = "/accounts/invite/complete/"
 LANDING = "/accounts/invited/"
 DECLINE = "/accounts/invited/decline/"
 REGISTER = "/accounts/register/"
+RESEND = "/accounts/activate/resend/"
 
 #: How an invitation ends: the flag of the page that says so, and its status.
 ENDS = {

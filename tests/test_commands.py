@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from io import StringIO
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 import time_machine
@@ -105,8 +107,28 @@ def test_send_picks_up_what_a_crash_left_behind(mailoutbox: list[Any]) -> None:
         attempts=1,
         lease_until=now + InvitationEmail.objects.LEASE,
     )
-    assert run("sendinvitations") == "Sent: 1, not sent: 0.\n"
+    sent = run("sendinvitations")
+    assert sent.startswith("Sent: 1, not sent: 0. Waiting: 1, next try: ")
     assert [message.to for message in mailoutbox] == [[ADDRESS]]
+
+
+def test_send_says_how_many_wait_and_when_it_goes_on(settings: Any) -> None:
+    settings.TIME_ZONE = "Asia/Kathmandu"
+    first = datetime(2126, 11, 22, 10, 5, tzinfo=ZoneInfo("UTC"))
+    make_mail(not_before=first + DAY)
+    leased = make_invitation(email="eve@example.org")
+    make_mail(leased, state="sending", attempts=1, lease_until=first)
+    make_mail(make_invitation(email="sent@example.org"), state="sent")
+    make_mail(make_invitation(email="failed@example.org"), state="failed")
+    said = "Sent: 0, not sent: 0. Waiting: 2, next try: 2126-11-22 15:50:00 +0545.\n"
+    assert run("sendinvitations") == said
+
+
+def test_send_says_it_also_without_time_zones(settings: Any) -> None:
+    settings.USE_TZ = False
+    make_mail(not_before=datetime(2126, 11, 22, 10, 5))
+    said = "Sent: 0, not sent: 0. Waiting: 1, next try: 2126-11-22 10:05:00.\n"
+    assert run("sendinvitations") == said
 
 
 def test_send_counts_what_did_not_go() -> None:
@@ -117,7 +139,8 @@ def test_send_counts_what_did_not_go() -> None:
 def test_send_tries_at_most_so_many(mailoutbox: list[Any]) -> None:
     for number in range(3):
         make_mail(make_invitation(email=f"guest{number}@example.org"))
-    assert run("sendinvitations", "--limit=2") == "Sent: 2, not sent: 0.\n"
+    sent = run("sendinvitations", "--limit=2")
+    assert sent.startswith("Sent: 2, not sent: 0. Waiting: 1, next try: ")
     assert len(mailoutbox) == 2
 
 

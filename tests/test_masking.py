@@ -199,3 +199,19 @@ def test_the_loggers_of_suspicious_requests_cut_keys() -> None:
 
 def test_a_key_whose_dot_was_encoded_is_cut_too() -> None:
     assert keys.conceal(KEY.replace(".", "%2E")) == HINT
+
+
+def test_a_report_shows_nothing_of_the_frames_that_hold_the_halves_of_a_key() -> None:
+    request = RequestFactory().get("/")
+    masking.conceal_request(request)
+    locator = keys.new_locator()
+    _, signature = keys.make(locator, keys.COPY, 1).split(".")
+    try:
+        keys.resolve(f"{locator}.{signature}", None, 1)  # type: ignore[arg-type]
+    except AttributeError as error:
+        frame = error.__traceback__.tb_next.tb_frame  # type: ignore[union-attr]
+    assert frame.f_locals["signature"] == signature
+    shown = ExceptionReporter(request, None, None, None).filter.get_traceback_frame_variables(
+        request, frame
+    )
+    assert shown == []

@@ -17,7 +17,9 @@ from django.test import Client
 from django.urls import include, path
 
 from invitation import flows, keys, routes, signals
+from invitation.forms import InvitationKeyForm
 from invitation.models import InvitationEmail, InvitationKey, InvitationQuota
+from invitation.views import InviteView
 from tests import scenes
 from tests.scenes import COMPLETE, DECLINE, INVITE, LANDING, NEWCOMER, REGISTER
 
@@ -360,6 +362,71 @@ class TestWhatBecameOfIt:
         scenes.invite(member, "first@example.com")
         newest = scenes.invite(member, "second@example.com")
         assert member_client.get(COMPLETE).context["invitation"] == newest
+
+    def test_the_invitation_that_was_renewed_is_told_of(
+        self, member_client: Client, commit: Commit
+    ) -> None:
+        for email in (NEWCOMER, "second@example.com", NEWCOMER):
+            with commit():
+                member_client.post(INVITE, {"email": email})
+        response = member_client.get(COMPLETE)
+        assert response.context["invitation"].email == NEWCOMER
+
+    def test_it_says_that_no_second_mail_was_sent(
+        self, member_client: Client, commit: Commit
+    ) -> None:
+        said = []
+        for _ in range(2):
+            with commit():
+                member_client.post(INVITE, {"email": NEWCOMER})
+            response = member_client.get(COMPLETE)
+            said.append(response.context["mailed"])
+        assert said == [True, False]
+        assert len(mail.outbox) == 1
+        assert "no second mail was sent" in response.content.decode()
+
+    @pytest.mark.parametrize("state", ["queued", "failed", "sending"])
+    def test_a_mail_that_has_not_gone_is_told_of_first(
+        self, member_client: Client, commit: Commit, state: str
+    ) -> None:
+        for _ in range(2):
+            with commit():
+                member_client.post(INVITE, {"email": NEWCOMER})
+            InvitationEmail.objects.update(state=state)
+        assert "no second mail" not in member_client.get(COMPLETE).content.decode()
+
+    @pytest.mark.parametrize("cookie", ["x", "1.1", "1.1:x:y", '"', "é", "x" * 4000])
+    def test_a_forged_cookie_tells_nothing(
+        self, invitation: InvitationKey, member_client: Client, cookie: str
+    ) -> None:
+        member_client.cookies["invitation_outcome"] = cookie
+        assert member_client.get(COMPLETE).context["invitation"] == invitation
+
+    def test_the_cookie_of_somebody_else_tells_nothing(self, member_client: Client) -> None:
+        member_client.post(INVITE, {"email": NEWCOMER})
+        member_client.force_login(scenes.make_user("other"))
+        assert member_client.get(COMPLETE).context["invitation"] is None
+
+    def test_an_invitation_that_is_gone_is_not_told_of(
+        self, invitation: InvitationKey, member_client: Client
+    ) -> None:
+        member_client.post(INVITE, {"email": "second@example.com"})
+        InvitationKey.objects.filter(email="second@example.com").delete()
+        response = member_client.get(COMPLETE)
+        assert (response.context["invitation"], response.context["mailed"]) == (invitation, True)
+
+    def test_a_form_of_the_site_may_return_what_it_likes(
+        self, member: Any, rf: Any, settings: Any
+    ) -> None:
+        class SitesForm(InvitationKeyForm):
+            def save(self) -> None:  # type: ignore[override]
+                super().save()
+
+        request = rf.post(INVITE, {"email": NEWCOMER})
+        request.user = member
+        response = InviteView.as_view(form_class=SitesForm)(request)
+        assert (response.status_code, response["Location"]) == (302, COMPLETE)
+        assert "invitation_outcome" not in response.cookies
 
     def test_the_invitation_of_somebody_else_is_not_shown(self, invitation: InvitationKey) -> None:
         client = Client()

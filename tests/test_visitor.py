@@ -69,3 +69,38 @@ def test_an_error_report_does_not_show_the_cookie() -> None:
     request.COOKIES[visitor.COOKIE_NAME] = KEY
     shown = get_exception_reporter_filter(request).get_safe_cookies(request)
     assert KEY not in str(shown)
+
+
+def outcome(*, secure: bool = False) -> Morsel[str]:
+    response = HttpResponse()
+    visitor.note_outcome(response, 73, True, secure=secure)
+    return response.cookies[visitor.OUTCOME_COOKIE_NAME]
+
+
+@pytest.mark.parametrize("mailed", [True, False])
+def test_an_outcome_that_was_noted_is_recalled(mailed: bool) -> None:
+    response = HttpResponse()
+    visitor.note_outcome(response, 73, mailed, secure=False)
+    request = RequestFactory().get("/")
+    request.COOKIES = {name: cookie.value for name, cookie in response.cookies.items()}
+    assert visitor.recall_outcome(request) == (73, mailed)
+
+
+def test_an_outcome_is_for_an_hour_and_for_the_server_only() -> None:
+    cookie = outcome()
+    assert cookie["max-age"] == timedelta(hours=1).total_seconds()
+    assert (cookie["httponly"], cookie["samesite"]) == (True, "Lax")
+    assert bool(outcome(secure=True)["secure"]) is True
+
+
+def test_cookies_go_where_the_sites_session_goes(settings: Any) -> None:
+    settings.SESSION_COOKIE_PATH = "/members/"
+    settings.SESSION_COOKIE_DOMAIN = ".example.org"
+    gone = HttpResponse()
+    visitor.forget(gone)
+    for cookie in (remembered(), outcome(), gone.cookies[visitor.COOKIE_NAME]):
+        assert (cookie["path"], cookie["domain"]) == ("/members/", ".example.org")
+
+
+def test_without_an_outcome_nothing_is_recalled() -> None:
+    assert visitor.recall_outcome(RequestFactory().get("/")) is None

@@ -45,7 +45,5 @@ class InvitationQuotaAdmin(AnyAdmin):
     @admin.display(description=_("remaining"))
     def remaining(self, quota: InvitationQuota) -> Any:
         """Return how many invitations the member has left, without asking the database."""
-        limit = conf.invitations_per_user(quota.inviter)
-        if limit is None or quota.unlimited:
-            return _("unlimited")
-        return max(0, limit + quota.granted - quota.spent)
+        left = quota.remaining(conf.invitations_per_user(quota.inviter))
+        return _("unlimited") if left is None else left

@@ -10,8 +10,9 @@ from typing import Any
 
 from django.contrib.auth import get_user_model
 from django.contrib.auth.decorators import login_not_required
+from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
-from django.forms import BaseForm
+from django.forms import BaseForm, CharField, HiddenInput
 from django.http import HttpRequest, HttpResponseBase
 from django.utils.decorators import method_decorator
 from django.utils.functional import cached_property
@@ -21,24 +22,66 @@ from invitation import addresses, flows, gate, masking, sites, texts, visitor
 from invitation.conf import conf
 from invitation.exceptions import AddressMismatch, KeyRefused, NoKey
 
+#: The hidden field that says for which invitation a form was shown, by what people may see of it.
+HINT_FIELD = "invitation_hint"
+
 
 def email_field_name() -> str:
     """Return what the user model calls its e-mail address, and so the form's field."""
     return get_user_model().get_email_field_name()
 
 
-def bind_email(form: BaseForm, opened: flows.Opened | None) -> None:
+def bind_invitation(form: BaseForm, opened: flows.Opened | None) -> None:
+    """Fit a registration form to the invitation that the visitor carries."""
+    if opened is not None:
+        _bind_hint(form, opened)
+        _bind_email(form, opened)
+
+
+def _bind_hint(form: Any, opened: flows.Opened) -> None:
+    """Let the form say which invitation it was shown for, and be shown again for another one.
+
+    Who opens a second invitation in another tab carries that one from then on. The form in the
+    first tab must not use it up unseen.
+    """
+    hint = opened.invitation.key_hint
+    field = CharField(widget=HiddenInput, required=False, initial=hint)
+    name, email = form.add_prefix(HINT_FIELD), form.add_prefix(email_field_name())
+    if form.data.get(name) not in (None, "", hint):
+        form.data = form.data.copy()
+        form.data[name] = hint
+        if _is_locked(opened) and email in form.data:
+            form.data[email] = opened.invitation.email
+        field.validators.append(_refuse_switched)
+    form.fields[HINT_FIELD] = field
+
+
+def _refuse_switched(hint: str) -> None:
+    message = _(
+        "You have opened another invitation in the meantime, and this form is now for that one. "
+        "Please look it over and send it again."
+    )
+    raise ValidationError(message, code="another_invitation")
+
+
+def _is_locked(opened: flows.Opened) -> bool:
+    """Tell whether only the invited address may register."""
+    exact = conf.INVITE_MODE and conf.INVITATION_EMAIL_POLICY != "any"
+    return exact and bool(opened.invitation.email)
+
+
+def _bind_email(form: BaseForm, opened: flows.Opened) -> None:
     """Fill in the invited address, and lock the field where only that one may register.
 
     The lock is for the eye: what holds is ``Opened.admits``, asked again by ``flows.claim``.
     """
     field = form.fields.get(email_field_name())
-    if field is None or opened is None or not opened.invitation.email:
+    if field is None or not opened.invitation.email:
         return
     form.initial.setdefault(email_field_name(), opened.invitation.email)
     # WCAG 2.2, 1.3.5: say what the field is for.
     field.widget.attrs.setdefault("autocomplete", "email")
-    if conf.INVITE_MODE and conf.INVITATION_EMAIL_POLICY != "any":
+    if _is_locked(opened):
         field.widget.attrs["readonly"] = True
         field.help_text = field.help_text or _("The invitation is for this address.")
 
@@ -112,7 +155,7 @@ class InvitationRegistrationMixin:
     def get_form(self, form_class: type[BaseForm] | None = None) -> BaseForm:
         """Return the host's form with the invited address in it."""
         form: BaseForm = super().get_form(form_class)  # type: ignore[misc]
-        bind_email(form, self.opened)
+        bind_invitation(form, self.opened)
         return form
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
@@ -135,6 +178,7 @@ class InvitationRegistrationMixin:
     def register(self, form: Any) -> Any:
         """Claim the invitation and make the account: both or neither."""
         opened = self.opened
+        form.cleaned_data.pop(HINT_FIELD, None)  # not for the site's own save()
         email = use_invited_address(form, opened)
         if opened is not None and (conf.INVITE_MODE or opened.admits(email)):
             try:

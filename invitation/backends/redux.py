@@ -6,10 +6,13 @@ ACCOUNT_AUTHENTICATED_REGISTRATION_REDIRECTS, INCLUDE_REGISTER_URL, INCLUDE_AUTH
 
 from __future__ import annotations
 
+import logging
+import smtplib
 from collections.abc import Callable, Iterable
 from typing import Any
 
 from django.conf import settings
+from django.contrib import messages
 from django.contrib.auth import authenticate, login
 from django.contrib.auth.decorators import login_not_required
 from django.contrib.sites.shortcuts import get_current_site
@@ -18,6 +21,7 @@ from django.http import HttpRequest, HttpResponseBase
 from django.shortcuts import redirect
 from django.urls import URLPattern, URLResolver, get_script_prefix
 from django.utils.decorators import method_decorator
+from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_variables
 from registration import views as redux
 
@@ -26,6 +30,11 @@ from invitation.backends.base import InvitationRegistrationMixin, email_field_na
 
 #: Pages of redux that are for staff: they stay closed where the site needs a login for all.
 STAFF_PAGES = frozenset({"registration_admin_approve", "registration_approve_complete"})
+
+#: What Django's mail backends raise when the mail server is down or refuses.
+MAIL_ERRORS = (smtplib.SMTPException, OSError)
+
+logger = logging.getLogger(__name__)
 
 
 # Again, as the mark of the mixin below is on the method that this one overrides.
@@ -57,8 +66,8 @@ class ActivationMailMixin:
     """Make redux's inactive account, and mail its activation link after the commit.
 
     Redux mails from a callback that raises: a mail server that is down would show an error page
-    for an account that exists. Here the failure is logged and the visitor can have the mail
-    sent again.
+    for an account that exists. Here the failure is logged, and the visitor is told to ask for the
+    mail again.
     """
 
     request: HttpRequest
@@ -75,13 +84,61 @@ class ActivationMailMixin:
         if save_m2m is not None:
             save_m2m()
         if self.mails_activation:
-            profile = user.registrationprofile
-            site = get_current_site(self.request)
             # No partial: Django logs what fails here by its __qualname__, which that has not.
-            transaction.on_commit(
-                lambda: profile.send_activation_email(site, self.request), robust=True
-            )
+            transaction.on_commit(lambda: self._mail(user.registrationprofile), robust=True)
         return user
+
+    def _mail(self, profile: Any) -> None:
+        try:
+            profile.send_activation_email(get_current_site(self.request), self.request)
+        except Exception:
+            warning = _(
+                "Your account is saved, but its mail could not be sent. "
+                "Please have it sent again in a few minutes."
+            )
+            messages.warning(self.request, warning, fail_silently=True)
+            raise
+
+
+class SafeResendMixin:
+    """Say the same whether or not the mail server took the activation mail.
+
+    An error page would tell which addresses have an account that waits. The link in the mail
+    before this one stays good if there is no new mail.
+    """
+
+    def resend_activation(self, form: Any) -> bool:
+        """Send the mail again; tell whether it went."""
+        try:
+            with transaction.atomic():
+                return bool(super().resend_activation(form))  # type: ignore[misc]
+        except MAIL_ERRORS:
+            logger.exception("An activation mail could not be sent again.")
+            return False
+
+
+class SafeActivationMixin:
+    """Say that the link has to be opened again where the request for approval was not sent.
+
+    Redux sends it before it changes anything.
+    """
+
+    def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        """Activate, or say why not yet."""
+        try:
+            response: HttpResponseBase = super().get(request, *args, **kwargs)  # type: ignore[misc]
+        except MAIL_ERRORS:
+            logger.exception("The mail that asks for an account's approval could not be sent.")
+            view: Any = self
+            response = view.render_to_response({"try_again": True}, status=503)
+        return response
+
+
+#: What replaces a view of redux that does not withstand a mail server that is down.
+SAFE: dict[str | None, type] = {
+    "registration_activate": SafeActivationMixin,
+    "registration_resend_activation": SafeResendMixin,
+}
 
 
 @sensitive_variables("password")
@@ -111,7 +168,12 @@ def _gated(
         return pattern
     if pattern.name == "registration_register":
         return URLPattern(pattern.pattern, register, name=pattern.name)
-    callback = pattern.callback
+    callback: Any = pattern.callback
+    if pattern.name in SAFE:
+        view: Any = callback.view_class
+        name, module = view.__name__, {"__module__": view.__module__}
+        view = type(name, (SAFE[pattern.name], view), module)
+        callback = view.as_view(**callback.view_initkwargs)
 
     def page(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         response: HttpResponseBase = callback(request, *args, **kwargs)

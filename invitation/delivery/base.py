@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from inspect import isabstract
 
 from django.core.checks import CheckMessage
 from django.core.exceptions import ImproperlyConfigured
@@ -48,4 +49,6 @@ def get_delivery() -> BaseDelivery:
         raise ImproperlyConfigured(
             f"INVITATION_DELIVERY is {path!r}, which is no subclass of BaseDelivery."
         )
+    if isabstract(delivery):
+        raise ImproperlyConfigured(f"INVITATION_DELIVERY is {path!r}, which defines no send().")
     return delivery()

@@ -16,7 +16,7 @@ from invitation.flows.inviting import (
     revoke,
     send_to,
 )
-from invitation.flows.mailing import deliver, deliver_due
+from invitation.flows.mailing import deliver, deliver_due, waiting_mails
 from invitation.flows.opening import (
     Opened,
     activate,
@@ -47,4 +47,5 @@ __all__ = [
     "resend",
     "revoke",
     "send_to",
+    "waiting_mails",
 ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import traceback
-from datetime import timedelta
+from datetime import datetime, timedelta
 from email.utils import make_msgid
 from urllib.parse import urlsplit
 
@@ -112,6 +112,11 @@ def _note_failure(mail: InvitationEmail, reason: str, *, permanent: bool = False
     else:
         not_before = timezone.now() + MAIL_PAUSE * mail.attempts
         InvitationEmail.objects.mark_queued(mail, reason, not_before)
+
+
+def waiting_mails() -> tuple[int, datetime | None]:
+    """Return how many mails have still to go, and when the first of them may be tried."""
+    return InvitationEmail.objects.waiting()
 
 
 def deliver_due(limit: int | None = None) -> tuple[int, int]:

@@ -12,7 +12,7 @@ from django.contrib.auth import SESSION_KEY, get_user_model, user_logged_in
 from django.contrib.auth.backends import ModelBackend
 from django.core import mail
 from django.core.management import call_command
-from django.db import IntegrityError
+from django.db import IntegrityError, connection
 from django.db.models.signals import post_save, pre_save
 from django.forms import BooleanField, CharField, Form, ModelForm
 from django.http import HttpResponse
@@ -24,7 +24,7 @@ from invitation import flows, keys, signals
 from invitation.exceptions import KeyRefused
 from invitation.models import Acceptance, InvitationKey, InvitationQuota
 from tests import scenes
-from tests.scenes import LANDING, NEWCOMER, REGISTER, Crash, answers
+from tests.scenes import LANDING, NEWCOMER, REGISTER, RESEND, Crash, answers
 
 Commit = Callable[..., Any]
 
@@ -310,6 +310,72 @@ class BackendContract:
         assert "second@example.com" in error
         assert Acceptance.objects.count() == 0
 
+    def filled_in(self, browser: Client, **typed: Any) -> dict[str, Any]:
+        """Return what is posted of the page's form, hidden fields included."""
+        form = browser.get(REGISTER).context["form"]
+        hidden = {field.html_name: field.value() for field in form.hidden_fields()}
+        return answers(form["email"].value(), **typed) | hidden
+
+    def test_the_form_shows_no_more_of_the_key_than_anybody_may_see(
+        self, visitor: Client, invitation: InvitationKey
+    ) -> None:
+        assert self.filled_in(visitor)["invitation_hint"] == invitation.key_hint
+        page = visitor.get(REGISTER).content.decode()
+        assert invitation.key_hint in page
+        assert invitation.locator not in page
+
+    @pytest.mark.parametrize("policy", ["exact", "any"])
+    def test_the_form_of_another_tab_is_shown_again_for_the_invitation_that_is_carried_now(
+        self, settings: Any, member: Any, commit: Commit, policy: str
+    ) -> None:
+        settings.INVITATION_EMAIL_POLICY = policy
+        first = scenes.invite(member, "first@example.com")
+        second = scenes.invite(member, "second@example.com")
+        browser = scenes.visit(first)
+        posted = self.filled_in(browser)
+        browser.get(scenes.link(second.mail_key))
+        response = browser.post(REGISTER, posted)
+        assert response.status_code == 200
+        form = response.context["form"]
+        assert form.has_error("invitation_hint", code="another_invitation")
+        assert "another invitation" in response.content.decode()
+        assert Acceptance.objects.count() == 0
+        # What is shown now fits the second one, and is taken.
+        email = "second@example.com" if policy == "exact" else "first@example.com"
+        assert form["email"].value() == email
+        assert form["invitation_hint"].value() == second.key_hint
+        with commit():
+            posted |= {"email": email, "invitation_hint": second.key_hint}
+            assert browser.post(REGISTER, posted).status_code == 302
+        assert Acceptance.objects.get().invitation == second
+        assert scenes.accounts(email).exists()
+
+    def test_the_form_of_another_tab_says_so_beside_its_other_errors(self, member: Any) -> None:
+        first = scenes.invite(member, "first@example.com")
+        second = scenes.invite(member, "second@example.com")
+        browser = scenes.visit(first)
+        posted = self.filled_in(browser, password2="x")
+        browser.get(scenes.link(second.mail_key))
+        form = browser.post(REGISTER, posted).context["form"]
+        assert form.has_error("invitation_hint")
+        assert form.has_error("password2")
+        assert form["invitation_hint"].value() == second.key_hint
+
+    @pytest.mark.parametrize("hint", ["", "x", "é" * 3000, "a\0b"])
+    def test_a_hint_of_no_invitation_is_harmless(self, visitor: Client, hint: str) -> None:
+        response = visitor.post(REGISTER, answers(invitation_hint=hint))
+        assert response.status_code == (200 if hint else 302)
+        assert scenes.accounts().count() == (0 if hint else 1)
+
+    @pytest.mark.parametrize("domain", ["xn--bcher-kva.example", "bücher.example"])
+    def test_the_account_gets_the_invited_address_whatever_script_was_typed(
+        self, member: Any, domain: str
+    ) -> None:
+        invitation = scenes.invite(member, "new@bücher.example")
+        browser = scenes.visit(invitation, channel=self.channel)
+        assert browser.post(REGISTER, answers(f"new@{domain}")).status_code == 302
+        assert Acceptance.objects.get().user.email == invitation.email
+
     def test_with_the_policy_any_another_address_registers(
         self, settings: Any, visitor: Client, commit: Commit
     ) -> None:
@@ -523,6 +589,21 @@ class BackendContract:
             assert visitor.post(REGISTER, answers()).status_code == 302
         assert scenes.accounts().count() == 1
         assert Acceptance.objects.count() == 1
+
+    def test_a_field_of_ours_does_not_reach_the_sites_own_form(
+        self, visitor: Client, view: Any, form_class: Any
+    ) -> None:
+        seen: list[set[str]] = []
+
+        class SitesForm(view.form_class):  # type: ignore[misc]
+            def save(self, commit: bool = True) -> Any:
+                seen.append(set(self.cleaned_data))
+                return super().save(commit=commit)
+
+        form_class(SitesForm)
+        assert visitor.post(REGISTER, self.filled_in(visitor)).status_code == 302
+        assert seen
+        assert "invitation_hint" not in set().union(*seen)
 
     # -- what is recorded and announced -----------------------------------------------------
 
@@ -819,6 +900,17 @@ class TwoStepContract(BackendContract):
         assert response.status_code == 302
         assert scenes.accounts().get().check_password(scenes.PASSWORD)
 
+    def test_such_a_form_gets_the_invited_address_whatever_script_was_typed(
+        self, member: Any, form_class: Any
+    ) -> None:
+        login_name = get_user_model().USERNAME_FIELD
+        fields = {name: CharField() for name in (login_name, "email", "password")}
+        form_class(type("PlainForm", (Form,), fields))
+        invitation = scenes.invite(member, "new@bücher.example")
+        typed = answers("new@xn--bcher-kva.example", password=scenes.PASSWORD)
+        scenes.visit(invitation, channel=self.channel).post(REGISTER, typed)
+        assert Acceptance.objects.get().user.email == invitation.email
+
     @pytest.mark.django_db(transaction=True)
     def test_an_activation_mail_that_fails_can_be_sent_again(
         self, invitation: InvitationKey
@@ -828,9 +920,58 @@ class TwoStepContract(BackendContract):
         with scenes.broken_mail():
             assert visitor.post(REGISTER, answers()).status_code == 302
         assert mail.outbox == []
-        visitor.post("/accounts/activate/resend/", {"email": NEWCOMER})
+        visitor.post(RESEND, {"email": NEWCOMER})
         [activation] = mail.outbox
         assert "/activate/" in activation.body
+
+    @pytest.mark.parametrize("atomic_requests", [False, True])
+    @pytest.mark.django_db(transaction=True)
+    def test_who_gets_no_activation_mail_is_told_so(
+        self,
+        invitation: InvitationKey,
+        atomic_requests: bool,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        monkeypatch.setitem(connection.settings_dict, "ATOMIC_REQUESTS", atomic_requests)
+        visitor = scenes.visit(invitation, channel=keys.COPY)
+        with scenes.broken_mail():
+            response = visitor.post(REGISTER, answers(), follow=True)
+        assert response.status_code == 200
+        page = response.content.decode()
+        assert "could not be sent" in page
+        assert f'href="{RESEND}"' in page
+
+    @pytest.mark.django_db(transaction=True)
+    def test_a_site_without_messages_registers_as_well(
+        self, settings: Any, invitation: InvitationKey, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        app = "django.contrib.messages"
+        settings.MIDDLEWARE = [name for name in settings.MIDDLEWARE if app not in name]
+        visitor = scenes.visit(invitation, channel=keys.COPY)
+        with scenes.broken_mail():
+            assert visitor.post(REGISTER, answers(), follow=True).status_code == 200
+        assert "Connection unexpectedly closed" in caplog.text
+        assert "MessageFailure" not in caplog.text
+
+    @pytest.mark.django_db(transaction=True)
+    def test_where_the_mail_goes_out_nobody_is_told_otherwise(
+        self, invitation: InvitationKey
+    ) -> None:
+        visitor = scenes.visit(invitation, channel=keys.COPY)
+        page = visitor.post(REGISTER, answers(), follow=True).content.decode()
+        assert "could not be sent" not in page
+
+    def test_asking_again_while_the_mail_server_is_down_keeps_the_older_link_good(
+        self, registered: Client, commit: Commit
+    ) -> None:
+        with scenes.broken_mail():
+            broken = Client().post(RESEND, {"email": NEWCOMER})
+            unknown = Client().post(RESEND, {"email": "unknown@example.com"})
+        assert broken.status_code == unknown.status_code == 200
+        # Nobody learns from it who has an account that waits.
+        shown = broken.content.decode().replace(NEWCOMER, "unknown@example.com")
+        assert shown == unknown.content.decode()
+        assert self.activate(registered, commit)["Location"] == "/accounts/activate/complete/"
 
 
 class OneStepContract(BackendContract):

@@ -56,6 +56,18 @@ class TestAdminApproval(TwoStepContract):
         invitation.refresh_from_db()
         assert invitation.status == "pending"
 
+    def test_an_activation_whose_request_for_approval_is_not_sent_can_be_repeated(
+        self, registered: Client, commit: Callable[..., Any]
+    ) -> None:
+        with scenes.broken_mail():
+            response = self.activate(registered, commit)
+        assert response.status_code == 503
+        assert "open the link in your mail again" in response.content.decode()
+        assert not SupervisedRegistrationProfile.objects.get().activated
+        assert self.activate(registered, commit).status_code == 302
+        assert SupervisedRegistrationProfile.objects.get().activated
+        assert "/approve/" in mail.outbox[-1].body
+
     def test_the_approval_stays_closed_to_visitors(
         self, registered: Client, commit: Callable[..., Any]
     ) -> None:

@@ -929,6 +929,41 @@ def test_a_key_is_carried_by_the_cookie_and_taken_at_the_end(
 
 
 @each_backend
+def test_the_form_of_another_tab_is_shown_again_for_the_invitation_that_is_carried_now(
+    invited_client: Client,
+    member: Any,
+    invitation: InvitationKey,
+    kind: str,
+    settings: Any,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    settings.INVITATION_EMAIL_POLICY = "any"
+    url = f"/invited-{kind}/register/"
+    hint = invited_client.get(url).context["form"]["invitation_hint"].value()
+    assert hint == invitation.key_hint
+    second = flows.invite(member, "second@example.com").invitation
+    invited_client.cookies["invitation_key"] = second.mail_key
+    response = invited_client.post(url, FORM | {"invitation_hint": hint})
+    assert response.status_code == 200
+    form = response.context["form"]
+    assert form.has_error("invitation_hint", code="another_invitation")
+    assert form["invitation_hint"].value() == second.key_hint
+    assert not newcomers()
+
+    given: list[set[str]] = []
+    register = CLASSES[kind].register
+
+    def listen(self: Any, request: Any, **kwargs: Any) -> Any:
+        given.append(set(kwargs))
+        return register(self, request, **kwargs)
+
+    monkeypatch.setattr(CLASSES[kind], "register", listen)
+    invited_client.post(url, FORM | {"invitation_hint": second.key_hint})
+    assert newcomer().invitations_accepted.get().invitation == second
+    assert [names & {"invitation_hint"} for names in given] == [set()]
+
+
+@each_backend
 def test_the_wrapped_backend_says_where_to_go_and_who_is_logged_in(
     invited_client: Client, kind: str
 ) -> None:

@@ -156,6 +156,7 @@ def test_by_default_it_is_mail_at_once(settings: Any) -> None:
         ("nodots", "cannot be imported"),
         ("tests.nowhere.Delivery", "cannot be imported"),
         ("tests.factories.Missing", "cannot be imported"),
+        ("invitation.delivery.base.BaseDelivery", r"defines no send\(\)"),
         (None, "cannot be imported"),
         ("tests.delivery.test_contract.NoDelivery", "no subclass of BaseDelivery"),
         ("tests.factories.make_mail", "no subclass of BaseDelivery"),

@@ -15,7 +15,11 @@ from django.utils.functional import cached_property
 from django.views.decorators.debug import sensitive_variables
 
 from invitation import addresses, flows, gate, visitor
-from invitation.backends.base import InvitationRegistrationMixin, bind_email, email_field_name
+from invitation.backends.base import (
+    InvitationRegistrationMixin,
+    bind_invitation,
+    email_field_name,
+)
 from invitation.backends.classic.base import Redirect, RegistrationBackend, get_backend
 from invitation.conf import conf
 from invitation.exceptions import AddressMismatch, NoKey
@@ -200,7 +204,7 @@ def _bound(form_class: type[Any], opened: flows.Opened) -> type[BaseForm]:
     class InvitedForm(form_class):
         def __init__(self, *args: Any, **kwargs: Any) -> None:
             super().__init__(*args, **kwargs)
-            bind_email(self, opened)
+            bind_invitation(self, opened)
 
         def clean(self) -> Any:
             cleaned = super().clean()

@@ -6,6 +6,7 @@ from argparse import ArgumentParser
 from typing import Any
 
 from django.core.management.base import BaseCommand
+from django.utils import timezone
 
 from invitation import flows
 from invitation.management.commands.cleanupinvitation import positive
@@ -24,4 +25,14 @@ class Command(BaseCommand):
         """Send and print the counts, unless verbosity is 0."""
         sent, unsent = flows.deliver_due(options["limit"])
         if options["verbosity"] > 0:
-            self.stdout.write(f"Sent: {sent}, not sent: {unsent}.")
+            self.stdout.write(f"Sent: {sent}, not sent: {unsent}.{self.outlook()}")
+
+    def outlook(self) -> str:
+        """Return how many mails still wait and until when, or nothing if none does."""
+        waiting, first = flows.waiting_mails()
+        if first is None:
+            return ""
+        if timezone.is_aware(first):
+            first = timezone.localtime(first)
+        next_try = f"{first:%Y-%m-%d %H:%M:%S %Z}".strip()
+        return f" Waiting: {waiting}, next try: {next_try}."
