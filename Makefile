@@ -19,7 +19,7 @@ SPACE := $(subst ,, )
 export UV_PYTHON_DOWNLOADS := never
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint coverage test-services test-browser matrix docs package clean
+.PHONY: help demo test lint coverage test-services test-browser matrix bench messages docs package clean
 
 help: ## list the targets
 	@echo "make demo   see it at http://127.0.0.1:$(PORT)/ (PORT=8000)"
@@ -93,6 +93,13 @@ $(AXE):
 matrix: $(VENV)/.dev ## the tests on every Python and Django that tox.ini names
 	PATH="$$($(PYTHON) -c 'import os, sys; print(os.path.dirname(sys.executable))'):$(subst $(SPACE),:,$(PYENV)):$$PATH" \
 		tests/matrix $(abspath $(BIN))/tox $(if $(PYTEST),-- $(PYTEST))
+
+bench: $(VENV)/.test ## what the app costs beside the same work without it, as ratios
+	$(BIN)/python -m tests.bench
+
+messages: $(VENV)/.test ## collect the texts to translate and compile the translations; needs gettext
+	cd invitation && $(abspath $(BIN))/django-admin makemessages --all --no-location --no-obsolete --no-wrap
+	cd invitation && $(abspath $(BIN))/django-admin compilemessages
 
 docs: $(VENV)/.dev ## the documentation as HTML, a warning is an error
 	$(BIN)/python -m sphinx -W --keep-going -q -b html docs docs/_build/html

@@ -24,6 +24,7 @@ def version() -> str:
 
 TEST = [
     "aiosmtpd>=1.4.6",
+    "babel>=2.16",
     "coverage[toml]>=7.6",
     "hypothesis>=6.100",
     "import-linter>=2.5",

@@ -23,6 +23,8 @@ class InvitationConfig(AppConfig):
             django_checks.register(check, "invitation")
         for check in checks.DATABASE_CHECKS:
             django_checks.register(check, "invitation", django_checks.Tags.database)
+        for check in checks.DEPLOY_CHECKS:
+            django_checks.register(check, "invitation", deploy=True)
         receivers.connect()
         for logger in masking.loggers():
             if not any(isinstance(known, masking.KeyFilter) for known in logger.filters):

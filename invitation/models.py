@@ -12,7 +12,7 @@ from typing import Any
 from django.conf import settings
 from django.db import models
 from django.db.models import F, Q
-from django.utils import timezone
+from django.utils import formats, timezone
 from django.utils.translation import gettext_lazy as _
 
 from invitation import exceptions, keys, managers
@@ -192,7 +192,11 @@ class Acceptance(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.invitation_id} → {self.user_id}"
+        # Who it was, and through which invitation, would be a query for each row of a list.
+        moment = self.claimed_at
+        if timezone.is_aware(moment):
+            moment = timezone.localtime(moment)
+        return f"{formats.date_format(moment, 'DATETIME_FORMAT')} (#{self.pk})"
 
 
 class InvitationQuota(models.Model):

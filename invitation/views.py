@@ -89,7 +89,7 @@ class InvitationCompleteView(MemberMixin, TemplateView):
 
         Without the cookie that names it, the one with the newest mail.
         """
-        outcome = visitor.recall_outcome(self.request)
+        outcome = visitor.recall_outcome(self.request.COOKIES)
         member: Any = self.request.user
         mails = InvitationEmail.objects.filter(invitation__from_user=member)
         mails = mails.select_related("invitation").order_by("-pk")

@@ -15,7 +15,8 @@ from collections.abc import Mapping
 from datetime import timedelta
 
 from django.conf import settings
-from django.http import HttpRequest, HttpResponseBase
+from django.core.signing import BadSignature, TimestampSigner
+from django.http import HttpResponseBase
 
 from invitation import keys
 
@@ -28,16 +29,7 @@ OUTCOME_COOKIE_AGE = timedelta(hours=1)
 
 def remember(response: HttpResponseBase, key: str, *, secure: bool) -> None:
     """Let the visitor carry this key; ``secure`` says that he came over TLS."""
-    response.set_cookie(
-        COOKIE_NAME,
-        key,
-        max_age=COOKIE_AGE,
-        secure=secure or settings.SESSION_COOKIE_SECURE,
-        path=settings.SESSION_COOKIE_PATH,
-        domain=settings.SESSION_COOKIE_DOMAIN,
-        httponly=True,
-        samesite="Lax",
-    )
+    _set(response, COOKIE_NAME, key, COOKIE_AGE, secure)
 
 
 def recall(cookies: Mapping[str, str]) -> str:
@@ -59,28 +51,31 @@ def note_outcome(
     response: HttpResponseBase, invitation_id: int, mailed: bool, *, secure: bool
 ) -> None:
     """Tell the page after the form which invitation was made or renewed, and whether by mail."""
-    response.set_signed_cookie(
-        OUTCOME_COOKIE_NAME,
-        f"{invitation_id}.{int(mailed)}",
-        salt=OUTCOME_COOKIE_NAME,
-        max_age=OUTCOME_COOKIE_AGE,
+    noted = TimestampSigner(salt=OUTCOME_COOKIE_NAME).sign(f"{invitation_id}.{int(mailed)}")
+    _set(response, OUTCOME_COOKIE_NAME, noted, OUTCOME_COOKIE_AGE, secure)
+
+
+def recall_outcome(cookies: Mapping[str, str]) -> tuple[int, bool] | None:
+    """Return the invitation's id and whether a mail was asked for, or ``None``."""
+    signer = TimestampSigner(salt=OUTCOME_COOKIE_NAME)
+    try:
+        noted = signer.unsign(cookies.get(OUTCOME_COOKIE_NAME, ""), max_age=OUTCOME_COOKIE_AGE)
+    except BadSignature:
+        return None
+    invitation_id, mailed = noted.split(".")
+    return int(invitation_id), mailed == "1"
+
+
+def _set(
+    response: HttpResponseBase, name: str, value: str, max_age: timedelta, secure: bool
+) -> None:
+    response.set_cookie(
+        name,
+        value,
+        max_age=max_age,
         secure=secure or settings.SESSION_COOKIE_SECURE,
         path=settings.SESSION_COOKIE_PATH,
         domain=settings.SESSION_COOKIE_DOMAIN,
         httponly=True,
         samesite="Lax",
     )
-
-
-def recall_outcome(request: HttpRequest) -> tuple[int, bool] | None:
-    """Return the invitation's id and whether a mail was asked for, or ``None``."""
-    noted = request.get_signed_cookie(
-        OUTCOME_COOKIE_NAME,
-        default="",
-        salt=OUTCOME_COOKIE_NAME,
-        max_age=OUTCOME_COOKIE_AGE,
-    )
-    if not noted:
-        return None
-    invitation_id, mailed = noted.split(".")
-    return int(invitation_id), mailed == "1"

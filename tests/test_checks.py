@@ -7,7 +7,7 @@ import re
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from functools import partial, wraps
 from pathlib import Path
@@ -16,19 +16,30 @@ from typing import Any
 import pytest
 from django import forms
 from django.apps import apps
+from django.conf import global_settings
 from django.conf.urls.i18n import i18n_patterns
 from django.contrib.auth import get_user_model
 from django.core import checks as django_checks
 from django.core.checks.registry import registry
 from django.db import DatabaseError
 from django.http import HttpRequest, HttpResponse
-from django.urls import include, path, re_path, register_converter
+from django.urls import (
+    get_script_prefix,
+    include,
+    path,
+    re_path,
+    register_converter,
+    reverse_lazy,
+    set_script_prefix,
+)
+from django.utils import translation
+from django.utils.translation import gettext_lazy as _
 from django.views.generic import TemplateView
 from registration.backends.default.views import RegistrationView as ReduxView
 from registration.forms import RegistrationForm
 
 from invitation import checks
-from invitation.backends.classic import SimpleBackend
+from invitation.backends.classic import InvitationBackend, SimpleBackend
 from invitation.backends.classic import views as classic
 from invitation.backends.default.views import RegistrationView
 from invitation.backends.simple.views import RegistrationView as SimpleView
@@ -65,7 +76,9 @@ def site_model() -> Any:
 
 
 @pytest.mark.anywhere
-@pytest.mark.parametrize("check", checks.CHECKS, ids=lambda check: check.__name__)
+@pytest.mark.parametrize(
+    "check", [*checks.CHECKS, *checks.DEPLOY_CHECKS], ids=lambda check: check.__name__
+)
 def test_a_site_in_order_hears_nothing(check: checks.Check) -> None:
     assert check(None) == []
 
@@ -92,10 +105,18 @@ def test_what_asks_the_database_waits_until_that_is_wanted() -> None:
         }
 
 
+def test_what_only_a_site_in_production_needs_waits_for_check_deploy() -> None:
+    assert set(checks.DEPLOY_CHECKS) <= registry.deployment_checks
+    assert registry.registered_checks.isdisjoint(checks.DEPLOY_CHECKS)
+    for check in checks.DEPLOY_CHECKS:
+        assert check.tags == ("invitation",)  # type: ignore[attr-defined]
+
+
 def test_every_function_that_checks_is_listed() -> None:
     rooms = (values, mails, installation, registration)
     written = {name for room in rooms for name in vars(room) if name.startswith("check_")}
-    listed = [check.__name__ for check in (*checks.CHECKS, *checks.DATABASE_CHECKS)]
+    groups = (checks.CHECKS, checks.DATABASE_CHECKS, checks.DEPLOY_CHECKS)
+    listed = [check.__name__ for group in groups for check in group]
     assert sorted(listed) == sorted(written)
 
 
@@ -348,12 +369,38 @@ def test_a_path_in_the_base_url_is_reported(settings: Any) -> None:
     assert ids(mails.check_base_url) == ["W004"]
 
 
-@pytest.mark.parametrize("base", ["http://example.org", None])
-def test_links_without_tls_are_reported_in_production(without_sites: Any, base: str | None) -> None:
-    without_sites.ALLOWED_HOSTS = ["localhost"]
-    without_sites.INVITATION_BASE_URL = base
+@pytest.mark.parametrize("base", ["http://example.org", "http://localhost.example.org:8000"])
+def test_links_without_tls_are_reported_in_production(settings: Any, base: str) -> None:
+    settings.INVITATION_BASE_URL = base
     assert ids(mails.check_base_url) == ["W005"]
+    settings.DEBUG = True
+    assert ids(mails.check_base_url) == []
+
+
+@pytest.mark.parametrize(
+    "base",
+    ["http://localhost", "http://LOCALHOST:8000", "http://127.0.0.1:8311", "http://[::1]:80"],
+)
+def test_links_without_tls_that_stay_on_this_computer_are_not(settings: Any, base: str) -> None:
+    settings.INVITATION_BASE_URL = base
+    assert ids(mails.check_base_url) == []
+
+
+@pytest.mark.parametrize("other", ["example.org", ".example.org", "*"])
+def test_links_to_this_computer_from_a_site_of_another_name_are_reported(
+    without_sites: Any, other: str
+) -> None:
+    without_sites.ALLOWED_HOSTS = ["localhost", other]
+    assert ids(mails.check_base_url) == ["W015"]
     without_sites.DEBUG = True
+    assert ids(mails.check_base_url) == []
+
+
+@pytest.mark.parametrize("hosts", [["localhost"], ["127.0.0.1", "localhost", "[::1]"]])
+def test_links_to_this_computer_from_a_site_without_another_name_are_not(
+    without_sites: Any, hosts: list[str]
+) -> None:
+    without_sites.ALLOWED_HOSTS = hosts
     assert ids(mails.check_base_url) == []
 
 
@@ -407,7 +454,6 @@ def test_a_delivery_reports_what_it_finds_itself(settings: Any) -> None:
 @pytest.mark.parametrize(
     "pattern",
     [
-        path("", page),
         path("", include(("invitation.urls", "invitation"))),
         path("<slug:tenant>/", ours),
         # As 1.0's documentation had it: today's keys hold more than letters.
@@ -416,7 +462,14 @@ def test_a_delivery_reports_what_it_finds_itself(settings: Any) -> None:
 )
 def test_a_link_that_cannot_be_made_is_reported(settings: Any, pattern: Any) -> None:
     settings.ROOT_URLCONF = urlconf(pattern)
+    assert ids(mails.check_link) == ["E027"]
+    assert mails.check_link(None)[0].is_serious()
+
+
+def test_a_site_that_does_not_include_the_urls_yet_is_reminded(settings: Any) -> None:
+    settings.ROOT_URLCONF = urlconf(path("", page))
     assert ids(mails.check_link) == ["W006"]
+    assert not mails.check_link(None)[0].is_serious()
 
 
 @pytest.mark.parametrize(
@@ -479,6 +532,59 @@ def test_a_site_that_is_not_asked_for_its_domain_is_not(
 def test_a_site_with_a_domain_of_its_own_is_not(settings: Any) -> None:
     settings.ALLOWED_HOSTS = []
     site_model().objects.update(domain="example.org")
+    assert ids(mails.check_site, databases=["default"]) == []
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    "domain",
+    [
+        "",
+        " ",
+        "https://example.org",
+        "example.org/",
+        "example.org/shop",
+        "//example.org",
+        "example..org",
+        ".example.org",
+        "*.example.org",
+        "exa mple.org",
+        "example.org\n",
+        "ann@example.org",
+        "example.org?x",
+        "example.org#x",
+        "example.org:port",
+        "example.org:0",
+        "2001:db8::1",
+        "[2001:db8::1",
+    ],
+)
+def test_a_site_whose_domain_is_none_is_reported(settings: Any, domain: str) -> None:
+    site_model().objects.filter(pk=settings.SITE_ID).update(domain=domain)
+    assert ids(mails.check_site, databases=["default"]) == ["E026"]
+    assert repr(domain) in mails.check_site(None, databases=["default"])[0].msg
+    settings.INVITATION_BASE_URL = "https://example.org"
+    assert ids(mails.check_site, databases=["default"]) == []
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    "domain",
+    [
+        "example.org",
+        "EXAMPLE.org.",
+        "example.org:8443",
+        "münchen.example",
+        "xn--mnchen-3ya.example",
+        "localhost:8000",
+        "192.0.2.1",
+        "[2001:db8::1]",
+        "[2001:db8::1]:8000",
+        "my_host",
+    ],
+)
+def test_a_site_with_a_good_domain_is_not(settings: Any, domain: str) -> None:
+    site_model().objects.filter(pk=settings.SITE_ID).update(domain=domain)
     assert ids(mails.check_site, databases=["default"]) == []
 
 
@@ -649,15 +755,26 @@ def test_where_the_admin_is_installed_django_reports_that(settings: Any) -> None
     assert "admin.E408" in {message.id for message in django_checks.run_checks(tags=["admin"])}
 
 
-@pytest.mark.parametrize("value", ["/login/", "no_such_name", "/accounts/login", "login/"])
+@pytest.mark.parametrize(
+    "value", ["/login/", "no_such_name", "/accounts/login", "login/", reverse_lazy("no_such_name")]
+)
 def test_a_login_page_that_is_not_there_is_reported(settings: Any, value: str) -> None:
     settings.LOGIN_URL = value
+    settings.APPEND_SLASH = False
     assert ids(installation.check_login_url) == ["W011"]
 
 
 @pytest.mark.parametrize(
     "value",
-    ["/accounts/login/", "auth_login", "https://id.example.org/sign-in/", "/accounts/login/?sso=1"],
+    [
+        "/accounts/login/",
+        "/accounts/login",
+        "accounts/login/",
+        "auth_login",
+        "https://id.example.org/sign-in/",
+        "/accounts/login/?sso=1",
+        reverse_lazy("auth_login"),
+    ],
 )
 def test_a_login_page_that_is_there_or_elsewhere_is_not(settings: Any, value: str) -> None:
     settings.LOGIN_URL = value
@@ -669,15 +786,107 @@ def test_who_cannot_invite_needs_no_login_page(settings: Any) -> None:
     assert ids(installation.check_login_url) == []
 
 
-def test_a_login_page_below_a_script_name_is_found(settings: Any) -> None:
-    from django.urls import set_script_prefix
+# Pages that a setting leads to
 
-    settings.LOGIN_URL = "/shop/accounts/login/"
+
+@pytest.fixture
+def prefix() -> Iterator[None]:
     set_script_prefix("/shop/")
-    try:
-        assert ids(installation.check_login_url) == []
-    finally:
-        set_script_prefix("/")
+    yield
+    set_script_prefix("/")
+
+
+BELOW = ["/shop/accounts/login/", "/shop/accounts/login", "/shop", "/shop/", "auth_login", "home"]
+
+
+@pytest.mark.parametrize("target", BELOW)
+def test_a_page_below_a_script_name_is_found(prefix: None, target: str) -> None:
+    assert routing.why_nowhere(target) == ""
+
+
+@pytest.mark.parametrize("target", [*BELOW, reverse_lazy("auth_login")])
+@pytest.mark.parametrize("name", ["/shop", "/shop/"])
+def test_a_page_below_a_forced_script_name_is_found(settings: Any, name: str, target: Any) -> None:
+    # In a thread of its own, such as that of runserver, no prefix is set.
+    settings.FORCE_SCRIPT_NAME = name
+    assert routing.why_nowhere(target) == ""
+    assert get_script_prefix() == "/"
+
+
+@pytest.mark.parametrize("target", ["/accounts/login/", "/", "/shopping/", "/shop/login/"])
+def test_a_page_outside_a_script_name_is_not(settings: Any, target: str) -> None:
+    settings.FORCE_SCRIPT_NAME = "/shop"
+    assert routing.why_nowhere(target) == f'no page of the site is at "{target}".'
+
+
+TRANSLATED = [
+    *i18n_patterns(
+        path("members/", page, name="members"),
+        path(_("Friday"), page, name="translated"),
+        path("de/inner/", page),
+    ),
+    path("plain/", page, name="plain"),
+]
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        "members",
+        "plain",
+        "translated",
+        reverse_lazy("members"),
+        "/plain/",
+        "/en/members/",
+        "/de/members/",
+        "/de/members",
+        "/de/Freitag",
+        "/en/Friday",
+        # A middleware adds the language to these.
+        "/members/",
+        "/members",
+        "/Friday",
+    ],
+)
+@pytest.mark.parametrize("active", ["en", "de", None])
+def test_a_page_below_a_language_is_found(settings: Any, active: str | None, target: Any) -> None:
+    settings.ROOT_URLCONF = urlconf(*TRANSLATED)
+    with translation.override(active):
+        assert routing.why_nowhere(target) == ""
+        assert translation.get_language() == active
+
+
+@pytest.mark.parametrize(
+    "target",
+    ["/en/plain/", "/de/friends/", "/xx/members/", "/friends/", "/de/Friday", "/de/inner/"],
+)
+def test_a_page_below_a_language_that_is_not_there_is_not(settings: Any, target: str) -> None:
+    settings.ROOT_URLCONF = urlconf(*TRANSLATED)
+    assert routing.why_nowhere(target) == f'no page of the site is at "{target}".'
+
+
+def test_a_site_without_languages_in_its_addresses_gets_none_added(settings: Any) -> None:
+    settings.ROOT_URLCONF = urlconf(path("<slug:tenant>/members/", page))
+    assert routing.why_nowhere("/members/")
+    assert routing.why_nowhere("/en/members/") == ""
+
+
+def test_a_page_at_a_path_beyond_ascii_is_found(settings: Any) -> None:
+    settings.ROOT_URLCONF = urlconf(path("grüße/<int:number>/", page, name="greetings"))
+    for target in ("/grüße/7/", "/gr%C3%BC%C3%9Fe/7/", reverse_lazy("greetings", args=[7])):
+        assert routing.why_nowhere(target) == ""
+    assert "with no arguments not found" in routing.why_nowhere("greetings")
+
+
+def test_a_last_slash_is_added_only_where_there_is_none(settings: Any) -> None:
+    settings.ROOT_URLCONF = urlconf(re_path(r"^members//$", page))
+    assert routing.why_nowhere("/members/")
+    assert routing.why_nowhere("/members//") == ""
+
+
+def test_where_a_converter_fails_nothing_is_said(settings: Any) -> None:
+    settings.ROOT_URLCONF = urlconf(path("<broken_tenant:tenant>/", page))
+    assert routing.why_nowhere("/zq/") == ""
 
 
 # Redux: the gate
@@ -713,6 +922,21 @@ def wrapped_view(request: HttpRequest) -> HttpResponse:
 
 class OldBackend(SimpleBackend):
     """A backend class of the site's own."""
+
+
+class NeedyBackend(SimpleBackend):
+    def __init__(self, request: HttpRequest) -> None: ...
+
+
+class FailingBackend(SimpleBackend):
+    def __init__(self) -> None:
+        raise LookupError("no backend today")
+
+
+class EmptyBackend(InvitationBackend):
+    """Wraps nothing."""
+
+    backend = "no_such_module.Wrapped"
 
 
 OPEN = {
@@ -797,6 +1021,56 @@ def test_each_ungated_registration_is_reported(settings: Any) -> None:
     assert ids(registration.check_gate) == ["E017", "E017"]
 
 
+@pytest.mark.parametrize(
+    ("backend", "reason"),
+    [
+        ("no_such_module.Backend", "No module named 'no_such_module'"),
+        (f"{__name__}.NoBackend", 'does not define a "NoBackend"'),
+        (f"{__name__}.NOT_CALLABLE", "not 'tests.test_checks.NOT_CALLABLE'"),
+        (f"{__name__}.NeedyBackend", "cannot be instantiated without arguments"),
+        (f"{__name__}.FailingBackend", "FailingBackend' failed with LookupError: no backend today"),
+        (f"{__name__}.EmptyBackend", '"no_such_module.Wrapped" cannot be imported'),
+        ("", "cannot be imported"),
+    ],
+)
+@pytest.mark.parametrize("view", [classic.register, classic.activate], ids=["register", "activate"])
+def test_a_backend_class_that_cannot_be_used_is_reported(
+    settings: Any, view: Any, backend: str, reason: str
+) -> None:
+    settings.ROOT_URLCONF = urlconf(path("join/", view, {"backend": backend}))
+    assert ids(registration.check_backend_classes) == ["E028"]
+    [message] = registration.check_backend_classes(None)
+    assert message.msg.startswith('The page at "/join/" cannot be shown: ')
+    assert backend.rpartition(".")[2] in message.msg
+    assert reason in message.msg
+    assert ids(registration.check_gate) == []
+
+
+@pytest.mark.parametrize(
+    "backend",
+    ["invitation.backends.classic.InvitationBackend", OldBackend, f"{__name__}.OldBackend"],
+)
+def test_a_backend_class_that_can_be_used_is_not(settings: Any, backend: Any) -> None:
+    settings.ROOT_URLCONF = urlconf(
+        path("join/", classic.register, {"backend": backend}),
+        path("join/<key>/", classic.activate, {"backend": backend}),
+        path("leave/<backend>/", classic.register),
+        path("", page, {"backend": "no_such_module.Backend"}),
+    )
+    assert ids(registration.check_backend_classes) == []
+
+
+def test_a_backend_class_that_cannot_be_used_does_not_hide_an_ungated_one(settings: Any) -> None:
+    settings.ROOT_URLCONF = urlconf(
+        path("a/", classic.register, {"backend": "no_such_module.Backend"}),
+        path("b/", classic.register, {"backend": f"{__name__}.OldBackend"}),
+        path("c/", classic.activate, {"backend": f"{__name__}.OldBackend"}),
+        path("d/", redux),
+    )
+    assert ids(registration.check_gate) == ["E017", "E017"]
+    assert ids(registration.check_backend_classes) == ["E028"]
+
+
 def test_open_registration_needs_no_gate(settings: Any) -> None:
     settings.ROOT_URLCONF = "tests.urls_ungated"
     settings.INVITE_MODE = False
@@ -815,6 +1089,7 @@ def test_where_nothing_of_redux_is_imported_nothing_is_imported(
         monkeypatch.delitem(sys.modules, name)
     settings.ROOT_URLCONF = urlconf(path("", TemplateView.as_view(template_name="x")))
     assert ids(registration.check_gate) == []
+    assert ids(registration.check_backend_classes) == []
     assert sys.modules.keys().isdisjoint(modules)
 
 
@@ -1041,3 +1316,177 @@ def test_a_login_that_leads_nowhere_is_reported(settings: Any) -> None:
     assert ids(registration.check_login_redirect) == ["W012"]
     settings.ROOT_URLCONF = urlconf(path("", page))
     assert ids(registration.check_login_redirect) == []
+
+
+@pytest.mark.parametrize(
+    ("target", "reason"),
+    [
+        # Django's own default, which the user of a fresh project has.
+        (global_settings.LOGIN_REDIRECT_URL, 'no page of the site is at "/accounts/profile/".'),
+        ("no_such_name", "Reverse for 'no_such_name' not found."),
+        ("registration_activate", "with no arguments not found."),
+        (reverse_lazy("no_such_name"), "Reverse for 'no_such_name' not found."),
+    ],
+)
+def test_a_login_that_leads_to_no_page_is_reported(settings: Any, target: Any, reason: str) -> None:
+    settings.LOGIN_REDIRECT_URL = target
+    assert ids(registration.check_login_redirect) == ["W012"]
+    [message] = registration.check_login_redirect(None)
+    assert message.msg.startswith("LOGIN_REDIRECT_URL leads nowhere: ")
+    assert reason in message.msg
+    assert "silence this check" in message.hint
+    settings.ROOT_URLCONF = urlconf(path("", page))
+    assert ids(registration.check_login_redirect) == []
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        "/",
+        "home",
+        "admin:index",
+        "invitation_invite",
+        "/accounts/invite",
+        "../../accounts/invite/",
+        "https://www.example.org/members/",
+        "//www.example.org/members/",
+        reverse_lazy("home"),
+    ],
+)
+def test_a_login_that_leads_to_a_page_or_elsewhere_is_not(settings: Any, target: Any) -> None:
+    settings.LOGIN_REDIRECT_URL = target
+    assert ids(registration.check_login_redirect) == []
+
+
+class OwnPage(SimpleView):
+    """Leads to where only it knows."""
+
+    def get_success_url(self, user: Any = None) -> str:
+        return "/no/such/page/"
+
+
+def sends_to(target: Any) -> Any:
+    return path("join/", SimpleView.as_view(success_url=target))
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    [
+        sends_to("/welcome/"),
+        sends_to("no_such_name"),
+        sends_to(reverse_lazy("no_such_name")),
+        # Without success_url it is the site's first page, or one of redux's; this site has neither.
+        path("join/", SimpleView.as_view()),
+        path("join/", RegistrationView.as_view()),
+    ],
+)
+def test_a_registration_that_leads_nowhere_is_reported(settings: Any, pattern: Any) -> None:
+    settings.ROOT_URLCONF = urlconf(pattern)
+    assert ids(registration.check_registration_redirect) == ["W013"]
+    [message] = registration.check_registration_redirect(None)
+    assert message.msg.startswith('Who registers at "/join/" is led nowhere: ')
+    assert "SIMPLE_BACKEND_REDIRECT_URL" in message.hint
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    [
+        sends_to("/join/"),
+        sends_to("/join"),
+        sends_to("https://www.example.org/"),
+        path("join/", OwnPage.as_view()),
+        path("join/", page),
+    ],
+)
+def test_a_registration_that_leads_somewhere_is_not(settings: Any, pattern: Any) -> None:
+    settings.ROOT_URLCONF = urlconf(pattern)
+    assert ids(registration.check_registration_redirect) == []
+
+
+@pytest.mark.parametrize(
+    ("target", "expected"), [("/welcome/", ["W013"]), ("no_name", ["W013"]), ("home", [])]
+)
+def test_the_page_after_a_registration_with_a_proven_address_is_checked(
+    settings: Any, target: str, expected: list[str]
+) -> None:
+    settings.ROOT_URLCONF = "tests.urls_verified"
+    settings.SIMPLE_BACKEND_REDIRECT_URL = target
+    assert ids(registration.check_registration_redirect) == expected
+
+
+@pytest.mark.parametrize("name", ["simple", "verified"])
+def test_by_default_a_registration_in_one_step_leads_to_the_home_page(
+    settings: Any, name: str
+) -> None:
+    settings.ROOT_URLCONF = urlconf(
+        path("accounts/", include(f"invitation.backends.{name}.urls")),
+    )
+    assert ids(registration.check_registration_redirect) == ["W013"]
+    settings.ROOT_URLCONF = f"tests.urls_{name}"
+    assert ids(registration.check_registration_redirect) == []
+
+
+def test_a_proven_address_leads_to_the_home_page_below_a_script_name(settings: Any) -> None:
+    settings.ROOT_URLCONF = "tests.urls_verified"
+    settings.FORCE_SCRIPT_NAME = "/shop"
+    assert ids(registration.check_registration_redirect) == []
+
+
+def test_a_registration_that_no_request_gets_to_leads_nobody_nowhere(settings: Any) -> None:
+    settings.ROOT_URLCONF = urlconf(path("join/", page), sends_to("/welcome/"))
+    assert ids(registration.check_registration_redirect) == []
+
+
+def set_mail(settings: Any, backend: str, timeout: float | None) -> None:
+    """Name a mail backend of Django's, in the settings that this version has."""
+    path = f"django.core.mail.backends.{backend}.EmailBackend"
+    if hasattr(settings, "MAILERS"):
+        options = {"host": "localhost", "timeout": timeout} if backend == "smtp" else {}
+        settings.MAILERS = {"default": {"BACKEND": path, "OPTIONS": options}}
+    else:
+        settings.EMAIL_BACKEND = path
+        settings.EMAIL_TIMEOUT = timeout
+
+
+FORGOTTEN = path("forgotten/", page, name="auth_password_reset")
+
+
+@pytest.mark.parametrize(
+    "patterns", [[path("", ours)], [ACTIVATE], [FORGOTTEN]], ids=["ours", "activate", "forgotten"]
+)
+def test_a_mail_server_that_may_take_for_ever_is_reported(
+    settings: Any, patterns: list[Any]
+) -> None:
+    settings.ROOT_URLCONF = urlconf(*patterns)
+    set_mail(settings, "smtp", timeout=None)
+    assert ids(registration.check_mail_timeout) == ["W014"]
+    [message] = registration.check_mail_timeout(None)
+    assert "EMAIL_TIMEOUT = 10" in message.hint
+    assert "MAILERS" in message.hint
+
+
+@pytest.mark.parametrize(
+    ("backend", "timeout"), [("smtp", 10), ("smtp", 0.5), ("locmem", None), ("console", None)]
+)
+def test_a_mail_server_that_may_not_is_not(
+    settings: Any, backend: str, timeout: float | None
+) -> None:
+    set_mail(settings, backend, timeout)
+    assert ids(registration.check_mail_timeout) == []
+
+
+def test_where_redux_sends_no_mail_no_request_waits_for_a_mail_server(settings: Any) -> None:
+    settings.ROOT_URLCONF = urlconf(path("", page), ONE_STEP)
+    set_mail(settings, "smtp", timeout=None)
+    assert ids(registration.check_mail_timeout) == []
+
+
+def test_check_deploy_tells_of_a_mail_server_that_may_take_for_ever(settings: Any) -> None:
+    set_mail(settings, "smtp", timeout=None)
+    found = {message.id for message in django_checks.run_checks(tags=["invitation"])}
+    assert "invitation." + "W014" not in found
+    found = {
+        message.id
+        for message in django_checks.run_checks(tags=["invitation"], include_deployment_checks=True)
+    }
+    assert "invitation." + "W014" in found

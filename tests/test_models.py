@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from invitation import keys
 from invitation.exceptions import KeyExpired, QuotaExceeded
-from invitation.models import InvitationKey, InvitationQuota, make_slot
+from invitation.models import Acceptance, InvitationKey, InvitationQuota, make_slot
 from tests.factories import ADDRESS, DAY, make_acceptance, make_invitation, make_mail, make_user
 
 pytestmark = pytest.mark.django_db
@@ -34,11 +34,30 @@ def test_an_invitation_is_named_by_its_address() -> None:
 
 
 def test_the_other_rows_have_names_too(member: Any) -> None:
-    acceptance = make_acceptance(member, make_invitation())
-    assert str(acceptance) == f"{acceptance.invitation_id} → {member.pk}"
     assert str(InvitationQuota(inviter=member)) == str(member)
     mail = make_mail(make_invitation(email="eve@example.org"))
     assert str(mail) == f"invitation {mail.pk} (queued)"
+
+
+@pytest.mark.parametrize(
+    ("use_tz", "words"),
+    [(True, "Nov. 29, 2026, 10:15 p.m. (#7)"), (False, "Nov. 29, 2026, 4:30 p.m. (#7)")],
+)
+def test_an_acceptance_is_named_by_its_time(settings: Any, use_tz: bool, words: str) -> None:
+    settings.TIME_ZONE = "Asia/Kathmandu"
+    settings.USE_TZ = use_tz
+    moment = datetime(2026, 11, 29, 16, 30, tzinfo=timezone.get_fixed_timezone(0))
+    acceptance = Acceptance(pk=7, claimed_at=moment if use_tz else moment.replace(tzinfo=None))
+    assert str(acceptance) == words
+
+
+def test_naming_acceptances_asks_for_no_other_row(
+    member: Any, django_assert_num_queries: Any
+) -> None:
+    for number in range(3):
+        make_acceptance(member, make_invitation(email=f"bob{number}@example.org"))
+    with django_assert_num_queries(1):
+        assert len({str(acceptance) for acceptance in Acceptance.objects.all()}) == 3
 
 
 # -- keys --

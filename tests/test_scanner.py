@@ -65,6 +65,18 @@ def test_a_robot_writes_nothing(invitation: InvitationKey, name: str, method: st
     assert scenes.dump() == before
 
 
+@pytest.mark.parametrize("name", ADDRESSES)
+def test_a_site_that_keeps_form_tokens_in_sessions_writes_these_and_nothing_else(
+    settings: Any, invitation: InvitationKey, name: str
+) -> None:
+    settings.CSRF_USE_SESSIONS = True
+    before = scenes.dump()
+    for client in robots(invitation).values():
+        assert client.get(address_of(name, invitation)).status_code < 500
+    after = scenes.dump()
+    assert {table for table in after if after[table] != before[table]} <= {"django_session"}
+
+
 @pytest.mark.exhaustive
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Template tags: the site's name for a page's heading, and where a mail's links begin."""
+"""Template tags: the site's name, where a mail's links begin, and whom to offer registration."""
 
 from __future__ import annotations
 
@@ -8,11 +8,16 @@ from typing import Any
 
 import pytest
 from django.contrib.sites.models import Site
+from django.contrib.sites.requests import RequestSite
 from django.template import Context, Template
+from django.test import RequestFactory
 from django.test.utils import modify_settings
+
+from invitation import visitor
 
 NAME = "{% load invitation_tags %}{% invitation_site as site %}{{ site.name }}"
 BASE = "{% load invitation_tags %}{% invitation_base_url %}"
+MAY = "{% load invitation_tags %}{% invitation_may_register as may %}{{ may|yesno }}"
 
 
 @pytest.fixture(autouse=True)
@@ -45,6 +50,25 @@ def test_a_page_without_a_site_has_no_name_and_no_error(settings: Any) -> None:
     assert render(NAME) == ""
 
 
+def test_a_page_or_mail_is_of_the_site_that_it_names_itself() -> None:
+    assert render(NAME, site=Site(pk=2, domain="other.example", name="Other")) == "Other"
+
+
+def test_a_site_is_not_called_after_what_a_visitor_asked_for(settings: Any, no_sites: None) -> None:
+    settings.ALLOWED_HOSTS = ["good.example", "other.example"]
+    request = RequestFactory().get("/", headers={"host": "other.example"})
+    assert render(NAME, site=RequestSite(request), request=request) == "good.example"
+
+
+def test_only_where_nothing_else_names_the_site_the_mails_own_does(
+    settings: Any, no_sites: None
+) -> None:
+    settings.ALLOWED_HOSTS = ["*"]
+    visited = SimpleNamespace(domain="choir.example", name="Harbour Choir")
+    assert render(NAME, site=visited) == "Harbour Choir"
+    assert render(NAME) == ""
+
+
 @pytest.mark.django_db
 def test_a_mail_begins_its_links_with_the_site_it_is_about() -> None:
     other = Site.objects.create(domain="other.example", name="Other")
@@ -69,3 +93,49 @@ def test_only_where_nothing_else_names_the_host_the_mails_site_does(
     visited = SimpleNamespace(domain="choir.example", name="choir.example")
     assert render(BASE, site=visited) == "https://choir.example"
     assert render(BASE) == ""
+
+
+def test_a_mail_of_django_names_its_host_in_other_words(settings: Any, no_sites: None) -> None:
+    settings.ALLOWED_HOSTS = ["*"]
+    assert render(BASE, domain="choir.example", protocol="http") == "http://choir.example"
+
+
+def test_where_only_a_request_tells_the_site_a_mail_without_one_names_it_itself(
+    settings: Any,
+) -> None:
+    del settings.SITE_ID
+    site = {"domain": "choir.example", "site_name": "Harbour Choir", "protocol": "https"}
+    assert render(NAME, **site) == ""
+    assert render(BASE, **site) == "https://choir.example"
+    settings.INVITATION_BASE_URL = "https://choir.example/app/"
+    assert render(BASE, **site | {"domain": "other.example"}) == "https://choir.example/app"
+
+
+# -- whom to offer registration --
+
+
+@pytest.mark.parametrize(
+    ("invite_mode", "cookie", "answer"),
+    [
+        (True, "", "no"),
+        (True, "a key, or anything else", "yes"),
+        (False, "", "yes"),
+        (False, "a key", "yes"),
+    ],
+)
+def test_registration_is_offered_to_all_or_to_who_was_invited(
+    settings: Any, invite_mode: bool, cookie: str, answer: str
+) -> None:
+    settings.INVITE_MODE = invite_mode
+    request = RequestFactory().get("/")
+    if cookie:
+        request.COOKIES[visitor.COOKIE_NAME] = cookie
+    assert render(MAY, request=request) == answer
+
+
+@pytest.mark.parametrize(("invite_mode", "answer"), [(True, "no"), (False, "yes")])
+def test_without_a_request_nobody_has_come_with_an_invitation(
+    settings: Any, invite_mode: bool, answer: str
+) -> None:
+    settings.INVITE_MODE = invite_mode
+    assert render(MAY) == answer

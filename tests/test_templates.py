@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Iterator
 from datetime import datetime, timezone
 from html.parser import HTMLParser
 from pathlib import Path
@@ -14,20 +15,30 @@ import pytest
 import registration
 from django import forms
 from django.contrib.auth.models import AnonymousUser
+from django.contrib.sites.models import Site
+from django.core import mail
+from django.core.mail import EmailMessage
 from django.template.loader import get_template, render_to_string
-from django.test import RequestFactory
+from django.test import Client, RequestFactory
+from django.test.utils import modify_settings
 from django.utils import translation
+from registration.models import SupervisedRegistrationProfile
 
 import invitation
+from invitation import visitor
+from invitation.exceptions import QuotaExceeded
+from invitation.forms import InvitationKeyForm
+from tests import scenes
 
 # The workflow with the most pages and mails.
 pytestmark = pytest.mark.urls("tests.urls_admin_approval")
 
 OURS = Path(invitation.__file__).parent / "templates"
 REDUX = Path(registration.__file__).parent / "templates"
+DOCS = Path(__file__).parents[1] / "docs"
 AUTH = Path(django.__file__).parent / "contrib" / "auth" / "templates"
 
-SITE = SimpleNamespace(name="Harbour Choir & Friends", domain="choir.example", pk=None)
+SITE = Site(pk=1, name="Harbour Choir & Friends", domain="choir.example")
 URL = "https://choir.example/accounts/invited/key/"
 MAIL = {
     "invitation_url": URL,
@@ -105,8 +116,7 @@ def page(name: str, **context: Any) -> Reader:
 @pytest.mark.parametrize("source", [REDUX, AUTH], ids=["redux", "auth"])
 def test_every_account_template_of_the_host_has_one_of_ours(source: Path) -> None:
     theirs = {path.name for path in (source / "registration").iterdir()}
-    # Left to the site: what redux's pages extend, and the subject of Django's own mail.
-    theirs -= {"registration_base.html", "password_reset_subject.txt"}
+    theirs -= {"registration_base.html"}  # Left to the site: only redux's pages extend it.
     assert theirs - {path.name for path in (OURS / "registration").iterdir()} == set()
 
 
@@ -162,6 +172,32 @@ def test_a_mail_loads_nothing_and_links_only_to_the_site(name: str) -> None:
     assert all((a["href"] or "").startswith("https://choir.example/") for a in read.all("a"))
 
 
+@pytest.mark.parametrize("name", MAILS)
+def test_a_site_gives_all_mails_its_colours_with_one_small_template(
+    settings: Any, name: str
+) -> None:
+    ours = """{% extends "invitation/email_base.html" %}{% block extra_head %}
+        <style>.mail-edge { background: #123 !important }</style>
+    {% endblock %}"""
+    loaders = [
+        ("django.template.loaders.locmem.Loader", {"invitation/email_base.html": ours}),
+        "django.template.loaders.app_directories.Loader",
+    ]
+    backend = "django.template.backends.django.DjangoTemplates"
+    settings.TEMPLATES = [{"BACKEND": backend, "OPTIONS": {"loaders": loaders}}]
+    html = render_to_string(f"{name}.html", MAILS[name])
+    assert 0 < html.index(".mail-edge { background: #a9c0f7") < html.index("#123")
+    assert html.index("#123") < html.index("</head>") < html.index('class="mail-edge"')
+    assert Reader(html).all("h1")
+
+
+def test_the_documentation_lists_the_classes_of_the_mails() -> None:
+    html = "".join(path.read_text("utf-8") for path in OURS.rglob("*email*.html"))
+    classes = set(" ".join(re.findall(r'class="([^"]+)"', html)).split())
+    documented = re.findall(r"``\.(mail-[a-z]+)``", (DOCS / "templates.rst").read_text("utf-8"))
+    assert set(documented) == classes - {"mail-margin", "mail-padding"}  # These only make room.
+
+
 def test_what_people_wrote_stays_text_in_the_html_mail() -> None:
     html = render_to_string("invitation/invitation_email.html", MAIL)
     assert "a tea &lt;maker&gt;" in html
@@ -184,19 +220,94 @@ def test_an_invitation_without_name_note_and_end_reads_well(suffix: str) -> None
     assert "writes:" not in said
 
 
-def test_the_mail_for_a_new_password_is_text_with_the_hosts_own_address() -> None:
+@pytest.fixture
+def no_sites() -> Iterator[None]:
+    """Take django.contrib.sites away."""
+    with modify_settings(INSTALLED_APPS={"remove": "django.contrib.sites"}):
+        yield
+
+
+@pytest.mark.parametrize("protocol", ["http", "https"])
+def test_the_mail_for_a_new_password_is_text_and_goes_by_the_request_if_by_nothing_else(
+    settings: Any, no_sites: None, protocol: str
+) -> None:
+    settings.INVITATION_BASE_URL = None
+    settings.ALLOWED_HOSTS = ["*"]
     context = {
         "site_name": SITE.name,
-        "protocol": "https",
+        "protocol": protocol,
         "domain": "choir.example",
         "uid": "MQ",
         "token": "abc-123",
         "user": HOST_MAIL["user"],
     }
     text = render_to_string("registration/password_reset_email.html", context)
-    assert "\nhttps://choir.example/accounts/password/reset/confirm/MQ/abc-123/\n" in text
-    assert SITE.name in text
+    subject = render_to_string("registration/password_reset_subject.txt", context)
+    link = f"{protocol}://choir.example/accounts/password/reset/confirm/MQ/abc-123/"
+    assert f"\n{link}\n" in text
+    assert text.strip().endswith(f"{SITE.name}\n{protocol}://choir.example")
     assert "<" not in text
+    assert subject == f"A new password for your account at {SITE.name}\n"
+
+
+def whole(message: EmailMessage) -> str:
+    """Return all that a mail says."""
+    parts = [str(content) for content, _ in getattr(message, "alternatives", [])]
+    return "\n".join([message.subject, str(message.body), *parts])
+
+
+@pytest.fixture
+def account_mails(
+    db: None, settings: Any, member: Any, commit: Callable[..., Any]
+) -> Iterator[Callable[[], dict[str, str]]]:
+    """Have every mail of the accounts sent by requests that ask for ``other.example``."""
+
+    def send() -> dict[str, str]:
+        settings.INVITATION_BASE_URL = None
+        settings.INVITE_MODE = False
+        settings.ALLOWED_HOSTS = ["good.example", "other.example"]
+        visiting = Client(headers={"host": "other.example"})
+        with commit():
+            visiting.post(scenes.REGISTER, scenes.answers())
+        profile = SupervisedRegistrationProfile.objects.get()
+        visiting.post("/accounts/activate/resend/", {"email": scenes.NEWCOMER})
+        profile.refresh_from_db()
+        visiting.get(f"/accounts/activate/{profile.activation_key}/")
+        member.is_staff = member.is_superuser = True
+        member.save()
+        visiting.force_login(member)
+        visiting.get(f"/accounts/approve/{profile.pk}/")
+        visiting.post("/accounts/password/reset/", {"email": member.email})
+        kinds = ("activation", "activation again", "to approve", "approved", "new password")
+        return dict(zip(kinds, map(whole, mail.outbox), strict=True))
+
+    Site.objects.clear_cache()
+    yield send
+    Site.objects.clear_cache()
+
+
+def test_without_contrib_sites_no_mail_names_the_host_that_a_visitor_asked_for(
+    account_mails: Callable[[], dict[str, str]], no_sites: None
+) -> None:
+    for kind, text in account_mails().items():
+        assert "other.example" not in text, kind
+        assert "https://good.example/accounts/" in text, kind
+        assert " at good.example" in text, kind
+
+
+@pytest.mark.parametrize("by_request", [True, False], ids=["by request", "by SITE_ID"])
+def test_with_contrib_sites_each_mail_is_of_the_site_that_it_should_be(
+    settings: Any, account_mails: Callable[[], dict[str, str]], by_request: bool
+) -> None:
+    Site.objects.filter(pk=1).update(domain="good.example", name="Good")
+    Site.objects.create(domain="other.example", name="Other")
+    if by_request:
+        del settings.SITE_ID
+    host, name = ("other.example", "Other") if by_request else ("good.example", "Good")
+    for kind, text in account_mails().items():
+        assert set(re.findall(r"\w+\.example\b", text)) == {host}, kind
+        assert f"://{host}/accounts/" in text, kind
+        assert re.search(rf" at {name}\b", text), kind
 
 
 class EveryField(forms.Form):
@@ -271,6 +382,99 @@ def test_the_page_that_one_is_on_is_marked() -> None:
     read = Reader(render_to_string("registration/login.html", {"site": SITE}, request=request))
     marked = [a["href"] for a in read.all("a") if a.get("aria-current") == "page"]
     assert marked == ["/accounts/login/"]
+
+
+OFFERED = "No account yet?"
+RESEND = "Registered, but no mail came?"
+
+
+def login_page(cookie: str = "") -> Reader:
+    request = RequestFactory().get("/accounts/login/")
+    request.user = AnonymousUser()
+    if cookie:
+        request.COOKIES[visitor.COOKIE_NAME] = cookie
+    return Reader(render_to_string("registration/login.html", {"site": SITE}, request=request))
+
+
+def test_the_login_offers_no_registration_that_would_be_refused() -> None:
+    read = login_page()
+    assert OFFERED not in read.text
+    assert scenes.REGISTER not in {a["href"] for a in read.all("a")}
+
+
+@pytest.mark.parametrize(("invite_mode", "cookie"), [(True, "a key"), (False, "")])
+def test_the_login_offers_registration_to_who_may_register(
+    settings: Any, invite_mode: bool, cookie: str
+) -> None:
+    settings.INVITE_MODE = invite_mode
+    read = login_page(cookie)
+    assert OFFERED in read.text
+    assert scenes.REGISTER in {a["href"] for a in read.all("a")}
+
+
+@pytest.mark.parametrize("cookie", ["", "a key"])
+@pytest.mark.parametrize(("urlconf", "there"), [("tests.urls", True), ("tests.urls_simple", False)])
+def test_the_login_leads_to_the_lost_mail_where_there_is_such_a_page(
+    settings: Any, urlconf: str, there: bool, cookie: str
+) -> None:
+    settings.ROOT_URLCONF = urlconf
+    read = login_page(cookie)
+    assert (RESEND in read.text) is there
+    assert (OFFERED in read.text) is bool(cookie)
+    assert len(read.all("hr")) == (there or bool(cookie))
+
+
+def test_the_landing_page_has_no_link_to_a_registration_that_is_not_there() -> None:
+    read = page("invitation/invited.html", register_url="", login_url="/in/")
+    assert all(a["href"] for a in read.all("a"))
+    assert "Accept" not in read.text
+    assert "carries your invitation" in read.text
+    assert "/in/" in {a["href"] for a in read.all("a")}
+    read = page("invitation/invited.html", register_url="/join/")
+    assert "/join/" in {a["href"] for a in read.all("a")}
+    assert "carries your invitation" not in read.text
+
+
+@pytest.mark.parametrize("email", ["new@example.com", "new", None])
+def test_that_no_invitation_is_left_is_said_once(member: Any, email: str | None) -> None:
+    form = InvitationKeyForm(None if email is None else {"email": email}, inviter=member)
+    if form.is_valid():
+        form.refused(QuotaExceeded())
+    read = page("invitation/invitation_form.html", form=form, remaining_invitations=0)
+    assert read.text.count("You have no invitations left") == 1
+    assert read.text.count("you can still renew an invitation that is open") == 1
+
+
+#: What names the inviter.
+NAMING = [
+    "invitation/invitation_decline.html",
+    "invitation/invitation_declined.html",
+    "invitation/invitation_email.html",
+    "invitation/invitation_email.txt",
+    "invitation/invitation_email_subject.txt",
+    "invitation/invited.html",
+    "registration/registration_form.html",
+]
+
+
+def test_each_template_that_names_the_inviter_is_known() -> None:
+    files = {path.relative_to(OURS).as_posix(): path for path in OURS.rglob("*.*")}
+    assert [name for name in sorted(files) if "inviter_name" in files[name].read_text()] == NAMING
+
+
+@pytest.mark.parametrize("name", NAMING)
+@pytest.mark.parametrize("note", ["", "Come to the rehearsal!"])
+def test_an_inviter_whose_name_cannot_be_shown_leaves_no_gap(name: str, note: str) -> None:
+    source = render_to_string(
+        name, MAIL | {"invitation": object(), "inviter_name": "", "note": note}
+    )
+    said = " ".join("".join(Reader(source).said).split()) if name.endswith("html") else source
+    assert not re.search(r"(?m)^[ ,.:]| [,.:]| {2}", said), said
+    for verb in ("invites you", "invited you", "can invite", "writes:", "entered your"):
+        assert verb not in said
+    assert "Invited by" not in said
+    title = re.search(r"<title>(.*?)</title>", source)
+    assert title is None or re.fullmatch(r"[A-Z]\S* \S.*", title[1])
 
 
 def test_every_template_can_be_loaded() -> None:

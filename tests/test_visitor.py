@@ -7,8 +7,10 @@ from http.cookies import Morsel
 from typing import Any
 
 import pytest
+import time_machine
 from django.http import HttpResponse
 from django.test import RequestFactory
+from django.utils import timezone
 from django.views.debug import get_exception_reporter_filter
 
 from invitation import keys, visitor
@@ -81,9 +83,10 @@ def outcome(*, secure: bool = False) -> Morsel[str]:
 def test_an_outcome_that_was_noted_is_recalled(mailed: bool) -> None:
     response = HttpResponse()
     visitor.note_outcome(response, 73, mailed, secure=False)
-    request = RequestFactory().get("/")
-    request.COOKIES = {name: cookie.value for name, cookie in response.cookies.items()}
-    assert visitor.recall_outcome(request) == (73, mailed)
+    cookies = {name: cookie.value for name, cookie in response.cookies.items()}
+    assert visitor.recall_outcome(cookies) == (73, mailed)
+    with time_machine.travel(timezone.now() + timedelta(hours=1, seconds=1)):
+        assert visitor.recall_outcome(cookies) is None
 
 
 def test_an_outcome_is_for_an_hour_and_for_the_server_only() -> None:
@@ -103,4 +106,4 @@ def test_cookies_go_where_the_sites_session_goes(settings: Any) -> None:
 
 
 def test_without_an_outcome_nothing_is_recalled() -> None:
-    assert visitor.recall_outcome(RequestFactory().get("/")) is None
+    assert visitor.recall_outcome({}) is None

@@ -32,10 +32,21 @@ def email_field_name() -> str:
 
 
 def bind_invitation(form: BaseForm, opened: flows.Opened | None) -> None:
-    """Fit a registration form to the invitation that the visitor carries."""
+    """Fit a registration form to the invitation that the visitor carries, if he carries one."""
+    name_purposes(form)
     if opened is not None:
         _bind_hint(form, opened)
         _bind_email(form, opened)
+
+
+def name_purposes(form: BaseForm) -> None:
+    """Say what the fields of an account's form are for (WCAG 2.2, 1.3.5)."""
+    for name, purpose in (
+        (email_field_name(), "email"),
+        (get_user_model().USERNAME_FIELD, "username"),
+    ):
+        if name in form.fields:
+            form.fields[name].widget.attrs.setdefault("autocomplete", purpose)
 
 
 def _bind_hint(form: Any, opened: flows.Opened) -> None:
@@ -79,8 +90,6 @@ def _bind_email(form: BaseForm, opened: flows.Opened) -> None:
     if field is None or not opened.invitation.email:
         return
     form.initial.setdefault(email_field_name(), opened.invitation.email)
-    # WCAG 2.2, 1.3.5: say what the field is for.
-    field.widget.attrs.setdefault("autocomplete", "email")
     if _is_locked(opened):
         field.widget.attrs["readonly"] = True
         field.help_text = field.help_text or _("The invitation is for this address.")

@@ -26,7 +26,11 @@ from django.views.decorators.debug import sensitive_variables
 from registration import views as redux
 
 from invitation import gate
-from invitation.backends.base import InvitationRegistrationMixin, email_field_name
+from invitation.backends.base import (
+    InvitationRegistrationMixin,
+    email_field_name,
+    name_purposes,
+)
 
 #: Pages of redux that are for staff: they stay closed where the site needs a login for all.
 STAFF_PAGES = frozenset({"registration_admin_approve", "registration_approve_complete"})
@@ -53,6 +57,14 @@ class ReduxMixin(InvitationRegistrationMixin):
             # Redux raises an exception where LOGIN_REDIRECT_URL is None.
             return redirect(settings.LOGIN_REDIRECT_URL or get_script_prefix())
         return super().dispatch(request, *args, **kwargs)
+
+    def get_success_url(self, user: Any = None) -> Any:
+        """Return where a new account's holder goes, in the three parts that redux unpacks.
+
+        It would also take a text of three characters for three parts.
+        """
+        target: Any = super().get_success_url(user)  # type: ignore[misc]
+        return target if isinstance(target, tuple) else (target, (), {})
 
     def register(self, form: Any) -> Any:
         """Claim the invitation and make the account: both or neither."""
@@ -107,6 +119,12 @@ class SafeResendMixin:
     before this one stays good if there is no new mail.
     """
 
+    def get_form(self, form_class: Any = None) -> Any:
+        """Return redux's form, which asks for an address."""
+        form = super().get_form(form_class)  # type: ignore[misc]
+        name_purposes(form)
+        return form
+
     def resend_activation(self, form: Any) -> bool:
         """Send the mail again; tell whether it went."""
         try:
@@ -139,6 +157,11 @@ SAFE: dict[str | None, type] = {
     "registration_activate": SafeActivationMixin,
     "registration_resend_activation": SafeResendMixin,
 }
+
+
+def into_the_site() -> str:
+    """Return where the holder of an account that is active at once goes."""
+    return str(getattr(settings, "SIMPLE_BACKEND_REDIRECT_URL", get_script_prefix()))
 
 
 @sensitive_variables("password")

@@ -55,12 +55,17 @@ CHECKS: tuple[Check, ...] = tuple(
         installation.check_login_url,
         registration.check_installed,
         registration.check_gate,
+        registration.check_backend_classes,
         registration.check_activation,
         registration.check_approval,
         registration.check_form,
         registration.check_login_redirect,
+        registration.check_registration_redirect,
     )
 )
 
 #: Those that ask the database, to be registered with ``Tags.database`` too.
 DATABASE_CHECKS: tuple[Check, ...] = (never_raises(mails.check_site),)
+
+#: Those of which a site in development need not hear: ``check --deploy``.
+DEPLOY_CHECKS: tuple[Check, ...] = (never_raises(registration.check_mail_timeout),)

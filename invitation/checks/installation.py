@@ -4,16 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 from django.apps import apps
 from django.conf import settings
 from django.core.checks import CheckMessage, Error
 from django.core.checks import Warning as CheckWarning
-from django.shortcuts import resolve_url
 from django.template import TemplateDoesNotExist, TemplateSyntaxError
 from django.template.loader import get_template
-from django.urls import NoReverseMatch, Resolver404, get_script_prefix, resolve
 from django.utils.module_loading import import_string
 
 from invitation.checks import routing
@@ -109,12 +106,9 @@ def check_login_url(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
     """Report that members who want to invite are sent to log in where nothing is."""
     if "invitation_invite" not in routing.find_names():
         return []
-    try:
-        parts = urlsplit(resolve_url(settings.LOGIN_URL))
-        if not parts.netloc:
-            resolve(f"/{parts.path.removeprefix(get_script_prefix())}")
-    except (NoReverseMatch, Resolver404):
-        message = f"LOGIN_URL is {settings.LOGIN_URL!r}, but there is no such URL."
-        hint = 'Set it to the name of the page, "auth_login" for redux\'s own.'
-        return [CheckWarning(message, hint=hint, id="invitation.W011")]
-    return []
+    reason = routing.why_nowhere(settings.LOGIN_URL)
+    if not reason:
+        return []
+    message = f"LOGIN_URL leads nowhere: {reason}"
+    hint = f'Set it to the name of the page, "auth_login" for redux\'s own. {routing.ELSEWHERE}'
+    return [CheckWarning(message, hint=hint, id="invitation.W011")]

@@ -27,7 +27,7 @@ SAMPLE_DOMAIN = "example.com"
 
 
 def check_base_url(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
-    """Report links that begin with nothing, with a path, or with http.
+    """Report links that begin with nothing, with a path, with http, or with this computer.
 
     Where the Site names the host, ``check_site`` asks the database for it.
     """
@@ -53,7 +53,20 @@ def check_base_url(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
         )
         hint = "Leave the path out, and set FORCE_SCRIPT_NAME if the site does not begin at /."
         messages.append(CheckWarning(message, hint=hint, id="invitation.W004"))
-    if urlsplit(base).scheme == "http" and not settings.DEBUG:
+    if settings.DEBUG:
+        return messages
+    if (
+        not given
+        and _is_local(base)
+        and any(not _is_local(f"//{x}") for x in settings.ALLOWED_HOSTS)
+    ):
+        message = (
+            f'Links in invitation mails begin with "{base}", after the first name in '
+            "ALLOWED_HOSTS: whoever gets one is led to his own computer."
+        )
+        hint = "Set INVITATION_BASE_URL, or name the public host first."
+        messages.append(CheckWarning(message, hint=hint, id="invitation.W015"))
+    if urlsplit(base).scheme == "http" and not _is_local(base):
         message = (
             f'Links in invitation mails begin with "{base}", and DEBUG is off: whoever is on the '
             "way of such a request can read the key."
@@ -82,19 +95,22 @@ def check_link(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
     routes, _failure = routing.find_routes()
     if not routes:
         return []
+    found = [route for route in routes if route.name == "invitation_invited"]
     try:
         reverse("invitation_invited", kwargs={"invitation_key": SAMPLE_KEY})
     except NoReverseMatch:
-        message = (
-            'No URL is named "invitation_invited" and takes any invitation key, so that no '
-            "invitation can be mailed."
-        )
         hint = (
             'Add path("accounts/", include("invitation.urls")) to ROOT_URLCONF, without a '
             "namespace and without parameters in its prefix."
         )
-        return [CheckWarning(message, hint=hint, id="invitation.W006")]
-    found = [route for route in routes if route.name == "invitation_invited"]
+        if not found:
+            message = "The URLs of invitation are not included, so that nobody can be invited."
+            return [CheckWarning(message, hint=hint, id="invitation.W006")]
+        message = (
+            'No URL is named "invitation_invited" and takes any invitation key, so that no '
+            "invitation can be mailed or shown."
+        )
+        return [Error(message, hint=hint, id="invitation.E027")]
     if len(found) < 2:
         return []
     paths = ", ".join(f'"/{route}"' for route in found)
@@ -109,7 +125,10 @@ def check_link(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
 def check_site(
     app_configs: Any, databases: Collection[str] | None = None, **kwargs: Any
 ) -> list[CheckMessage]:
-    """Report that SITE_ID names no Site, or one that still has the name it was made with."""
+    """Report that SITE_ID names no Site, or one whose domain no link can begin with.
+
+    That is none at all, or the one that each first Site is made with.
+    """
     site_id = getattr(settings, "SITE_ID", None)
     if not apps.is_installed("django.contrib.sites") or not site_id:
         return []  # Without SITE_ID each request goes by its host.
@@ -124,9 +143,23 @@ def check_site(
         message = f"SITE_ID is {site_id!r}, but there is no Site with this id."
         hint = "Add it in the admin, or set SITE_ID to the id of one that there is."
         return [Error(message, hint=hint, id="invitation.E015")]
-    known = conf.INVITATION_BASE_URL or SAMPLE_DOMAIN in settings.ALLOWED_HOSTS
-    if domain != SAMPLE_DOMAIN or known:
+    if conf.INVITATION_BASE_URL:
+        return []  # The domain is not asked for.
+    if "/" in domain or not values.is_base_url(f"https://{domain}"):
+        message = f"Links in invitation mails lead nowhere: the domain of the Site is {domain!r}."
+        hint = (
+            'Change it in the admin to a host without scheme and slash, such as "example.org", or '
+            "set INVITATION_BASE_URL."
+        )
+        return [Error(message, hint=hint, id="invitation.E026")]
+    if domain != SAMPLE_DOMAIN or SAMPLE_DOMAIN in settings.ALLOWED_HOSTS:
         return []
     message = f'Links in invitation mails lead to "{SAMPLE_DOMAIN}": the Site still has this name.'
     hint = "Change the Site's domain in the admin, or set INVITATION_BASE_URL."
     return [CheckWarning(message, hint=hint, id="invitation.W008")]
+
+
+def _is_local(address: str) -> bool:
+    """Tell whether an address leads to the computer of whoever follows it."""
+    host = urlsplit(address).hostname or ""
+    return (f"[{host}]" if ":" in host else host) in sites.LOCAL_NAMES

@@ -6,6 +6,7 @@ What is looked at is the site's URLs and redux's settings; redux itself is known
 
 from __future__ import annotations
 
+import math
 import sys
 from functools import partial
 from inspect import unwrap
@@ -24,10 +25,12 @@ from django.views.generic.edit import FormMixin
 from invitation.backends.base import InvitationRegistrationMixin, email_field_name
 from invitation.checks import routing
 from invitation.conf import conf
+from invitation.delivery.email import EmailDelivery
 
 #: URLs of redux by which a workflow is known.
 TWO_STEPS = "registration_activate"
 APPROVAL = "registration_admin_approve"
+FORGOTTEN_PASSWORD = "auth_password_reset"  # noqa: S105 (the name of a URL)
 
 #: Fields of the user model that redux reads and writes by these names.
 FIELDS = ("email", "is_active", "date_joined")
@@ -69,6 +72,26 @@ def check_gate(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
                 "INVITE_MODE to False to open registration."
             )
             messages.append(Error(message, hint=hint, id="invitation.E017"))
+    return messages
+
+
+def check_backend_classes(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    """Report each URL whose registration backend class cannot be loaded."""
+    routes, _failure = routing.find_routes()
+    messages: list[CheckMessage] = []
+    for route in routes:
+        if not _takes_backend(route, "register", "activate"):
+            continue
+        try:
+            # Ours wraps another one, which it loads when it is asked for the first time.
+            getattr(_get_backend(route), "wrapped", None)
+        except Exception as error:  # noqa: BLE001 (a module of the site may raise anything)
+            message = (
+                f'The page at "/{route}" cannot be shown: its registration backend '
+                f"{route.arguments['backend']!r} failed with {type(error).__name__}: {error}"
+            )
+            hint = 'The argument "backend" of this URL must be the dotted path of such a class.'
+            messages.append(Error(message, hint=hint, id="invitation.E028"))
     return messages
 
 
@@ -158,13 +181,57 @@ def check_form(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
 
 
 def check_login_redirect(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
-    """Report that redux does not know where to send who is logged in."""
-    target: object = settings.LOGIN_REDIRECT_URL
-    if target is not None or "auth_login" not in routing.find_names():
+    """Report that redux does not know where to send who has logged in, or sends him nowhere."""
+    if "auth_login" not in routing.find_names():
         return []
-    message = "LOGIN_REDIRECT_URL is None: who logs in without a target page meets an error."
-    hint = 'Set it to a URL or the name of one, for example "/".'
+    target: object = settings.LOGIN_REDIRECT_URL
+    if target is None:
+        message = "LOGIN_REDIRECT_URL is None: who logs in without a target page meets an error."
+    elif reason := routing.why_nowhere(target):
+        message = f"LOGIN_REDIRECT_URL leads nowhere: {reason}"
+    else:
+        return []
+    hint = f'Set it to the name or the path of a page, for example "/". {routing.ELSEWHERE}'
     return [CheckWarning(message, hint=hint, id="invitation.W012")]
+
+
+def check_registration_redirect(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    """Report that whoever has registered is sent where nothing is."""
+    routes, _failure = routing.find_routes()
+    messages: list[CheckMessage] = []
+    for route in routes:
+        target = _success_url(route.callback)
+        reason = "" if target is None else routing.why_nowhere(target)
+        if reason and routing.answers(route, routes):
+            message = f'Who registers at "/{route}" is led nowhere: {reason}'
+            hint = (
+                "Set SIMPLE_BACKEND_REDIRECT_URL for redux's one-step registration, or success_url "
+                f"for a view of your own, to the name or the path of a page. {routing.ELSEWHERE}"
+            )
+            messages.append(CheckWarning(message, hint=hint, id="invitation.W013"))
+    return messages
+
+
+def check_mail_timeout(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    """Report that a mail server that hangs holds up who registers or forgot his password.
+
+    Our own delivery sets a bound where the site has none. Redux and Django do not.
+    """
+    if routing.find_names().isdisjoint({TWO_STEPS, FORGOTTEN_PASSWORD}):
+        return []
+    delivery = EmailDelivery()
+    delivery.timeout = math.inf  # Never that of a site: no socket takes it.
+    if getattr(delivery.get_connection(), "timeout", None) != math.inf:
+        return []
+    message = (
+        "The mail server has no timeout: while it hangs, whoever registers or asks for a new "
+        "password waits for an answer, and so does a worker of the site, for ever."
+    )
+    hint = (
+        "Set EMAIL_TIMEOUT = 10. With MAILERS, from Django 6.1 on, put it there: "
+        '"OPTIONS": {"timeout": 10}.'
+    )
+    return [CheckWarning(message, hint=hint, id="invitation.W014")]
 
 
 def _view_class(callback: Any) -> type | None:
@@ -198,12 +265,43 @@ def _is_ungated(route: routing.Route) -> bool:
         from invitation.backends.redux import is_ungated
 
         return is_ungated(view)
-    if "invitation.backends.classic.views" in sys.modules:
-        from invitation.backends.classic import InvitationBackend, get_backend, views
+    if _takes_backend(route, "register"):
+        from invitation.backends.classic import InvitationBackend
 
-        if route.callback is views.register and "backend" in route.arguments:
-            return not isinstance(get_backend(route.arguments["backend"]), InvitationBackend)
+        try:
+            return not isinstance(_get_backend(route), InvitationBackend)
+        except Exception:  # noqa: BLE001 (check_backend_classes has a message about it)
+            return False
     return False
+
+
+def _takes_backend(route: routing.Route, *names: str) -> bool:
+    """Tell whether a URL leads to one of these views for backend classes, and names a class."""
+    if "invitation.backends.classic.views" not in sys.modules or "backend" not in route.arguments:
+        return False
+    from invitation.backends.classic import views
+
+    return any(route.callback is getattr(views, name) for name in names)
+
+
+def _get_backend(route: routing.Route) -> Any:
+    from invitation.backends.classic import get_backend
+
+    return get_backend(route.arguments["backend"])
+
+
+def _success_url(callback: Any) -> Any:
+    """Return where a view sends a new account's holder; ``None`` where only the view knows."""
+    view = _view_class(callback)
+    written = getattr(getattr(view, "get_success_url", None), "__module__", "")
+    options = getattr(callback, "view_initkwargs", {})
+    given = options.get("success_url", getattr(view, "success_url", None))
+    if written in ("registration.views", "invitation.backends.redux"):
+        return given
+    into_the_site = getattr(settings, "SIMPLE_BACKEND_REDIRECT_URL", routing.script_prefix())
+    if written == "invitation.backends.simple.views":
+        return into_the_site if given is None else given
+    return into_the_site if written == "invitation.backends.verified.views" else None
 
 
 def _has_field(opts: Any, name: str) -> bool:

@@ -1,4 +1,4 @@
-"""Walk the site's URLs, and find out which view really answers at one of them."""
+"""Walk the site's URLs, and find out which view really answers at one of them, and if any does."""
 
 from __future__ import annotations
 
@@ -6,8 +6,21 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice, product, takewhile
 from typing import Any
+from urllib.parse import unquote, urljoin, urlsplit
 
-from django.urls import URLResolver, get_resolver
+from django.conf import settings
+from django.shortcuts import resolve_url
+from django.urls import (
+    LocalePrefixPattern,
+    NoReverseMatch,
+    Resolver404,
+    URLResolver,
+    get_resolver,
+    get_script_prefix,
+    resolve,
+    set_script_prefix,
+)
+from django.utils import translation
 from django.utils.regex_helper import normalize
 
 #: What may stand for a parameter; unlikely to be the fixed text of some other URL.
@@ -24,6 +37,12 @@ SAMPLES = (
 )
 #: How many combinations of them are tried for one pattern.
 ATTEMPTS = 1000
+
+#: What completes the hint where a page is missing.
+ELSEWHERE = (
+    "If something else than ROOT_URLCONF serves the page, such as a static front end, silence this "
+    "check."
+)
 
 
 @dataclass(frozen=True)
@@ -81,6 +100,67 @@ def find_names() -> set[str]:
     """Return the names of all URLs of the site that can be used without a namespace."""
     routes, _failure = find_routes()
     return {route.name for route in routes if route.name and not route.namespaced}
+
+
+def script_prefix() -> str:
+    """Return the path at which the site begins, with a slash at its end.
+
+    ``get_script_prefix()`` knows nothing of FORCE_SCRIPT_NAME in a thread of its own, such as the
+    one in which runserver checks.
+    """
+    name = settings.FORCE_SCRIPT_NAME
+    return f"{name.rstrip('/')}/" if name else get_script_prefix()
+
+
+def why_nowhere(target: Any) -> str:
+    """Say why a redirect to this URL, path or name finds no page, or return an empty text.
+
+    What another host has is not known, and counts as found. So does what Django leads to a page:
+    a path without its last slash, or without the language that the site's paths begin with.
+    """
+    before, prefix = get_script_prefix(), script_prefix()
+    set_script_prefix(prefix)
+    try:
+        parts = urlsplit(resolve_url(target))
+    except NoReverseMatch as error:
+        return str(error)
+    finally:
+        set_script_prefix(before)
+    if parts.netloc:
+        return ""
+    # Some Pythons lose the first slash where the path goes up too far.
+    path = "/" + unquote(urljoin(prefix, parts.path)).lstrip("/")
+    if f"{path}/".startswith(prefix) and _is_page(f"/{path[len(prefix) :]}"):
+        return ""
+    return f'no page of the site is at "{path}".'
+
+
+def _is_page(path: str) -> bool:
+    """Tell whether a view answers at a path, which is seen from where the site begins."""
+    language = translation.get_language_from_path(path)
+    paths = [path]
+    if settings.APPEND_SLASH and not path.endswith("/"):
+        paths.append(f"{path}/")
+    # A pattern may be in another form for each language.
+    with translation.override(language or settings.LANGUAGE_CODE):
+        if language is None and _has_languages():
+            paths += [f"/{translation.get_language()}{tried}" for tried in paths]
+        return any(_resolves(tried) for tried in paths)
+
+
+def _has_languages() -> bool:
+    entries = get_resolver().url_patterns
+    return any(isinstance(entry.pattern, LocalePrefixPattern) for entry in entries)
+
+
+def _resolves(path: str) -> bool:
+    try:
+        resolve(path)
+    except Resolver404:
+        return False
+    except Exception:  # noqa: BLE001 (a path converter of the site may raise anything)
+        return True  # Nothing shows that no view is there.
+    return True
 
 
 def _walk(resolver: URLResolver, patterns: tuple[Any, ...], namespaced: bool) -> Iterator[Route]:

@@ -2,39 +2,73 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django import template
+from django.apps import apps
 from django.core.exceptions import ImproperlyConfigured, ObjectDoesNotExist
 
-from invitation import sites
+from invitation import sites, visitor
+from invitation.conf import conf
 
 register = template.Library()
+
+#: What is raised where nothing, or no row, says which site this is or where its links begin.
+UNKNOWN = (ImproperlyConfigured, ObjectDoesNotExist)
 
 
 @register.simple_tag(takes_context=True)
 def invitation_site(context: template.Context) -> sites.SiteLike | None:
-    """Return the current site, for its name: ``{% invitation_site as site %}``.
+    """Return the site, for its name: ``{% invitation_site as site %}``.
 
+    It is the Site that the page or mail names itself, else the current one. What else a context
+    calls ``site`` is named after the visitor's Host header, so that is only the last resort.
     ``None`` where nothing names a site: a page's heading is no reason to fail.
     """
+    known: sites.SiteLike | None = _named_site(context)
+    if known is not None:
+        return known
     try:
         return sites.get_site(sites.current_site_id(context.get("request")))
-    except (ImproperlyConfigured, ObjectDoesNotExist):
-        return None
+    except UNKNOWN:
+        return context.get("site")
 
 
 @register.simple_tag(takes_context=True)
 def invitation_base_url(context: template.Context) -> str:
     """Return what links in a mail begin with: ``{% invitation_base_url as base_url %}``.
 
-    The same for every mail of the site, those of the registration host included, which would
-    otherwise go by the visitor's Host header and guess the scheme. Only where nothing else names
-    the host, the ``site`` of the mail's context does.
+    The same for every mail of the site, those of Django and of the registration host included,
+    which would otherwise go by the visitor's Host header and guess the scheme. Only where nothing
+    else names the host, the ``site``, or ``protocol`` and ``domain``, of the mail's context do.
     """
-    site = context.get("site")
-    site_id = getattr(site, "pk", None)
+    known = _named_site(context)
     try:
-        if site_id is None:
-            site_id = sites.current_site_id(context.get("request"))
+        site_id = sites.current_site_id(context.get("request")) if known is None else known.pk
         return sites.base_url(site_id)
-    except (ImproperlyConfigured, ObjectDoesNotExist):
-        return f"https://{site.domain}" if site is not None else ""
+    except UNKNOWN:
+        site = context.get("site")
+        domain = getattr(site, "domain", "") or context.get("domain")
+        # The setting needs no site, and so holds where nothing says which one it is.
+        guess = f"{context.get('protocol') or 'https'}://{domain}" if domain else ""
+        return (conf.INVITATION_BASE_URL or guess).rstrip("/")
+
+
+@register.simple_tag(takes_context=True)
+def invitation_may_register(context: template.Context) -> bool:
+    """Tell whether it makes sense to offer registration: ``{% invitation_may_register as may %}``.
+
+    Yes if it is open to all, or if the visitor has come with an invitation. Asks no row: whether
+    that still opens anything is for the page behind the link to say.
+    """
+    request = context.get("request")
+    carries = request is not None and visitor.recall(request.COOKIES) != ""
+    return carries or not conf.INVITE_MODE
+
+
+def _named_site(context: template.Context) -> Any:
+    """Return the row of ``django.contrib.sites`` that the context holds, or ``None``."""
+    site = context.get("site")
+    if not apps.is_installed("django.contrib.sites"):
+        return None
+    return site if isinstance(site, apps.get_model("sites", "Site")) else None

@@ -17,6 +17,7 @@ from django.db.models.signals import post_save, pre_save
 from django.forms import BooleanField, CharField, Form, ModelForm
 from django.http import HttpResponse
 from django.test import Client, RequestFactory
+from django.test.utils import override_script_prefix
 from django.urls import resolve
 from registration import signals as redux_signals
 
@@ -24,7 +25,7 @@ from invitation import flows, keys, signals
 from invitation.exceptions import KeyRefused
 from invitation.models import Acceptance, InvitationKey, InvitationQuota
 from tests import scenes
-from tests.scenes import LANDING, NEWCOMER, REGISTER, RESEND, Crash, answers
+from tests.scenes import INVITE, LANDING, NEWCOMER, REGISTER, RESEND, Crash, answers
 
 Commit = Callable[..., Any]
 
@@ -270,6 +271,16 @@ class BackendContract:
         assert "readonly" in str(field)
         assert 'autocomplete="email"' in str(field)
         assert field.help_text
+
+    @pytest.mark.parametrize("invite_mode", [True, False])
+    def test_the_browser_is_told_what_the_fields_are_for(
+        self, settings: Any, visitor: Client, invite_mode: bool
+    ) -> None:
+        settings.INVITE_MODE = invite_mode
+        form = (Client() if not invite_mode else visitor).get(REGISTER).context["form"]
+        assert 'autocomplete="email"' in str(form["email"])
+        login_name = get_user_model().USERNAME_FIELD
+        assert login_name == "email" or 'autocomplete="username"' in str(form[login_name])
 
     @pytest.mark.parametrize("email", ["other@example.com", "new@example.org", "new+1@example.com"])
     def test_another_address_is_refused_with_a_form_error(
@@ -833,6 +844,10 @@ class TwoStepContract(BackendContract):
         assert activation.to == [NEWCOMER]
         assert "/accounts/activate/" in activation.body
 
+    def test_who_asks_for_the_mail_again_may_let_the_browser_fill_in_the_address(self) -> None:
+        form = Client().get(RESEND).context["form"]
+        assert 'autocomplete="email"' in str(form["email"])
+
     def test_nobody_is_logged_in_before_the_activation(self, registered: Client) -> None:
         assert SESSION_KEY not in registered.session
 
@@ -900,14 +915,15 @@ class TwoStepContract(BackendContract):
         assert response.status_code == 302
         assert scenes.accounts().get().check_password(scenes.PASSWORD)
 
+    @pytest.mark.parametrize("domain", ["xn--bcher-kva.example", "bücher.example"])
     def test_such_a_form_gets_the_invited_address_whatever_script_was_typed(
-        self, member: Any, form_class: Any
+        self, member: Any, form_class: Any, domain: str
     ) -> None:
         login_name = get_user_model().USERNAME_FIELD
         fields = {name: CharField() for name in (login_name, "email", "password")}
         form_class(type("PlainForm", (Form,), fields))
         invitation = scenes.invite(member, "new@bücher.example")
-        typed = answers("new@xn--bcher-kva.example", password=scenes.PASSWORD)
+        typed = answers(f"new@{domain}", password=scenes.PASSWORD)
         scenes.visit(invitation, channel=self.channel).post(REGISTER, typed)
         assert Acceptance.objects.get().user.email == invitation.email
 
@@ -1001,6 +1017,24 @@ class OneStepContract(BackendContract):
         ):
             visitor.post(REGISTER, answers())
         assert logged_in == []
+
+    # Redux would take a text of three characters for the three arguments of a redirect.
+    @pytest.mark.parametrize(
+        ("target", "address"),
+        [("/w/", "/w/"), ("../", "../"), ("/members/", "/members/"), ("invitation_invite", INVITE)],
+    )
+    def test_the_site_may_say_where_to(
+        self, settings: Any, visitor: Client, target: str, address: str
+    ) -> None:
+        settings.SIMPLE_BACKEND_REDIRECT_URL = target
+        assert visitor.post(REGISTER, answers())["Location"] == address
+
+    def test_a_site_below_a_path_leads_to_its_own_first_page(
+        self, invitation: InvitationKey
+    ) -> None:
+        visitor = scenes.visit(invitation, channel=self.channel)
+        with override_script_prefix("/shop/"):
+            assert visitor.post(REGISTER, answers())["Location"] == "/shop/"
 
     def test_no_second_mail_leaves(self, visitor: Client, commit: Commit) -> None:
         with commit():

@@ -48,6 +48,7 @@ settings.configure(
     ],
     SITE_ID=1,
     LOGIN_URL="auth_login",
+    LOGIN_REDIRECT_URL="invitation_invite",
     MIDDLEWARE=[
         "django.contrib.sessions.middleware.SessionMiddleware",
         "django.contrib.auth.middleware.AuthenticationMiddleware",

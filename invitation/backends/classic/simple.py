@@ -9,6 +9,7 @@ from django.contrib.auth import authenticate, login
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.db import transaction
 from django.http import HttpRequest
+from django.urls import get_script_prefix
 from django.views.decorators.debug import sensitive_variables
 from registration import signals
 
@@ -43,9 +44,9 @@ class SimpleBackend(AccountBackend):
         raise NotImplementedError("SimpleBackend has no activation step.")
 
     def post_registration_redirect(self, request: HttpRequest, user: AbstractBaseUser) -> Redirect:
-        """Return SIMPLE_BACKEND_REDIRECT_URL, or else the account's own page, or else ``/``."""
+        """Return SIMPLE_BACKEND_REDIRECT_URL, or the account's own page, or the first page."""
         own_page = getattr(user, "get_absolute_url", None)
-        default = own_page() if callable(own_page) else "/"
+        default = own_page() if callable(own_page) else get_script_prefix()
         return (getattr(settings, "SIMPLE_BACKEND_REDIRECT_URL", default), (), {})
 
     def post_activation_redirect(self, request: HttpRequest, user: AbstractBaseUser) -> Redirect:

@@ -7,11 +7,19 @@ from typing import Any
 from registration import signals
 from registration.backends.simple import views as redux
 
-from invitation.backends.redux import ReduxMixin, log_in
+from invitation.backends.redux import ReduxMixin, into_the_site, log_in
 
 
 class RegistrationView(ReduxMixin, redux.RegistrationView):
     """Let the holder of a valid invitation key register and be logged in."""
+
+    success_url: Any = None
+
+    def get_success_url(self, user: Any = None) -> Any:
+        """Lead into the site, unless the view is told where else."""
+        return (
+            (into_the_site(), (), {}) if self.success_url is None else super().get_success_url(user)
+        )
 
     def create_account(self, form: Any) -> Any:
         """Make the account and tell the site; the session stays as it is until the commit."""

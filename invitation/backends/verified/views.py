@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.conf import settings
-from django.urls import get_script_prefix
 from registration import signals
 
 from invitation.backends.base import email_field_name
 from invitation.backends.default import views
-from invitation.backends.redux import log_in
+from invitation.backends.redux import into_the_site, log_in
 
 
 class RegistrationView(views.RegistrationView):
@@ -44,5 +42,5 @@ class RegistrationView(views.RegistrationView):
     def get_success_url(self, user: Any = None) -> Any:
         """Lead an active account into the site, and any other to its mail."""
         if user is not None and user.is_active:
-            return getattr(settings, "SIMPLE_BACKEND_REDIRECT_URL", get_script_prefix())
+            return (into_the_site(), (), {})
         return super().get_success_url(user)
