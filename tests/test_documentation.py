@@ -1,15 +1,22 @@
-"""The documentation: it lists every error code and every address that there is, and no other."""
+"""The documentation: its lists are those of the source, and what it shows runs."""
 
 from __future__ import annotations
 
 import ast
+import os
 import re
+import subprocess
+import sys
 from collections.abc import Iterable, Iterator
 from importlib import import_module
 from pathlib import Path
+from textwrap import dedent
+from typing import Any
 
+import django
 import pytest
-from django.urls import URLPattern, URLResolver
+from django.urls import URLPattern, URLResolver, include, path
+from registration.forms import RegistrationForm
 
 import invitation
 from invitation import addresses, routes
@@ -40,8 +47,8 @@ def codes_in(source: str) -> Iterator[str]:
 
 def test_every_error_code_is_listed_once_and_no_other() -> None:
     codes = {code for _, code, _ in addresses._FORBIDDEN}
-    for path in PACKAGE.rglob("*.py"):
-        codes.update(codes_in(path.read_text("utf-8")))
+    for file in PACKAGE.rglob("*.py"):
+        codes.update(codes_in(file.read_text("utf-8")))
     assert len(codes) > 30
     assert sorted(first_column("errors.rst")) == sorted(codes)
 
@@ -52,8 +59,8 @@ def named(patterns: Iterable[URLPattern | URLResolver]) -> Iterator[tuple[str, s
         if isinstance(pattern, URLResolver):
             yield from named(pattern.url_patterns)
         else:
-            path = re.sub(r"^\^|\\Z$|<int:|\(\?P<(\w+)>[^)]*\)", readable, str(pattern.pattern))
-            yield str(pattern.name), path
+            readably = re.sub(r"^\^|\\Z$|<int:|\(\?P<(\w+)>[^)]*\)", readable, str(pattern.pattern))
+            yield str(pattern.name), readably
 
 
 def readable(found: re.Match[str]) -> str:
@@ -77,7 +84,118 @@ def test_every_address_of_the_includes_is_listed_with_its_path_and_no_other() ->
     assert len(rows) == len(there)
 
 
-@pytest.mark.parametrize("page", [path.stem for path in DOCS.glob("*.rst")])
+@pytest.mark.parametrize("page", [file.stem for file in DOCS.glob("*.rst")])
 def test_every_page_is_in_the_table_of_contents(page: str) -> None:
     index = (DOCS / "index.rst").read_text("utf-8")
     assert page == "index" or re.search(rf"(?m)^   {page}$", index)
+
+
+# The code in it
+
+
+def code_blocks(page: Path) -> list[tuple[str, str]]:
+    """Return the Python code of a page, each piece with its caption."""
+    pieces = re.findall(
+        r"(?m)^\.\. code-block:: python\n(?:   :caption: (.*)\n)?\n((?:(?:   .*)?\n)+)",
+        page.read_text("utf-8"),
+    )
+    return [(caption, dedent(code)) for caption, code in pieces]
+
+
+def samples() -> Iterator[Any]:
+    for page in [PACKAGE.parent / "README.rst", *sorted(DOCS.glob("*.rst"))]:
+        for number, (_, code) in enumerate(code_blocks(page), start=1):
+            yield pytest.param(code, id=f"{page.stem}-{number}")
+
+
+def test_there_is_code_to_run() -> None:
+    assert len(list(samples())) > 12
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("code", list(samples()))
+def test_the_code_runs(code: str, member: Any) -> None:
+    known = {
+        "INSTALLED_APPS": [],
+        "OurForm": RegistrationForm,
+        "address": "newcomer@example.org",
+        "member": member,
+        "include": include,
+        "path": path,
+    }
+    exec(compile(code, "documentation", "exec"), known)  # noqa: S102
+
+
+STORY = """
+import re
+from django.contrib.auth import get_user_model
+from django.test import Client
+
+def path_in(text, part):
+    return re.search(r"http://localhost:8000(/\\S*" + part + r"\\S*)", text)[1]
+
+def post(client, path, **typed):
+    response = client.post(path, typed, headers={"host": "localhost"})
+    assert response.status_code == 302, response.content.decode()
+    return response
+
+def get(client, path):
+    return client.get(path, headers={"host": "localhost"}, follow=True)
+
+boss = Client()
+assert get(boss, "/accounts/invite/").redirect_chain[-1][0].startswith("/accounts/login/")
+post(boss, "/accounts/login/", username="boss", password="correct-horse")
+assert get(boss, "/accounts/invite/").status_code == 200
+with printed() as invitation:
+    post(boss, "/accounts/invite/", email="new@example.org")
+link = path_in(invitation.getvalue(), "/invited/")
+
+newcomer = Client()
+assert get(newcomer, "/accounts/register/").status_code == 403
+assert get(newcomer, link).status_code == 200
+password = "battery-staple"
+account = {"username": "newcomer", "email": "new@example.org"}
+landed = post(newcomer, "/accounts/register/", password1=password, password2=password, **account)
+assert landed["Location"] == "/accounts/invite/"
+assert b"<strong>10</strong> invitations" in get(newcomer, landed["Location"]).content
+assert get(Client(), link).status_code == 410
+assert get(boss, "/admin/invitation/invitationkey/").status_code == 200
+print("told")
+"""
+
+
+def test_the_quickstart_leads_where_it_says(tmp_path: Path) -> None:
+    """Do what it says, in a new project and processes of its own."""
+
+    def run(*command: str, **environment: str) -> str:
+        done = subprocess.run(
+            [sys.executable, *command],
+            cwd=tmp_path,
+            env={
+                **{name: text for name, text in os.environ.items() if "DJANGO" not in name},
+                "PYTHONPATH": str(PACKAGE.parent),
+                **environment,
+            },
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    run("-m", "django", "startproject", "club", ".")
+    for caption, code in code_blocks(DOCS / "quickstart.rst"):
+        name, _, condition = caption.partition(", ")
+        if condition and django.VERSION >= (6, 1):
+            continue
+        with (tmp_path / name).open("a" if name.endswith("settings.py") else "w") as file:
+            file.write(code)
+    run("manage.py", "migrate", "-v0")
+    boss = {"DJANGO_SUPERUSER_USERNAME": "boss", "DJANGO_SUPERUSER_PASSWORD": "correct-horse"}
+    email = {"DJANGO_SUPERUSER_EMAIL": "boss@example.org"}
+    run("manage.py", "createsuperuser", "--noinput", **boss, **email)
+    run("manage.py", "check", "--fail-level", "WARNING", "--database", "default")
+    prints = "import contextlib, io\n"
+    prints += "printed = lambda: contextlib.redirect_stdout(io.StringIO())\n"
+    (tmp_path / "story.py").write_text(prints + STORY)
+    assert run("manage.py", "shell", "-c", "exec(open('story.py').read(), {})").endswith("told\n")

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import smtplib
 from datetime import timedelta
+from email.policy import default as default_policy
 from typing import Any
 
+import django
 from django.conf import settings
 from django.core import mail as django_mail
 from django.core.mail import EmailMultiAlternatives
@@ -26,6 +28,24 @@ SET_UP_ERRORS = (
     smtplib.SMTPHeloError,
     smtplib.SMTPSenderRefused,
 )
+
+
+class InvitationMessage(EmailMultiAlternatives):
+    """Be a mail whose links stay whole in what is sent.
+
+    From Django 6.0 on, a text with a line of more than 78 characters is sent as quoted-printable,
+    which breaks the line in the middle of the link. Mail programs put it together again, but who
+    develops a site reads the mail in a terminal or in a file, and copies half of a key.
+    """
+
+    def message(self, **options: Any) -> Any:
+        """Return the mail with lines as long as SMTP allows (RFC 5321, 4.5.3.1.6: 998)."""
+        policy = options.get("policy", default_policy)
+        wide = {"policy": policy.clone(max_line_length=998)} if django.VERSION >= (6, 0) else {}
+        message: Any = super().message(**options | wide)
+        # The headers are folded later, and as ever.
+        message.policy = policy if wide else message.policy
+        return message
 
 
 class EmailDelivery(BaseDelivery):
@@ -74,7 +94,7 @@ class EmailDelivery(BaseDelivery):
             context = self.get_context(invitation)
             # A subject is one line, whatever a template or a site's name makes of it.
             subject = " ".join(render_to_string(self.subject_template_name, context).split())
-            message = EmailMultiAlternatives(
+            message = InvitationMessage(
                 subject=subject,
                 body=render_to_string(self.text_template_name, context),
                 to=[invitation.email],

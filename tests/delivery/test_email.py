@@ -65,6 +65,31 @@ def both_of(message: EmailMultiAlternatives) -> str:
     return f"{message.body}\n{html_of(message)}"
 
 
+# -- the raw mail --
+
+
+@pytest.mark.parametrize("note", ["See you!", "Schön, ça va? 见"], ids=["ASCII", "Unicode"])
+def test_the_link_stays_whole_in_the_raw_mail(ann: Any, note: str) -> None:
+    invitation = make_invitation(ann, note=note)
+    raw = message_of(invitation).message().as_bytes()
+    path = f"/accounts/invited/{invitation.mail_key}/"
+    # Once in the text alone, once with the answer, and several times in the HTML.
+    assert raw.count(f"{path}\n".encode()) == 1
+    assert raw.count(f"{path}?answer=no".encode()) == 2
+
+
+def test_no_line_of_the_raw_mail_is_longer_than_the_standards_allow(ann: Any) -> None:
+    ann.first_name = "Ännchen" * 8
+    invitation = make_invitation(ann, note="Wörter " * 70)
+    Site.objects.update(name="Blåbærhøsten " * 3)
+    Site.objects.clear_cache()
+    raw = message_of(invitation).message().as_bytes()
+    lines = raw.splitlines()
+    assert max(map(len, lines)) <= 998
+    # RFC 5322, 2.1.1: 78 for headers.
+    assert max(map(len, lines[: lines.index(b"")])) <= 78
+
+
 # -- headers --
 
 
