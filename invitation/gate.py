@@ -11,6 +11,7 @@ from typing import Any
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import render, resolve_url
+from django.urls import NoReverseMatch
 from django.utils.cache import patch_cache_control
 
 from invitation import flows, masking, sites, visitor
@@ -71,11 +72,19 @@ def refuse(request: HttpRequest, refusal: KeyRefused, *, status: int | None = No
         "reason": refusal.code,
         "message": str(refusal),
         "site": sites.get_site(sites.current_site_id(request)),
-        "login_url": resolve_url(settings.LOGIN_URL),
+        "login_url": login_url(),
     }
     response = render(request, REFUSAL_TEMPLATE, context, status=status or refusal.status)
     protect(response)
     return response
+
+
+def login_url() -> str:
+    """Return where to log in, or nothing where LOGIN_URL names no page (a check says so)."""
+    try:
+        return resolve_url(settings.LOGIN_URL)
+    except NoReverseMatch:
+        return ""
 
 
 def remember(request: HttpRequest, response: HttpResponseBase, key: str) -> None:

@@ -372,7 +372,8 @@ class InvitationEmailManager(models.Manager["InvitationEmail"]):
         waiting = Q(_holds("state", state.QUEUED)) | Q(_holds("state", state.FAILED))
         left_behind = Q(_holds("state", state.SENDING), lease_until__lte=now)
         unsent = self.filter(waiting | left_behind, invitation=invitation)
-        return bool(unsent.update(state=state.QUEUED, not_before=now, attempts=0))
+        changes = {"state": state.QUEUED, "lease_until": None, "not_before": now, "attempts": 0}
+        return bool(unsent.update(**changes))
 
     def mark_sent(self, mail: InvitationEmail, now: datetime) -> bool:
         """Note that the mail server has taken the mail."""

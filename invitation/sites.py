@@ -24,7 +24,7 @@ from invitation.conf import conf
 NO_SITE_ID = 0
 
 #: Names that are reached without TLS while a site is developed.
-LOCAL_NAMES = frozenset({"localhost", "127.0.0.1", "[::1]"})
+LOCAL_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
 class SiteLike(Protocol):
@@ -85,22 +85,30 @@ def base_url(site_id: int) -> str:
     if conf.INVITATION_BASE_URL:
         return conf.INVITATION_BASE_URL.rstrip("/")
     if site_id != NO_SITE_ID and apps.is_installed("django.contrib.sites"):
-        return _with_scheme(get_site(site_id).domain)
+        return with_scheme(get_site(site_id).domain)
     for host in settings.ALLOWED_HOSTS:
         if "*" not in host:
-            return _with_scheme(host.lstrip("."))
+            return with_scheme(host.lstrip("."))
     if settings.DEBUG and not settings.ALLOWED_HOSTS:
         # What Django itself allows with these two settings, at runserver's port.
-        return _with_scheme("localhost:8000")
+        return with_scheme("localhost:8000")
     raise ImproperlyConfigured(
         "Links in invitation mails need a host: set INVITATION_BASE_URL, for example to "
         '"https://example.org", or install django.contrib.sites, or name a host in ALLOWED_HOSTS.'
     )
 
 
-def _with_scheme(host: str) -> str:
-    name = host if host.endswith("]") else host.rsplit(":", 1)[0]
-    return f"http://{host}" if name in LOCAL_NAMES else f"https://{host}"
+def with_scheme(host: str) -> str:
+    """Return the address of a host: with TLS, unless it is the computer of whoever follows it."""
+    return f"http://{host}" if is_local(f"//{host}") else f"https://{host}"
+
+
+def is_local(address: str) -> bool:
+    """Tell whether an address leads to the computer of whoever follows it."""
+    try:
+        return urlsplit(address).hostname in LOCAL_NAMES
+    except ValueError:
+        return False
 
 
 def absolute(path: str, site_id: int) -> str:

@@ -7,11 +7,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from django.conf import settings
 from django.contrib.auth.decorators import login_not_required
 from django.contrib.auth.mixins import AccessMixin
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
-from django.shortcuts import redirect, render, resolve_url
+from django.shortcuts import redirect, render
 from django.urls import NoReverseMatch, get_script_prefix, reverse, reverse_lazy
 from django.utils.decorators import method_decorator
 from django.utils.module_loading import import_string
@@ -180,7 +179,7 @@ class LandingView(CarriedInvitationView):
         return super().get_context_data(
             invitation_key=self.opened.key,
             register_url=_reverse("registration_register"),
-            login_url=resolve_url(settings.LOGIN_URL),
+            login_url=gate.login_url(),
             logout_url=_reverse("auth_logout") or _reverse("logout"),
             landing_url=reverse("invitation_landing"),
             decline_url=reverse("invitation_decline"),

@@ -38,7 +38,7 @@ ROUNDS = 21
 urlpatterns = [path("plain/", PlainView.as_view()), path("", include("tests.urls"))]
 
 
-def median(action: Callable[[], Any], times: int) -> float:
+def seconds_each(action: Callable[[], Any], times: int) -> float:
     """Return the seconds that one call takes, in a batch of so many."""
     started = time.perf_counter()
     for _ in range(times):
@@ -58,7 +58,7 @@ def compare(
     """Print how much longer ours takes than the plain thing, by the medians of rounds in turn."""
     ours(), plain()
     gc.disable()
-    pairs = [(median(ours, times), median(plain, times)) for _ in range(rounds)]
+    pairs = [(seconds_each(ours, times), seconds_each(plain, times)) for _ in range(rounds)]
     gc.enable()
     mine, other = (statistics.median(seconds) for seconds in zip(*pairs, strict=True))
     print(f"{what:<44} {mine * 1000:9.3f} ms {mine / other:8.2f} x  {than}")  # noqa: T201
@@ -142,9 +142,9 @@ def main() -> None:
     boss = Client()
     boss.force_login(scenes.make_user("boss", is_staff=True, is_superuser=True))
     changelist = "/admin/invitation/invitationkey/"
-    few = median(lambda: boss.get(changelist), 10)
+    few = seconds_each(lambda: boss.get(changelist), 10)
     rows(100_000, from_user=member)
-    many = median(lambda: boss.get(changelist), 10)
+    many = seconds_each(lambda: boss.get(changelist), 10)
     print(  # noqa: T201
         f"{'the admin list with 100,000 rows':<44} {many * 1000:9.3f} ms {many / few:8.2f} x"
         "  than with the few from above"

@@ -383,6 +383,11 @@ def test_links_without_tls_are_reported_in_production(settings: Any, base: str) 
 )
 def test_links_without_tls_that_stay_on_this_computer_are_not(settings: Any, base: str) -> None:
     settings.INVITATION_BASE_URL = base
+    settings.ALLOWED_HOSTS = ["127.0.0.1", "[::1]", "localhost", ".localhost", "LOCALHOST"]
+    assert ids(mails.check_base_url) == []
+    settings.ALLOWED_HOSTS = ["localhost", "club.example.org"]
+    assert ids(mails.check_base_url) == ["W015"]
+    settings.DEBUG = True
     assert ids(mails.check_base_url) == []
 
 
@@ -585,6 +590,19 @@ def test_a_site_whose_domain_is_none_is_reported(settings: Any, domain: str) -> 
 )
 def test_a_site_with_a_good_domain_is_not(settings: Any, domain: str) -> None:
     site_model().objects.filter(pk=settings.SITE_ID).update(domain=domain)
+    settings.ALLOWED_HOSTS = ["localhost"]
+    assert ids(mails.check_site, databases=["default"]) == []
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("domain", ["localhost", "127.0.0.1:8000", "LOCALHOST:80", "[::1]"])
+def test_a_site_with_a_public_name_whose_links_lead_to_the_readers_computer_is_reported(
+    settings: Any, domain: str
+) -> None:
+    settings.ALLOWED_HOSTS = ["club.example.org"]
+    site_model().objects.filter(pk=settings.SITE_ID).update(domain=domain)
+    assert ids(mails.check_site, databases=["default"]) == ["W015"]
+    settings.DEBUG = True
     assert ids(mails.check_site, databases=["default"]) == []
 
 

@@ -530,6 +530,18 @@ class TestFollowingTheLink:
         assert all("log in" in page.lower() for page in titles)
 
 
+@pytest.mark.parametrize("name", ["auth_login", "no_such_name"])
+def test_a_site_that_lacks_a_login_loses_the_link_and_nothing_else(
+    settings: Any, invitation: InvitationKey, name: str
+) -> None:
+    settings.ROOT_URLCONF = __name__
+    settings.LOGIN_URL = name
+    landing = scenes.visit(invitation).get(LANDING)
+    refused = Client().get(LANDING)
+    assert (landing.status_code, refused.status_code) == (200, 404)
+    assert landing.context["login_url"] == refused.context["login_url"] == ""
+
+
 class TestLanding:
     @pytest.mark.anywhere
     def test_the_page_says_who_invites_whom_to_what_until_when(

@@ -56,23 +56,24 @@ def _bind_hint(form: Any, opened: flows.Opened) -> None:
     first tab must not use it up unseen.
     """
     hint = opened.invitation.key_hint
-    field = CharField(widget=HiddenInput, required=False, initial=hint)
+    field = CharField(widget=HiddenInput, required=False, initial=hint, label="")
     name, email = form.add_prefix(HINT_FIELD), form.add_prefix(email_field_name())
     if form.data.get(name) not in (None, "", hint):
         form.data = form.data.copy()
         form.data[name] = hint
         if _is_locked(opened) and email in form.data:
             form.data[email] = opened.invitation.email
-        field.validators.append(_refuse_switched)
+        # Beside no field: a site's own template may show the errors of visible fields only.
+        field.validators.append(lambda _hint: form.add_error(None, _switched()))
     form.fields[HINT_FIELD] = field
 
 
-def _refuse_switched(hint: str) -> None:
+def _switched() -> ValidationError:
     message = _(
         "You have opened another invitation in the meantime, and this form is now for that one. "
         "Please look it over and send it again."
     )
-    raise ValidationError(message, code="another_invitation")
+    return ValidationError(message, code="another_invitation")
 
 
 def _is_locked(opened: flows.Opened) -> bool:

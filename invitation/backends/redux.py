@@ -7,8 +7,8 @@ ACCOUNT_AUTHENTICATED_REGISTRATION_REDIRECTS, INCLUDE_REGISTER_URL, INCLUDE_AUTH
 from __future__ import annotations
 
 import logging
-import smtplib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from functools import wraps
 from typing import Any
 
 from django.conf import settings
@@ -35,9 +35,6 @@ from invitation.backends.base import (
 #: Pages of redux that are for staff: they stay closed where the site needs a login for all.
 STAFF_PAGES = frozenset({"registration_admin_approve", "registration_approve_complete"})
 
-#: What Django's mail backends raise when the mail server is down or refuses.
-MAIL_ERRORS = (smtplib.SMTPException, OSError)
-
 logger = logging.getLogger(__name__)
 
 
@@ -45,6 +42,8 @@ logger = logging.getLogger(__name__)
 @method_decorator(login_not_required, name="dispatch")
 class ReduxMixin(InvitationRegistrationMixin):
     """Gate a ``RegistrationView`` of redux."""
+
+    success_url: Any
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         """Send who is signed in to where he can choose, instead of silently away."""
@@ -58,13 +57,16 @@ class ReduxMixin(InvitationRegistrationMixin):
             return redirect(settings.LOGIN_REDIRECT_URL or get_script_prefix())
         return super().dispatch(request, *args, **kwargs)
 
+    def landing(self) -> Any:
+        """Return where a new account's holder goes, as a path or a name; needs no request."""
+        return self.success_url
+
     def get_success_url(self, user: Any = None) -> Any:
-        """Return where a new account's holder goes, in the three parts that redux unpacks.
+        """Return where to go in the three parts that redux unpacks.
 
         It would also take a text of three characters for three parts.
         """
-        target: Any = super().get_success_url(user)  # type: ignore[misc]
-        return target if isinstance(target, tuple) else (target, (), {})
+        return (self.landing(), (), {})
 
     def register(self, form: Any) -> Any:
         """Claim the invitation and make the account: both or neither."""
@@ -72,6 +74,19 @@ class ReduxMixin(InvitationRegistrationMixin):
         # Redux asks for this key after the commit, whatever the site's form calls its field.
         form.cleaned_data.setdefault("email", getattr(user, email_field_name(), ""))
         return user
+
+
+def mail_activation(profile: Any, request: HttpRequest) -> None:
+    """Send redux's activation mail; if that fails, tell the visitor and raise it again."""
+    try:
+        profile.send_activation_email(get_current_site(request), request)
+    except Exception:
+        warning = _(
+            "Your account is saved, but its mail could not be sent. "
+            "Please have it sent again in a few minutes."
+        )
+        messages.warning(request, warning, fail_silently=True)
+        raise
 
 
 class ActivationMailMixin:
@@ -96,28 +111,21 @@ class ActivationMailMixin:
         if save_m2m is not None:
             save_m2m()
         if self.mails_activation:
+            profile = user.registrationprofile
             # No partial: Django logs what fails here by its __qualname__, which that has not.
-            transaction.on_commit(lambda: self._mail(user.registrationprofile), robust=True)
+            transaction.on_commit(lambda: mail_activation(profile, self.request), robust=True)
         return user
 
-    def _mail(self, profile: Any) -> None:
-        try:
-            profile.send_activation_email(get_current_site(self.request), self.request)
-        except Exception:
-            warning = _(
-                "Your account is saved, but its mail could not be sent. "
-                "Please have it sent again in a few minutes."
-            )
-            messages.warning(self.request, warning, fail_silently=True)
-            raise
 
+class ResendActivationMixin:
+    """Send the activation mail again, with the same link, and say the same in any case.
 
-class SafeResendMixin:
-    """Say the same whether or not the mail server took the activation mail.
-
-    An error page would tell which addresses have an account that waits. The link in the mail
-    before this one stays good if there is no new mail.
+    Redux makes a new link each time, so that anybody who knows an address can kill the link that is
+    in its mailbox. And its error page where a mail server fails tells who has an account.
     """
+
+    request: HttpRequest
+    registration_profile: Any
 
     def get_form(self, form_class: Any = None) -> Any:
         """Return redux's form, which asks for an address."""
@@ -126,42 +134,27 @@ class SafeResendMixin:
         return form
 
     def resend_activation(self, form: Any) -> bool:
-        """Send the mail again; tell whether it went."""
+        """Mail to each account of this address that waits; tell whether a mail went."""
+        email = form.cleaned_data["email"]
+        waiting = self.registration_profile.objects.filter(activated=False)
+        sent = False
+        for profile in waiting.filter(user__email__iexact=email).select_related("user"):
+            if not profile.activation_key_expired():
+                sent = self._send(profile) or sent
+        return sent
+
+    def _send(self, profile: Any) -> bool:
         try:
-            with transaction.atomic():
-                return bool(super().resend_activation(form))  # type: ignore[misc]
-        except MAIL_ERRORS:
-            logger.exception("An activation mail could not be sent again.")
+            profile.send_activation_email(get_current_site(self.request), self.request)
+        except Exception:  # whatever a mail backend raises: the page must not differ
+            logger.exception("The activation mail of account %s was not sent.", profile.user_id)
             return False
-
-
-class SafeActivationMixin:
-    """Say that the link has to be opened again where the request for approval was not sent.
-
-    Redux sends it before it changes anything.
-    """
-
-    def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        """Activate, or say why not yet."""
-        try:
-            response: HttpResponseBase = super().get(request, *args, **kwargs)  # type: ignore[misc]
-        except MAIL_ERRORS:
-            logger.exception("The mail that asks for an account's approval could not be sent.")
-            view: Any = self
-            response = view.render_to_response({"try_again": True}, status=503)
-        return response
-
-
-#: What replaces a view of redux that does not withstand a mail server that is down.
-SAFE: dict[str | None, type] = {
-    "registration_activate": SafeActivationMixin,
-    "registration_resend_activation": SafeResendMixin,
-}
+        return True
 
 
 def into_the_site() -> str:
     """Return where the holder of an account that is active at once goes."""
-    return str(getattr(settings, "SIMPLE_BACKEND_REDIRECT_URL", get_script_prefix()))
+    return str(getattr(settings, "SIMPLE_BACKEND_REDIRECT_URL", None) or get_script_prefix())
 
 
 @sensitive_variables("password")
@@ -175,35 +168,35 @@ def log_in(request: HttpRequest, user: Any, password: str) -> None:
 
 
 def gated(
-    patterns: Iterable[URLPattern | URLResolver], register: Callable[..., HttpResponseBase]
+    patterns: Iterable[URLPattern | URLResolver], views: Mapping[str, Callable[..., Any]]
 ) -> list[URLPattern | URLResolver]:
-    """Return redux's own addresses with this view in place of its registration.
+    """Return redux's own addresses, with these views in place of its own of the same names.
 
     Its pages are opened to visitors where the site needs a login for everything else.
     """
-    return [_gated(pattern, register) for pattern in patterns]
+    return [_gated(pattern, views) for pattern in patterns]
 
 
 def _gated(
-    pattern: URLPattern | URLResolver, register: Callable[..., HttpResponseBase]
+    pattern: URLPattern | URLResolver, views: Mapping[str, Callable[..., Any]]
 ) -> URLPattern | URLResolver:
-    if isinstance(pattern, URLResolver) or pattern.name in STAFF_PAGES:
+    if isinstance(pattern, URLResolver):
         return pattern
-    if pattern.name == "registration_register":
-        return URLPattern(pattern.pattern, register, name=pattern.name)
-    callback: Any = pattern.callback
-    if pattern.name in SAFE:
-        view: Any = callback.view_class
-        name, module = view.__name__, {"__module__": view.__module__}
-        view = type(name, (SAFE[pattern.name], view), module)
-        callback = view.as_view(**callback.view_initkwargs)
+    callback = views.get(pattern.name or "", pattern.callback)
+    if pattern.name not in STAFF_PAGES:
+        callback = _opened(callback)
+    return URLPattern(pattern.pattern, callback, pattern.default_args, pattern.name)
 
+
+def _opened(callback: Callable[..., Any]) -> Callable[..., Any]:
+    """Return the view as one that needs no login, and leave redux's own as it is."""
+
+    @wraps(callback)
     def page(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         response: HttpResponseBase = callback(request, *args, **kwargs)
         return response
 
-    page.view_class = getattr(callback, "view_class", None)  # type: ignore[attr-defined]
-    return URLPattern(pattern.pattern, login_not_required(page), pattern.default_args, pattern.name)
+    return login_not_required(page)
 
 
 def is_ungated(view: type) -> bool:

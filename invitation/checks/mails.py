@@ -55,18 +55,9 @@ def check_base_url(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
         messages.append(CheckWarning(message, hint=hint, id="invitation.W004"))
     if settings.DEBUG:
         return messages
-    if (
-        not given
-        and _is_local(base)
-        and any(not _is_local(f"//{x}") for x in settings.ALLOWED_HOSTS)
-    ):
-        message = (
-            f'Links in invitation mails begin with "{base}", after the first name in '
-            "ALLOWED_HOSTS: whoever gets one is led to his own computer."
-        )
-        hint = "Set INVITATION_BASE_URL, or name the public host first."
-        messages.append(CheckWarning(message, hint=hint, id="invitation.W015"))
-    if urlsplit(base).scheme == "http" and not _is_local(base):
+    if (local := _local_links(base)) is not None:
+        messages.append(local)
+    if urlsplit(base).scheme == "http" and not sites.is_local(base):
         message = (
             f'Links in invitation mails begin with "{base}", and DEBUG is off: whoever is on the '
             "way of such a request can read the key."
@@ -152,6 +143,8 @@ def check_site(
             "set INVITATION_BASE_URL."
         )
         return [Error(message, hint=hint, id="invitation.E026")]
+    if not settings.DEBUG and (local := _local_links(sites.with_scheme(domain))) is not None:
+        return [local]
     if domain != SAMPLE_DOMAIN or SAMPLE_DOMAIN in settings.ALLOWED_HOSTS:
         return []
     message = f'Links in invitation mails lead to "{SAMPLE_DOMAIN}": the Site still has this name.'
@@ -159,7 +152,19 @@ def check_site(
     return [CheckWarning(message, hint=hint, id="invitation.W008")]
 
 
-def _is_local(address: str) -> bool:
-    """Tell whether an address leads to the computer of whoever follows it."""
-    host = urlsplit(address).hostname or ""
-    return (f"[{host}]" if ":" in host else host) in sites.LOCAL_NAMES
+def _local_links(base: str) -> CheckMessage | None:
+    """Return the warning that a site with a public name sends people to their own computers."""
+    public = [
+        host for host in settings.ALLOWED_HOSTS if not sites.is_local(f"//{host.lstrip('.')}")
+    ]
+    if not public or not sites.is_local(base):
+        return None
+    message = (
+        f'Links in invitation mails begin with "{base}", although the site has another name '
+        f'("{public[0]}"): whoever gets one is led to his own computer.'
+    )
+    hint = (
+        "Set INVITATION_BASE_URL to the public address, or change the Site's domain, or name the "
+        "public host first in ALLOWED_HOSTS."
+    )
+    return CheckWarning(message, hint=hint, id="invitation.W015")

@@ -6,7 +6,6 @@ What is looked at is the site's URLs and redux's settings; redux itself is known
 
 from __future__ import annotations
 
-import math
 import sys
 from functools import partial
 from inspect import unwrap
@@ -219,9 +218,8 @@ def check_mail_timeout(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
     """
     if routing.find_names().isdisjoint({TWO_STEPS, FORGOTTEN_PASSWORD}):
         return []
-    delivery = EmailDelivery()
-    delivery.timeout = math.inf  # Never that of a site: no socket takes it.
-    if getattr(delivery.get_connection(), "timeout", None) != math.inf:
+    # What is no connection over the network has no such attribute.
+    if getattr(EmailDelivery().open_connection(), "timeout", "none needed") is not None:
         return []
     message = (
         "The mail server has no timeout: while it hangs, whoever registers or asks for a new "
@@ -291,17 +289,13 @@ def _get_backend(route: routing.Route) -> Any:
 
 
 def _success_url(callback: Any) -> Any:
-    """Return where a view sends a new account's holder; ``None`` where only the view knows."""
-    view = _view_class(callback)
+    """Return where a view of ours sends a new account's holder; ``None`` where the site's does."""
+    view: Any = _view_class(callback)
     written = getattr(getattr(view, "get_success_url", None), "__module__", "")
-    options = getattr(callback, "view_initkwargs", {})
-    given = options.get("success_url", getattr(view, "success_url", None))
-    if written in ("registration.views", "invitation.backends.redux"):
-        return given
-    into_the_site = getattr(settings, "SIMPLE_BACKEND_REDIRECT_URL", routing.script_prefix())
-    if written == "invitation.backends.simple.views":
-        return into_the_site if given is None else given
-    return into_the_site if written == "invitation.backends.verified.views" else None
+    if not (written.startswith("invitation.backends.") and hasattr(view, "landing")):
+        return None
+    with routing.prefixed():
+        return view(**getattr(callback, "view_initkwargs", {})).landing()
 
 
 def _has_field(opts: Any, name: str) -> bool:

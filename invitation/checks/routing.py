@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice, product, takewhile
 from typing import Any
@@ -112,20 +113,29 @@ def script_prefix() -> str:
     return f"{name.rstrip('/')}/" if name else get_script_prefix()
 
 
+@contextmanager
+def prefixed() -> Iterator[None]:
+    """Let addresses be made as in a request, below ``script_prefix()``."""
+    before = get_script_prefix()
+    set_script_prefix(script_prefix())
+    try:
+        yield
+    finally:
+        set_script_prefix(before)
+
+
 def why_nowhere(target: Any) -> str:
     """Say why a redirect to this URL, path or name finds no page, or return an empty text.
 
     What another host has is not known, and counts as found. So does what Django leads to a page:
     a path without its last slash, or without the language that the site's paths begin with.
     """
-    before, prefix = get_script_prefix(), script_prefix()
-    set_script_prefix(prefix)
+    prefix = script_prefix()
     try:
-        parts = urlsplit(resolve_url(target))
+        with prefixed():
+            parts = urlsplit(resolve_url(target))
     except NoReverseMatch as error:
         return str(error)
-    finally:
-        set_script_prefix(before)
     if parts.netloc:
         return ""
     # Some Pythons lose the first slash where the path goes up too far.

@@ -79,13 +79,15 @@ class EmailDelivery(BaseDelivery):
         Django's EMAIL_TIMEOUT is ``None`` by default: a server that hangs would hang the
         member's request with it, for ever.
         """
-        mailers = getattr(django_mail, "mailers", None)  # new in Django 6.1
-        connection: Any = (
-            mailers[self.mailer] if mailers is not None else django_mail.get_connection()
-        )
+        connection = self.open_connection()
         if getattr(connection, "timeout", self.timeout) is None:
             connection.timeout = self.timeout
         return connection
+
+    def open_connection(self) -> Any:
+        """Return the site's mail connection as the site has set it up."""
+        mailers = getattr(django_mail, "mailers", None)  # new in Django 6.1
+        return mailers[self.mailer] if mailers is not None else django_mail.get_connection()
 
     def get_message(self, mail: InvitationEmail) -> EmailMultiAlternatives:
         """Return the finished message in the recipient's language."""

@@ -51,6 +51,8 @@ def invitation_base_url(context: template.Context) -> str:
         domain = getattr(site, "domain", "") or context.get("domain")
         # The setting needs no site, and so holds where nothing says which one it is.
         guess = f"{context.get('protocol') or 'https'}://{domain}" if domain else ""
+        if domain and apps.is_installed("django.contrib.sites"):
+            guess = sites.with_scheme(domain)  # It is a Site's; the scheme would be the request's.
         return (conf.INVITATION_BASE_URL or guess).rstrip("/")
 
 

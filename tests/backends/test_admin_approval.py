@@ -6,7 +6,9 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from django.contrib.auth import get_user_model
 from django.core import mail
+from django.db.models.signals import pre_save
 from django.test import Client
 from registration.backends.admin_approval.views import RegistrationView
 from registration.models import SupervisedRegistrationProfile
@@ -67,6 +69,28 @@ class TestAdminApproval(TwoStepContract):
         assert self.activate(registered, commit).status_code == 302
         assert SupervisedRegistrationProfile.objects.get().activated
         assert "/approve/" in mail.outbox[-1].body
+
+    def test_an_approval_counts_also_where_nobody_can_be_told_of_it(
+        self, registered: Client, approver: Client, commit: Callable[..., Any]
+    ) -> None:
+        self.activate(registered, commit)
+        approval = scenes.path_in(mail.outbox[-1], part="/approve/")
+        with scenes.broken_mail(), scenes.received(signals.invitation_activated) as activated:
+            with commit():
+                response = approver.get(approval)
+            assert response["Location"] == "/accounts/approve/complete/"
+            assert "could not be told" in approver.get(response["Location"]).content.decode()
+        assert scenes.accounts().get().is_active
+        assert len(activated) == 1
+
+    def test_what_breaks_an_approval_otherwise_is_not_hidden(
+        self, registered: Client, approver: Client, commit: Callable[..., Any]
+    ) -> None:
+        self.activate(registered, commit)
+        approval = scenes.path_in(mail.outbox[-1], part="/approve/")
+        with scenes.crashing(pre_save, sender=get_user_model()), pytest.raises(scenes.Crash):
+            approver.get(approval)
+        assert not scenes.accounts().get().is_active
 
     def test_the_approval_stays_closed_to_visitors(
         self, registered: Client, commit: Callable[..., Any]

@@ -39,6 +39,7 @@ from invitation.backends.classic import (
 )
 from invitation.backends.classic.urls import patterns
 from invitation.models import Acceptance, InvitationKey
+from tests import scenes
 from tests.backends import classic_thirdparty
 from tests.backends.classic_thirdparty import ImmediateBackend, OldForm, TwoStepBackend
 
@@ -928,6 +929,14 @@ def test_a_key_is_carried_by_the_cookie_and_taken_at_the_end(
     assert heard == [("registered", CLASSES[kind], newcomer())]
 
 
+@pytest.mark.django_db(transaction=True)
+def test_who_gets_no_activation_mail_is_told_so(invited_client: Client) -> None:
+    with scenes.broken_mail():
+        response = invited_client.post("/invited-default/register/", FORM, follow=True)
+    assert "could not be sent" in response.content.decode()
+    assert newcomer().is_active is False
+
+
 @each_backend
 def test_the_form_of_another_tab_is_shown_again_for_the_invitation_that_is_carried_now(
     invited_client: Client,
@@ -946,7 +955,7 @@ def test_the_form_of_another_tab_is_shown_again_for_the_invitation_that_is_carri
     response = invited_client.post(url, FORM | {"invitation_hint": hint})
     assert response.status_code == 200
     form = response.context["form"]
-    assert form.has_error("invitation_hint", code="another_invitation")
+    assert form.has_error("__all__", code="another_invitation")
     assert form["invitation_hint"].value() == second.key_hint
     assert not newcomers()
 

@@ -122,7 +122,7 @@ def test_a_mail_that_goes_again_is_left_to_who_has_leased_it(
     member: Any, commit: Any, outbox: list[InvitationEmail], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     make_mail(make_invitation(member), state="failed")
-    monkeypatch.setattr(OUTBOX, "lease", lambda pk, now: None)
+    monkeypatch.setattr(InvitationEmail.objects, "lease", lambda pk, now: None)
     with commit():
         assert flows.invite(member, ADDRESS).mailed
     assert outbox == []
@@ -306,28 +306,28 @@ def test_what_is_settled_is_not_due(state: str) -> None:
 
 def test_who_lost_the_lease_between_list_and_lease_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
     make_mail()
-    monkeypatch.setattr(OUTBOX, "lease", lambda pk, now: None)
+    monkeypatch.setattr(InvitationEmail.objects, "lease", lambda pk, now: None)
     assert flows.deliver_due() == (0, 0)
 
 
 def test_a_mail_that_is_gone_cannot_be_leased() -> None:
     mail = make_mail()
     mail.invitation.delete()
-    assert OUTBOX.lease(mail.pk, timezone.now()) is None
+    assert InvitationEmail.objects.lease(mail.pk, timezone.now()) is None
 
 
 def test_a_mail_that_goes_in_the_moment_of_its_lease_is_no_error(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     mail = make_mail()
-    select_related = OUTBOX.select_related
+    select_related = InvitationEmail.objects.select_related
 
     def too_late(*fields: str) -> Any:
         mail.invitation.delete()
         return select_related(*fields)
 
-    monkeypatch.setattr(OUTBOX, "select_related", too_late)
-    assert OUTBOX.lease(mail.pk, timezone.now()) is None
+    monkeypatch.setattr(InvitationEmail.objects, "select_related", too_late)
+    assert InvitationEmail.objects.lease(mail.pk, timezone.now()) is None
 
 
 @pytest.mark.parametrize(
@@ -387,3 +387,14 @@ def test_sending_one_mail_costs_four_statements(django_assert_num_queries: Any) 
     # The list, the lease, the row with invitation and inviter, the mark.
     with django_assert_num_queries(4):
         flows.deliver_due()
+
+
+def test_what_is_queued_again_waits_for_no_lease_of_before(member: Any) -> None:
+    left_behind = timezone.now() - 5 * DAY
+    invitation = make_invitation(member)
+    make_mail(invitation, state="sending", attempts=1, lease_until=left_behind)
+    flows.resend(invitation)
+    count, first = flows.waiting_mails()
+    assert count == 1
+    assert first is not None
+    assert first > timezone.now() - DAY

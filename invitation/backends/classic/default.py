@@ -15,6 +15,7 @@ from django.views.decorators.debug import sensitive_variables
 from registration import signals
 
 from invitation.backends.classic.base import AccountBackend, Redirect
+from invitation.backends.redux import mail_activation
 
 
 class DefaultBackend(AccountBackend):
@@ -30,7 +31,7 @@ class DefaultBackend(AccountBackend):
         """Make an inactive account and its profile, and mail the link after the commit.
 
         Sends ``user_registered`` inside the transaction: a receiver that raises leaves no account.
-        A mail server that fails leaves one, and a line in the log; redux's resend page helps.
+        A mail server that fails leaves one, a line in the log, and a message for the visitor.
         """
         user = self.make_user(**kwargs)
         user.is_active = False
@@ -42,7 +43,7 @@ class DefaultBackend(AccountBackend):
             if getattr(settings, "SEND_ACTIVATION_EMAIL", True):
                 # A function and not a partial: Django 5.2 wants its __qualname__ for the log.
                 def send_activation_email() -> None:
-                    profile.send_activation_email(get_current_site(request), request)
+                    mail_activation(profile, request)
 
                 transaction.on_commit(send_activation_email, robust=True)
         return user  # type: ignore[no-any-return]

@@ -15,6 +15,7 @@ from registration.backends.simple.urls import urlpatterns as one_step
 
 from invitation import routes
 from invitation.backends.classic import views
+from invitation.backends.default.views import ResendActivationView
 from invitation.backends.redux import gated
 
 
@@ -27,7 +28,8 @@ def patterns(backend: str | type, *, activation: bool = True) -> list[URLPattern
 
     Without ``activation`` for a backend whose accounts are active at once.
     """
-    pages = gated(two_steps if activation else one_step, views.register)
+    resend = {"registration_resend_activation": ResendActivationView.as_view()}
+    pages = gated(two_steps if activation else one_step, resend)
     return [*routes.urlpatterns, *(_classic(page, backend) for page in pages)]
 
 

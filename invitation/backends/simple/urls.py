@@ -6,4 +6,7 @@ from invitation import routes
 from invitation.backends.redux import gated
 from invitation.backends.simple.views import RegistrationView
 
-urlpatterns = [*routes.urlpatterns, *gated(redux_urlpatterns, RegistrationView.as_view())]
+urlpatterns = [
+    *routes.urlpatterns,
+    *gated(redux_urlpatterns, {"registration_register": RegistrationView.as_view()}),
+]

@@ -15,11 +15,9 @@ class RegistrationView(ReduxMixin, redux.RegistrationView):
 
     success_url: Any = None
 
-    def get_success_url(self, user: Any = None) -> Any:
-        """Lead into the site, unless the view is told where else."""
-        return (
-            (into_the_site(), (), {}) if self.success_url is None else super().get_success_url(user)
-        )
+    def landing(self) -> Any:
+        """Return the first page of the site, unless the view is told where else."""
+        return into_the_site() if self.success_url is None else self.success_url
 
     def create_account(self, form: Any) -> Any:
         """Make the account and tell the site; the session stays as it is until the commit."""

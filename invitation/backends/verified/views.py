@@ -39,8 +39,12 @@ class RegistrationView(views.RegistrationView):
             log_in(self.request, user, form.cleaned_data.get("password1", ""))
         return user
 
+    def landing(self) -> Any:
+        """Return the first page of the site, for an account that is active."""
+        return into_the_site()
+
     def get_success_url(self, user: Any = None) -> Any:
         """Lead an active account into the site, and any other to its mail."""
-        if user is not None and user.is_active:
-            return (into_the_site(), (), {})
+        if user is not None and not user.is_active:
+            return (self.success_url, (), {})
         return super().get_success_url(user)
