@@ -280,4 +280,4 @@ class InvitationEmail(models.Model):
         indexes = [models.Index(fields=["state", "not_before"], name="invitation_mail_due")]
 
     def __str__(self) -> str:
-        return f"{self.kind} {self.pk} ({self.state})"
+        return f"{self.get_kind_display()} {self.pk} ({self.get_state_display()})"

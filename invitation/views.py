@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from django.conf import settings
 from django.contrib.auth.decorators import login_not_required
 from django.contrib.auth.mixins import AccessMixin
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
-from django.shortcuts import redirect, render
+from django.shortcuts import redirect, render, resolve_url
 from django.urls import NoReverseMatch, get_script_prefix, reverse, reverse_lazy
 from django.utils.decorators import method_decorator
 from django.utils.module_loading import import_string
@@ -183,7 +184,7 @@ class LandingView(CarriedInvitationView):
             logout_url=_reverse("auth_logout") or _reverse("logout"),
             landing_url=reverse("invitation_landing"),
             decline_url=reverse("invitation_decline"),
-            leave_url=get_script_prefix(),
+            leave_url=_home(),
             **kwargs,
         )
 
@@ -198,8 +199,14 @@ class DeclineView(CarriedInvitationView):
     template_name = "invitation/invitation_decline.html"
     declined_template_name = "invitation/invitation_declined.html"
 
-    def post(self, request: HttpRequest) -> HttpResponse:
-        """Decline, or say why it is too late."""
+    def post(self, request: HttpRequest) -> HttpResponseBase:
+        """Decline, or say why it is too late.
+
+        Who has opened another invitation in another tab is asked once more, for that one.
+        """
+        hint = self.opened.invitation.key_hint
+        if request.POST.get("invitation_hint", hint) != hint:
+            return self.render_to_response(self.get_context_data(switched=True))
         try:
             flows.decline(self.opened)
         except KeyRefused as refusal:
@@ -207,6 +214,14 @@ class DeclineView(CarriedInvitationView):
         response = render(request, self.declined_template_name, self.get_context_data())
         visitor.forget(response)
         return response
+
+
+def _home() -> str:
+    """Return where somebody goes who has logged in, or else the first page of the site."""
+    try:
+        return resolve_url(settings.LOGIN_REDIRECT_URL or get_script_prefix())
+    except NoReverseMatch:
+        return get_script_prefix()
 
 
 def _reverse(name: str) -> str:

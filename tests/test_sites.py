@@ -139,3 +139,20 @@ def test_else_it_says_what_to_do(
     settings.ALLOWED_HOSTS = hosts
     with pytest.raises(ImproperlyConfigured, match="INVITATION_BASE_URL"):
         sites.base_url(0)
+
+
+@pytest.mark.parametrize(
+    ("address", "local"),
+    [
+        ("//localhost", True),
+        ("http://LOCALHOST:8000/x", True),
+        ("//127.0.0.1", True),
+        ("//[::1]:80", True),
+        ("//localhost.example.org", False),
+        ("//*", False),
+        ("//[", False),
+        ("", False),
+    ],
+)
+def test_which_addresses_lead_to_the_readers_own_computer(address: str, local: bool) -> None:
+    assert sites.is_local(address) is local

@@ -542,6 +542,19 @@ def test_a_site_that_lacks_a_login_loses_the_link_and_nothing_else(
     assert landing.context["login_url"] == refused.context["login_url"] == ""
 
 
+@pytest.mark.parametrize(
+    ("target", "address"),
+    [("/members/", "/members/"), ("invitation_invite", INVITE), ("no_such_name", "/"), (None, "/")],
+)
+def test_who_stays_logged_in_is_led_to_where_logins_lead(
+    settings: Any, invitation: InvitationKey, member: Any, target: str | None, address: str
+) -> None:
+    settings.LOGIN_REDIRECT_URL = target
+    client = scenes.visit(invitation)
+    client.force_login(member)
+    assert client.get(LANDING).context["leave_url"] == address
+
+
 class TestLanding:
     @pytest.mark.anywhere
     def test_the_page_says_who_invites_whom_to_what_until_when(
@@ -648,6 +661,22 @@ class TestLanding:
 
 
 class TestDeclining:
+    def test_the_question_of_another_tab_is_asked_again(self, member: Any) -> None:
+        first = scenes.invite(member, "first@example.com")
+        second = scenes.invite(member, "second@example.com")
+        browser = scenes.visit(first)
+        assert f'value="{first.key_hint}"' in browser.get(DECLINE).content.decode()
+        browser.get(scenes.link(second.mail_key))
+        before = scenes.dump()
+        response = browser.post(DECLINE, {"invitation_hint": first.key_hint})
+        assert response.status_code == 200
+        assert "You have opened another invitation" in response.content.decode()
+        assert f'value="{second.key_hint}"' in response.content.decode()
+        assert scenes.dump() == before
+        browser.post(DECLINE, {"invitation_hint": second.key_hint})
+        second.refresh_from_db()
+        assert second.status == "declined"
+
     @pytest.mark.anywhere
     @pytest.mark.parametrize("method", ["get", "head", "options"])
     def test_asking_changes_nothing(

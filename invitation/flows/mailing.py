@@ -28,18 +28,19 @@ REASON_LENGTH = 500
 
 
 def ask_for_mail(invitation: InvitationKey) -> bool:
-    """Queue a mail unless one was asked for within the cool-down; tell whether it is queued."""
+    """Queue a mail unless one was asked for within the cool-down; tell whether it is queued.
+
+    A mail that has not left is no reason to wait: that one is tried again, at once.
+    """
     now = timezone.now()
-    cooldown = conf.INVITATION_RESEND_COOLDOWN
-    if not InvitationKey.objects.request_mail(invitation.pk, now, cooldown):
-        return False
+    rested = InvitationKey.objects.request_mail(invitation.pk, now, conf.INVITATION_RESEND_COOLDOWN)
     if InvitationEmail.objects.requeue(invitation, now):
-        # The mail before this one never left: one is enough.
         waiting = InvitationEmail.objects.due(now).filter(invitation=invitation)
         transaction.on_commit(lambda: _send_now(list(waiting)), robust=True)
-    else:
+        return True
+    if rested:
         queue_mail(invitation)
-    return True
+    return rested
 
 
 def queue_mail(invitation: InvitationKey) -> None:

@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from invitation import flows, keys
 from invitation.delivery.dummy import DummyDelivery
-from invitation.exceptions import DeliveryFailed
+from invitation.exceptions import DeliveryFailed, MailTooSoon
 from invitation.flows.mailing import MAIL_ATTEMPTS, MAIL_PAUSE
 from invitation.models import InvitationEmail, InvitationKey
 from tests.factories import ADDRESS, DAY, make_invitation, make_mail, make_user
@@ -398,3 +398,17 @@ def test_what_is_queued_again_waits_for_no_lease_of_before(member: Any) -> None:
     assert count == 1
     assert first is not None
     assert first > timezone.now() - DAY
+
+
+def test_a_mail_that_has_not_left_can_be_pushed_at_once(
+    member: Any, commit: Any, outbox: list[InvitationEmail], fail: Any
+) -> None:
+    fail(DeliveryFailed("Connection refused"))
+    with commit():
+        invitation = flows.invite(member, ADDRESS).invitation
+    fail(None)
+    with commit():
+        flows.resend(invitation)
+    assert [mail.invitation for mail in outbox] == [invitation]
+    with pytest.raises(MailTooSoon):
+        flows.resend(invitation)
