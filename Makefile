@@ -36,7 +36,7 @@ $(VENV)/.venv:
 	@touch $@
 
 $(VENV)/.package: $(VENV)/.venv setup.py
-	$(PIP) -e .
+	$(PIP) -e ".[qr]"
 	@touch $@
 
 $(VENV)/.test: $(VENV)/.venv setup.py tests/constraints.txt

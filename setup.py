@@ -28,11 +28,14 @@ TEST = [
     "coverage[toml]>=7.6",
     "hypothesis>=6.100",
     "import-linter>=2.5",
+    "pillow>=11",
     "pytest>=8.3",
     "pytest-cov>=6",
     "pytest-django>=4.11",
     "pytest-xdist>=3.6",
+    "segno>=1.6",
     "time-machine>=2.16",
+    "zxing-cpp>=2.3",
 ]
 LINT = ["django-stubs>=5.2", "mypy>=1.15", "ruff>=0.12"]
 DOCS = ["furo>=2024.8", "sphinx>=8.1"]
@@ -73,6 +76,7 @@ setup(
         "browser": ["playwright>=1.50"],
         "postgresql": ["psycopg[binary]>=3.2"],
         "mysql": ["mysqlclient>=2.2.1"],
+        "qr": ["segno>=1.6"],
         "dev": [*TEST, *LINT, *DOCS, *RELEASE],
     },
     classifiers=[

@@ -129,6 +129,13 @@ class OwnAddress(AddressRefused):
     message = _("This is your own e-mail address. Please enter the address of somebody else.")
 
 
+class AlreadyInvited(AddressRefused):
+    """Say that the member has another open invitation to this address."""
+
+    code = "already_invited"
+    message = _("You have already invited this address.")
+
+
 class AddressMismatch(InvitationError):
     """Say that the account's address is not the invited one, where the policy asks for that."""
 

@@ -10,6 +10,17 @@ from django.utils.translation import gettext_lazy as _
 
 from invitation import addresses, flows, texts
 from invitation.exceptions import AddressRefused, InvitationError, TextRefused
+from invitation.models import InvitationKey
+from invitation.querysets import InvitationKeyQuerySet
+
+#: What a member calls the states of his invitations.
+STATES = [
+    (InvitationKey.Status.PENDING, _("open")),
+    (InvitationKey.Status.ACCEPTED, _("accepted")),
+    (InvitationKey.Status.DECLINED, _("declined")),
+    (InvitationKey.Status.REVOKED, _("withdrawn")),
+    (InvitationKey.Status.EXPIRED, _("expired")),
+]
 
 
 class NoteField(forms.CharField):
@@ -21,15 +32,9 @@ class NoteField(forms.CharField):
         return text.replace("\r\n", "\n") if text else text
 
 
-class InvitationKeyForm(forms.Form):
-    """Ask whom to invite; ``save()`` invites in the name of ``inviter``."""
+class InvitationTextsForm(forms.Form):
+    """Ask for what an invitation says to the person who gets it."""
 
-    # No EmailField: its validator admits addresses that are delivered elsewhere than they read.
-    email = forms.CharField(
-        label=_("E-mail address"),
-        max_length=320,
-        widget=forms.EmailInput(attrs={"autocomplete": "off"}),
-    )
     recipient_name = forms.CharField(
         label=_("Name"),
         max_length=60,
@@ -45,6 +50,31 @@ class InvitationKeyForm(forms.Form):
         help_text=_("Plain text, without links or addresses."),
     )
 
+    def clean_note(self) -> str:
+        """Return the note as the mail may carry it."""
+        try:
+            return texts.check_text(self.cleaned_data["note"])
+        except TextRefused as error:
+            raise ValidationError(str(error), code=error.code) from error
+
+    def refused(self, error: InvitationError) -> None:
+        """Show why it was not done, beside the field that is at fault."""
+        field = "email" if isinstance(error, AddressRefused) and "email" in self.fields else None
+        self.add_error(field, ValidationError(str(error), code=error.code))
+
+
+class InvitationKeyForm(InvitationTextsForm):
+    """Ask whom to invite; ``save()`` invites in the name of ``inviter``."""
+
+    field_order = ("email", "recipient_name", "note")
+
+    # No EmailField: its validator admits addresses that are delivered elsewhere than they read.
+    email = forms.CharField(
+        label=_("E-mail address"),
+        max_length=320,
+        widget=forms.EmailInput(attrs={"autocomplete": "off"}),
+    )
+
     def __init__(self, *args: Any, inviter: Any, site_id: int | None = None, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.inviter = inviter
@@ -57,13 +87,6 @@ class InvitationKeyForm(forms.Form):
         except AddressRefused as error:
             raise ValidationError(str(error), code=error.code) from error
 
-    def clean_note(self) -> str:
-        """Return the note as the mail may carry it."""
-        try:
-            return texts.check_text(self.cleaned_data["note"])
-        except TextRefused as error:
-            raise ValidationError(str(error), code=error.code) from error
-
     def save(self) -> flows.Invited:
         """Invite. Raises ``InvitationError``, which ``refused`` turns into a form error."""
         return flows.invite(
@@ -74,7 +97,40 @@ class InvitationKeyForm(forms.Form):
             site_id=self.site_id,
         )
 
-    def refused(self, error: InvitationError) -> None:
-        """Show why the invitation was not made, beside the field that is at fault."""
-        field = "email" if isinstance(error, AddressRefused) else None
-        self.add_error(field, ValidationError(str(error), code=error.code))
+
+class InvitationEditForm(InvitationTextsForm):
+    """Change what an open invitation says."""
+
+    def __init__(self, *args: Any, invitation: InvitationKey, **kwargs: Any) -> None:
+        texts_now = {"recipient_name": invitation.recipient_name, "note": invitation.note}
+        super().__init__(*args, **{**kwargs, "initial": texts_now})
+        self.invitation = invitation
+
+    def save(self) -> None:
+        """Write it. Raises ``InvitationError``, which ``refused`` turns into a form error."""
+        flows.edit(
+            self.invitation,
+            recipient_name=self.cleaned_data["recipient_name"],
+            note=self.cleaned_data["note"],
+        )
+
+
+class InvitationSearchForm(forms.Form):
+    """Narrow a member's list down; what makes no sense narrows nothing."""
+
+    q = forms.CharField(label=_("Name or address"), max_length=320, required=False, strip=True)
+    state = forms.ChoiceField(
+        label=_("State"),
+        choices=[("", _("all")), *STATES],
+        required=False,
+    )
+
+    def narrow(self, invitations: InvitationKeyQuerySet) -> InvitationKeyQuerySet:
+        """Return those of the invitations that are asked for."""
+        if not self.is_valid():
+            return invitations
+        if state := self.cleaned_data["state"]:
+            invitations = invitations.in_state(state)
+        if text := self.cleaned_data["q"]:
+            invitations = invitations.matching(text)
+        return invitations

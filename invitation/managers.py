@@ -1,4 +1,4 @@
-"""Ask for rows by adjective and change one row at a time, atomically.
+"""Change one row at a time, atomically.
 
 Every change of state or of a counter is one conditional ``UPDATE``: the database, not a
 read-then-write, decides who was first, and the number of changed rows tells whether it was us.
@@ -15,80 +15,13 @@ from typing import TYPE_CHECKING, Any
 from django.db import IntegrityError, connections, models, transaction
 from django.db.models import Case, Exists, F, OuterRef, Q, Value, When
 from django.db.models.functions import Coalesce
-from django.db.models.lookups import Exact, LessThanOrEqual
-from django.utils import timezone
+from django.db.models.lookups import LessThanOrEqual
 
 from invitation import keys, sites
+from invitation.querysets import InvitationKeyQuerySet, holds, in_time, lock_in_order
 
 if TYPE_CHECKING:
     from invitation.models import Acceptance, InvitationEmail, InvitationKey, InvitationQuota
-
-
-def _holds(column: str, text: str) -> Exact[Any]:
-    """Compare a column in a way that no index serves: for writes to a row named by its key.
-
-    MariaDB may look such a row up in any index whose column is compared as well, and then locks
-    the index's entry before the row. Who changes that column locks the row first and the entry
-    after it, so that the two would deadlock. So all of them find the row by its primary key.
-    """
-    return Exact(Coalesce(F(column), Value("")), Value(text))
-
-
-def _lock(rows: models.QuerySet[Any], column: str) -> None:
-    """Lock rows until the end of the transaction, in the order of their keys.
-
-    Two that lock many of the same rows, each in an order of his own, would deadlock. SQLite has
-    one lock for all, got by writing and not by reading: there some column is set to itself.
-    """
-    in_order = rows.order_by("pk").select_for_update().values_list("pk", flat=True)
-    can_lock = connections[rows.db].features.has_select_for_update
-    list(in_order) if can_lock else rows.update(**{column: F(column)})
-
-
-class InvitationKeyQuerySet(models.QuerySet["InvitationKey"]):
-    """Ask for invitations by adjective."""
-
-    def pending(self) -> InvitationKeyQuerySet:
-        """Keep those that have not ended; their time may have run out (see ``overdue``)."""
-        return self.filter(status=self.model.Status.PENDING)
-
-    def ended(self) -> InvitationKeyQuerySet:
-        """Keep those that were accepted, declined, revoked or marked as expired."""
-        return self.exclude(status=self.model.Status.PENDING)
-
-    def usable(self, now: datetime | None = None) -> InvitationKeyQuerySet:
-        """Keep those that a visitor can register with at this moment."""
-        return self.pending().filter(_in_time(now or timezone.now()), uses__lt=F("max_uses"))
-
-    def overdue(self, now: datetime | None = None) -> InvitationKeyQuerySet:
-        """Keep the pending ones whose time has run out and that cleanup has not marked yet."""
-        return self.pending().filter(expires_at__lte=now or timezone.now())
-
-    def expired(self, now: datetime | None = None) -> InvitationKeyQuerySet:
-        """Keep those whose time ran out before they were used, marked already or not."""
-        overdue = Q(status=self.model.Status.PENDING, expires_at__lte=now or timezone.now())
-        return self.filter(overdue | Q(status=self.model.Status.EXPIRED))
-
-    def disposable(self, before: datetime, *, settled: bool = True) -> InvitationKeyQuerySet:
-        """Keep those that ended unused before a time and have nothing left to give back.
-
-        ``settled=False`` also keeps expired ones that still hold quota, before its refund.
-        """
-        status = self.model.Status
-        rows = self.ended().exclude(status=status.ACCEPTED).filter(uses=0, ended_at__lte=before)
-        return rows.exclude(status=status.EXPIRED, quota_held__gt=0) if settled else rows
-
-    def sent_by(self, user: Any) -> InvitationKeyQuerySet:
-        """Keep those that this member made."""
-        return self.filter(from_user=user)
-
-    def on_site(self, site_id: int) -> InvitationKeyQuerySet:
-        """Keep those of this site."""
-        return self.filter(site_id=site_id)
-
-
-def _in_time(now: datetime) -> Q:
-    return Q(expires_at=None) | Q(expires_at__gt=now)
 
 
 class InvitationKeyManager(models.Manager["InvitationKey"]):
@@ -137,14 +70,14 @@ class InvitationKeyManager(models.Manager["InvitationKey"]):
 
     def _open(self, pk: int) -> models.QuerySet[InvitationKey]:
         """Keep the row with this key while it is pending."""
-        return self.filter(_holds("status", self.model.Status.PENDING), pk=pk)
+        return self.filter(holds("status", self.model.Status.PENDING), pk=pk)
 
     def claim_use(self, pk: int, locator: str, now: datetime) -> bool:
         """Take one use of an invitation if it can still be used; tell whether it was got."""
         last_use = Q(max_uses__lte=F("uses") + 1)
         changed = (
             self._open(pk)
-            .filter(_holds("locator", locator), _in_time(now), uses__lt=F("max_uses"))
+            .filter(holds("locator", locator), in_time(now), uses__lt=F("max_uses"))
             .update(
                 # MySQL evaluates assignments from left to right and with the new values, so
                 # what looks at `uses` must stand before `uses` itself.
@@ -166,7 +99,7 @@ class InvitationKeyManager(models.Manager["InvitationKey"]):
         """
         status = self.model.Status
         rows = self.filter(pk=invitation.pk, uses__gt=0)
-        reopened = rows.filter(_holds("status", status.ACCEPTED))
+        reopened = rows.filter(holds("status", status.ACCEPTED))
         try:
             with transaction.atomic():
                 if reopened.update(
@@ -205,13 +138,22 @@ class InvitationKeyManager(models.Manager["InvitationKey"]):
             return None
         return self.select_related("from_user").get(pk=pk)
 
+    def revive(self, pk: int, slot: str | None, expires_at: datetime | None) -> bool:
+        """Open an expired invitation again; tell whether it was still expired.
+
+        Raises ``IntegrityError`` if another invitation holds the slot.
+        """
+        expired = self.filter(holds("status", self.model.Status.EXPIRED), pk=pk)
+        changes = {"status": self.model.Status.PENDING, "pending_slot": slot, "ended_at": None}
+        return expired.update(**changes, expires_at=expires_at, quota_held=1) == 1
+
     def address(self, pk: int, email: str, email_key: str, slot: str, now: datetime) -> bool:
         """Address a usable invitation that has no address yet, or this one; tell whether it is.
 
         Raises ``IntegrityError`` if another invitation holds the slot.
         """
-        free = Q(_holds("email_key", "")) | Q(_holds("email_key", email_key))
-        rows = self._open(pk).filter(free, _in_time(now), uses__lt=F("max_uses"))
+        free = Q(holds("email_key", "")) | Q(holds("email_key", email_key))
+        rows = self._open(pk).filter(free, in_time(now), uses__lt=F("max_uses"))
         return rows.update(email=email, email_key=email_key, pending_slot=slot) == 1
 
     def request_mail(self, pk: int, now: datetime, cooldown: timedelta) -> bool:
@@ -223,12 +165,12 @@ class InvitationKeyManager(models.Manager["InvitationKey"]):
 
     def lock(self, pks: Collection[int]) -> None:
         """Lock these rows, so that what is found out about them holds until the commit."""
-        _lock(self.filter(pk__in=pks), "ended_at")
+        lock_in_order(self.filter(pk__in=pks), "ended_at")
 
     def expire(self, pks: Collection[int], now: datetime) -> list[int]:
         """Mark the overdue ones among these as expired and return their ids."""
         self.lock(pks)
-        overdue = self.filter(_holds("status", self.model.Status.PENDING), expires_at__lte=now)
+        overdue = self.filter(holds("status", self.model.Status.PENDING), expires_at__lte=now)
         marked = list(overdue.filter(pk__in=pks).order_by("pk").values_list("pk", flat=True))
         overdue.filter(pk__in=marked).update(
             status=self.model.Status.EXPIRED, pending_slot=None, ended_at=now
@@ -241,7 +183,7 @@ class InvitationKeyManager(models.Manager["InvitationKey"]):
         What was used in part, as an invitation for several people may be, gives nothing back.
         """
         self.lock(pks)
-        expired = _holds("status", self.model.Status.EXPIRED)
+        expired = holds("status", self.model.Status.EXPIRED)
         holding = self.filter(expired, pk__in=pks, quota_held__gt=0)
         inviters = holding.filter(from_user__isnull=False, uses=0).order_by()
         sums = inviters.values_list("from_user").annotate(held=models.Sum("quota_held"))
@@ -308,7 +250,7 @@ class InvitationQuotaManager(models.Manager["InvitationQuota"]):
 
     def lock(self, inviters: Collection[int]) -> None:
         """Lock the quotas of these members, before a refund to several."""
-        _lock(self.filter(inviter_id__in=inviters), "spent")
+        lock_in_order(self.filter(inviter_id__in=inviters), "spent")
 
     def refund(self, amounts: Mapping[int, int]) -> None:
         """Give amounts back to the quotas of these members, in one statement."""
@@ -356,8 +298,8 @@ class InvitationEmailManager(models.Manager["InvitationEmail"]):
     def lease(self, pk: int, now: datetime) -> InvitationEmail | None:
         """Take a due row for one attempt and return it, or ``None`` if somebody else has it."""
         state = self.model.State
-        waiting = Q(_holds("state", state.QUEUED), not_before__lte=now)
-        left_behind = Q(_holds("state", state.SENDING), lease_until__lte=now)
+        waiting = Q(holds("state", state.QUEUED), not_before__lte=now)
+        left_behind = Q(holds("state", state.SENDING), lease_until__lte=now)
         changed = self.filter(waiting | left_behind, pk=pk).update(
             state=state.SENDING, lease_until=now + self.LEASE, attempts=F("attempts") + 1
         )
@@ -369,8 +311,8 @@ class InvitationEmailManager(models.Manager["InvitationEmail"]):
     def requeue(self, invitation: InvitationKey, now: datetime) -> bool:
         """Queue the unsent mail of an invitation again, at once; tell whether there was one."""
         state = self.model.State
-        waiting = Q(_holds("state", state.QUEUED)) | Q(_holds("state", state.FAILED))
-        left_behind = Q(_holds("state", state.SENDING), lease_until__lte=now)
+        waiting = Q(holds("state", state.QUEUED)) | Q(holds("state", state.FAILED))
+        left_behind = Q(holds("state", state.SENDING), lease_until__lte=now)
         unsent = self.filter(waiting | left_behind, invitation=invitation)
         changes = {"state": state.QUEUED, "lease_until": None, "not_before": now, "attempts": 0}
         return bool(unsent.update(**changes))
@@ -389,6 +331,6 @@ class InvitationEmailManager(models.Manager["InvitationEmail"]):
         return self._finish(mail, state=self.model.State.FAILED, last_error=reason)
 
     def _finish(self, mail: InvitationEmail, **changes: Any) -> bool:
-        held = self.filter(_holds("state", self.model.State.SENDING), pk=mail.pk)
+        held = self.filter(holds("state", self.model.State.SENDING), pk=mail.pk)
         held = held.filter(attempts=mail.attempts, lease_until=mail.lease_until)
         return held.update(lease_until=None, **changes) == 1

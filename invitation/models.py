@@ -15,7 +15,7 @@ from django.db.models import F, Q
 from django.utils import formats, timezone
 from django.utils.translation import gettext_lazy as _
 
-from invitation import exceptions, keys, managers
+from invitation import exceptions, keys, managers, querysets
 
 
 class InvitationKey(models.Model):
@@ -66,7 +66,7 @@ class InvitationKey(models.Model):
     #: pending, null afterwards. A conditional unique constraint is ignored by MariaDB.
     pending_slot = models.CharField(max_length=64, null=True, unique=True, editable=False)
 
-    objects = managers.InvitationKeyManager.from_queryset(managers.InvitationKeyQuerySet)()
+    objects = managers.InvitationKeyManager.from_queryset(querysets.InvitationKeyQuerySet)()
 
     class Meta:
         """Name and guard the table."""
@@ -126,6 +126,12 @@ class InvitationKey(models.Model):
     def is_usable(self) -> bool:
         """Tell whether a visitor could register with it at this moment."""
         return self.refusal() is None
+
+    @property
+    def state(self) -> str:
+        """Give its status, and "expired" also where cleanup has not marked it yet."""
+        overdue = self.status == self.Status.PENDING and self.key_expired()
+        return self.Status.EXPIRED if overdue else self.status
 
     def refusal(self) -> exceptions.KeyRefused | None:
         """Return why nobody can register with it now, or ``None`` if somebody can."""

@@ -9,6 +9,30 @@ from invitation import views
 urlpatterns = [
     path("invite/", views.InviteView.as_view(), name="invitation_invite"),
     path("invite/complete/", views.InvitationCompleteView.as_view(), name="invitation_complete"),
+    path("invitations/", views.InvitationListView.as_view(), name="invitation_list"),
+    path("invitations/<int:pk>/", views.InvitationDetailView.as_view(), name="invitation_detail"),
+    path("invitations/<int:pk>/edit/", views.InvitationEditView.as_view(), name="invitation_edit"),
+    path("invitations/<int:pk>/link/", views.InvitationLinkView.as_view(), name="invitation_link"),
+    path(
+        "invitations/<int:pk>/resend/",
+        views.InvitationActionView.as_view(action="resend"),
+        name="invitation_resend",
+    ),
+    path(
+        "invitations/<int:pk>/extend/",
+        views.InvitationActionView.as_view(action="extend"),
+        name="invitation_extend",
+    ),
+    path(
+        "invitations/<int:pk>/change-link/",
+        views.InvitationActionView.as_view(action="change_link"),
+        name="invitation_change_link",
+    ),
+    path(
+        "invitations/<int:pk>/revoke/",
+        views.InvitationActionView.as_view(action="revoke"),
+        name="invitation_revoke",
+    ),
     path("invited/", views.LandingView.as_view(), name="invitation_landing"),
     path("invited/decline/", views.DeclineView.as_view(), name="invitation_decline"),
     # Anything may stand for the key, so that whatever a mail program makes of the link is

@@ -20,8 +20,10 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
+from invitation import flows
 from invitation.admin.base import user_search_fields
 from invitation.admin.invitations import InvitationKeyForm
+from invitation.exceptions import InvitationError
 from invitation.models import Acceptance, InvitationEmail, InvitationKey, InvitationQuota
 
 pytestmark = pytest.mark.django_db
@@ -439,6 +441,43 @@ def test_revoking_is_recorded_in_the_history(
     assert entry.change_message == "Revoked."
     history = text_of(admin_client.get(url(InvitationKey, "history", invitation.pk)))
     assert "Revoked." in history
+
+
+@pytest.mark.parametrize(
+    ("another", "words"),
+    [
+        (False, "1 invitation stays expired: its inviter has none left."),
+        (True, "1 invitation stays expired: its inviter has another open one to the address."),
+    ],
+)
+def test_resending_what_has_expired_says_why_it_cannot_be_opened_again(
+    member: Any, admin_client: Client, settings: Any, another: bool, words: str
+) -> None:
+    row = make_invitation(member, "late@example.org", status=Status.EXPIRED, quota_held=0)
+    settings.INVITATIONS_PER_USER = 10 if another else 0
+    if another:
+        make_invitation(member, "late@example.org")
+    assert act(admin_client, "resend", row) == [words]
+    row.refresh_from_db()
+    assert row.status == Status.EXPIRED
+
+
+def test_resending_what_has_expired_opens_it_again(member: Any, admin_client: Client) -> None:
+    row = make_invitation(member, "late@example.org", status=Status.EXPIRED)
+    act(admin_client, "resend", row)
+    row.refresh_from_db()
+    assert row.is_usable()
+
+
+def test_an_action_hides_no_error_that_it_does_not_know(
+    member: Any, admin_client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(invitation: InvitationKey) -> None:
+        raise InvitationError()
+
+    monkeypatch.setattr(flows, "revoke", refuse)
+    with pytest.raises(InvitationError):
+        act(admin_client, "revoke", make_invitation(member))
 
 
 def test_resending_says_for_how_many_it_worked(

@@ -140,6 +140,11 @@ def test_the_key_is_in_the_mail_and_in_nothing_else(
         pages.append(seen(member_client.post(INVITE, {"email": NEWCOMER, "note": "Come."})))
     pages += [seen(member_client.get(INVITE)), seen(member_client.get(COMPLETE))]
     invitation = InvitationKey.objects.select_related("from_user").get()
+    own = reverse("invitation_detail", args=[invitation.pk])
+    pages += [seen(member_client.get(own)), seen(member_client.get(f"{own}edit/"))]
+    pages.append(seen(member_client.get(reverse("invitation_list"))))
+    with commit():
+        pages.append(seen(member_client.post(f"{own}resend/")))
     [invitation_mail] = mail.outbox
     assert in_text(invitation, str(invitation_mail.body))
     pages += walk(invitation, keys.make(invitation.locator, channel, invitation.site_id), commit)

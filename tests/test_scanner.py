@@ -28,6 +28,14 @@ ADDRESSES = {
     "key as parameter": "/accounts/register/?invitation_key={key}",
     "1.0's parameter": "/accounts/register/?registration_key={key}",
     "no key": "/accounts/invited/xyz/",
+    "list": "/accounts/invitations/",
+    "detail": "/accounts/invitations/{pk}/",
+    "edit": "/accounts/invitations/{pk}/edit/",
+    "link": "/accounts/invitations/{pk}/link/",
+    "resend": "/accounts/invitations/{pk}/resend/",
+    "extend": "/accounts/invitations/{pk}/extend/",
+    "change link": "/accounts/invitations/{pk}/change-link/",
+    "revoke": "/accounts/invitations/{pk}/revoke/",
 }
 METHODS = ("get", "head", "options")
 WRITES = ("INSERT", "UPDATE", "DELETE", "REPLACE")
@@ -39,7 +47,9 @@ def invitation(member: Any) -> InvitationKey:
 
 
 def address_of(name: str, invitation: InvitationKey) -> str:
-    return ADDRESSES[name].format(key=invitation.key, mail_key=invitation.mail_key)
+    return ADDRESSES[name].format(
+        key=invitation.key, mail_key=invitation.mail_key, pk=invitation.pk
+    )
 
 
 def robots(invitation: InvitationKey) -> dict[str, Client]:
@@ -66,6 +76,16 @@ def test_a_robot_writes_nothing(invitation: InvitationKey, name: str, method: st
 
 
 @pytest.mark.parametrize("name", ADDRESSES)
+@pytest.mark.parametrize("method", METHODS)
+def test_a_browser_that_loads_pages_ahead_writes_nothing_for_its_member(
+    invitation: InvitationKey, member_client: Client, name: str, method: str
+) -> None:
+    before = scenes.dump()
+    assert getattr(member_client, method)(address_of(name, invitation)).status_code < 500
+    assert scenes.dump() == before
+
+
+@pytest.mark.parametrize("name", ADDRESSES)
 def test_a_site_that_keeps_form_tokens_in_sessions_writes_these_and_nothing_else(
     settings: Any, invitation: InvitationKey, name: str
 ) -> None:
@@ -80,7 +100,8 @@ def test_a_site_that_keeps_form_tokens_in_sessions_writes_these_and_nothing_else
 @pytest.mark.exhaustive
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize(
-    "name", ["invite", "complete", "landing", "decline", "register", "mailed link"]
+    "name",
+    ["invite", "complete", "landing", "decline", "register", "mailed link", "list", "revoke"],
 )
 def test_a_thousand_visits_write_nothing(invitation: InvitationKey, name: str, method: str) -> None:
     client = scenes.visit(invitation)

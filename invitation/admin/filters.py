@@ -29,12 +29,8 @@ class StateFilter(admin.SimpleListFilter):
         invitations = InvitationKey.objects.all()
         if value == "overdue":
             invitations = invitations.overdue()
-        elif value == InvitationKey.Status.EXPIRED:
-            invitations = invitations.expired()
-        elif value == InvitationKey.Status.PENDING:
-            invitations = invitations.usable()
         elif value in InvitationKey.Status.values:
-            invitations = invitations.filter(status=value)
+            invitations = invitations.in_state(value)
         else:
             return queryset
         return queryset.filter(pk__in=invitations.order_by().values("pk"))

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from django import forms
 from django.contrib import admin, messages
 from django.core.exceptions import ValidationError
-from django.db.models import OuterRef, QuerySet, Subquery
+from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
@@ -18,7 +18,15 @@ from django.utils.translation import ngettext_lazy
 from invitation import addresses, flows, texts
 from invitation.admin.base import NOBODY, AnyAdmin, AnyInline, ReadOnlyMixin, user_search_fields
 from invitation.admin.filters import MailStateFilter, StateFilter
-from invitation.exceptions import AddressRefused, MailTooSoon, NotPending, TextRefused
+from invitation.exceptions import (
+    AddressRefused,
+    AlreadyInvited,
+    InvitationError,
+    MailTooSoon,
+    NotPending,
+    QuotaExceeded,
+    TextRefused,
+)
 from invitation.models import Acceptance, InvitationEmail, InvitationKey
 
 if TYPE_CHECKING:
@@ -40,6 +48,14 @@ REFUSED = {
     MailTooSoon.code: ngettext_lazy(
         "%d invitation was mailed a moment ago. Please wait a little.",
         "%d invitations were mailed a moment ago. Please wait a little.",
+    ),
+    QuotaExceeded.code: ngettext_lazy(
+        "%d invitation stays expired: its inviter has none left.",
+        "%d invitations stay expired: their inviters have none left.",
+    ),
+    AlreadyInvited.code: ngettext_lazy(
+        "%d invitation stays expired: its inviter has another open one to the address.",
+        "%d invitations stay expired: their inviters have other open ones to the addresses.",
     ),
 }
 
@@ -151,10 +167,8 @@ class InvitationKeyAdmin(AnyAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         """Return the invitations with the state of their latest mail."""
-        mails = InvitationEmail.objects.filter(invitation=OuterRef("pk")).order_by("-pk")
-        latest = Subquery(mails.values("state")[:1])
-        rows: QuerySet[Any] = super().get_queryset(request).annotate(latest_mail_state=latest)
-        return rows
+        rows: Any = super().get_queryset(request)
+        return cast("QuerySet[Any]", rows.with_latest_mail())
 
     def get_search_fields(self, request: HttpRequest) -> list[str]:
         """Return where to search, in whichever user model the site has."""
@@ -218,7 +232,7 @@ class InvitationKeyAdmin(AnyAdmin):
         description=_("Send the mails of selected invitations again"), permissions=["change"]
     )
     def resend(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
-        """Send the mail of the open ones among the selected again."""
+        """Send the mail of the selected again, and open those again that have expired."""
         self._act(request, queryset, flows.resend, RESENT, _("Asked for the mail again."))
 
     def _act(
@@ -235,7 +249,9 @@ class InvitationKeyAdmin(AnyAdmin):
         for invitation in invitations:
             try:
                 verb(invitation)
-            except (MailTooSoon, NotPending) as error:
+            except InvitationError as error:
+                if error.code not in REFUSED:
+                    raise
                 refused[error.code] += 1
             else:
                 done += 1

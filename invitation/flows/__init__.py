@@ -12,11 +12,10 @@ from invitation.flows.inviting import (
     invite,
     may_invite,
     remaining_invitations,
-    resend,
-    revoke,
     send_to,
 )
 from invitation.flows.mailing import deliver, deliver_due, waiting_mails
+from invitation.flows.managing import change_link, edit, extend, resend, revoke
 from invitation.flows.opening import (
     Opened,
     activate,
@@ -31,13 +30,16 @@ __all__ = [
     "Invited",
     "Opened",
     "activate",
+    "change_link",
     "claim",
     "count_cleanup",
     "create",
     "decline",
     "deliver",
     "deliver_due",
+    "edit",
     "expire",
+    "extend",
     "invite",
     "may_invite",
     "open_invitation",

@@ -1,4 +1,4 @@
-"""Invite, address, resend and revoke."""
+"""Invite, and address an invitation."""
 
 from __future__ import annotations
 
@@ -11,12 +11,11 @@ from django.db import IntegrityError, transaction
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import get_language
-from django.utils.translation import gettext_lazy as _
 
 from invitation import addresses, signals, sites, texts
 from invitation.conf import conf
 from invitation.exceptions import (
-    AddressRefused,
+    AlreadyInvited,
     InvitationError,
     InvitingForbidden,
     MailTooSoon,
@@ -25,7 +24,6 @@ from invitation.exceptions import (
     QuotaExceeded,
 )
 from invitation.flows.announcing import announce
-from invitation.flows.ending import end
 from invitation.flows.mailing import ask_for_mail, queue_mail
 from invitation.models import InvitationKey, InvitationQuota, make_slot
 
@@ -89,7 +87,7 @@ def invite(
         "recipient_name": texts.plain_name(recipient_name),
         "note": texts.check_text(note),
         "language": language or get_language() or "",
-        "expires_at": _expiry(timezone.now()),
+        "expires_at": expiry(timezone.now()),
     }
     if data is not None:
         fields["data"] = dict(data)
@@ -134,7 +132,7 @@ def create(inviter: Any) -> InvitationKey:
     """
     _check_inviter(inviter)
     with transaction.atomic():
-        return _create(inviter, sites.current_site_id(), {"expires_at": _expiry(timezone.now())})
+        return _create(inviter, sites.current_site_id(), {"expires_at": expiry(timezone.now())})
 
 
 def send_to(invitation: InvitationKey, email: str) -> None:
@@ -157,30 +155,12 @@ def send_to(invitation: InvitationKey, email: str) -> None:
                     invitation.pk, email, email_key, slot, timezone.now()
                 )
         except IntegrityError as error:
-            message = _("You have already invited this address.")
-            raise AddressRefused(message, code="already_invited") from error
+            raise AlreadyInvited() from error
         if not addressed:
             raise NotPending()
         invitation.refresh_from_db()
         if not ask_for_mail(invitation):
             raise MailTooSoon()
-
-
-def resend(invitation: InvitationKey) -> None:
-    """Send the mail of an open invitation again, with the same link.
-
-    Raises ``NotPending`` if it has ended, ``MailTooSoon`` within the cool-down.
-    """
-    if not InvitationKey.objects.usable().filter(pk=invitation.pk).exclude(email="").exists():
-        raise NotPending()
-    with transaction.atomic():
-        if not ask_for_mail(invitation):
-            raise MailTooSoon()
-
-
-def revoke(invitation: InvitationKey) -> None:
-    """Withdraw an open invitation. Raises ``NotPending`` if it has ended."""
-    end(invitation, InvitationKey.Status.REVOKED, signals.invitation_revoked)
 
 
 def _check_inviter(inviter: Any) -> None:
@@ -194,7 +174,8 @@ def _check_not_own(inviter: Any, email: str) -> None:
         raise OwnAddress()
 
 
-def _expiry(now: datetime) -> datetime | None:
+def expiry(now: datetime) -> datetime | None:
+    """Return until when an invitation is open that is made or extended now."""
     days = conf.ACCOUNT_INVITATION_DAYS
     return None if days is None else now + timedelta(days=days)
 

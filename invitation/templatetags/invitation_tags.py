@@ -8,7 +8,7 @@ from django import template
 from django.apps import apps
 from django.core.exceptions import ImproperlyConfigured, ObjectDoesNotExist
 
-from invitation import sites, visitor
+from invitation import addresses, sites, texts, visitor
 from invitation.conf import conf
 
 register = template.Library()
@@ -66,6 +66,18 @@ def invitation_may_register(context: template.Context) -> bool:
     request = context.get("request")
     carries = request is not None and visitor.recall(request.COOKIES) != ""
     return carries or not conf.INVITE_MODE
+
+
+@register.filter
+def invitation_address(email: str) -> str:
+    """Return an address as people read it: ``{{ invitation.email|invitation_address }}``."""
+    return addresses.display(email) if email else ""
+
+
+@register.filter
+def invitation_person(user: Any) -> str:
+    """Return the name of an account, never its address: ``{{ user|invitation_person }}``."""
+    return texts.inviter_name(user)
 
 
 def _named_site(context: template.Context) -> Any:

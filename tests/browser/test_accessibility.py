@@ -41,6 +41,9 @@ MEMBER_PAGES = [
     "/members/",
     "/accounts/invite/",
     "/accounts/invite/complete/",
+    "/accounts/invitations/",
+    "/accounts/invitations/?state=accepted&q=leon",
+    "/accounts/invitations/?q=nobody",
     "/accounts/password/change/done/",
     "/accounts/password/change/",
 ]
@@ -85,6 +88,23 @@ class TestAxe:
         page = visit(**look, bypass_csp=True)
         log_in(page, "amir")
         assert [found for path in MEMBER_PAGES for found in inspect(page, path)] == []
+
+    def test_pages_of_a_members_invitations(self, visit: Visit, look: dict[str, Any]) -> None:
+        page = visit(**look, bypass_csp=True)
+        log_in(page, "amir")
+        page.goto("/accounts/invitations/")
+        hrefs = page.locator(".invitation-list a").evaluate_all("all => all.map(a => a.href)")
+        assert len(hrefs) >= 3
+        found = [found for path in hrefs for found in inspect(page, path)]
+        opened = next(path for path in hrefs if "priya" in page.goto(path).text())
+        for part in ("edit/", "link/"):
+            found += inspect(page, f"{opened}{part}")
+        # Refused, as the mail has left a moment ago.
+        page.goto(opened)
+        page.get_by_role("button", name="Send the mail again").click()
+        page.get_by_role("alert").wait_for()
+        found += violations(page)
+        assert found == []
 
     def test_pages_of_the_invited(self, visit: Visit, look: dict[str, Any], link: str) -> None:
         page = visit(**look, bypass_csp=True)

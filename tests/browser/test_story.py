@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from io import BytesIO
 
+import zxingcpp
+from PIL import Image
 from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import invite, log_in, mailed_link
@@ -164,3 +167,41 @@ def test_somebody_without_invitations_left_is_told_so(visit: Visit) -> None:
     log_in(member, "tomas")
     member.goto("/accounts/invite/")
     expect(member.get_by_role("main")).to_contain_text("no invitations left")
+
+
+def test_a_member_hands_an_invitation_over_and_takes_it_back(visit: Visit) -> None:
+    member = visit()
+    log_in(member, "rosa")
+    invite(member, "tern@example.org", name="Tern")
+    mailed = mailed_link(member, "tern@example.org", "/invited/")
+    member.goto("/accounts/invitations/")
+    member.get_by_role("link", name="tern@example.org").click()
+    member.get_by_role("button", name="Make a new link").click()
+    expect(member.get_by_text("has a new link")).to_be_visible()
+
+    newcomer = visit()
+    response = newcomer.goto(mailed)
+    assert response is not None
+    assert response.status == 404
+
+    member.get_by_role("link", name="Show the link").click()
+    link = member.get_by_role("textbox", name="Link").input_value()
+    drawn = Image.open(BytesIO(member.locator(".invitation-qr svg").screenshot()))
+    assert [code.text for code in zxingcpp.read_barcodes(drawn)] == [link]
+    newcomer.goto(link)
+    expect(newcomer.get_by_role("heading", level=1)).to_contain_text("invites you to join")
+
+    member.get_by_role("link", name="Back to the invitation").click()
+    member.get_by_role("link", name="Change name and note").click()
+    member.get_by_label("Personal note").fill("Bring a bucket.")
+    member.get_by_role("button", name="Save").click()
+    expect(member.get_by_text("Bring a bucket.")).to_be_visible()
+    newcomer.reload()
+    expect(newcomer.get_by_text("Bring a bucket.")).to_be_visible()
+
+    member.get_by_role("button", name="Withdraw the invitation").click()
+    expect(member.get_by_text("The invitation is withdrawn.")).to_be_visible()
+    newcomer.reload()
+    expect(newcomer.get_by_role("heading", level=1)).to_contain_text("withdrawn")
+    member.goto("/accounts/invitations/?state=revoked&q=TERN")
+    expect(member.get_by_role("link", name="tern@example.org")).to_be_visible()

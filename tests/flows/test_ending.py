@@ -128,18 +128,6 @@ def test_what_is_addressed_to_nobody_cannot_be_resent(member: Any) -> None:
         flows.resend(flows.create(member))
 
 
-@pytest.mark.parametrize("status", ENDED)
-def test_what_has_ended_cannot_be_resent(status: str) -> None:
-    with pytest.raises(NotPending):
-        flows.resend(make_invitation(status=status))
-    assert not InvitationEmail.objects.exists()
-
-
-def test_what_ran_out_cannot_be_resent() -> None:
-    with pytest.raises(NotPending):
-        flows.resend(make_invitation(left=-DAY))
-
-
 def test_what_ended_meanwhile_is_not_said_to_be_too_soon(member: Any) -> None:
     stale = make_invitation(member)
     flows.revoke(InvitationKey.objects.get())

@@ -1,0 +1,97 @@
+"""Do what an inviter may do with an invitation afterwards."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+
+from invitation import keys, signals, texts
+from invitation.conf import conf
+from invitation.exceptions import AlreadyInvited, MailTooSoon, NotPending, QuotaExceeded
+from invitation.flows.ending import end
+from invitation.flows.inviting import expiry
+from invitation.flows.mailing import ask_for_mail
+from invitation.models import InvitationKey, InvitationQuota
+
+
+def resend(invitation: InvitationKey) -> None:
+    """Send the mail again, with the same link; an expired invitation is extended before.
+
+    Raises ``NotPending`` if it was accepted, declined or revoked, or is addressed to nobody,
+    ``MailTooSoon`` within the cool-down, and what ``extend`` raises. After any of them nothing
+    has changed.
+    """
+    if not invitation.email:
+        raise NotPending()
+    with transaction.atomic():
+        if not InvitationKey.objects.usable().filter(pk=invitation.pk).exists():
+            extend(invitation)
+        if not ask_for_mail(invitation):
+            raise MailTooSoon()
+
+
+def extend(invitation: InvitationKey) -> None:
+    """Give an invitation its whole time from now on; an expired one is opened again.
+
+    What was given back when it expired is spent again. Raises ``NotPending`` if it was accepted,
+    declined or revoked, ``QuotaExceeded`` if nothing is left to spend, and ``AlreadyInvited`` if
+    its inviter has another open invitation to the address.
+    """
+    expires_at = expiry(timezone.now())
+    with transaction.atomic():
+        if InvitationKey.objects.renew(invitation.pk, expires_at=expires_at) is None:
+            _revive(invitation, expires_at)
+        invitation.refresh_from_db()
+
+
+def _revive(invitation: InvitationKey, expires_at: datetime | None) -> None:
+    # The row before the quota, as cleanup has it. Nobody else who holds the quota wants this row:
+    # it is not open.
+    InvitationKey.objects.lock([invitation.pk])
+    expired = InvitationKey.objects.filter(status=InvitationKey.Status.EXPIRED)
+    row = expired.select_related("from_user").filter(pk=invitation.pk).first()
+    if row is None:
+        raise NotPending()
+    given_back = conf.INVITATION_REFUND_EXPIRED and not row.quota_held
+    if row.from_user is not None and given_back:
+        limit = conf.invitations_per_user(row.from_user)
+        if not InvitationQuota.objects.spend(row.from_user, limit):
+            raise QuotaExceeded()
+    try:
+        with transaction.atomic():
+            InvitationKey.objects.revive(row.pk, row.slot(), expires_at)
+    except IntegrityError as error:
+        raise AlreadyInvited() from error
+
+
+def change_link(invitation: InvitationKey) -> None:
+    """Give an open invitation a new link; the ones that are out open nothing from now on.
+
+    Raises ``NotPending`` if it has ended or run out.
+    """
+    with transaction.atomic():
+        if invitation.key_expired():
+            raise NotPending()
+        _write(invitation, locator=keys.new_locator())
+
+
+def edit(invitation: InvitationKey, *, recipient_name: str, note: str) -> None:
+    """Change the name and the note of an open invitation.
+
+    Raises ``NotPending`` if it has ended, ``TextRefused`` for a note that may not be mailed.
+    """
+    _write(invitation, recipient_name=texts.plain_name(recipient_name), note=texts.check_text(note))
+
+
+def revoke(invitation: InvitationKey) -> None:
+    """Withdraw an open invitation. Raises ``NotPending`` if it has ended."""
+    end(invitation, InvitationKey.Status.REVOKED, signals.invitation_revoked)
+
+
+def _write(invitation: InvitationKey, **changes: str) -> None:
+    with transaction.atomic():
+        if InvitationKey.objects.renew(invitation.pk, **changes) is None:
+            raise NotPending()
+        invitation.refresh_from_db()

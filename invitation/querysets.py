@@ -1,0 +1,112 @@
+"""Ask for rows by adjective, and lock and compare them in ways that do not deadlock."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from django.db import connections, models
+from django.db.models import F, OuterRef, Q, Subquery, Value
+from django.db.models.functions import Coalesce
+from django.db.models.lookups import Exact
+from django.utils import timezone
+
+from invitation import addresses
+from invitation.exceptions import AddressRefused
+
+if TYPE_CHECKING:
+    from invitation.models import InvitationKey  # noqa: F401 (named in a text)
+
+
+def holds(column: str, text: str) -> Exact[Any]:
+    """Compare a column in a way that no index serves: for writes to a row named by its key.
+
+    MariaDB may look such a row up in any index whose column is compared as well, and then locks
+    the index's entry before the row. Who changes that column locks the row first and the entry
+    after it, so that the two would deadlock. So all of them find the row by its primary key.
+    """
+    return Exact(Coalesce(F(column), Value("")), Value(text))
+
+
+def lock_in_order(rows: models.QuerySet[Any], column: str) -> None:
+    """Lock rows until the end of the transaction, in the order of their keys.
+
+    Two that lock many of the same rows, each in an order of his own, would deadlock. SQLite has
+    one lock for all, got by writing and not by reading: there some column is set to itself.
+    """
+    in_order = rows.order_by("pk").select_for_update().values_list("pk", flat=True)
+    can_lock = connections[rows.db].features.has_select_for_update
+    list(in_order) if can_lock else rows.update(**{column: F(column)})
+
+
+class InvitationKeyQuerySet(models.QuerySet["InvitationKey"]):
+    """Ask for invitations by adjective."""
+
+    def pending(self) -> InvitationKeyQuerySet:
+        """Keep those that have not ended; their time may have run out (see ``overdue``)."""
+        return self.filter(status=self.model.Status.PENDING)
+
+    def ended(self) -> InvitationKeyQuerySet:
+        """Keep those that were accepted, declined, revoked or marked as expired."""
+        return self.exclude(status=self.model.Status.PENDING)
+
+    def usable(self, now: datetime | None = None) -> InvitationKeyQuerySet:
+        """Keep those that a visitor can register with at this moment."""
+        return self.pending().filter(in_time(now or timezone.now()), uses__lt=F("max_uses"))
+
+    def overdue(self, now: datetime | None = None) -> InvitationKeyQuerySet:
+        """Keep the pending ones whose time has run out and that cleanup has not marked yet."""
+        return self.pending().filter(expires_at__lte=now or timezone.now())
+
+    def expired(self, now: datetime | None = None) -> InvitationKeyQuerySet:
+        """Keep those whose time ran out before they were used, marked already or not."""
+        overdue = Q(status=self.model.Status.PENDING, expires_at__lte=now or timezone.now())
+        return self.filter(overdue | Q(status=self.model.Status.EXPIRED))
+
+    def disposable(self, before: datetime, *, settled: bool = True) -> InvitationKeyQuerySet:
+        """Keep those that ended unused before a time and have nothing left to give back.
+
+        ``settled=False`` also keeps expired ones that still hold quota, before its refund.
+        """
+        status = self.model.Status
+        rows = self.ended().exclude(status=status.ACCEPTED).filter(uses=0, ended_at__lte=before)
+        return rows.exclude(status=status.EXPIRED, quota_held__gt=0) if settled else rows
+
+    def sent_by(self, user: Any) -> InvitationKeyQuerySet:
+        """Keep those that this member made."""
+        return self.filter(from_user=user)
+
+    def with_latest_mail(self) -> InvitationKeyQuerySet:
+        """Add what became of the latest mail: ``latest_mail_state`` and ``latest_mail_error``."""
+        mails: Any = self.model._meta.get_field("mails").related_model
+        latest = mails.objects.filter(invitation=OuterRef("pk")).order_by("-pk")
+        return self.annotate(
+            latest_mail_state=Subquery(latest.values("state")[:1]),
+            latest_mail_error=Subquery(latest.values("last_error")[:1]),
+        )
+
+    def in_state(self, state: str, now: datetime | None = None) -> InvitationKeyQuerySet:
+        """Keep those that have this ``state``, whether or not cleanup has marked them yet."""
+        if state == self.model.Status.EXPIRED:
+            return self.expired(now)
+        return self.usable(now) if state == self.model.Status.PENDING else self.filter(status=state)
+
+    def matching(self, text: str) -> InvitationKeyQuerySet:
+        """Keep those whose address or recipient's name holds this text, in letters of any case.
+
+        An address is found in the form in which people read it, too.
+        """
+        found = Q(email__icontains=text) | Q(recipient_name__icontains=text)
+        with suppress(AddressRefused):
+            found |= Q(email_key=addresses.canonical(text))
+        return self.filter(found)
+
+    def on_site(self, site_id: int) -> InvitationKeyQuerySet:
+        """Keep those of this site."""
+        return self.filter(site_id=site_id)
+
+
+def in_time(now: datetime) -> Q:
+    """Return the condition that an invitation has not run out."""
+    return Q(expires_at=None) | Q(expires_at__gt=now)

@@ -1,0 +1,63 @@
+"""Show the pages of inviting, of what became of it, and of opening an invitation.
+
+``invite``, ``invited`` and ``register`` are callables that a URLconf can use, as in 1.0.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib.auth.decorators import login_not_required
+from django.http import HttpRequest, HttpResponseBase
+from django.utils.module_loading import import_string
+
+from invitation.views.inviting import InvitationCompleteView, InviteView, MemberMixin
+from invitation.views.managing import (
+    InvitationActionView,
+    InvitationDetailView,
+    InvitationEditView,
+    InvitationLinkView,
+    InvitationListView,
+)
+from invitation.views.opening import CarriedInvitationView, DeclineView, InvitedView, LandingView
+
+__all__ = [
+    "CarriedInvitationView",
+    "DeclineView",
+    "InvitationActionView",
+    "InvitationCompleteView",
+    "InvitationDetailView",
+    "InvitationEditView",
+    "InvitationLinkView",
+    "InvitationListView",
+    "InviteView",
+    "InvitedView",
+    "LandingView",
+    "MemberMixin",
+    "invite",
+    "invited",
+    "register",
+]
+
+
+def invite(request: HttpRequest, **options: Any) -> HttpResponseBase:
+    """Let a member invite; takes 1.0's ``success_url``, ``form_class``, ``template_name``."""
+    return InviteView.as_view(**options)(request)
+
+
+@login_not_required
+def invited(request: HttpRequest, invitation_key: str = "", **options: Any) -> HttpResponseBase:
+    """Take the key from the link and lead to the landing page."""
+    return InvitedView.as_view(**options)(request, invitation_key=invitation_key)
+
+
+@login_not_required
+def register(request: HttpRequest, **options: Any) -> HttpResponseBase:
+    """Let the holder of a key register, in redux's two steps.
+
+    Takes ``success_url``, ``form_class``, ``template_name`` and ``extra_context``, as 1.0 did.
+    """
+    # By name: only the backends know a registration host, and a site may have another one.
+    view = import_string("invitation.backends.default.views.RegistrationView")
+    response: HttpResponseBase = view.as_view(**options)(request)
+    return response

@@ -1,0 +1,98 @@
+"""Let members invite, and tell them what became of it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from django.contrib.auth.mixins import AccessMixin
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.shortcuts import render
+from django.urls import reverse_lazy
+from django.views.generic import FormView, TemplateView
+
+from invitation import flows, sites, visitor
+from invitation.exceptions import InvitationError, InvitingForbidden
+from invitation.forms import InvitationKeyForm
+from invitation.models import InvitationEmail
+
+if TYPE_CHECKING:
+    InviteFormView = FormView[InvitationKeyForm]
+else:
+    InviteFormView = FormView
+
+
+class MemberMixin(AccessMixin):
+    """Let in who may invite: send others to log in, or tell them that they may not."""
+
+    forbidden_template_name = "invitation/inviting_forbidden.html"
+
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        """Show the page to members who may invite, and to nobody else."""
+        if not request.user.is_authenticated:
+            return self.handle_no_permission()
+        if not flows.may_invite(request.user):
+            context = {"message": str(InvitingForbidden())}
+            return render(request, self.forbidden_template_name, context, status=403)
+        return super().dispatch(request, *args, **kwargs)  # type: ignore[misc, no-any-return]
+
+
+class InviteView(MemberMixin, InviteFormView):
+    """Let a member invite somebody by e-mail."""
+
+    form_class = InvitationKeyForm
+    success_url = reverse_lazy("invitation_complete")
+    template_name = "invitation/invitation_form.html"
+    extra_context: dict[str, Any] | None = None
+
+    def get_form_kwargs(self) -> dict[str, Any]:
+        """Return the form's arguments, the inviter among them."""
+        site_id = sites.current_site_id(self.request)
+        return {**super().get_form_kwargs(), "inviter": self.request.user, "site_id": site_id}
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        """Return the form and how many invitations remain."""
+        kwargs.setdefault("remaining_invitations", flows.remaining_invitations(self.request.user))
+        kwargs.setdefault("site", sites.get_site(sites.current_site_id(self.request)))
+        return super().get_context_data(**kwargs)
+
+    def form_valid(self, form: InvitationKeyForm) -> HttpResponse:
+        """Invite, or say beside the form why not."""
+        try:
+            invited = form.save()
+        except InvitationError as error:
+            form.refused(error)
+            return self.form_invalid(form)
+        response = super().form_valid(form)
+        if isinstance(invited, flows.Invited):  # a form of the site may return what it likes
+            secure = self.request.is_secure()
+            visitor.note_outcome(response, invited.invitation.pk, invited.mailed, secure=secure)
+        return response
+
+
+class InvitationCompleteView(MemberMixin, TemplateView):
+    """Tell a member what became of the invitation that he has just sent."""
+
+    template_name = "invitation/invitation_complete.html"
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        """Return the invitation that was made or renewed, its mail, and how many remain.
+
+        Without the cookie that names it, the one with the newest mail.
+        """
+        outcome = visitor.recall_outcome(self.request.COOKIES)
+        member: Any = self.request.user
+        mails = InvitationEmail.objects.filter(invitation__from_user=member)
+        mails = mails.select_related("invitation").order_by("-pk")
+        mail = mails.filter(invitation=outcome[0]).first() if outcome else None
+        mailed = mail is None or outcome is None or outcome[1]
+        mail = mail or mails.first()
+        delayed = (InvitationEmail.State.QUEUED, InvitationEmail.State.FAILED)
+        return super().get_context_data(
+            invitation=mail.invitation if mail else None,
+            mailed=mailed,
+            mail_state=mail.state if mail else "",
+            mail_delayed=mail is not None and mail.state in delayed,
+            remaining_invitations=flows.remaining_invitations(self.request.user),
+            site=sites.get_site(sites.current_site_id(self.request)),
+            **kwargs,
+        )

@@ -1,0 +1,185 @@
+"""Show a member his invitations, and let him do with them what an inviter may."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from django.contrib import messages
+from django.contrib.auth.mixins import LoginRequiredMixin
+from django.db.models import Prefetch
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
+from django.utils.functional import Promise, cached_property
+from django.utils.translation import gettext_lazy as _
+from django.views.generic import FormView, ListView, TemplateView
+
+from invitation import flows, gate, qr, sites
+from invitation.exceptions import InvitationError, InvitingForbidden, NotPending
+from invitation.forms import InvitationEditForm, InvitationSearchForm
+from invitation.models import Acceptance, InvitationKey
+from invitation.querysets import InvitationKeyQuerySet
+
+if TYPE_CHECKING:
+    EditFormView = FormView[InvitationEditForm]
+    KeyListView = ListView[InvitationKey]
+else:
+    EditFormView, KeyListView = FormView, ListView
+
+
+class OwnInvitationsMixin(LoginRequiredMixin):
+    """Know the invitations that the member has made on this site, and no others."""
+
+    request: HttpRequest
+
+    def get_invitations(self) -> InvitationKeyQuerySet:
+        """Return them with all that is shown of one."""
+        site_id = sites.current_site_id(self.request)
+        accepted = Acceptance.objects.select_related("user")
+        rows = InvitationKey.objects.sent_by(self.request.user).on_site(site_id)
+        return rows.with_latest_mail().prefetch_related(Prefetch("acceptances", accepted))
+
+
+class InvitationListView(OwnInvitationsMixin, KeyListView):
+    """Show a member what became of his invitations, the newest first."""
+
+    template_name = "invitation/invitation_list.html"
+    context_object_name = "invitations"
+    paginate_by = 25
+
+    @cached_property
+    def form(self) -> InvitationSearchForm:
+        """Give the form by which the list was narrowed down."""
+        return InvitationSearchForm(self.request.GET)
+
+    def get_queryset(self) -> InvitationKeyQuerySet:
+        """Return the invitations that are asked for."""
+        return self.form.narrow(self.get_invitations())
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        """Return a page of invitations and how many more the member may make."""
+        kept = self.request.GET.copy()
+        kept.pop("page", None)
+        kwargs.setdefault("remaining_invitations", flows.remaining_invitations(self.request.user))
+        return super().get_context_data(
+            form=self.form, narrowed=any(kept.values()), query=kept.urlencode(), **kwargs
+        )
+
+
+class InvitationDetailView(OwnInvitationsMixin, TemplateView):
+    """Show one invitation and what can be done with it; that of anybody else does not exist."""
+
+    template_name = "invitation/invitation_detail.html"
+
+    @cached_property
+    def invitation(self) -> InvitationKey:
+        """Give the invitation that the address names."""
+        return get_object_or_404(self.get_invitations(), pk=self.kwargs["pk"])
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        """Return the invitation."""
+        kwargs.setdefault("may_invite", flows.may_invite(self.request.user))
+        return super().get_context_data(invitation=self.invitation, **kwargs)
+
+    def refuse(self, error: InvitationError) -> HttpResponse:
+        """Show the invitation as it is now, and why something was not done with it."""
+        vars(self).pop("invitation", None)
+        context = self.get_context_data(error=str(error), error_code=error.code)
+        status = 403 if isinstance(error, InvitingForbidden) else 409
+        return render(self.request, InvitationDetailView.template_name, context, status=status)
+
+
+@dataclass(frozen=True)
+class Action:
+    """Hold what can be done with an invitation by one click."""
+
+    verb: Callable[[InvitationKey], None]
+    #: What is said when it has worked.
+    done: str | Promise
+    #: Whether it keeps the way in open, so that it is for those only who may invite.
+    invites: bool = True
+
+
+ACTIONS = {
+    "resend": Action(flows.resend, _("The mail is sent again, with the same link.")),
+    "extend": Action(flows.extend, _("The invitation is open for its whole time again.")),
+    "change_link": Action(
+        flows.change_link, _("The invitation has a new link; the old ones no longer work.")
+    ),
+    "revoke": Action(flows.revoke, _("The invitation is withdrawn."), invites=False),
+}
+
+
+class InvitationActionView(InvitationDetailView):
+    """Do something with an invitation, by POST alone, and say what happened."""
+
+    http_method_names = ["post", "options"]
+    action: str = ""
+
+    def post(self, request: HttpRequest, **kwargs: Any) -> HttpResponse:
+        """Do it and lead back, or say why not."""
+        action = ACTIONS[self.action]
+        try:
+            _check_may(request, action)
+            action.verb(self.invitation)
+        except InvitationError as error:
+            return self.refuse(error)
+        messages.success(request, str(action.done), fail_silently=True)
+        return redirect("invitation_detail", pk=self.invitation.pk)
+
+
+def _check_may(request: HttpRequest, action: Action) -> None:
+    if action.invites and not flows.may_invite(request.user):
+        raise InvitingForbidden()
+
+
+class InvitationLinkView(InvitationDetailView):
+    """Show the link of an open invitation, to be handed over by hand, also as a QR code.
+
+    It is the link of the channel ``keys.COPY``: it opens the invitation and proves no address.
+    """
+
+    template_name = "invitation/invitation_link.html"
+    http_method_names = ["get", "head", "options"]
+
+    def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        """Show it, unless it would open nothing."""
+        if not flows.may_invite(request.user):
+            return self.refuse(InvitingForbidden())
+        if not self.invitation.is_usable():
+            return self.refuse(NotPending())
+        path = reverse("invitation_invited", kwargs={"invitation_key": self.invitation.key})
+        url = sites.absolute(path, self.invitation.site_id)
+        context = self.get_context_data(invitation_url=url, qr_code=qr.svg(url))
+        response = self.render_to_response(context)
+        gate.protect(response)
+        return response
+
+
+class InvitationEditView(OwnInvitationsMixin, EditFormView):
+    """Change the name and the note of an open invitation."""
+
+    form_class = InvitationEditForm
+    template_name = "invitation/invitation_edit.html"
+
+    def get_form_kwargs(self) -> dict[str, Any]:
+        """Return the form's arguments, the invitation among them."""
+        invitation = get_object_or_404(self.get_invitations(), pk=self.kwargs["pk"])
+        return {**super().get_form_kwargs(), "invitation": invitation}
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        """Return the form and its invitation."""
+        context = super().get_context_data(**kwargs)
+        return {**context, "invitation": context["form"].invitation}
+
+    def form_valid(self, form: InvitationEditForm) -> HttpResponse:
+        """Write it, or say why it is too late."""
+        try:
+            form.save()
+        except InvitationError as error:
+            form.refused(error)
+            return self.form_invalid(form)
+        messages.success(self.request, _("The changes are saved."), fail_silently=True)
+        return redirect("invitation_detail", pk=form.invitation.pk)

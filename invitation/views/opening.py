@@ -1,0 +1,137 @@
+"""Open an invitation: the link, the landing page, no thanks."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.conf import settings
+from django.contrib.auth.decorators import login_not_required
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.shortcuts import redirect, render, resolve_url
+from django.urls import NoReverseMatch, get_script_prefix, reverse
+from django.utils.decorators import method_decorator
+from django.views.generic import TemplateView, View
+
+from invitation import flows, gate, masking, sites, texts, visitor
+from invitation.exceptions import KeyRefused
+
+
+@method_decorator(login_not_required, name="dispatch")
+class InvitedView(View):
+    """Take the key from the link, let the visitor carry it, and lead to a clean address.
+
+    Changes no row, so a mail scanner may follow the link as often as it likes.
+    """
+
+    http_method_names = ["get", "head", "options"]
+
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        """Keep the key in the address out of reports, caches and Referer headers."""
+        masking.conceal_request(request)
+        response = super().dispatch(request, *args, **kwargs)
+        gate.protect(response, referrer_policy="no-referrer")
+        return response
+
+    def get(self, request: HttpRequest, invitation_key: str = "") -> HttpResponse:
+        """Redirect to the landing page, or say why the key opens nothing."""
+        try:
+            flows.open_invitation(invitation_key, sites.current_site_id(request))
+        except KeyRefused as refusal:
+            return gate.refuse(request, refusal)
+        declining = request.GET.get("answer") == "no"
+        response = redirect("invitation_decline" if declining else "invitation_landing")
+        gate.remember(request, response, invitation_key)
+        return response
+
+
+@method_decorator(login_not_required, name="dispatch")
+class CarriedInvitationView(TemplateView):
+    """Show something of the invitation that the visitor carries, or why there is none."""
+
+    opened: flows.Opened
+
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        """Open the carried invitation before anything else."""
+        try:
+            self.opened = gate.open_carried(request)
+        except KeyRefused as refusal:
+            return gate.refuse(request, refusal)
+        response = super().dispatch(request, *args, **kwargs)
+        gate.protect(response)
+        return response
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        """Return who invites to what, and until when."""
+        invitation = self.opened.invitation
+        return super().get_context_data(
+            invitation=invitation,
+            inviter_name=texts.inviter_name(invitation.from_user),
+            recipient_name=texts.plain_name(invitation.recipient_name),
+            note=invitation.note,
+            expires_at=invitation.expires_at,
+            site=sites.get_site(invitation.site_id),
+            **kwargs,
+        )
+
+
+class LandingView(CarriedInvitationView):
+    """Welcome the invited person, and offer to register, to log in or to say no."""
+
+    http_method_names = ["get", "head", "options"]
+    template_name = "invitation/invited.html"
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        """Return the invitation and the ways to go on."""
+        return super().get_context_data(
+            invitation_key=self.opened.key,
+            register_url=_reverse("registration_register"),
+            login_url=gate.login_url(),
+            logout_url=_reverse("auth_logout") or _reverse("logout"),
+            landing_url=reverse("invitation_landing"),
+            decline_url=reverse("invitation_decline"),
+            leave_url=_home(),
+            **kwargs,
+        )
+
+
+class DeclineView(CarriedInvitationView):
+    """Ask whether the visitor wants to decline, and do so when he posts it.
+
+    Two steps, as some mail scanners press the first button that they find.
+    """
+
+    http_method_names = ["get", "head", "options", "post"]
+    template_name = "invitation/invitation_decline.html"
+    declined_template_name = "invitation/invitation_declined.html"
+
+    def post(self, request: HttpRequest) -> HttpResponseBase:
+        """Decline, or say why it is too late.
+
+        Who has opened another invitation in another tab is asked once more, for that one.
+        """
+        hint = self.opened.invitation.key_hint
+        if request.POST.get("invitation_hint", hint) != hint:
+            return self.render_to_response(self.get_context_data(switched=True))
+        try:
+            flows.decline(self.opened)
+        except KeyRefused as refusal:
+            return gate.refuse(request, refusal)
+        response = render(request, self.declined_template_name, self.get_context_data())
+        visitor.forget(response)
+        return response
+
+
+def _home() -> str:
+    """Return where somebody goes who has logged in, or else the first page of the site."""
+    try:
+        return resolve_url(settings.LOGIN_REDIRECT_URL or get_script_prefix())
+    except NoReverseMatch:
+        return get_script_prefix()
+
+
+def _reverse(name: str) -> str:
+    """Return the address of a page that the site may lack, or an empty string."""
+    try:
+        return reverse(name)
+    except NoReverseMatch:
+        return ""

@@ -1,0 +1,270 @@
+"""What an inviter may do with an invitation afterwards: extend, resend, new link, edit."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.utils import timezone
+
+from invitation import flows, keys
+from invitation.exceptions import (
+    AddressRefused,
+    KeyNotFound,
+    MailTooSoon,
+    NotPending,
+    QuotaExceeded,
+    TextRefused,
+)
+from invitation.models import InvitationEmail, InvitationKey
+from tests.factories import ADDRESS, DAY, make_invitation, make_user, open_it, register, spent
+
+pytestmark = pytest.mark.django_db
+FINAL = ["accepted", "declined", "revoked"]
+
+
+def overdue(member: Any) -> InvitationKey:
+    """Return an invitation that was paid for and has run out; cleanup has not seen it yet."""
+    invitation = flows.invite(member, ADDRESS).invitation
+    past = timezone.now() - timedelta(hours=1)
+    InvitationKey.objects.update(expires_at=past, mail_requested_at=past - DAY)
+    invitation.refresh_from_db()
+    return invitation
+
+
+def expired(member: Any) -> InvitationKey:
+    """Return one that cleanup has marked, and whose quota it has given back."""
+    invitation = overdue(member)
+    flows.expire()
+    invitation.refresh_from_db()
+    assert invitation.status == "expired"
+    return invitation
+
+
+# -- extend --
+
+
+@pytest.mark.parametrize("left", [DAY, -DAY], ids=["open", "overdue"])
+def test_extending_gives_the_whole_time_from_now_on(settings: Any, left: timedelta) -> None:
+    settings.ACCOUNT_INVITATION_DAYS = 3
+    invitation = make_invitation(make_user(), left=left)
+    flows.extend(invitation)
+    assert invitation.expires_at is not None
+    assert abs(invitation.expires_at - timezone.now() - 3 * DAY) < timedelta(seconds=10)
+    assert open_it(invitation).invitation == invitation
+
+
+def test_where_invitations_do_not_expire_an_extended_one_does_not(settings: Any) -> None:
+    settings.ACCOUNT_INVITATION_DAYS = None
+    invitation = make_invitation(left=DAY)
+    flows.extend(invitation)
+    assert invitation.expires_at is None
+
+
+def test_extending_an_open_one_spends_nothing(member: Any) -> None:
+    invitation = flows.invite(member, ADDRESS).invitation
+    flows.extend(invitation)
+    assert spent(member) == 1
+
+
+def test_extending_an_overdue_one_spends_nothing_again(member: Any) -> None:
+    flows.extend(overdue(member))
+    assert spent(member) == 1
+    assert flows.expire() == 0
+
+
+def test_an_expired_one_is_opened_again_and_paid_again(member: Any, settings: Any) -> None:
+    settings.INVITATION_RETENTION_DAYS = 30
+    invitation = expired(member)
+    key = invitation.mail_key
+    assert spent(member) == 0
+    flows.extend(invitation)
+    assert spent(member) == 1
+    assert (invitation.status, invitation.ended_at) == ("pending", None)
+    assert (invitation.quota_held, invitation.pending_slot) == (1, invitation.slot())
+    assert flows.open_invitation(key, invitation.site_id).invitation == invitation
+
+
+def test_it_may_expire_and_be_given_back_again(member: Any) -> None:
+    for _ in range(2):
+        invitation = InvitationKey.objects.first() or expired(member)
+        flows.extend(invitation)
+        assert spent(member) == 1
+        InvitationKey.objects.update(expires_at=timezone.now())
+        flows.expire()
+        assert spent(member) == 0
+
+
+def test_what_was_never_given_back_is_not_paid_again(member: Any, settings: Any) -> None:
+    settings.INVITATION_REFUND_EXPIRED = False
+    flows.extend(expired(member))
+    assert spent(member) == 1
+
+
+def test_before_its_refund_it_is_not_paid_again(member: Any) -> None:
+    invitation = overdue(member)
+    InvitationKey.objects.update(status="expired", pending_slot=None, ended_at=timezone.now())
+    flows.extend(invitation)
+    flows.expire()
+    assert spent(member) == 1
+
+
+def test_without_an_invitation_left_an_expired_one_stays_expired(
+    member: Any, settings: Any
+) -> None:
+    invitation = expired(member)
+    settings.INVITATIONS_PER_USER = 0
+    with pytest.raises(QuotaExceeded):
+        flows.extend(invitation)
+    invitation.refresh_from_db()
+    assert (invitation.status, spent(member)) == ("expired", 0)
+
+
+def test_where_the_address_is_invited_again_an_expired_one_stays_expired(member: Any) -> None:
+    invitation = expired(member)
+    flows.invite(member, ADDRESS)
+    with pytest.raises(AddressRefused) as refused:
+        flows.extend(invitation)
+    assert refused.value.code == "already_invited"
+    invitation.refresh_from_db()
+    assert (invitation.status, spent(member)) == ("expired", 1)
+
+
+def test_an_expired_one_whose_inviter_is_gone_costs_nobody(member: Any) -> None:
+    invitation = expired(member)
+    member.delete()
+    invitation.refresh_from_db()
+    flows.extend(invitation)
+    assert invitation.status == "pending"
+
+
+@pytest.mark.parametrize("status", FINAL)
+def test_what_has_ended_for_good_cannot_be_extended(status: str) -> None:
+    invitation = make_invitation(status=status)
+    with pytest.raises(NotPending):
+        flows.extend(invitation)
+    with pytest.raises(NotPending):
+        flows.resend(invitation)
+    invitation.refresh_from_db()
+    assert invitation.status == status
+    assert not InvitationEmail.objects.exists()
+
+
+def test_what_is_gone_cannot_be_extended(member: Any) -> None:
+    invitation = make_invitation(member)
+    InvitationKey.objects.filter(pk=invitation.pk).delete()
+    with pytest.raises(NotPending):
+        flows.extend(invitation)
+
+
+# -- resend --
+
+
+@pytest.mark.parametrize("ended", [overdue, expired])
+def test_resending_revives_with_the_same_link(member: Any, ended: Any) -> None:
+    invitation = ended(member)
+    key = invitation.mail_key
+    flows.resend(invitation)
+    assert invitation.mail_key == key
+    assert flows.open_invitation(key, invitation.site_id).invitation == invitation
+    assert spent(member) == 1
+    assert InvitationEmail.objects.count() == 2
+
+
+def test_within_the_cool_down_it_stays_expired_too(member: Any) -> None:
+    invitation = expired(member)
+    InvitationKey.objects.update(mail_requested_at=timezone.now())
+    with pytest.raises(MailTooSoon):
+        flows.resend(invitation)
+    invitation.refresh_from_db()
+    assert (invitation.status, spent(member)) == ("expired", 0)
+
+
+# -- a new link --
+
+
+def test_with_a_new_link_the_old_ones_open_nothing(member: Any) -> None:
+    invitation = make_invitation(member)
+    old = [invitation.key, invitation.mail_key]
+    opened = open_it(invitation)
+    flows.change_link(invitation)
+    for key in old:
+        with pytest.raises(KeyNotFound):
+            flows.open_invitation(key, invitation.site_id)
+    assert flows.open_invitation(invitation.key, invitation.site_id).invitation == invitation
+    # Who has the form open already cannot register with it either.
+    with pytest.raises(KeyNotFound):
+        flows.claim(opened, lambda: make_user("late"), email=ADDRESS)
+
+
+def test_a_mail_that_leaves_later_has_the_new_link(
+    member: Any, commit: Any, outbox: list[InvitationEmail]
+) -> None:
+    with commit():
+        invitation = flows.invite(member, ADDRESS).invitation
+        flows.change_link(InvitationKey.objects.get())
+    invitation.refresh_from_db()
+    flows.deliver_due()
+    [mail] = outbox
+    mail.invitation.refresh_from_db()
+    assert mail.invitation.locator == invitation.locator
+
+
+@pytest.mark.parametrize("status", [*FINAL, "expired"])
+def test_what_has_ended_gets_no_new_link(status: str) -> None:
+    invitation = make_invitation(status=status)
+    locator = invitation.locator
+    with pytest.raises(NotPending):
+        flows.change_link(invitation)
+    invitation.refresh_from_db()
+    assert invitation.locator == locator
+
+
+def test_what_ran_out_gets_no_new_link() -> None:
+    invitation = make_invitation(left=-DAY)
+    with pytest.raises(NotPending):
+        flows.change_link(invitation)
+
+
+def test_what_ended_meanwhile_gets_no_new_link(member: Any) -> None:
+    stale = make_invitation(member)
+    register(InvitationKey.objects.get())
+    with pytest.raises(NotPending):
+        flows.change_link(stale)
+
+
+def test_a_new_link_has_a_locator_of_its_own(member: Any) -> None:
+    invitation = make_invitation(member)
+    seen = {invitation.locator}
+    for _ in range(5):
+        flows.change_link(invitation)
+        seen.add(invitation.locator)
+    assert len(seen) == 6
+    assert all(len(locator) == keys.LOCATOR_LENGTH for locator in seen)
+
+
+# -- edit --
+
+
+def test_name_and_note_are_made_fit_for_a_mail(member: Any) -> None:
+    invitation = make_invitation(member)
+    flows.edit(invitation, recipient_name="Bob\n evil.example", note=" See you!\r\n")
+    assert (invitation.recipient_name, invitation.note) == ("Bob evil example", "See you!")
+
+
+def test_a_link_in_the_note_is_refused(member: Any) -> None:
+    invitation = make_invitation(member, note="before")
+    with pytest.raises(TextRefused):
+        flows.edit(invitation, recipient_name="", note="www.example.org")
+    invitation.refresh_from_db()
+    assert invitation.note == "before"
+
+
+@pytest.mark.parametrize("status", [*FINAL, "expired"])
+def test_what_has_ended_cannot_be_edited(status: str) -> None:
+    invitation = make_invitation(status=status)
+    with pytest.raises(NotPending):
+        flows.edit(invitation, recipient_name="Bob", note="")
+    invitation.refresh_from_db()
+    assert invitation.recipient_name == ""
