@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from io import BytesIO
+from pathlib import Path
 
 import zxingcpp
 from PIL import Image
@@ -14,6 +15,7 @@ from tests.browser.conftest import invite, log_in, mailed_link
 
 Visit = Callable[..., Page]
 NEW_PASSWORD = "spade-and-trowel-7"
+README_PICTURE = Path(__file__).parents[2] / "docs" / "images" / "landing.png"
 
 
 def remaining(page: Page) -> int:
@@ -205,3 +207,25 @@ def test_a_member_hands_an_invitation_over_and_takes_it_back(visit: Visit) -> No
     expect(newcomer.get_by_role("heading", level=1)).to_contain_text("withdrawn")
     member.goto("/accounts/invitations/?state=revoked&q=TERN")
     expect(member.get_by_role("link", name="tern@example.org")).to_be_visible()
+
+
+def test_the_picture_of_the_readme_is_of_the_landing_page(visit: Visit) -> None:
+    """Take it: ``tests/browser/output/landing.png`` is to be copied to ``docs/images``."""
+    member = visit()
+    log_in(member, "rosa")
+    invite(
+        member,
+        "ida@example.org",
+        name="Ida",
+        note="Bring your own gloves!\nWe meet at ten.",
+    )
+    newcomer = visit(viewport={"width": 1000, "height": 800})
+    newcomer.goto(mailed_link(newcomer, "ida@example.org", "/invited/"))
+    expect(newcomer.get_by_role("heading", level=1)).to_contain_text("Rosa Whitfield")
+    expect(newcomer.get_by_text("Bring your own gloves!")).to_be_visible()
+    picture = Path(__file__).parent / "output" / "landing.png"
+    picture.parent.mkdir(exist_ok=True)
+    newcomer.screenshot(path=picture, full_page=True)
+    # As wide as that one; its height is a matter of the machine's fonts.
+    with Image.open(picture) as taken, Image.open(README_PICTURE) as shown:
+        assert taken.width == shown.width
