@@ -103,7 +103,8 @@ class InvitationEditForm(InvitationTextsForm):
 
     def __init__(self, *args: Any, invitation: InvitationKey, **kwargs: Any) -> None:
         texts_now = {"recipient_name": invitation.recipient_name, "note": invitation.note}
-        super().__init__(*args, **{**kwargs, "initial": texts_now})
+        initial = {**texts_now, **(kwargs.pop("initial", None) or {})}
+        super().__init__(*args, **{**kwargs, "initial": initial})
         self.invitation = invitation
 
     def save(self) -> None:

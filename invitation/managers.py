@@ -138,14 +138,27 @@ class InvitationKeyManager(models.Manager["InvitationKey"]):
             return None
         return self.select_related("from_user").get(pk=pk)
 
-    def revive(self, pk: int, slot: str | None, expires_at: datetime | None) -> bool:
+    def extend(self, pk: int, until: datetime | None) -> bool:
+        """Let a pending invitation last until then, or longer if it does; tell whether it does."""
+        if until is None:
+            return self._open(pk).update(expires_at=None) == 1
+        later = Case(
+            When(expires_at=None, then=None),
+            When(expires_at__gt=until, then=F("expires_at")),
+            default=Value(until),
+        )
+        return self._open(pk).update(expires_at=later) == 1
+
+    def revive(
+        self, pk: int, slot: str | None, expires_at: datetime | None, quota_held: int
+    ) -> bool:
         """Open an expired invitation again; tell whether it was still expired.
 
         Raises ``IntegrityError`` if another invitation holds the slot.
         """
         expired = self.filter(holds("status", self.model.Status.EXPIRED), pk=pk)
         changes = {"status": self.model.Status.PENDING, "pending_slot": slot, "ended_at": None}
-        return expired.update(**changes, expires_at=expires_at, quota_held=1) == 1
+        return expired.update(**changes, expires_at=expires_at, quota_held=quota_held) == 1
 
     def address(self, pk: int, email: str, email_key: str, slot: str, now: datetime) -> bool:
         """Address a usable invitation that has no address yet, or this one; tell whether it is.
@@ -308,10 +321,15 @@ class InvitationEmailManager(models.Manager["InvitationEmail"]):
         # None again if cleanup has deleted it in this very moment.
         return self.select_related("invitation__from_user").filter(pk=pk).first()
 
-    def requeue(self, invitation: InvitationKey, now: datetime) -> bool:
-        """Queue the unsent mail of an invitation again, at once; tell whether there was one."""
+    def requeue(self, invitation: InvitationKey, now: datetime, *, failed: bool = True) -> bool:
+        """Queue the unsent mail of an invitation again, at once; tell whether there was one.
+
+        ``failed`` says whether also one that was given up, as by a server that refused it.
+        """
         state = self.model.State
-        waiting = Q(holds("state", state.QUEUED)) | Q(holds("state", state.FAILED))
+        waiting = Q(holds("state", state.QUEUED))
+        if failed:
+            waiting |= Q(holds("state", state.FAILED))
         left_behind = Q(holds("state", state.SENDING), lease_until__lte=now)
         unsent = self.filter(waiting | left_behind, invitation=invitation)
         changes = {"state": state.QUEUED, "lease_until": None, "not_before": now, "attempts": 0}

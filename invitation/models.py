@@ -7,6 +7,8 @@ not depend on any setting.
 from __future__ import annotations
 
 import hashlib
+import re
+from datetime import datetime
 from typing import Any
 
 from django.conf import settings
@@ -133,6 +135,27 @@ class InvitationKey(models.Model):
         overdue = self.status == self.Status.PENDING and self.key_expired()
         return self.Status.EXPIRED if overdue else self.status
 
+    @property
+    def over_since(self) -> datetime | None:
+        """Give when it ended or ran out, whichever was first."""
+        if self.state != self.Status.EXPIRED or self.expires_at is None:
+            return self.ended_at
+        return min(self.expires_at, self.ended_at or self.expires_at)
+
+    @property
+    def mail_refusal(self) -> str:
+        """Give the words with which the recipient's server refused the latest mail for good.
+
+        Nothing else of what went wrong is for the inviter: it may tell of the site's own servers.
+        Needs ``with_latest_mail()``.
+        """
+        row: Any = self
+        refused = row.latest_mail_state == InvitationEmail.State.FAILED
+        # A mail that is given up after many tries may have failed for the site's own reasons.
+        at_once = (row.latest_mail_attempts or 0) < InvitationEmail.ATTEMPTS
+        answer = re.match(r"5\d\d ", row.latest_mail_error or "") is not None
+        return row.latest_mail_error if refused and at_once and answer else ""
+
     def refusal(self) -> exceptions.KeyRefused | None:
         """Return why nobody can register with it now, or ``None`` if somebody can."""
         ended: dict[str, type[exceptions.KeyRefused]] = {
@@ -244,6 +267,9 @@ class InvitationEmail(models.Model):
     The row is written in the transaction that asks for the mail, so that neither can be lost
     without the other. It holds no key and no text: both are made at the moment of sending.
     """
+
+    #: How often a mail is tried before it counts as failed.
+    ATTEMPTS = 10
 
     class Kind(models.TextChoices):
         """Say what the mail is for."""

@@ -78,12 +78,13 @@ class InvitationKeyQuerySet(models.QuerySet["InvitationKey"]):
         return self.filter(from_user=user)
 
     def with_latest_mail(self) -> InvitationKeyQuerySet:
-        """Add what became of the latest mail: ``latest_mail_state`` and ``latest_mail_error``."""
+        """Add ``latest_mail_state``, ``latest_mail_error`` and ``latest_mail_attempts``."""
         mails: Any = self.model._meta.get_field("mails").related_model
         latest = mails.objects.filter(invitation=OuterRef("pk")).order_by("-pk")
         return self.annotate(
             latest_mail_state=Subquery(latest.values("state")[:1]),
             latest_mail_error=Subquery(latest.values("last_error")[:1]),
+            latest_mail_attempts=Subquery(latest.values("attempts")[:1]),
         )
 
     def in_state(self, state: str, now: datetime | None = None) -> InvitationKeyQuerySet:

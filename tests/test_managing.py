@@ -16,6 +16,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.formats import date_format
 from PIL import Image, ImageDraw
 
 from invitation import flows, keys, qr
@@ -102,12 +103,22 @@ class TestWhoMaySee:
         assert member_client.get(f"{LIST}{pk}/").status_code == 404
 
     @pytest.mark.parametrize("part", ACTIONS)
-    @pytest.mark.parametrize("method", ["get", "head", "put", "delete"])
+    @pytest.mark.parametrize(
+        ("method", "status"), [("get", 302), ("head", 302), ("put", 405), ("delete", 405)]
+    )
     def test_actions_are_for_post_alone(
-        self, invitation: InvitationKey, member_client: Client, part: str, method: str
+        self,
+        invitation: InvitationKey,
+        member_client: Client,
+        part: str,
+        method: str,
+        status: int,
     ) -> None:
         before = scenes.dump()
-        assert getattr(member_client, method)(page(invitation, part)).status_code == 405
+        response = getattr(member_client, method)(page(invitation, part))
+        # Who had to log in first comes back by GET.
+        assert response.status_code == status
+        assert response.get("Location", page(invitation)) == page(invitation)
         assert scenes.dump() == before
 
     @pytest.mark.parametrize("part", ["edit", *ACTIONS])
@@ -247,6 +258,7 @@ class TestWhatItSays:
             ("sending", "", "The mail waits to be sent."),
             ("sent", "", "Sent."),
             ("failed", "550 <b>no</b> such user", "550 &lt;b&gt;no&lt;/b&gt; such user"),
+            ("failed", "ValueError: 10.0.0.7 refused relayuser", "The mail could not be sent."),
             ("suppressed", "", "No mail was sent."),
         ],
     )
@@ -260,7 +272,37 @@ class TestWhatItSays:
     ) -> None:
         InvitationEmail.objects.update(state=state, last_error=error)
         for address in (LIST, page(invitation)):
-            assert said in words(member_client.get(address))
+            told = words(member_client.get(address))
+            assert said in told
+            assert "relayuser" not in told
+
+    def test_of_a_mail_that_was_given_up_it_tells_no_details(
+        self, invitation: InvitationKey, member_client: Client
+    ) -> None:
+        tries = InvitationEmail.ATTEMPTS
+        InvitationEmail.objects.update(
+            state="failed", attempts=tries, last_error="535 5.7.8 relayuser: bad credentials"
+        )
+        for address in (LIST, page(invitation)):
+            told = words(member_client.get(address))
+            assert "The mail could not be sent." in told
+            assert "relayuser" not in told
+
+    def test_of_one_that_ended_before_its_time(self, member: Any, member_client: Client) -> None:
+        # As when an account is deleted whose address has been invited again meanwhile.
+        later = timezone.now() + 9 * DAY
+        for expires_at in (later, None):
+            row = make_invitation(
+                member,
+                f"{expires_at}@example.com".replace(" ", "").replace(":", ""),
+                status="expired",
+                site_id=site_id(),
+            )
+            InvitationKey.objects.filter(pk=row.pk).update(expires_at=expires_at)
+            today = date_format(timezone.localtime(row.ended_at), "DATE_FORMAT")
+            said = words(member_client.get(page(row)))
+            assert f"Expired on {today}." in said
+            assert "Open it again" in said
 
     def test_of_an_invitation_that_was_never_mailed(
         self, member: Any, member_client: Client
@@ -327,7 +369,7 @@ class TestActions:
         rested()
         response = member_client.post(page(invitation, "resend"), follow=True)
         assert response.redirect_chain == [(page(invitation), 302)]
-        assert "The mail is sent again" in words(response)
+        assert "The mail was asked for again" in words(response)
         assert InvitationEmail.objects.count() == 2
         assert scenes.visit(invitation).get("/accounts/invited/").status_code == 200
 
@@ -389,6 +431,10 @@ class TestActions:
         before = scenes.dump()
         response = member_client.post(page(invitation, part), {"note": "late"})
         assert response.status_code == (200 if part == "edit" else 409)
+        if part == "edit":
+            led = member_client.get(page(invitation, part), follow=True)
+            assert led.redirect_chain == [(page(invitation), 302)]
+            assert "no longer open" in words(led)
         assert "no longer open" in words(response)
         assert scenes.dump() == before
         shown = member_client.get(page(invitation)).content
@@ -461,6 +507,15 @@ class TestTheLink:
         assert invitation.mail_key not in response.content.decode()
         opened = flows.open_invitation(invitation.key, invitation.site_id)
         assert not opened.proves(NEWCOMER)
+
+    def test_an_invitation_for_nobody_in_particular_reads_well(
+        self, member: Any, member_client: Client
+    ) -> None:
+        invitation = flows.create(member)
+        for part in ("link", "edit"):
+            said = words(member_client.get(page(invitation, part)))
+            assert " ." not in said
+            assert "for ." not in said
 
     def test_nobody_keeps_the_page(self, invitation: InvitationKey, member_client: Client) -> None:
         response = member_client.get(page(invitation, "link"))

@@ -21,7 +21,7 @@ from invitation.models import InvitationEmail, InvitationKey
 logger = logging.getLogger(__name__)
 
 #: How often a mail is tried before it counts as failed, and the pause that grows with each try.
-MAIL_ATTEMPTS = 10
+MAIL_ATTEMPTS = InvitationEmail.ATTEMPTS
 MAIL_PAUSE = timedelta(minutes=5)
 #: How much of a reason is kept.
 REASON_LENGTH = 500
@@ -30,11 +30,11 @@ REASON_LENGTH = 500
 def ask_for_mail(invitation: InvitationKey) -> bool:
     """Queue a mail unless one was asked for within the cool-down; tell whether it is queued.
 
-    A mail that has not left is no reason to wait: that one is tried again, at once.
+    A mail that waits for its next try is no reason to wait: that one is tried again, at once.
     """
     now = timezone.now()
     rested = InvitationKey.objects.request_mail(invitation.pk, now, conf.INVITATION_RESEND_COOLDOWN)
-    if InvitationEmail.objects.requeue(invitation, now):
+    if InvitationEmail.objects.requeue(invitation, now, failed=rested):
         waiting = InvitationEmail.objects.due(now).filter(invitation=invitation)
         transaction.on_commit(lambda: _send_now(list(waiting)), robust=True)
         return True

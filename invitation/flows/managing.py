@@ -9,7 +9,13 @@ from django.utils import timezone
 
 from invitation import keys, signals, texts
 from invitation.conf import conf
-from invitation.exceptions import AlreadyInvited, MailTooSoon, NotPending, QuotaExceeded
+from invitation.exceptions import (
+    AlreadyInvited,
+    InvitationError,
+    MailTooSoon,
+    NotPending,
+    QuotaExceeded,
+)
 from invitation.flows.ending import end
 from invitation.flows.inviting import expiry
 from invitation.flows.mailing import ask_for_mail
@@ -25,15 +31,21 @@ def resend(invitation: InvitationKey) -> None:
     """
     if not invitation.email:
         raise NotPending()
-    with transaction.atomic():
-        if not InvitationKey.objects.usable().filter(pk=invitation.pk).exists():
-            extend(invitation)
-        if not ask_for_mail(invitation):
-            raise MailTooSoon()
+    try:
+        with transaction.atomic():
+            # First of all: to who has read in a transaction, SQLite may refuse to write.
+            InvitationKey.objects.lock([invitation.pk])
+            if not InvitationKey.objects.usable().filter(pk=invitation.pk).exists():
+                extend(invitation)
+            if not ask_for_mail(invitation):
+                raise MailTooSoon()
+    except InvitationError:
+        invitation.refresh_from_db()  # What was changed is rolled back.
+        raise
 
 
 def extend(invitation: InvitationKey) -> None:
-    """Give an invitation its whole time from now on; an expired one is opened again.
+    """Give an invitation its whole time from now on, or more if it has more; reopen an expired one.
 
     What was given back when it expired is spent again. Raises ``NotPending`` if it was accepted,
     declined or revoked, ``QuotaExceeded`` if nothing is left to spend, and ``AlreadyInvited`` if
@@ -41,33 +53,37 @@ def extend(invitation: InvitationKey) -> None:
     """
     expires_at = expiry(timezone.now())
     with transaction.atomic():
-        if InvitationKey.objects.renew(invitation.pk, expires_at=expires_at) is None:
+        if not InvitationKey.objects.extend(invitation.pk, expires_at):
             _revive(invitation, expires_at)
         invitation.refresh_from_db()
 
 
 def _revive(invitation: InvitationKey, expires_at: datetime | None) -> None:
-    # The row before the quota, as cleanup has it. Nobody else who holds the quota wants this row:
-    # it is not open.
+    # The row before the quota, as cleanup has it. Of those who invite, renew or register, nobody
+    # who holds the quota wants this row: it is not open.
     InvitationKey.objects.lock([invitation.pk])
     expired = InvitationKey.objects.filter(status=InvitationKey.Status.EXPIRED)
     row = expired.select_related("from_user").filter(pk=invitation.pk).first()
     if row is None:
         raise NotPending()
-    given_back = conf.INVITATION_REFUND_EXPIRED and not row.quota_held
-    if row.from_user is not None and given_back:
+    held = row.quota_held
+    if row.from_user is not None and not held and conf.INVITATION_REFUND_EXPIRED:
+        held = 1
         limit = conf.invitations_per_user(row.from_user)
-        if not InvitationQuota.objects.spend(row.from_user, limit):
+        if not InvitationQuota.objects.spend(row.from_user, limit, held):
             raise QuotaExceeded()
     try:
         with transaction.atomic():
-            InvitationKey.objects.revive(row.pk, row.slot(), expires_at)
+            InvitationKey.objects.revive(row.pk, row.slot(), expires_at, held)
     except IntegrityError as error:
         raise AlreadyInvited() from error
 
 
 def change_link(invitation: InvitationKey) -> None:
     """Give an open invitation a new link; the ones that are out open nothing from now on.
+
+    A mail that waits in the outbox gets the new one. One that was asked for in the same transaction
+    as this leaves with the old one.
 
     Raises ``NotPending`` if it has ended or run out.
     """

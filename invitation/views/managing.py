@@ -103,7 +103,7 @@ class Action:
 
 
 ACTIONS = {
-    "resend": Action(flows.resend, _("The mail is sent again, with the same link.")),
+    "resend": Action(flows.resend, _("The mail was asked for again, with the same link.")),
     "extend": Action(flows.extend, _("The invitation is open for its whole time again.")),
     "change_link": Action(
         flows.change_link, _("The invitation has a new link; the old ones no longer work.")
@@ -115,8 +115,12 @@ ACTIONS = {
 class InvitationActionView(InvitationDetailView):
     """Do something with an invitation, by POST alone, and say what happened."""
 
-    http_method_names = ["post", "options"]
+    http_method_names = ["get", "head", "post", "options"]
     action: str = ""
+
+    def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        """Lead to the invitation: who had to log in first comes here without what he posted."""
+        return redirect("invitation_detail", pk=self.invitation.pk)
 
     def post(self, request: HttpRequest, **kwargs: Any) -> HttpResponse:
         """Do it and lead back, or say why not."""
@@ -164,15 +168,25 @@ class InvitationEditView(OwnInvitationsMixin, EditFormView):
     form_class = InvitationEditForm
     template_name = "invitation/invitation_edit.html"
 
+    @cached_property
+    def invitation(self) -> InvitationKey:
+        """Give the invitation that the address names."""
+        return get_object_or_404(self.get_invitations(), pk=self.kwargs["pk"])
+
+    def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        """Show the form, unless it is too late for it."""
+        if not self.invitation.is_usable():
+            messages.error(request, str(NotPending()), fail_silently=True)
+            return redirect("invitation_detail", pk=self.invitation.pk)
+        return super().get(request, *args, **kwargs)
+
     def get_form_kwargs(self) -> dict[str, Any]:
         """Return the form's arguments, the invitation among them."""
-        invitation = get_object_or_404(self.get_invitations(), pk=self.kwargs["pk"])
-        return {**super().get_form_kwargs(), "invitation": invitation}
+        return {**super().get_form_kwargs(), "invitation": self.invitation}
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         """Return the form and its invitation."""
-        context = super().get_context_data(**kwargs)
-        return {**context, "invitation": context["form"].invitation}
+        return super().get_context_data(invitation=self.invitation, **kwargs)
 
     def form_valid(self, form: InvitationEditForm) -> HttpResponse:
         """Write it, or say why it is too late."""

@@ -6,6 +6,8 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from invitation import flows, keys
@@ -18,7 +20,17 @@ from invitation.exceptions import (
     TextRefused,
 )
 from invitation.models import InvitationEmail, InvitationKey
-from tests.factories import ADDRESS, DAY, make_invitation, make_user, open_it, register, spent
+from tests.factories import (
+    ADDRESS,
+    DAY,
+    make_invitation,
+    make_mail,
+    make_user,
+    open_it,
+    register,
+    spent,
+)
+from tests.test_budgets import CONTROL
 
 pytestmark = pytest.mark.django_db
 FINAL = ["accepted", "declined", "revoked"]
@@ -199,16 +211,15 @@ def test_with_a_new_link_the_old_ones_open_nothing(member: Any) -> None:
 
 
 def test_a_mail_that_leaves_later_has_the_new_link(
-    member: Any, commit: Any, outbox: list[InvitationEmail]
+    member: Any, outbox: list[InvitationEmail]
 ) -> None:
-    with commit():
-        invitation = flows.invite(member, ADDRESS).invitation
-        flows.change_link(InvitationKey.objects.get())
-    invitation.refresh_from_db()
-    flows.deliver_due()
+    invitation = make_invitation(member)
+    make_mail(invitation)
+    flows.change_link(InvitationKey.objects.get())
+    assert flows.deliver_due() == (1, 0)
     [mail] = outbox
-    mail.invitation.refresh_from_db()
-    assert mail.invitation.locator == invitation.locator
+    assert mail.invitation.locator != invitation.locator
+    assert mail.invitation.locator == InvitationKey.objects.get().locator
 
 
 @pytest.mark.parametrize("status", [*FINAL, "expired"])
@@ -268,3 +279,58 @@ def test_what_has_ended_cannot_be_edited(status: str) -> None:
         flows.edit(invitation, recipient_name="Bob", note="")
     invitation.refresh_from_db()
     assert invitation.recipient_name == ""
+
+
+# -- what must not come of it --
+
+
+def test_more_time_is_never_less(member: Any, settings: Any) -> None:
+    settings.ACCOUNT_INVITATION_DAYS = 7
+    far = timezone.now() + 60 * DAY
+    for expires_at in (far, None):
+        invitation = make_invitation(member, f"{expires_at is None}@example.org")
+        InvitationKey.objects.filter(pk=invitation.pk).update(expires_at=expires_at)
+        flows.extend(invitation)
+        assert invitation.expires_at == expires_at
+
+
+def test_after_a_refusal_the_invitation_at_hand_is_what_it_is(member: Any) -> None:
+    invitation = expired(member)
+    InvitationKey.objects.update(mail_requested_at=timezone.now())
+    with pytest.raises(MailTooSoon):
+        flows.resend(invitation)
+    assert invitation.status == "expired"
+
+
+def test_what_was_not_paid_again_gives_nothing_back(member: Any, settings: Any) -> None:
+    invitation = expired(member)
+    settings.INVITATION_REFUND_EXPIRED = False
+    flows.extend(invitation)
+    assert (spent(member), invitation.quota_held) == (0, 0)
+    settings.INVITATION_REFUND_EXPIRED = True
+    InvitationKey.objects.update(expires_at=timezone.now())
+    flows.invite(member, "other@example.org")
+    flows.expire()
+    assert spent(member) == 1
+
+
+def test_a_mail_that_was_refused_waits_for_the_cool_down(
+    member: Any, outbox: list[InvitationEmail]
+) -> None:
+    invitation = flows.invite(member, ADDRESS).invitation
+    InvitationEmail.objects.update(state="failed", lease_until=None, last_error="550 no")
+    with pytest.raises(MailTooSoon):
+        flows.resend(invitation)
+    InvitationKey.objects.update(mail_requested_at=timezone.now() - DAY)
+    flows.resend(invitation)
+    assert InvitationEmail.objects.get().state == "queued"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_resending_begins_with_a_write(member: Any) -> None:
+    """To who has read in a transaction, SQLite refuses to write while somebody else does."""
+    invitation = make_invitation(member)
+    with CaptureQueriesContext(connection) as queries:
+        flows.resend(invitation)
+    first = next(query["sql"] for query in queries if not query["sql"].startswith(CONTROL))
+    assert first.startswith("UPDATE") or "FOR UPDATE" in first
