@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import datetime
 
 from django.db import IntegrityError, transaction
@@ -40,7 +41,9 @@ def resend(invitation: InvitationKey) -> None:
             if not ask_for_mail(invitation):
                 raise MailTooSoon()
     except InvitationError:
-        invitation.refresh_from_db()  # What was changed is rolled back.
+        # What was changed is rolled back; or the row is gone.
+        with suppress(InvitationKey.DoesNotExist):
+            invitation.refresh_from_db()
         raise
 
 

@@ -166,8 +166,11 @@ def test_what_has_ended_for_good_cannot_be_extended(status: str) -> None:
 def test_what_is_gone_cannot_be_extended(member: Any) -> None:
     invitation = make_invitation(member)
     InvitationKey.objects.filter(pk=invitation.pk).delete()
+    for verb in (flows.extend, flows.resend, flows.change_link, flows.revoke):
+        with pytest.raises(NotPending):
+            verb(invitation)
     with pytest.raises(NotPending):
-        flows.extend(invitation)
+        flows.edit(invitation, recipient_name="", note="")
 
 
 # -- resend --
