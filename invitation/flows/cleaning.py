@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime, timedelta
-from typing import Any
+from functools import partial
+from typing import Any, TypeVar
 
-from django.db import transaction
+from django.db import OperationalError, transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 
@@ -14,6 +16,11 @@ from invitation.conf import conf
 from invitation.flows.announcing import announce
 from invitation.flows.opening import release_all
 from invitation.models import Acceptance, InvitationKey, InvitationQuota
+
+T = TypeVar("T")
+
+#: How often a step is tried that the database ends because of a deadlock.
+DEADLOCK_TRIES = 5
 
 #: Rows that one step of cleanup works on: it bounds both memory and how long locks are held.
 BATCH_SIZE = 500
@@ -32,13 +39,16 @@ def expire(batch_size: int = BATCH_SIZE, now: datetime | None = None) -> int:
     last = 0
     while batch := _next_batch(overdue, last, batch_size):
         last = batch[-1]
-        with transaction.atomic():
-            expired = InvitationKey.objects.expire(batch, now)
-            if expired:
-                announce(signals.invitations_expired, invitation_ids=expired)
-        marked += len(expired)
+        marked += _in_transaction(partial(_expire, batch, now))
     _settle(batch_size)
     return marked
+
+
+def _expire(batch: list[int], now: datetime) -> int:
+    expired = InvitationKey.objects.expire(batch, now)
+    if expired:
+        announce(signals.invitations_expired, invitation_ids=expired)
+    return len(expired)
 
 
 def _orphans() -> QuerySet[Acceptance]:
@@ -66,11 +76,14 @@ def _settle(batch_size: int) -> None:
     last = 0
     while batch := _next_batch(holding, last, batch_size):
         last = batch[-1]
-        with transaction.atomic():
-            given_up = InvitationKey.objects.give_up_quota(batch)
-            if conf.INVITATION_REFUND_EXPIRED and given_up:
-                InvitationQuota.objects.lock(given_up)
-                InvitationQuota.objects.refund(given_up)
+        _in_transaction(partial(_refund, batch))
+
+
+def _refund(batch: list[int]) -> None:
+    given_up = InvitationKey.objects.give_up_quota(batch)
+    if conf.INVITATION_REFUND_EXPIRED and given_up:
+        InvitationQuota.objects.lock(given_up)
+        InvitationQuota.objects.refund(given_up)
 
 
 def purge(batch_size: int = BATCH_SIZE, now: datetime | None = None) -> int:
@@ -81,9 +94,27 @@ def purge(batch_size: int = BATCH_SIZE, now: datetime | None = None) -> int:
     last = 0
     while batch := _next_batch(ended, last, batch_size):
         last = batch[-1]
-        with transaction.atomic():
-            deleted += InvitationKey.objects.purge(batch, before)
+        deleted += _in_transaction(partial(InvitationKey.objects.purge, batch, before))
     return deleted
+
+
+def _in_transaction(step: Callable[[], T]) -> T:
+    """Do one step in a transaction, and again if the database ended it to end a deadlock.
+
+    Rows are locked in the order of their keys, but a database that reads a small table as a whole
+    may wait for rows that nobody asked for.
+    """
+    own = not transaction.get_connection().in_atomic_block
+    for _try in range(DEADLOCK_TRIES - 1):
+        try:
+            with transaction.atomic():
+                return step()
+        except OperationalError as error:
+            # In somebody else's transaction, his work is gone with ours.
+            if not own or "deadlock" not in str(error).lower():
+                raise
+    with transaction.atomic():
+        return step()
 
 
 def count_cleanup(now: datetime | None = None) -> tuple[int, int]:

@@ -56,15 +56,15 @@ def extend(invitation: InvitationKey) -> None:
     """
     expires_at = expiry(timezone.now())
     with transaction.atomic():
+        # The row before the quota, as cleanup has it. Of those who invite, renew or register,
+        # nobody who holds the quota wants a row that is not open.
+        InvitationKey.objects.lock([invitation.pk])
         if not InvitationKey.objects.extend(invitation.pk, expires_at):
             _revive(invitation, expires_at)
         invitation.refresh_from_db()
 
 
 def _revive(invitation: InvitationKey, expires_at: datetime | None) -> None:
-    # The row before the quota, as cleanup has it. Of those who invite, renew or register, nobody
-    # who holds the quota wants this row: it is not open.
-    InvitationKey.objects.lock([invitation.pk])
     expired = InvitationKey.objects.filter(status=InvitationKey.Status.EXPIRED)
     row = expired.select_related("from_user").filter(pk=invitation.pk).first()
     if row is None:

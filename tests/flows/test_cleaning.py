@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
 import pytest
 import time_machine
 from django.contrib.auth import get_user_model
-from django.db import connection
+from django.db import OperationalError, connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from invitation import flows
+from invitation.managers import InvitationKeyManager
 from invitation.models import Acceptance, InvitationEmail, InvitationKey, InvitationQuota
 from tests.factories import DAY, make_acceptance, make_invitation, make_mail, make_user, spent
 from tests.flows.conftest import Heard
@@ -326,3 +328,55 @@ def test_each_batch_more_costs_the_same_again(member: Any) -> None:
             + statements(lambda: flows.purge(batch_size=5))
         )
     assert costs[1] - costs[0] == costs[2] - costs[1]
+
+
+# -- deadlocks --
+
+DEADLOCK = "(1213, 'Deadlock found when trying to get lock; try restarting transaction')"
+
+
+@pytest.fixture
+def ended_by_the_database(monkeypatch: pytest.MonkeyPatch) -> Callable[[int, str], None]:
+    """Call it, and so many times deleting fails with this message."""
+
+    def fail(times: int, message: str) -> None:
+        purge = InvitationKeyManager.purge
+        left = [times]
+
+        def failing(self: Any, *arguments: Any) -> int:
+            left[0] -= 1
+            if left[0] >= 0:
+                raise OperationalError(message)
+            return purge(self, *arguments)
+
+        monkeypatch.setattr(InvitationKeyManager, "purge", failing)
+
+    return fail
+
+
+@pytest.mark.django_db(transaction=True)
+def test_what_a_deadlock_ended_is_done_again(ended_by_the_database: Any) -> None:
+    make_invitation(status="revoked")
+    ended_by_the_database(4, DEADLOCK)
+    assert flows.purge() == 1
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize(("times", "message"), [(5, DEADLOCK), (1, "server has gone away")])
+def test_what_else_goes_wrong_is_not_hidden(
+    ended_by_the_database: Any, times: int, message: str
+) -> None:
+    make_invitation(status="revoked")
+    ended_by_the_database(times, message)
+    with pytest.raises(OperationalError):
+        flows.purge()
+    assert InvitationKey.objects.exists()
+
+
+def test_in_somebody_elses_transaction_it_is_for_him_to_begin_again(
+    ended_by_the_database: Any,
+) -> None:
+    make_invitation(status="revoked")
+    ended_by_the_database(1, DEADLOCK)
+    with pytest.raises(OperationalError):
+        flows.purge()
