@@ -103,10 +103,10 @@ class TestTemplates:
     def test_invitation_form(self, override: Any, member_client: Client) -> None:
         override(
             "invitation/invitation_form.html",
-            "own: {{ form.email.name }} {{ remaining_invitations }}",
+            "the form of its own: {{ form.email.name }} {{ remaining_invitations }}",
         )
-        assert member_client.get(INVITE).content == b"own: email 10"
-        assert b"own" not in member_client.get(COMPLETE).content
+        assert member_client.get(INVITE).content == b"the form of its own: email 10"
+        assert b"the form of its own" not in member_client.get(COMPLETE).content
 
     def test_invitation_complete(self, override: Any, member_client: Client) -> None:
         override("invitation/invitation_complete.html", "own")
