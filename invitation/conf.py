@@ -6,12 +6,24 @@ and settings that are made late both work. ``docs/settings.rst`` lists them all.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import timedelta
-from typing import Any, cast
+from typing import Any, Union, cast
 
 from django.conf import settings
 from django.utils.module_loading import import_string
+
+#: A number, ``None`` for no limit, a callable of the member or its dotted path, or a mapping.
+QuotaRule = Union[int, str, "Callable[[Any], int | None]", "Mapping[str | None, int | None]", None]
+
+
+def _limit_of_groups(limits: Mapping[str | None, int | None], user: Any) -> int | None:
+    """Return the most that one of the member's groups allows, or what stands beside ``None``."""
+    names = user.groups.values_list("name", flat=True) if hasattr(user, "groups") else ()
+    found = [limits[name] for name in names if name in limits]
+    if not found:
+        return limits.get(None, 0)
+    return None if None in found else max(number for number in found if number is not None)
 
 
 class Conf:
@@ -23,19 +35,55 @@ class Conf:
         return cast("int | None", getattr(settings, "ACCOUNT_INVITATION_DAYS", 7))
 
     @property
-    def INVITATIONS_PER_USER(self) -> int | str | Callable[[Any], int | None] | None:
+    def INVITATIONS_PER_USER(self) -> QuotaRule:
         """Give the quota as it is set; ask ``invitations_per_user`` for one member's number."""
-        return cast(
-            "int | str | Callable[[Any], int | None] | None",
-            getattr(settings, "INVITATIONS_PER_USER", 10),
-        )
+        return cast(QuotaRule, getattr(settings, "INVITATIONS_PER_USER", 10))
 
     def invitations_per_user(self, user: Any) -> int | None:
         """Return how many invitations the site allows this member; ``None`` is unlimited."""
         value = self.INVITATIONS_PER_USER
         if isinstance(value, str):
             value = cast("Callable[[Any], int | None]", import_string(value))
+        if isinstance(value, Mapping):
+            return _limit_of_groups(value, user)
         return value(user) if callable(value) else value
+
+    @property
+    def INVITATION_QUOTA_PERIOD(self) -> timedelta | None:
+        """Give after which time a member may spend his quota again; ``None`` is never."""
+        return cast("timedelta | None", getattr(settings, "INVITATION_QUOTA_PERIOD", None))
+
+    @property
+    def INVITATION_MINIMUM_ACCOUNT_AGE(self) -> timedelta:
+        """Give how old an account must be before its member may invite."""
+        default = timedelta()
+        return cast(timedelta, getattr(settings, "INVITATION_MINIMUM_ACCOUNT_AGE", default))
+
+    @property
+    def INVITATION_GRANTABLE_GROUPS(self) -> str | Callable[[Any], Iterable[Any]] | None:
+        """Give the rule as it is set; ask ``grantable_groups`` for the callable."""
+        return cast(
+            "str | Callable[[Any], Iterable[Any]] | None",
+            getattr(settings, "INVITATION_GRANTABLE_GROUPS", None),
+        )
+
+    @property
+    def grantable_groups(self) -> Callable[[Any], Iterable[Any]] | None:
+        """Give what returns the groups that a member may give, or ``None``."""
+        rule = self.INVITATION_GRANTABLE_GROUPS
+        if isinstance(rule, str):
+            return cast("Callable[[Any], Iterable[Any]]", import_string(rule))
+        return rule
+
+    @property
+    def INVITATION_REWARD(self) -> int:
+        """Give how many invitations a member gets for each one that was accepted."""
+        return cast(int, getattr(settings, "INVITATION_REWARD", 0))
+
+    @property
+    def INVITATION_REQUIRE_ACTIVE_INVITER(self) -> bool:
+        """Tell whether an invitation works only while its inviter's account is active."""
+        return cast(bool, getattr(settings, "INVITATION_REQUIRE_ACTIVE_INVITER", True))
 
     @property
     def INVITE_MODE(self) -> bool:

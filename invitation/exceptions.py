@@ -153,6 +153,13 @@ class TextRefused(InvitationError):
     message = _("Please write plain text without links or addresses.")
 
 
+class GroupRefused(InvitationError):
+    """Say that the member may not give one of the groups."""
+
+    code = "group_refused"
+    message = _("You cannot give this group to the people you invite.")
+
+
 class MailTooSoon(InvitationError):
     """Say that a mail for this invitation was asked for a moment ago."""
 

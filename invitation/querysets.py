@@ -40,6 +40,10 @@ def lock_in_order(rows: models.QuerySet[Any], column: str) -> None:
     list(in_order) if can_lock else rows.update(**{column: F(column)})
 
 
+#: The condition that somebody could still come through; empty is unlimited.
+UNUSED = Q(max_uses=None) | Q(uses__lt=F("max_uses"))
+
+
 class InvitationKeyQuerySet(models.QuerySet["InvitationKey"]):
     """Ask for invitations by adjective."""
 
@@ -53,7 +57,7 @@ class InvitationKeyQuerySet(models.QuerySet["InvitationKey"]):
 
     def usable(self, now: datetime | None = None) -> InvitationKeyQuerySet:
         """Keep those that a visitor can register with at this moment."""
-        return self.pending().filter(in_time(now or timezone.now()), uses__lt=F("max_uses"))
+        return self.pending().filter(in_time(now or timezone.now()), UNUSED)
 
     def overdue(self, now: datetime | None = None) -> InvitationKeyQuerySet:
         """Keep the pending ones whose time has run out and that cleanup has not marked yet."""

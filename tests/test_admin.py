@@ -621,13 +621,13 @@ def test_granting_takes_back_nothing_that_was_spent_since(
     member: Any, admin_client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     quota = InvitationQuota.objects.create(inviter=member)
-    save = InvitationQuota.save
+    correct_quota = flows.correct_quota
 
-    def spend_meanwhile(row: InvitationQuota, *args: Any, **kwargs: Any) -> None:
+    def spend_meanwhile(user: Any, granted: int, unlimited: bool) -> None:
         assert InvitationQuota.objects.spend(member, 10)
-        save(row, *args, **kwargs)
+        correct_quota(user, granted, unlimited)
 
-    monkeypatch.setattr(InvitationQuota, "save", spend_meanwhile)
+    monkeypatch.setattr(flows, "correct_quota", spend_meanwhile)
     admin_client.post(url(InvitationQuota, "change", quota.pk), {"granted": 2})
     quota.refresh_from_db()
     assert (quota.granted, quota.spent) == (2, 1)

@@ -21,6 +21,11 @@ DEFAULTS = {
     "INVITATION_BASE_URL": None,
     "INVITATION_REPLY_TO_INVITER": False,
     "INVITATION_RESEND_COOLDOWN": timedelta(minutes=5),
+    "INVITATION_QUOTA_PERIOD": None,
+    "INVITATION_MINIMUM_ACCOUNT_AGE": timedelta(0),
+    "INVITATION_REWARD": 0,
+    "INVITATION_GRANTABLE_GROUPS": None,
+    "INVITATION_REQUIRE_ACTIVE_INVITER": True,
 }
 OTHERS = {
     "ACCOUNT_INVITATION_DAYS": None,
@@ -35,6 +40,11 @@ OTHERS = {
     "INVITATION_BASE_URL": "https://example.org",
     "INVITATION_REPLY_TO_INVITER": True,
     "INVITATION_RESEND_COOLDOWN": timedelta(0),
+    "INVITATION_QUOTA_PERIOD": timedelta(days=30),
+    "INVITATION_MINIMUM_ACCOUNT_AGE": timedelta(days=3),
+    "INVITATION_REWARD": 1,
+    "INVITATION_GRANTABLE_GROUPS": "site.groups_of",
+    "INVITATION_REQUIRE_ACTIVE_INVITER": False,
 }
 
 
@@ -58,7 +68,9 @@ def test_a_setting_is_read_when_it_is_used(settings: Any, name: str) -> None:
 
 
 def test_every_setting_is_tested_here() -> None:
-    names = {name for name, value in vars(Conf).items() if isinstance(value, property)}
+    names = {
+        name for name, value in vars(Conf).items() if isinstance(value, property) and name.isupper()
+    }
     assert names == set(OTHERS) == {*DEFAULTS, "INVITATION_SIGNING_KEYS"}
 
 

@@ -8,6 +8,7 @@ from django.contrib import admin
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
+from invitation import flows
 from invitation.admin.base import AnyAdmin, user_search_fields
 from invitation.conf import conf
 from invitation.models import InvitationQuota
@@ -36,14 +37,13 @@ class InvitationQuotaAdmin(AnyAdmin):
         return user_search_fields("inviter")
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
-        """Write only what was changed: something may have been spent in between."""
-        if change:
-            obj.save(update_fields=form.changed_data)
-        else:
-            super().save_model(request, obj, form, change)
+        """Write what was granted, and its entry in the ledger; something may have been spent."""
+        flows.correct_quota(obj.inviter, obj.granted, obj.unlimited)
+        obj.pk = InvitationQuota.objects.get(inviter=obj.inviter).pk
 
     @admin.display(description=_("remaining"))
     def remaining(self, quota: InvitationQuota) -> Any:
         """Return how many invitations the member has left, without asking the database."""
-        left = quota.remaining(conf.invitations_per_user(quota.inviter))
+        limit = conf.invitations_per_user(quota.inviter)
+        left = quota.remaining(limit, conf.INVITATION_QUOTA_PERIOD)
         return _("unlimited") if left is None else left

@@ -6,12 +6,12 @@ signals. None of them knows a request.
 """
 
 from invitation.flows.cleaning import BATCH_SIZE, count_cleanup, expire, purge
+from invitation.flows.grouping import grantable_groups, join_groups, set_groups
 from invitation.flows.inviting import (
     Invited,
     create,
     invite,
     may_invite,
-    remaining_invitations,
     send_to,
 )
 from invitation.flows.mailing import deliver, deliver_due, waiting_mails
@@ -24,14 +24,23 @@ from invitation.flows.opening import (
     open_invitation,
     release,
 )
+from invitation.flows.quotas import (
+    QuotaState,
+    correct_quota,
+    grant,
+    quota_of,
+    remaining_invitations,
+)
 
 __all__ = [
     "BATCH_SIZE",
     "Invited",
     "Opened",
+    "QuotaState",
     "activate",
     "change_link",
     "claim",
+    "correct_quota",
     "count_cleanup",
     "create",
     "decline",
@@ -40,14 +49,19 @@ __all__ = [
     "edit",
     "expire",
     "extend",
+    "grant",
+    "grantable_groups",
     "invite",
+    "join_groups",
     "may_invite",
     "open_invitation",
     "purge",
+    "quota_of",
     "release",
     "remaining_invitations",
     "resend",
     "revoke",
     "send_to",
+    "set_groups",
     "waiting_mails",
 ]

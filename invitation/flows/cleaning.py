@@ -13,9 +13,10 @@ from django.utils import timezone
 
 from invitation import signals
 from invitation.conf import conf
+from invitation.flows import quotas
 from invitation.flows.announcing import announce
 from invitation.flows.opening import release_all
-from invitation.models import Acceptance, InvitationKey, InvitationQuota
+from invitation.models import Acceptance, InvitationKey
 
 T = TypeVar("T")
 
@@ -81,9 +82,8 @@ def _settle(batch_size: int) -> None:
 
 def _refund(batch: list[int]) -> None:
     given_up = InvitationKey.objects.give_up_quota(batch)
-    if conf.INVITATION_REFUND_EXPIRED and given_up:
-        InvitationQuota.objects.lock(given_up)
-        InvitationQuota.objects.refund(given_up)
+    if conf.INVITATION_REFUND_EXPIRED:
+        quotas.give_back(given_up, quotas.Reason.EXPIRED)
 
 
 def purge(batch_size: int = BATCH_SIZE, now: datetime | None = None) -> int:

@@ -23,9 +23,10 @@ from invitation.exceptions import (
     OwnAddress,
     QuotaExceeded,
 )
+from invitation.flows import quotas
 from invitation.flows.announcing import announce
 from invitation.flows.mailing import ask_for_mail, queue_mail
-from invitation.models import InvitationKey, InvitationQuota, make_slot
+from invitation.models import InvitationKey, make_slot
 
 #: Rounds of "make a new one, or renew the open one" while others open and end it meanwhile.
 INVITE_ROUNDS = 5
@@ -48,13 +49,6 @@ def may_invite(user: Any) -> bool:
         return False
     permission = conf.INVITATION_PERMISSION
     return permission is None or user.has_perm(permission)
-
-
-def remaining_invitations(user: Any) -> int | None:
-    """Return how many invitations this member may still make; ``None`` is unlimited."""
-    if not user.is_authenticated:
-        return 0
-    return InvitationQuota.objects.remaining(user, conf.invitations_per_user(user))
 
 
 def invite(
@@ -108,7 +102,7 @@ def _invite(inviter: Any, site_id: int, fields: dict[str, Any]) -> Invited:
         renewed = _renew(slot, fields)
         if renewed is not None:
             return renewed
-        if isinstance(refusal, QuotaExceeded) and remaining_invitations(inviter) == 0:
+        if isinstance(refusal, QuotaExceeded) and quotas.remaining_invitations(inviter) == 0:
             break
         # The open one has ended in between, so there is room for a new one now.
     raise refusal
@@ -189,11 +183,10 @@ def _create(inviter: Any, site_id: int, fields: dict[str, Any]) -> InvitationKey
     # The slot is unique: the insert would fail if this member had an open invitation to the
     # address. Asked here already, as a failing insert makes MariaDB lock more than that one.
     taken = InvitationKey.objects.open_for("inviter", slot) if slot else None
-    limit = conf.invitations_per_user(inviter)
-    if not InvitationQuota.objects.spend(inviter, limit, unless=taken):
-        raise QuotaExceeded()
+    quotas.spend(inviter, unless=taken)
     if email_key:
         invitation.mail_requested_at = invitation.date_invited
     invitation.save(force_insert=True)
+    quotas.note(inviter, -1, quotas.Reason.INVITED, invitation)
     announce(signals.invitation_created, invitation=invitation)
     return invitation

@@ -15,12 +15,12 @@ from invitation.exceptions import (
     InvitationError,
     MailTooSoon,
     NotPending,
-    QuotaExceeded,
 )
+from invitation.flows import quotas
 from invitation.flows.ending import end
 from invitation.flows.inviting import expiry
 from invitation.flows.mailing import ask_for_mail
-from invitation.models import InvitationKey, InvitationQuota
+from invitation.models import InvitationKey, QuotaEntry
 
 
 def resend(invitation: InvitationKey) -> None:
@@ -70,16 +70,22 @@ def _revive(invitation: InvitationKey, expires_at: datetime | None) -> None:
     if row is None:
         raise NotPending()
     held = row.quota_held
-    if row.from_user is not None and not held and conf.INVITATION_REFUND_EXPIRED:
+    if row.from_user is not None and not held and _was_given_back(row):
         held = 1
-        limit = conf.invitations_per_user(row.from_user)
-        if not InvitationQuota.objects.spend(row.from_user, limit, held):
-            raise QuotaExceeded()
+        quotas.spend(row.from_user)
+        quotas.note(row.from_user, -1, quotas.Reason.REOPENED, row)
     try:
         with transaction.atomic():
             InvitationKey.objects.revive(row.pk, row.slot(), expires_at, held)
     except IntegrityError as error:
         raise AlreadyInvited() from error
+
+
+def _was_given_back(row: InvitationKey) -> bool:
+    """Tell whether an invitation that holds no quota was paid back; the ledger knows."""
+    balance = QuotaEntry.objects.balance_of(row)
+    # Made before there was a ledger: what holds now will have held then.
+    return conf.INVITATION_REFUND_EXPIRED if balance is None else balance >= 0
 
 
 def change_link(invitation: InvitationKey) -> None:

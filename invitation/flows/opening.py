@@ -91,7 +91,7 @@ def _announce_claim(opened: Opened, email: str, acceptance: Acceptance, user: An
     invitation = opened.invitation
     # What the row has said since the claim, without another query: receivers look at it.
     invitation.uses += 1
-    if invitation.uses >= invitation.max_uses:
+    if invitation.max_uses is not None and invitation.uses >= invitation.max_uses:
         invitation.status = InvitationKey.Status.ACCEPTED
         invitation.pending_slot = None
         invitation.ended_at = acceptance.claimed_at

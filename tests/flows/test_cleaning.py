@@ -118,7 +118,7 @@ def test_nor_for_one_that_ended_because_its_slot_was_taken(member: Any, settings
 
 
 def test_what_holds_no_quota_gives_none_back(member: Any) -> None:
-    InvitationQuota.objects.spend(member, None)
+    InvitationQuota.objects.create(inviter=member, spent=1)
     make_invitation(member, left=-DAY)
     flows.expire()
     assert spent(member) == 1
@@ -155,8 +155,9 @@ def test_beside_itself_one_of_two_cleanups_refunds(member: Any) -> None:
     assert InvitationKey.objects.expire(pks, flows_now) == sorted(pks)
     later = flows_now + timedelta(seconds=1)
     assert InvitationKey.objects.expire(pks, later) == []
-    assert InvitationKey.objects.give_up_quota(pks) == {member.pk: 2}
-    assert InvitationKey.objects.give_up_quota(pks) == {}
+    held = InvitationKey.objects.give_up_quota(pks)
+    assert [(one.inviter, one.amount) for one in held] == [(member.pk, 1)] * 2
+    assert InvitationKey.objects.give_up_quota(pks) == []
 
 
 def test_a_batch_that_somebody_else_has_done_is_not_told(

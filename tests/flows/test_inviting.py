@@ -206,13 +206,13 @@ def test_the_queries_do_not_depend_on_who_has_the_address(member: Any) -> None:
     assert len(known) == len(fresh)
 
 
-def test_inviting_costs_five_statements(
+def test_inviting_costs_seven_statements(
     member: Any, django_assert_num_queries: Any, settings: Any
 ) -> None:
     flows.invite(member, "warm@example.org")
     settings.INVITATION_DELIVERY = "invitation.delivery.outbox.OutboxDelivery"
-    # The quota, the invitation and the mail, between savepoint and release.
-    with django_assert_num_queries(5):
+    # Lock and counter of the quota, invitation, ledger and mail, between savepoint and release.
+    with django_assert_num_queries(7):
         flows.invite(member, ADDRESS)
 
 

@@ -19,7 +19,7 @@ from invitation.exceptions import (
     QuotaExceeded,
     TextRefused,
 )
-from invitation.models import InvitationEmail, InvitationKey
+from invitation.models import InvitationEmail, InvitationKey, QuotaEntry
 from tests.factories import (
     ADDRESS,
     DAY,
@@ -306,15 +306,25 @@ def test_after_a_refusal_the_invitation_at_hand_is_what_it_is(member: Any) -> No
 
 
 def test_what_was_not_paid_again_gives_nothing_back(member: Any, settings: Any) -> None:
-    invitation = expired(member)
     settings.INVITATION_REFUND_EXPIRED = False
+    invitation = expired(member)
+    settings.INVITATION_REFUND_EXPIRED = True  # too late for this one: the ledger knows
     flows.extend(invitation)
-    assert (spent(member), invitation.quota_held) == (0, 0)
-    settings.INVITATION_REFUND_EXPIRED = True
+    assert (spent(member), invitation.quota_held) == (1, 0)
     InvitationKey.objects.update(expires_at=timezone.now())
     flows.invite(member, "other@example.org")
     flows.expire()
-    assert spent(member) == 1
+    assert spent(member) == 2
+
+
+def test_what_expired_before_there_was_a_ledger_goes_by_the_setting(
+    member: Any, settings: Any
+) -> None:
+    invitation = expired(member)
+    QuotaEntry.objects.all().delete()
+    settings.INVITATION_REFUND_EXPIRED = False
+    flows.extend(invitation)
+    assert (spent(member), invitation.quota_held) == (0, 0)
 
 
 def test_a_mail_that_was_refused_waits_for_the_cool_down(

@@ -6,9 +6,12 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import AnonymousUser
+from django.utils import timezone
 
 from invitation import flows
 from invitation.exceptions import QuotaExceeded
+from invitation.flows import quotas
+from invitation.managers import Held
 from invitation.models import InvitationKey, InvitationQuota
 from tests.factories import make_user, spent
 
@@ -113,6 +116,7 @@ def test_asking_costs_one_query_and_writes_no_row(
 
 def test_several_are_spent_together_or_not_at_all(member: Any) -> None:
     spend = InvitationQuota.objects.spend
+    InvitationQuota.objects.hold(member)
     assert spend(member, 5, 3)
     assert not spend(member, 5, 3)
     assert spend(member, 5, 2)
@@ -120,36 +124,43 @@ def test_several_are_spent_together_or_not_at_all(member: Any) -> None:
 
 
 def test_more_than_the_limit_cannot_be_spent_at_once(member: Any) -> None:
+    InvitationQuota.objects.hold(member)
     assert not InvitationQuota.objects.spend(member, 2, 3)
     assert spent(member) == 0
 
 
-def test_spending_costs_one_query_once_there_is_a_row(
+def test_spending_costs_one_query_and_so_does_the_lock_before_it(
     member: Any, django_assert_num_queries: Any
 ) -> None:
-    InvitationQuota.objects.spend(member, 5)
-    with django_assert_num_queries(1):
-        assert InvitationQuota.objects.spend(member, 5)
+    for _time in range(2):
+        with django_assert_num_queries(1):
+            InvitationQuota.objects.hold(member)
+        with django_assert_num_queries(1):
+            assert InvitationQuota.objects.spend(member, 5)
+    assert spent(member) == 2
 
 
 def test_a_refund_is_exact_for_each_member(django_assert_num_queries: Any) -> None:
     people = [make_user(name) for name in ("ann", "eve", "adam")]
     for user in people:
         InvitationQuota.objects.create(inviter=user, spent=5)
-    with django_assert_num_queries(1):
-        InvitationQuota.objects.refund({people[0].pk: 2, people[1].pk: 5})
+    amounts = {people[0].pk: 2, people[1].pk: 5}
+    held = [Held(number, *one, timezone.now()) for number, one in enumerate(amounts.items())]
+    with django_assert_num_queries(2):
+        assert InvitationQuota.objects.refund(held) == held
     assert [spent(user) for user in people] == [3, 0, 5]
 
 
 def test_a_refund_never_goes_below_zero(member: Any) -> None:
     InvitationQuota.objects.create(inviter=member, spent=1)
-    InvitationQuota.objects.refund({member.pk: 2})
+    held = Held(1, member.pk, 2, timezone.now())
+    assert [one.amount for one in InvitationQuota.objects.refund([held, held])] == [1]
     assert spent(member) == 0
 
 
 def test_a_refund_of_nothing_asks_nothing(django_assert_num_queries: Any) -> None:
     with django_assert_num_queries(0):
-        InvitationQuota.objects.refund({})
+        quotas.give_back([], quotas.Reason.EXPIRED)
 
 
 def test_the_quota_goes_with_its_member(member: Any) -> None:

@@ -1,27 +1,20 @@
-"""Change one row at a time, atomically.
-
-Every change of state or of a counter is one conditional ``UPDATE``: the database, not a
-read-then-write, decides who was first, and the number of changed rows tells whether it was us.
-That holds on SQLite, PostgreSQL, MariaDB and MySQL alike and needs no lock that one of them
-ignores. Deciding, sequencing and signals are the business of ``flows``.
-"""
+"""Write invitations and acceptances, one row or one batch at a time."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from django.db import IntegrityError, connections, models, transaction
+from django.db import IntegrityError, models, transaction
 from django.db.models import Case, Exists, F, OuterRef, Q, Value, When
-from django.db.models.functions import Coalesce
-from django.db.models.lookups import LessThanOrEqual
 
 from invitation import keys, sites
-from invitation.querysets import InvitationKeyQuerySet, holds, in_time, lock_in_order
+from invitation.managers.quotas import Held
+from invitation.querysets import UNUSED, InvitationKeyQuerySet, holds, in_time, lock_in_order
 
 if TYPE_CHECKING:
-    from invitation.models import Acceptance, InvitationEmail, InvitationKey, InvitationQuota
+    from invitation.models import Acceptance, InvitationKey
 
 
 class InvitationKeyManager(models.Manager["InvitationKey"]):
@@ -77,7 +70,7 @@ class InvitationKeyManager(models.Manager["InvitationKey"]):
         last_use = Q(max_uses__lte=F("uses") + 1)
         changed = (
             self._open(pk)
-            .filter(holds("locator", locator), in_time(now), uses__lt=F("max_uses"))
+            .filter(holds("locator", locator), in_time(now), UNUSED)
             .update(
                 # MySQL evaluates assignments from left to right and with the new values, so
                 # what looks at `uses` must stand before `uses` itself.
@@ -166,7 +159,7 @@ class InvitationKeyManager(models.Manager["InvitationKey"]):
         Raises ``IntegrityError`` if another invitation holds the slot.
         """
         free = Q(holds("email_key", "")) | Q(holds("email_key", email_key))
-        rows = self._open(pk).filter(free, in_time(now), uses__lt=F("max_uses"))
+        rows = self._open(pk).filter(free, in_time(now), UNUSED)
         return rows.update(email=email, email_key=email_key, pending_slot=slot) == 1
 
     def request_mail(self, pk: int, now: datetime, cooldown: timedelta) -> bool:
@@ -190,19 +183,18 @@ class InvitationKeyManager(models.Manager["InvitationKey"]):
         )
         return marked
 
-    def give_up_quota(self, pks: Collection[int]) -> dict[int, int]:
-        """Take the quota that expired invitations among these hold; return it by inviter.
+    def give_up_quota(self, pks: Collection[int]) -> list[Held]:
+        """Take the quota that expired invitations among these hold; return what each gives back.
 
-        What was used in part, as an invitation for several people may be, gives nothing back.
+        An invitation for one person that was used gives nothing back, a shared link the uses that
+        are left. So does none whose inviter is gone.
         """
         self.lock(pks)
         expired = holds("status", self.model.Status.EXPIRED)
         holding = self.filter(expired, pk__in=pks, quota_held__gt=0)
-        inviters = holding.filter(from_user__isnull=False, uses=0).order_by()
-        sums = inviters.values_list("from_user").annotate(held=models.Sum("quota_held"))
-        given_up = dict(sums.order_by("from_user"))
+        held = [row.given_back() for row in holding.filter(from_user__isnull=False).order_by("pk")]
         holding.update(quota_held=0)
-        return given_up
+        return [one for one in held if one.amount]
 
     def purge(self, pks: Collection[int], before: datetime) -> int:
         """Delete the unused ones among these that ended before a time; return how many."""
@@ -228,127 +220,3 @@ class AcceptanceManager(models.Manager["Acceptance"]):
         """Remove an acceptance that was never activated; tell whether it was there."""
         deleted, _ = self.unactivated().filter(pk=pk).delete()
         return deleted > 0
-
-
-class InvitationQuotaManager(models.Manager["InvitationQuota"]):
-    """Count what members spend, exactly, whatever happens at the same time."""
-
-    def spend(
-        self, user: Any, limit: int | None, amount: int = 1, *, unless: Q | Exists | None = None
-    ) -> bool:
-        """Spend from a member's quota if it suffices; tell whether it did.
-
-        ``limit`` is what the site allows him, ``None`` for no limit; what was granted to him
-        comes on top. Nothing is ever decided by counting rows. Nothing is spent if the
-        condition ``unless`` holds once his other spendings are through.
-        """
-        rows = self.filter(inviter=user) if unless is None else self.filter(~unless, inviter=user)
-        if limit is not None:
-            # Sums alone: MySQL's unsigned columns make an error of a difference below zero.
-            enough = LessThanOrEqual(F("spent") + amount, F("granted") + max(limit, 0))
-            rows = rows.filter(Q(unlimited=True) | enough)
-        if rows.update(spent=F("spent") + amount):
-            return True
-        # No row yet, or not enough left: make sure that there is a row, then ask again. It is
-        # written in any case, for the lock: of those who find it there already, MariaDB would
-        # give each a shared one, and none of them the exclusive one that he asks for next.
-        features = connections[self.db].features
-        self.bulk_create(
-            [self.model(inviter=user)],
-            update_conflicts=True,
-            update_fields=["inviter"],
-            unique_fields=["inviter"] if features.supports_update_conflicts_with_target else None,
-        )
-        return rows.update(spent=F("spent") + amount) == 1
-
-    def lock(self, inviters: Collection[int]) -> None:
-        """Lock the quotas of these members, before a refund to several."""
-        lock_in_order(self.filter(inviter_id__in=inviters), "spent")
-
-    def refund(self, amounts: Mapping[int, int]) -> None:
-        """Give amounts back to the quotas of these members, in one statement."""
-        if not amounts:
-            return
-        cases = [
-            # A subtraction below zero is an error on MySQL even where it is not used.
-            When(Q(inviter_id=user, spent__gte=amount), then=F("spent") - Value(amount))
-            for user, amount in amounts.items()
-        ]
-        self.filter(inviter_id__in=amounts).update(spent=Case(*cases, default=Value(0)))
-
-    def remaining(self, user: Any, limit: int | None) -> int | None:
-        """Return what a member has left of ``limit`` and his grants; ``None`` is unlimited."""
-        quota: InvitationQuota = self.filter(inviter=user).first() or self.model(inviter=user)
-        return quota.remaining(limit)
-
-
-class InvitationEmailManager(models.Manager["InvitationEmail"]):
-    """Lead a mail through the states of the outbox.
-
-    A sender holds a row by a lease: the state ``sending``, a time until which it holds, and
-    the number of the attempt. Who finishes an attempt names both, so that a sender whose lease
-    ran out cannot write over the one that came after it, not even after ``requeue``.
-    """
-
-    #: How long a sender may be busy with one mail before another one may try.
-    LEASE = timedelta(minutes=5)
-
-    def due(self, now: datetime) -> models.QuerySet[InvitationEmail]:
-        """Keep what waits to be sent, and what a sender left behind."""
-        state = self.model.State
-        waiting = Q(state=state.QUEUED, not_before__lte=now)
-        left_behind = Q(state=state.SENDING, lease_until__lte=now)
-        return self.filter(waiting | left_behind)
-
-    def waiting(self) -> tuple[int, datetime | None]:
-        """Return how many mails have still to go, and when the first of them may be tried."""
-        state = self.model.State
-        unsent = self.filter(state__in=(state.QUEUED, state.SENDING))
-        first = models.Min(Coalesce("lease_until", "not_before"))
-        found = unsent.aggregate(count=models.Count("pk"), first=first)
-        return found["count"], found["first"]
-
-    def lease(self, pk: int, now: datetime) -> InvitationEmail | None:
-        """Take a due row for one attempt and return it, or ``None`` if somebody else has it."""
-        state = self.model.State
-        waiting = Q(holds("state", state.QUEUED), not_before__lte=now)
-        left_behind = Q(holds("state", state.SENDING), lease_until__lte=now)
-        changed = self.filter(waiting | left_behind, pk=pk).update(
-            state=state.SENDING, lease_until=now + self.LEASE, attempts=F("attempts") + 1
-        )
-        if not changed:
-            return None
-        # None again if cleanup has deleted it in this very moment.
-        return self.select_related("invitation__from_user").filter(pk=pk).first()
-
-    def requeue(self, invitation: InvitationKey, now: datetime, *, failed: bool = True) -> bool:
-        """Queue the unsent mail of an invitation again, at once; tell whether there was one.
-
-        ``failed`` says whether also one that was given up, as by a server that refused it.
-        """
-        state = self.model.State
-        waiting = Q(holds("state", state.QUEUED))
-        if failed:
-            waiting |= Q(holds("state", state.FAILED))
-        left_behind = Q(holds("state", state.SENDING), lease_until__lte=now)
-        unsent = self.filter(waiting | left_behind, invitation=invitation)
-        changes = {"state": state.QUEUED, "lease_until": None, "not_before": now, "attempts": 0}
-        return bool(unsent.update(**changes))
-
-    def mark_sent(self, mail: InvitationEmail, now: datetime) -> bool:
-        """Note that the mail server has taken the mail."""
-        return self._finish(mail, state=self.model.State.SENT, sent_at=now, last_error="")
-
-    def mark_queued(self, mail: InvitationEmail, reason: str, not_before: datetime) -> bool:
-        """Note why the attempt failed and when to try again."""
-        state = self.model.State.QUEUED
-        return self._finish(mail, state=state, last_error=reason, not_before=not_before)
-
-    def mark_failed(self, mail: InvitationEmail, reason: str) -> bool:
-        """Note why the mail will not be tried again."""
-        return self._finish(mail, state=self.model.State.FAILED, last_error=reason)
-
-    def _finish(self, mail: InvitationEmail, **changes: Any) -> bool:
-        held = self.filter(holds("state", self.model.State.SENDING), pk=mail.pk)
-        held = held.filter(attempts=mail.attempts, lease_until=mail.lease_until)
-        return held.update(lease_until=None, **changes) == 1

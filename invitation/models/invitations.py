@@ -1,8 +1,4 @@
-"""Hold what is remembered: invitations, who came through them, quotas, and the mails.
-
-No row here contains a secret. No user row is made at the time of inviting, and the schema does
-not depend on any setting.
-"""
+"""Remember invitations, and who came through which."""
 
 from __future__ import annotations
 
@@ -18,6 +14,7 @@ from django.utils import formats, timezone
 from django.utils.translation import gettext_lazy as _
 
 from invitation import exceptions, keys, managers, querysets
+from invitation.models.mails import InvitationEmail
 
 
 class InvitationKey(models.Model):
@@ -52,14 +49,34 @@ class InvitationKey(models.Model):
     expires_at = models.DateTimeField(_("expires"), null=True, blank=True)
     #: When a mail was last asked for; the resend cool-down counts from here.
     mail_requested_at = models.DateTimeField(null=True, blank=True, editable=False)
-    max_uses = models.PositiveIntegerField(_("uses allowed"), default=1)
+    #: Empty is unlimited.
+    max_uses = models.PositiveIntegerField(_("uses allowed"), default=1, null=True, blank=True)
     uses = models.PositiveIntegerField(_("uses"), default=0, editable=False)
     status = models.CharField(
         _("status"), max_length=10, choices=Status.choices, default=Status.PENDING, editable=False
     )
     ended_at = models.DateTimeField(_("ended"), null=True, blank=True, editable=False)
     #: How much of the inviter's quota this invitation holds and may still give back.
-    quota_held = models.PositiveSmallIntegerField(default=0, editable=False)
+    quota_held = models.PositiveIntegerField(default=0, editable=False)
+    #: A link for several people, whom nobody has named: it proves no address.
+    shared = models.BooleanField(_("shared link"), default=False, editable=False)
+    label = models.CharField(_("label"), max_length=100, blank=True)
+    #: Since when a shared link is held back by its owner.
+    paused_at = models.DateTimeField(_("paused"), null=True, blank=True, editable=False)
+    #: The domains of the addresses that may register, in the form of ``addresses.canonical``.
+    allowed_domains = models.JSONField(_("allowed domains"), default=list, blank=True)
+    #: A keyed hash of the code that can be said aloud.
+    code_digest = models.CharField(max_length=64, null=True, unique=True, editable=False)
+    #: A word of the owner's choice in place of the code; public by definition.
+    word = models.CharField(_("own word"), max_length=64, null=True, blank=True)
+    #: What whoever accepts joins.
+    groups = models.ManyToManyField(
+        "auth.Group", verbose_name=_("groups"), blank=True, related_name="+"
+    )
+    #: Where on this site the newcomer lands after activation: a path.
+    destination = models.CharField(_("landing page"), max_length=200, blank=True)
+    #: When somebody whose link was dead last asked the inviter for a new one.
+    renewal_requested_at = models.DateTimeField(null=True, blank=True, editable=False)
     #: For the site's own use; never read here.
     data = models.JSONField(_("data"), default=dict, blank=True)
     #: No foreign key: the schema must not depend on whether contrib.sites is installed.
@@ -76,6 +93,10 @@ class InvitationKey(models.Model):
         verbose_name = _("invitation")
         verbose_name_plural = _("invitations")
         ordering = ["-date_invited", "-pk"]
+        permissions = [
+            ("create_shared_link", _("Can make shared links")),
+            ("unlimited_shared_link", _("Can make shared links for any number of people")),
+        ]
         indexes = [
             models.Index(fields=["status", "expires_at"], name="invitation_status_expires"),
             models.Index(fields=["status", "ended_at"], name="invitation_status_ended"),
@@ -90,6 +111,8 @@ class InvitationKey(models.Model):
                 condition=Q(pending_slot=None) | Q(status="pending"),
                 name="invitation_slot_only_pending",
             ),
+            # Without a word it is null, which is unique on every database.
+            models.UniqueConstraint(fields=["site_id", "word"], name="invitation_word_once"),
         ]
 
     def __str__(self) -> str:
@@ -168,9 +191,17 @@ class InvitationKey(models.Model):
             return ended[self.status]()
         if self.key_expired():
             return exceptions.KeyExpired()
-        if self.uses >= self.max_uses:
+        if self.max_uses is not None and self.uses >= self.max_uses:
             return exceptions.KeyUsedUp()
         return None
+
+    def given_back(self) -> managers.Held:
+        """Return what this gives back if it ends now; its inviter must be there."""
+        amount = self.quota_held if self.uses == 0 else 0
+        if self.shared and self.max_uses is not None:
+            amount = min(self.quota_held, self.max_uses - self.uses)
+        inviter: Any = self.from_user_id
+        return managers.Held(self.pk, inviter, amount, self.date_invited)
 
     def send_to(self, email: str) -> None:
         """Address this invitation and mail it there, as in 1.0.
@@ -205,6 +236,8 @@ class Acceptance(models.Model):
     )
     claimed_at = models.DateTimeField(_("registered"), default=timezone.now)
     activated_at = models.DateTimeField(_("activated"), null=True, blank=True)
+    #: Whether the account was made with the invitation, or was there before.
+    new_account = models.BooleanField(_("new account"), default=True)
 
     objects = managers.AcceptanceManager()
 
@@ -226,90 +259,3 @@ class Acceptance(models.Model):
         if timezone.is_aware(moment):
             moment = timezone.localtime(moment)
         return f"{formats.date_format(moment, 'DATETIME_FORMAT')} (#{self.pk})"
-
-
-class InvitationQuota(models.Model):
-    """Count what a member has spent, and hold what was granted to him beyond the site's limit."""
-
-    inviter = models.OneToOneField(
-        settings.AUTH_USER_MODEL,
-        verbose_name=_("member"),
-        on_delete=models.CASCADE,
-        related_name="invitation_quota",
-    )
-    granted = models.PositiveIntegerField(
-        _("granted"), default=0, help_text=_("Invitations on top of the site's own limit.")
-    )
-    spent = models.PositiveIntegerField(_("spent"), default=0)
-    unlimited = models.BooleanField(_("unlimited"), default=False)
-
-    objects = managers.InvitationQuotaManager()
-
-    class Meta:
-        """Name the table."""
-
-        verbose_name = _("invitation quota")
-        verbose_name_plural = _("invitation quotas")
-
-    def __str__(self) -> str:
-        return str(self.inviter)
-
-    def remaining(self, limit: int | None) -> int | None:
-        """Return what is left of the site's limit and of the grants; ``None`` is unlimited."""
-        if limit is None or self.unlimited:
-            return None
-        return max(0, limit + self.granted - self.spent)
-
-
-class InvitationEmail(models.Model):
-    """Remember one mail that has to leave the house: the outbox.
-
-    The row is written in the transaction that asks for the mail, so that neither can be lost
-    without the other. It holds no key and no text: both are made at the moment of sending.
-    """
-
-    #: How often a mail is tried before it counts as failed.
-    ATTEMPTS = 10
-
-    class Kind(models.TextChoices):
-        """Say what the mail is for."""
-
-        INVITATION = "invitation", _("invitation")
-
-    class State(models.TextChoices):
-        """Say how far the mail has come."""
-
-        QUEUED = "queued", _("queued")
-        SENDING = "sending", _("sending")
-        SENT = "sent", _("sent")
-        FAILED = "failed", _("failed")
-        SUPPRESSED = "suppressed", _("suppressed")
-
-    invitation = models.ForeignKey(
-        InvitationKey,
-        verbose_name=_("invitation"),
-        on_delete=models.CASCADE,
-        related_name="mails",
-    )
-    kind = models.CharField(_("kind"), max_length=20, choices=Kind.choices, default=Kind.INVITATION)
-    state = models.CharField(_("state"), max_length=10, choices=State.choices, default=State.QUEUED)
-    attempts = models.PositiveIntegerField(_("attempts"), default=0)
-    not_before = models.DateTimeField(_("not before"), default=timezone.now)
-    lease_until = models.DateTimeField(_("held until"), null=True, blank=True)
-    message_id = models.CharField(_("Message-ID"), max_length=255, blank=True)
-    last_error = models.TextField(_("last error"), blank=True)
-    created_at = models.DateTimeField(_("created"), default=timezone.now)
-    sent_at = models.DateTimeField(_("sent"), null=True, blank=True)
-
-    objects = managers.InvitationEmailManager()
-
-    class Meta:
-        """Name and guard the table."""
-
-        verbose_name = _("invitation mail")
-        verbose_name_plural = _("invitation mails")
-        ordering = ["-pk"]
-        indexes = [models.Index(fields=["state", "not_before"], name="invitation_mail_due")]
-
-    def __str__(self) -> str:
-        return f"{self.get_kind_display()} {self.pk} ({self.get_state_display()})"

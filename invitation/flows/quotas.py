@@ -1,0 +1,110 @@
+"""Spend, give back and grant invitations, and keep the ledger beside the counter.
+
+Every change of a counter and its entry stand in one transaction, so that the sum of a member's
+entries is what his counter says, at all times.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.db import transaction
+from django.db.models import Exists, F
+from django.utils import timezone
+
+from invitation.conf import conf
+from invitation.exceptions import QuotaExceeded
+from invitation.managers import Held
+from invitation.models import InvitationKey, InvitationQuota, QuotaEntry
+
+Reason = QuotaEntry.Reason
+
+
+@dataclass(frozen=True)
+class QuotaState:
+    """Say what a member has left."""
+
+    #: ``None`` is unlimited.
+    remaining: int | None
+    #: When what he has spent comes back, or ``None`` if it does not or there is nothing to come.
+    refills_at: datetime | None = None
+
+
+def quota_of(user: Any) -> QuotaState:
+    """Return how many invitations this member may still make, and when he gets more; one query."""
+    if not user.is_authenticated:
+        return QuotaState(0)
+    quota, limit = InvitationQuota.objects.of(user), conf.invitations_per_user(user)
+    now, period = timezone.now(), conf.INVITATION_QUOTA_PERIOD
+    return QuotaState(quota.remaining(limit, period, now), quota.refills_at(limit, period, now))
+
+
+def remaining_invitations(user: Any) -> int | None:
+    """Return how many invitations this member may still make; ``None`` is unlimited."""
+    return quota_of(user).remaining
+
+
+def spend(inviter: Any, amount: int = 1, *, unless: Exists | None = None) -> None:
+    """Spend from a member's quota, unless the condition holds; ``note`` it in the same transaction.
+
+    Raises ``QuotaExceeded`` if less is left, or if ``unless`` holds. Call it in a transaction: the
+    member's quota stays locked until its end.
+    """
+    quotas, limit = InvitationQuota.objects, conf.invitations_per_user(inviter)
+    period = conf.INVITATION_QUOTA_PERIOD
+    quotas.hold(inviter)
+    if limit is not None and period is not None:
+        regained = quotas.refill(inviter, limit, period, timezone.now())
+        if regained:
+            note(inviter, regained, Reason.REFILLED)
+    if not quotas.spend(inviter, limit, amount, unless=unless):
+        raise QuotaExceeded()
+
+
+def note(
+    inviter: Any, change: int, reason: QuotaEntry.Reason, invitation: InvitationKey | None = None
+) -> None:
+    """Write an entry for a change of the counter, in the transaction of the change."""
+    QuotaEntry.objects.create(inviter=inviter, change=change, reason=reason, invitation=invitation)
+
+
+def give_back(held: Collection[Held], reason: QuotaEntry.Reason) -> None:
+    """Give back to their inviters what invitations held; call it in a transaction."""
+    if not held:
+        return
+    quotas = InvitationQuota.objects
+    quotas.lock({one.inviter for one in held})
+    entries = [
+        QuotaEntry(
+            inviter_id=one.inviter,
+            change=one.amount,
+            reason=reason,
+            invitation_id=one.invitation,
+        )
+        for one in quotas.refund(held)
+    ]
+    QuotaEntry.objects.bulk_create(entries)
+
+
+def grant(user: Any, amount: int, reason: QuotaEntry.Reason = Reason.GRANTED) -> None:
+    """Give a member so many invitations on top of the site's limit; at least one."""
+    if amount < 1:
+        raise ValueError("A grant is at least one invitation.")
+    with transaction.atomic():
+        InvitationQuota.objects.hold(user)
+        InvitationQuota.objects.filter(inviter=user).update(granted=F("granted") + amount)
+        note(user, amount, reason)
+
+
+def correct_quota(user: Any, granted: int, unlimited: bool) -> None:
+    """Write what staff say that a member has been granted, and whether he has no limit at all."""
+    with transaction.atomic():
+        InvitationQuota.objects.hold(user)
+        row = InvitationQuota.objects.select_for_update().get(inviter=user)
+        change = granted - row.granted
+        InvitationQuota.objects.filter(pk=row.pk).update(granted=granted, unlimited=unlimited)
+        if change:
+            note(user, change, Reason.GRANTED if change > 0 else Reason.CORRECTED)

@@ -1,0 +1,14 @@
+"""Validate what members type, one module for each page or group of pages."""
+
+from __future__ import annotations
+
+from invitation.forms.inviting import InvitationKeyForm, InvitationTextsForm
+from invitation.forms.managing import STATES, InvitationEditForm, InvitationSearchForm
+
+__all__ = [
+    "STATES",
+    "InvitationEditForm",
+    "InvitationKeyForm",
+    "InvitationSearchForm",
+    "InvitationTextsForm",
+]

@@ -1,0 +1,28 @@
+"""Change one row at a time, atomically.
+
+Every change of state or of a counter is one conditional ``UPDATE``: the database, not a
+read-then-write, decides who was first, and the number of changed rows tells whether it was us.
+That holds on SQLite, PostgreSQL, MariaDB and MySQL alike and needs no lock that one of them
+ignores. Deciding, sequencing and signals are the business of ``flows``.
+"""
+
+from __future__ import annotations
+
+from invitation.managers.invitations import AcceptanceManager, InvitationKeyManager
+from invitation.managers.mails import InvitationEmailManager
+from invitation.managers.quotas import (
+    Held,
+    InvitationQuotaManager,
+    QuotaEntryManager,
+    ThrottleCounterManager,
+)
+
+__all__ = [
+    "AcceptanceManager",
+    "Held",
+    "InvitationEmailManager",
+    "InvitationKeyManager",
+    "InvitationQuotaManager",
+    "QuotaEntryManager",
+    "ThrottleCounterManager",
+]

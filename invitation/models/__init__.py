@@ -1,0 +1,21 @@
+"""Hold what is remembered: invitations, who came through them, quotas, and the mails.
+
+No row here contains a secret. No user row is made at the time of inviting, and the schema does
+not depend on any setting.
+"""
+
+from __future__ import annotations
+
+from invitation.models.invitations import Acceptance, InvitationKey, make_slot
+from invitation.models.mails import InvitationEmail
+from invitation.models.quotas import InvitationQuota, QuotaEntry, ThrottleCounter
+
+__all__ = [
+    "Acceptance",
+    "InvitationEmail",
+    "InvitationKey",
+    "InvitationQuota",
+    "QuotaEntry",
+    "ThrottleCounter",
+    "make_slot",
+]

@@ -1,0 +1,146 @@
+"""Count what members spend, and keep the ledger of it."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from django.conf import settings
+from django.db import models
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from invitation import managers
+
+
+class InvitationQuota(models.Model):
+    """Count what a member has spent, and hold what was granted to him beyond the site's limit."""
+
+    inviter = models.OneToOneField(
+        settings.AUTH_USER_MODEL,
+        verbose_name=_("member"),
+        on_delete=models.CASCADE,
+        related_name="invitation_quota",
+    )
+    granted = models.PositiveIntegerField(
+        _("granted"), default=0, help_text=_("Invitations on top of the site's own limit.")
+    )
+    spent = models.PositiveIntegerField(_("spent"), default=0)
+    unlimited = models.BooleanField(_("unlimited"), default=False)
+    #: Since when ``spent`` counts, where the site's limit is for a period.
+    period_start = models.DateTimeField(_("period began"), null=True, blank=True, editable=False)
+
+    objects = managers.InvitationQuotaManager()
+
+    class Meta:
+        """Name the table."""
+
+        verbose_name = _("invitation quota")
+        verbose_name_plural = _("invitation quotas")
+
+    def __str__(self) -> str:
+        return str(self.inviter)
+
+    def remaining(
+        self, limit: int | None, period: timedelta | None = None, now: datetime | None = None
+    ) -> int | None:
+        """Return what is left of the site's limit and of the grants; ``None`` is unlimited.
+
+        With a ``period``, as if what it refills were refilled by ``now``.
+        """
+        if limit is None or self.unlimited:
+            return None
+        left = limit + self.granted - self.spent
+        if self.is_over(period, now or timezone.now()):
+            left += self.refillable(limit)
+        return max(0, left)
+
+    def is_over(self, period: timedelta | None, now: datetime) -> bool:
+        """Tell whether a new period begins with the next invitation."""
+        if period is None:
+            return False
+        return self.period_start is None or self.period_start + period <= now
+
+    def refills_at(
+        self, limit: int | None, period: timedelta | None, now: datetime
+    ) -> datetime | None:
+        """Return when what was spent comes back, or ``None`` if nothing will or it has already."""
+        if limit is None or self.unlimited or period is None or self.period_start is None:
+            return None
+        begun = not self.is_over(period, now) and self.refillable(limit) > 0
+        return self.period_start + period if begun else None
+
+    def refillable(self, limit: int) -> int:
+        """Return how much a new period gives back: what was spent, the used grants aside."""
+        return self.spent - min(self.granted, max(0, self.spent - max(0, limit)))
+
+
+class QuotaEntry(models.Model):
+    """Remember one change of what a member has left: the ledger.
+
+    The sum of a member's entries is his ``granted - spent`` at all times.
+    """
+
+    class Reason(models.TextChoices):
+        """Say what has changed it."""
+
+        OPENING = "opening", _("carried over")
+        INVITED = "invited", _("invited somebody")
+        REOPENED = "reopened", _("opened an expired invitation again")
+        EXPIRED = "expired", _("expired unused")
+        SHARED = "shared", _("made or enlarged a shared link")
+        RETURNED = "returned", _("closed or reduced a shared link")
+        GRANTED = "granted", _("granted")
+        REWARD = "reward", _("reward for an accepted invitation")
+        REFILLED = "refilled", _("new period")
+        CORRECTED = "corrected", _("corrected")
+
+    inviter = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        verbose_name=_("member"),
+        on_delete=models.CASCADE,
+        related_name="invitation_quota_entries",
+    )
+    change = models.IntegerField(_("change"))
+    reason = models.CharField(_("reason"), max_length=10, choices=Reason.choices)
+    invitation = models.ForeignKey(
+        "invitation.InvitationKey",
+        verbose_name=_("invitation"),
+        on_delete=models.SET_NULL,
+        null=True,
+        related_name="quota_entries",
+    )
+    created_at = models.DateTimeField(_("time"), default=timezone.now)
+
+    objects = managers.QuotaEntryManager()
+
+    class Meta:
+        """Name and sort the table."""
+
+        verbose_name = _("quota entry")
+        verbose_name_plural = _("quota entries")
+        ordering = ["-pk"]
+        indexes = [models.Index(fields=["inviter", "-id"], name="invitation_entry_inviter")]
+
+    def __str__(self) -> str:
+        return f"{self.change:+d} ({self.get_reason_display()})"
+
+
+class ThrottleCounter(models.Model):
+    """Count what is limited in a window of time: here, so that it holds without a cache."""
+
+    #: A keyed hash of what is limited and for whom, so that the table names nobody.
+    scope = models.CharField(max_length=64, unique=True)
+    window_start = models.DateTimeField()
+    count = models.PositiveIntegerField(default=0)
+
+    objects = managers.ThrottleCounterManager()
+
+    class Meta:
+        """Name the table, and find what can go."""
+
+        verbose_name = _("throttle counter")
+        verbose_name_plural = _("throttle counters")
+        indexes = [models.Index(fields=["window_start"], name="invitation_throttle_window")]
+
+    def __str__(self) -> str:
+        return f"{self.scope[:6]}… {self.count}"
