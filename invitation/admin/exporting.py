@@ -13,11 +13,12 @@ from django.contrib.contenttypes.models import ContentType
 from django.db.models import QuerySet
 from django.http import HttpRequest, StreamingHttpResponse
 from django.utils import timezone
+from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
 from invitation import sheets
-from invitation.admin.base import AnyAdmin, here
+from invitation.admin.base import NOBODY, AnyAdmin, here
 
 if TYPE_CHECKING:
     Base = AnyAdmin
@@ -51,7 +52,8 @@ class ExportMixin(Base):
         return response
 
     def _lines(self, rows: QuerySet[Any]) -> Iterator[list[Any]]:
-        yield [label_for_field(name, self.model, self) for name in self.export_fields]
+        headings = (label_for_field(name, self.model, self) for name in self.export_fields)
+        yield [capfirst(str(heading)) for heading in headings]
         for row in rows.iterator(chunk_size=self.export_chunk):
             yield [self._cell(name, row) for name in self.export_fields]
 
@@ -61,6 +63,8 @@ class ExportMixin(Base):
             return here(value).isoformat(timespec="seconds")
         if isinstance(value, bool):
             return _("yes") if value else _("no")
+        if value == NOBODY:
+            return ""  # For people to read; in a sheet it would be a formula.
         choices = dict(getattr(field, "flatchoices", ()))
         return choices.get(value, value)
 
