@@ -8,7 +8,16 @@ that a page that somebody left open overwrites nothing that has happened in the 
 from __future__ import annotations
 
 from invitation.admin.invitations import InvitationKeyAdmin
+from invitation.admin.ledger import QuotaEntryAdmin
 from invitation.admin.quotas import InvitationQuotaAdmin
 from invitation.admin.records import AcceptanceAdmin, InvitationEmailAdmin
+from invitation.admin.trees import InvitationTreeMixin
 
-__all__ = ["AcceptanceAdmin", "InvitationEmailAdmin", "InvitationKeyAdmin", "InvitationQuotaAdmin"]
+__all__ = [
+    "AcceptanceAdmin",
+    "InvitationEmailAdmin",
+    "InvitationKeyAdmin",
+    "InvitationQuotaAdmin",
+    "InvitationTreeMixin",
+    "QuotaEntryAdmin",
+]

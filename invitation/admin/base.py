@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin
+from django.contrib.admin.utils import quote
 from django.contrib.auth import get_user_model
 from django.core.exceptions import FieldDoesNotExist
 from django.http import HttpRequest
+from django.urls import reverse
+from django.utils import formats, timezone
+from django.utils.html import format_html
+from django.utils.translation import gettext
+
+from invitation import addresses
+from invitation.models import InvitationKey
 
 if TYPE_CHECKING:
     # Generic for the type checker only: Django's own classes take no parameters.
@@ -31,6 +40,59 @@ def user_search_fields(relation: str) -> list[str]:
     return [f"{relation}__{name}" for name in dict.fromkeys(names)]
 
 
+def may_see(site: admin.AdminSite, model: Any, request: HttpRequest) -> bool:
+    """Tell whether this admin shows these rows at all, and to whom it is who asks."""
+    shown = site._registry.get(model)
+    return shown is not None and shown.has_view_permission(request)
+
+
+def page_of(site: admin.AdminSite, row: Any) -> str:
+    """Return the address of a row's page in this admin."""
+    name = f"admin:{row._meta.app_label}_{row._meta.model_name}_change"
+    return reverse(name, args=[quote(row.pk)], current_app=site.name)
+
+
+def tree_of(site: admin.AdminSite, account: Any) -> str:
+    """Return the address of the page that says who invited an account, and whom it invited."""
+    name = "admin:invitation_acceptance_tree"
+    return reverse(name, args=[quote(account.pk)], current_app=site.name)
+
+
+def tree_link(site: admin.AdminSite, account: Any) -> str:
+    """Return an account's name as a link to that page."""
+    if account is None:
+        return NOBODY
+    return format_html('<a href="{}">{}</a>', tree_of(site, account), account)
+
+
+def name_of(invitation: InvitationKey) -> str:
+    """Return what staff know an invitation by: its address, or the label of a shared link."""
+    if not invitation.shared:
+        return addresses.display(invitation.email) or NOBODY
+    if not invitation.label:
+        return gettext("shared link")
+    return gettext("%(label)s (shared link)") % {"label": invitation.label}
+
+
+def here(moment: datetime) -> datetime:
+    """Return a moment with the time zone in which the admin shows it."""
+    return timezone.make_aware(moment) if timezone.is_naive(moment) else timezone.localtime(moment)
+
+
+def day(moment: datetime) -> str:
+    """Return the day of a moment in the reader's language, for a column that has little room."""
+    return formats.date_format(here(moment), "DATE_FORMAT")
+
+
+class LookMixin:
+    """Let a list be as narrow as its window: dates and addresses are broken where they must."""
+
+    class Media:
+        """Name the style sheet."""
+
+        css = {"all": ("invitation/admin.css",)}
+
+
 class ReadOnlyMixin:
     """Let staff look at rows, and change none."""
 
@@ -45,3 +107,17 @@ class ReadOnlyMixin:
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """Return ``False``: these rows go with their invitation."""
         return False
+
+
+class WithMemberMixin:
+    """Let rows be deleted with their member, and in no other way.
+
+    Django's admin asks this also for what goes with an account that is deleted.
+    """
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Tell whether this is somebody else's page, where the row goes with its member."""
+        here: Any = self
+        pages = f"{here.opts.app_label}_{here.opts.model_name}_"
+        match = request.resolver_match
+        return obj is not None and not (match and (match.url_name or "").startswith(pages))

@@ -19,9 +19,10 @@ class StateFilter(admin.SimpleListFilter):
     parameter_name = "state"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
-        """Return the states, and those that ran out and still wait for cleanup."""
+        """Return the states, and what else one may be while it is open."""
         states = [(str(value), label) for value, label in InvitationKey.Status.choices]
-        return [*states, ("overdue", _("expired, not cleaned up yet"))]
+        more = [("overdue", _("expired, not cleaned up yet")), ("paused", _("paused"))]
+        return [*states, *more]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         """Return the invitations in the chosen state."""
@@ -29,11 +30,30 @@ class StateFilter(admin.SimpleListFilter):
         invitations = InvitationKey.objects.all()
         if value == "overdue":
             invitations = invitations.overdue()
+        elif value == "paused":
+            invitations = invitations.usable().exclude(paused_at=None)
         elif value in InvitationKey.Status.values:
             invitations = invitations.in_state(value)
         else:
             return queryset
         return queryset.filter(pk__in=invitations.order_by().values("pk"))
+
+
+class KindFilter(admin.SimpleListFilter):
+    """Filter invitations by whom they are for: one person, or whoever has the link."""
+
+    title = _("kind")
+    parameter_name = "kind"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
+        """Return the two kinds."""
+        return [("personal", _("personal")), ("shared", _("shared link"))]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        """Return the invitations of the chosen kind."""
+        if self.value() in ("personal", "shared"):
+            return queryset.filter(shared=self.value() == "shared")
+        return queryset
 
 
 class MailStateFilter(admin.SimpleListFilter):

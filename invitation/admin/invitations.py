@@ -12,12 +12,24 @@ from django.core.exceptions import ValidationError
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.functional import Promise
+from django.utils.translation import gettext, ngettext_lazy
 from django.utils.translation import gettext_lazy as _
-from django.utils.translation import ngettext_lazy
 
 from invitation import addresses, flows, texts
-from invitation.admin.base import NOBODY, AnyAdmin, AnyInline, ReadOnlyMixin, user_search_fields
-from invitation.admin.filters import MailStateFilter, StateFilter
+from invitation.admin.base import (
+    NOBODY,
+    AnyAdmin,
+    AnyInline,
+    LookMixin,
+    ReadOnlyMixin,
+    day,
+    may_see,
+    name_of,
+    tree_link,
+    user_search_fields,
+)
+from invitation.admin.exporting import ExportMixin
+from invitation.admin.filters import KindFilter, MailStateFilter, StateFilter
 from invitation.exceptions import (
     AddressRefused,
     AlreadyInvited,
@@ -36,6 +48,12 @@ else:
 
 #: What the actions say, with the number of invitations.
 REVOKED = ngettext_lazy("%d invitation was revoked.", "%d invitations were revoked.")
+EXTENDED = ngettext_lazy("%d invitation was extended.", "%d invitations were extended.")
+#: Of shared links, and of those that 1.0's ``create_invitation`` made and nobody has sent yet.
+UNADDRESSED = ngettext_lazy(
+    "%d invitation has no address to mail it to: nothing was done.",
+    "%d invitations have no address to mail them to: nothing was done.",
+)
 RESENT = ngettext_lazy(
     "%d mail is on its way. Its state is shown below.",
     "%d mails are on their way. Their states are shown below.",
@@ -59,6 +77,8 @@ REFUSED = {
     ),
 }
 
+LABEL_LENGTH_MAX = 100
+
 
 class InvitationKeyForm(KeyForm):
     """Check what staff write into an invitation: it may end up in a mail."""
@@ -66,6 +86,10 @@ class InvitationKeyForm(KeyForm):
     def clean_recipient_name(self) -> str:
         """Return the name as the mail may carry it."""
         return texts.plain_name(self.cleaned_data["recipient_name"])
+
+    def clean_label(self) -> str:
+        """Return the label as one line of plain text."""
+        return texts.plain_name(self.cleaned_data["label"], LABEL_LENGTH_MAX)
 
     def clean_note(self) -> str:
         """Return the note as the mail may carry it."""
@@ -96,44 +120,80 @@ class InvitationEmailInline(ReadOnlyMixin, AnyInline):
 
 
 @admin.register(InvitationKey)
-class InvitationKeyAdmin(AnyAdmin):
-    """Show invitations, change what people have typed, revoke and resend.
+class InvitationKeyAdmin(ExportMixin, LookMixin, AnyAdmin):
+    """Show invitations, change what people have typed, revoke, extend and resend.
 
     Invitations are not added here: they are made by inviting, which spends quota and mails.
     """
 
     form = InvitationKeyForm
     inlines = (AcceptanceInline, InvitationEmailInline)
-    actions = ("revoke", "resend")
+    actions = ("revoke", "extend", "resend", "export")
 
-    list_display = ("address", "from_user", "state", "date_invited", "expires_at", "mail_state")
-    list_filter = (StateFilter, MailStateFilter, "date_invited", "expires_at")
+    export_name = "invitations"
+    export_fields = (
+        "address",
+        "label",
+        "shared",
+        "from_user",
+        "state",
+        "mail_state",
+        "uses",
+        "max_uses",
+        "date_invited",
+        "expires_at",
+        "ended_at",
+    )
+
+    #: ``from_user`` is a link to the tree for who may see that.
+    list_display = (
+        "recipient",
+        "from_user",
+        "state",
+        "mail_state",
+        "used",
+        "invited",
+        "expires",
+    )
+    list_filter = (StateFilter, MailStateFilter, KindFilter, "date_invited", "expires_at")
     list_select_related = ("from_user",)
     date_hierarchy = "date_invited"
-    search_fields = ("email", "recipient_name")
-    search_help_text = _("Search by the invited person's address or name, or by the inviter's.")
+    search_fields = ("email", "recipient_name", "label", "word")
+    search_help_text = _(
+        "Search by the invited person's address or name, by a shared link's label or word, or by "
+        "the inviter's name or address."
+    )
     #: The count of all rows is of little use to staff and slow in a big table.
     show_full_result_count = False
 
     #: What may be changed, as long as the invitation is open.
-    editable_fields = ("recipient_name", "note", "expires_at")
+    editable_fields = ("recipient_name", "note", "label", "expires_at")
     fieldsets = (
         (None, {"fields": ("address", "from_user", "recipient_name", "note", "language")}),
         (
             _("State"),
             {"fields": ("state", "date_invited", "expires_at", "ended_at", "used", "key_hint")},
         ),
+        (_("Whoever accepts"), {"fields": ("groups", "destination")}),
         (_("The site's own data"), {"fields": ("data",), "classes": ("collapse",)}),
     )
+    #: What stands first for a shared link. Its uses are paid for, so they are not changed here;
+    #: its code is shown to its owner only.
+    shared_fields = ("label", "from_user", "domains", "word", "paused_at")
     readonly_fields = (
         "address",
         "from_user",
         "language",
+        "domains",
+        "word",
+        "paused_at",
         "state",
         "date_invited",
         "ended_at",
         "used",
         "key_hint",
+        "groups",
+        "destination",
     )
 
     # -- permissions ---------------------------------------------------------------------------
@@ -148,6 +208,13 @@ class InvitationKeyAdmin(AnyAdmin):
             return self.readonly_fields
         return (*self.readonly_fields, *self.editable_fields)
 
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
+        """Return the fields in their order, for a shared link those that it has."""
+        first, *others = super().get_fieldsets(request, obj)
+        if obj is None or not obj.shared:
+            return [first, *others]
+        return [(_("Shared link"), {"fields": self.shared_fields}), *others]
+
     def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
         """Return what goes with these invitations; mails and acceptances need no permission.
 
@@ -159,7 +226,7 @@ class InvitationKeyAdmin(AnyAdmin):
 
     def lookup_allowed(self, lookup: str, value: str, request: HttpRequest | None = None) -> bool:
         """Refuse to tell by a handmade filter what is not shown."""
-        if lookup.split("__")[0] in ("locator", "pending_slot"):
+        if lookup.split("__")[0] in ("locator", "pending_slot", "code_digest"):
             return False
         return super().lookup_allowed(lookup, value, request)  # type: ignore[arg-type]
 
@@ -169,6 +236,12 @@ class InvitationKeyAdmin(AnyAdmin):
         """Return the invitations with the state of their latest mail."""
         rows: Any = super().get_queryset(request)
         return cast("QuerySet[Any]", rows.with_latest_mail())
+
+    def get_list_display(self, request: HttpRequest) -> Any:
+        """Return the columns; the inviter is a link for who may see whom else he has invited."""
+        columns: Any = super().get_list_display(request)
+        linked = may_see(self.admin_site, Acceptance, request)
+        return ["inviter" if name == "from_user" and linked else name for name in columns]
 
     def get_search_fields(self, request: HttpRequest) -> list[str]:
         """Return where to search, in whichever user model the site has."""
@@ -192,10 +265,30 @@ class InvitationKeyAdmin(AnyAdmin):
 
     # -- columns ---------------------------------------------------------------------------------
 
+    @admin.display(description=_("for"), ordering="email")
+    def recipient(self, invitation: InvitationKey) -> str:
+        """Return whom it is for: an address, or whoever has a shared link."""
+        return name_of(invitation)
+
     @admin.display(description=_("e-mail address"), ordering="email")
     def address(self, invitation: InvitationKey) -> str:
         """Return whom it is for, for people to read."""
         return addresses.display(invitation.email) or NOBODY
+
+    @admin.display(description=_("inviter"), ordering="from_user")
+    def inviter(self, invitation: InvitationKey) -> str:
+        """Return who made it, as a link to whom else he has invited."""
+        return tree_link(self.admin_site, invitation.from_user)
+
+    @admin.display(description=_("invited"), ordering="date_invited")
+    def invited(self, invitation: InvitationKey) -> str:
+        """Return the day on which it was made: the time has no room in the list."""
+        return day(invitation.date_invited)
+
+    @admin.display(description=_("expires"), ordering="expires_at")
+    def expires(self, invitation: InvitationKey) -> Any:
+        """Return the day on which it runs out."""
+        return _("never") if invitation.expires_at is None else day(invitation.expires_at)
 
     @admin.display(description=_("state"), ordering="status")
     def state(self, invitation: InvitationKey) -> Any:
@@ -203,6 +296,8 @@ class InvitationKeyAdmin(AnyAdmin):
         pending = invitation.status == InvitationKey.Status.PENDING
         if pending and invitation.key_expired():
             return _("expired, not cleaned up yet")
+        if pending and invitation.paused_at is not None:
+            return _("paused")
         return invitation.get_status_display()
 
     @admin.display(description=_("mail"), ordering="latest_mail_state")
@@ -211,10 +306,17 @@ class InvitationKeyAdmin(AnyAdmin):
         state = invitation.latest_mail_state
         return _("no mail") if state is None else InvitationEmail.State(state).label
 
-    @admin.display(description=_("uses"))
+    @admin.display(description=_("uses"), ordering="uses")
     def used(self, invitation: InvitationKey) -> str:
         """Return how often it was used, and how often it may be."""
-        return f"{invitation.uses} / {invitation.max_uses}"
+        most = "∞" if invitation.max_uses is None else invitation.max_uses
+        return f"{invitation.uses} / {most}"
+
+    @admin.display(description=_("allowed domains"))
+    def domains(self, invitation: InvitationKey) -> str:
+        """Return the domains of the addresses that may register, for people to read."""
+        readable = [addresses.display(f"x@{name}")[2:] for name in invitation.allowed_domains]
+        return ", ".join(readable) or gettext("all")
 
     @admin.display(description=_("key"))
     def key_hint(self, invitation: InvitationKey) -> str:
@@ -228,12 +330,21 @@ class InvitationKeyAdmin(AnyAdmin):
         """Withdraw the open ones among the selected."""
         self._act(request, queryset, flows.revoke, REVOKED, _("Revoked."))
 
+    @admin.action(description=_("Extend selected invitations"), permissions=["change"])
+    def extend(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
+        """Give the selected their whole time from now on, and open those that have expired."""
+        self._act(request, queryset, flows.extend, EXTENDED, _("Extended."))
+
     @admin.action(
         description=_("Send the mails of selected invitations again"), permissions=["change"]
     )
     def resend(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
         """Send the mail of the selected again, and open those again that have expired."""
-        self._act(request, queryset, flows.resend, RESENT, _("Asked for the mail again."))
+        addressed = queryset.exclude(email="")
+        self._act(request, addressed, flows.resend, RESENT, _("Asked for the mail again."))
+        unaddressed = queryset.filter(email="").count()
+        if unaddressed:
+            self.message_user(request, UNADDRESSED % unaddressed, messages.WARNING)
 
     def _act(
         self,

@@ -8,42 +8,72 @@ from django.contrib import admin
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
-from invitation import addresses
-from invitation.admin.base import NOBODY, AnyAdmin, ReadOnlyMixin, user_search_fields
+from invitation.admin.base import (
+    NOBODY,
+    AnyAdmin,
+    LookMixin,
+    ReadOnlyMixin,
+    name_of,
+    tree_link,
+    user_search_fields,
+)
+from invitation.admin.exporting import ExportMixin
+from invitation.admin.trees import TreeMixin
 from invitation.models import Acceptance, InvitationEmail
 
 
 @admin.register(Acceptance)
-class AcceptanceAdmin(ReadOnlyMixin, AnyAdmin):
-    """Show who came through which invitation."""
+class AcceptanceAdmin(TreeMixin, ExportMixin, ReadOnlyMixin, LookMixin, AnyAdmin):
+    """Show who came through which invitation, and on a page of its own who invited whom."""
 
-    list_display = ("user", "address", "inviter", "claimed_at", "activated_at")
-    list_filter = ("claimed_at", ("activated_at", admin.EmptyFieldListFilter))
+    actions = ("export",)
+    export_name = "acceptances"
+    export_fields = (
+        "claimed_at",
+        "user",
+        "address",
+        "inviter_name",
+        "new_account",
+        "activated_at",
+    )
+
+    list_display = ("claimed_at", "account", "address", "inviter", "activated_at")
+    list_filter = ("claimed_at", ("activated_at", admin.EmptyFieldListFilter), "new_account")
     list_select_related = ("user", "invitation__from_user")
     date_hierarchy = "claimed_at"
-    search_fields = ("invitation__email",)
+    search_fields = ("invitation__email", "invitation__label")
     search_help_text = _("Search by the account, the invited address, or the inviter.")
     show_full_result_count = False
-    fields = list_display
+    fields = ("account", "address", "inviter", "claimed_at", "activated_at", "new_account")
 
     def get_search_fields(self, request: HttpRequest) -> list[str]:
         """Return where to search, in whichever user model the site has."""
         people = [*user_search_fields("user"), *user_search_fields("invitation__from_user")]
         return [*self.search_fields, *people]
 
-    @admin.display(description=_("invited address"), ordering="invitation__email")
+    @admin.display(description=_("account"), ordering="user")
+    def account(self, acceptance: Acceptance) -> str:
+        """Return who came, as a link to whom he invited himself."""
+        return tree_link(self.admin_site, acceptance.user)
+
+    @admin.display(description=_("invitation to"), ordering="invitation__email")
     def address(self, acceptance: Acceptance) -> str:
         """Return whom the invitation was for."""
-        return addresses.display(acceptance.invitation.email) or NOBODY
+        return name_of(acceptance.invitation)
 
     @admin.display(description=_("inviter"), ordering="invitation__from_user")
-    def inviter(self, acceptance: Acceptance) -> Any:
+    def inviter_name(self, acceptance: Acceptance) -> Any:
         """Return who had invited."""
         return acceptance.invitation.from_user or NOBODY
 
+    @admin.display(description=_("inviter"), ordering="invitation__from_user")
+    def inviter(self, acceptance: Acceptance) -> str:
+        """Return who had invited, as a link to whom else he did."""
+        return tree_link(self.admin_site, acceptance.invitation.from_user)
+
 
 @admin.register(InvitationEmail)
-class InvitationEmailAdmin(ReadOnlyMixin, AnyAdmin):
+class InvitationEmailAdmin(ReadOnlyMixin, LookMixin, AnyAdmin):
     """Show the outbox: which mails left, which wait, and why."""
 
     list_display = ("address", "kind", "state", "attempts", "created_at", "sent_at", "last_error")
@@ -69,4 +99,4 @@ class InvitationEmailAdmin(ReadOnlyMixin, AnyAdmin):
     @admin.display(description=_("e-mail address"), ordering="invitation__email")
     def address(self, mail: InvitationEmail) -> str:
         """Return whom the mail is for."""
-        return addresses.display(mail.invitation.email) or NOBODY
+        return name_of(mail.invitation)

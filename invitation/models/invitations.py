@@ -116,7 +116,7 @@ class InvitationKey(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.email or '-'} ({self.key_hint})"
+        return f"{self.email or self.label or '-'} ({self.key_hint})"
 
     def __repr__(self) -> str:
         return f"<InvitationKey {self.pk} {self.key_hint} {self.status}>"

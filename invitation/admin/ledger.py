@@ -1,0 +1,123 @@
+"""Show the ledger: each change of what a member has left, and why."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, cast
+from urllib.parse import urlencode
+
+from django.contrib import admin
+from django.db.models import IntegerField, OuterRef, QuerySet, Subquery, Sum, Value
+from django.db.models.functions import Coalesce
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.html import format_html
+from django.utils.translation import gettext_lazy as _
+
+from invitation.admin.base import (
+    NOBODY,
+    AnyAdmin,
+    LookMixin,
+    ReadOnlyMixin,
+    WithMemberMixin,
+    may_see,
+    name_of,
+    page_of,
+    user_search_fields,
+)
+from invitation.admin.exporting import ExportMixin
+from invitation.models import InvitationKey, InvitationQuota, QuotaEntry
+
+if TYPE_CHECKING:
+    Base = AnyAdmin
+else:
+    Base = object
+
+
+@admin.register(QuotaEntry)
+class QuotaEntryAdmin(ExportMixin, WithMemberMixin, ReadOnlyMixin, LookMixin, AnyAdmin):
+    """Show what has changed the quota of which member, when and by which invitation."""
+
+    actions = ("export",)
+    export_name = "quota-entries"
+    export_fields = ("created_at", "inviter", "change", "reason", "invited")
+
+    list_display = ("created_at", "inviter", "signed", "reason", "invited")
+    list_filter = ("reason", "created_at")
+    list_select_related = ("inviter", "invitation")
+    date_hierarchy = "created_at"
+    search_help_text = _("Search by the member's login name or e-mail address.")
+    show_full_result_count = False
+    fields = list_display
+
+    def get_search_fields(self, request: HttpRequest) -> list[str]:
+        """Return where to search, in whichever user model the site has."""
+        return user_search_fields("inviter")
+
+    def get_list_display(self, request: HttpRequest) -> Any:
+        """Return the columns; the invitation is a link for who may see it."""
+        if not may_see(self.admin_site, InvitationKey, request):
+            return self.list_display
+        return (*self.list_display[:-1], "invited_link")
+
+    @admin.display(description=_("change"), ordering="change")
+    def signed(self, entry: QuotaEntry) -> str:
+        """Return the change with its sign."""
+        return f"{entry.change:+d}"
+
+    @admin.display(description=_("invitation"), ordering="invitation")
+    def invited(self, entry: QuotaEntry) -> str:
+        """Return for whom the invitation was, if it was for one."""
+        return NOBODY if entry.invitation is None else name_of(entry.invitation)
+
+    @admin.display(description=_("invitation"), ordering="invitation")
+    def invited_link(self, entry: QuotaEntry) -> str:
+        """Return the same as a link to the invitation."""
+        if entry.invitation is None:
+            return NOBODY
+        address = page_of(self.admin_site, entry.invitation)
+        return format_html('<a href="{}">{}</a>', address, name_of(entry.invitation))
+
+
+class LedgerMixin(Base):
+    """Add a column with the sum of the ledger to the quotas, and the way to its entries."""
+
+    def get_list_display(self, request: HttpRequest) -> Any:
+        """Return the columns; the ledger is a link for who may see it."""
+        return self._with_ledger(super().get_list_display(request), request)
+
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        """Return the fields; the ledger is a link for who may see it."""
+        return self._with_ledger(super().get_fields(request, obj), request)
+
+    def _with_ledger(self, names: Any, request: HttpRequest) -> list[str]:
+        linked = may_see(self.admin_site, QuotaEntry, request)
+        return [*names, "ledger" if linked else "ledger_sum"]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        """Return the quotas with the sums of their members' entries."""
+        entries = QuotaEntry.objects.filter(inviter=OuterRef("inviter")).order_by()
+        sums = entries.values("inviter").annotate(sum=Sum("change")).values("sum")
+        total = Coalesce(Subquery(sums), Value(0), output_field=IntegerField())
+        quotas: Any = super().get_queryset(request)
+        return cast("QuerySet[Any]", quotas.annotate(entries_sum=total))
+
+    @admin.display(description=_("ledger"), ordering="entries_sum")
+    def ledger_sum(self, quota: Any) -> Any:
+        """Return the sum of the ledger, and beside it what the counters say if that differs."""
+        # One that is being added has no entries yet.
+        entries, counters = getattr(quota, "entries_sum", 0), quota.granted - quota.spent
+        if entries == counters:
+            return f"{entries:+d}"
+        return _("%(entries)+d, but the counters say %(counters)+d") % {
+            "entries": entries,
+            "counters": counters,
+        }
+
+    @admin.display(description=_("ledger"), ordering="entries_sum")
+    def ledger(self, quota: InvitationQuota) -> Any:
+        """Return the same as a link to the entries."""
+        entries = reverse(
+            "admin:invitation_quotaentry_changelist", current_app=self.admin_site.name
+        )
+        query = urlencode({"inviter": quota.inviter_id})
+        return format_html('<a href="{}?{}">{}</a>', entries, query, self.ledger_sum(quota))
