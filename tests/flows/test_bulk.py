@@ -472,7 +472,6 @@ def counted_statements() -> Iterator[list[str]]:
         yield asked
 
 
-@pytest.mark.anywhere
 def test_ten_thousand_rows_cost_forty_statements_at_most(
     member: Any, settings: Any, commit: Commit
 ) -> None:

@@ -57,10 +57,9 @@ class Command(BaseCommand):
         counts = [(verdict, batch.count(verdict)) for verdict in flows.Verdict]
         said = ", ".join(f"{verdict.label}: {count}" for verdict, count in counts if count)
         self.stdout.write(f"{said[:1].upper()}{said[1:]}.")
-        if batch.count(flows.Verdict.INVITED):
-            waiting, _first = flows.waiting_mails()
-            if waiting:
-                self.stdout.write(f"Mails that wait for sendinvitations: {waiting}.")
+        waiting = flows.waiting_mails()[0] if batch.count(flows.Verdict.INVITED) else 0
+        if waiting:
+            self.stdout.write(f"Mails that wait for sendinvitations: {waiting}.")
 
 
 def _member(name: str) -> Any:
