@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import re
 import uuid
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -13,7 +12,7 @@ import pytest
 import time_machine
 from django.contrib.auth.models import AnonymousUser, Group
 from django.core.exceptions import ImproperlyConfigured
-from django.db import IntegrityError, connection
+from django.db import IntegrityError
 from django.utils import timezone, translation
 
 from invitation import flows, managers
@@ -456,44 +455,7 @@ def test_no_invitations_are_no_mails(django_assert_num_queries: Any) -> None:
         mailing.queue_mails([])
 
 
-# -- ten thousand --------------------------------------------------------------------------------
-
-
-@contextmanager
-def counted_statements() -> Iterator[list[str]]:
-    """Collect the beginnings of the statements: Django's own way writes each of them out."""
-    asked: list[str] = []
-
-    def note(execute: Any, sql: str, *args: Any) -> Any:
-        asked.append(sql[:40])
-        return execute(sql, *args)
-
-    with connection.execute_wrapper(note):
-        yield asked
-
-
-def test_ten_thousand_rows_cost_forty_statements_at_most(
-    member: Any, settings: Any, commit: Commit
-) -> None:
-    settings.INVITATIONS_PER_USER = 10_000
-    settings.INVITATION_QUOTA_PERIOD = timedelta(days=1)
-    board = Group.objects.create(name="Board")
-    settings.INVITATION_GRANTABLE_GROUPS = lambda user: [board]
-    rows = [
-        Recipient(number, f"guest{number}@example.org", f"Guest {number}", groups=("Board",))
-        for number in range(10_000)
-    ]
-    with counted_statements() as planning:
-        assert flows.plan(member, rows).count(Verdict.NEW) == 10_000
-    assert len(planning) <= 5
-    with counted_statements() as inviting, commit():
-        batch = flows.invite_many(member, rows)
-    assert batch.count(Verdict.INVITED) == 10_000
-    # A page of the site asks for the session, the account and the quota besides.
-    assert len(inviting) <= 34
-    assert InvitationKey.objects.filter(groups=board).count() == 10_000
-    assert InvitationEmail.objects.count() == 10_000
-    assert spent(member) == balance(member) == 10_000
+# -- many rows -----------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
