@@ -138,5 +138,15 @@ class Conf:
         default = timedelta(minutes=5)
         return cast(timedelta, getattr(settings, "INVITATION_RESEND_COOLDOWN", default))
 
+    @property
+    def INVITATION_BULK_MAX_ROWS(self) -> int:
+        """Give how many people one list may name."""
+        return cast(int, getattr(settings, "INVITATION_BULK_MAX_ROWS", 1000))
+
+    @property
+    def INVITATION_BULK_MAX_BYTES(self) -> int:
+        """Give how long such a list may be, before anything in it is looked at."""
+        return cast(int, getattr(settings, "INVITATION_BULK_MAX_BYTES", 1024 * 1024))
+
 
 conf = Conf()

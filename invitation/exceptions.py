@@ -160,6 +160,13 @@ class GroupRefused(InvitationError):
     message = _("You cannot give this group to the people you invite.")
 
 
+class ListRefused(InvitationError):
+    """Say that a list of people cannot be read; the code names the rule (see ``recipients``)."""
+
+    code = "list_refused"
+    message = _("This list cannot be read.")
+
+
 class MailTooSoon(InvitationError):
     """Say that a mail for this invitation was asked for a moment ago."""
 

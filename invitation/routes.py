@@ -9,6 +9,18 @@ from invitation import views
 urlpatterns = [
     path("invite/", views.InviteView.as_view(), name="invitation_invite"),
     path("invite/complete/", views.InvitationCompleteView.as_view(), name="invitation_complete"),
+    path("invite/bulk/", views.BulkView.as_view(), name="invitation_invite_bulk"),
+    path("invite/bulk/confirm/", views.BulkConfirmView.as_view(), name="invitation_bulk_confirm"),
+    path(
+        "invite/bulk/<uuid:batch>/",
+        views.BulkProgressView.as_view(),
+        name="invitation_bulk_progress",
+    ),
+    path(
+        "invite/bulk/<uuid:batch>/outcome.csv",
+        views.BulkOutcomeView.as_view(),
+        name="invitation_bulk_outcome",
+    ),
     path("invitations/", views.InvitationListView.as_view(), name="invitation_list"),
     path("invitations/<int:pk>/", views.InvitationDetailView.as_view(), name="invitation_detail"),
     path("invitations/<int:pk>/edit/", views.InvitationEditView.as_view(), name="invitation_edit"),

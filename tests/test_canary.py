@@ -157,6 +157,25 @@ def test_the_key_is_in_the_mail_and_in_nothing_else(
         assert in_text(invitation, str(later.message())) == []
 
 
+def test_no_page_of_a_list_shows_a_key(log: list[str], member: Any, commit: Commit) -> None:
+    client = Client()
+    client.force_login(member)
+    people = {"people": f"{NEWCOMER}, more@example.org"}
+    preview = client.post(reverse("invitation_invite_bulk"), people)
+    typed = {"payload": preview.context["payload"], "confirmed": "on"}
+    with commit():
+        report = client.post(reverse("invitation_bulk_confirm"), typed)
+    made = [report.context["batch"]]
+    progress = client.get(reverse("invitation_bulk_progress", args=made))
+    outcome: Any = client.get(reverse("invitation_bulk_outcome", args=made))
+    pages = [seen(page) for page in (preview, report, progress)]
+    pages += [f"{outcome.headers} {b''.join(outcome.streaming_content).decode()}", *log]
+    invitations = list(InvitationKey.objects.all())
+    assert len(invitations) == len(mail.outbox) == 2
+    for invitation in invitations:
+        assert in_text(invitation, "\n".join(pages)) == []
+
+
 def test_a_sites_template_that_asks_for_too_much_does_not_log_the_key(
     settings: Any, tmp_path: Any, log: list[str], invitation: InvitationKey
 ) -> None:

@@ -199,6 +199,8 @@ BAD = {
     ),
     "INVITATION_REPLY_TO_INVITER": ("E011", [None, 1, "True"]),
     "INVITATION_RESEND_COOLDOWN": ("E012", [300, None, timedelta(-1), timedelta(36501), "5m"]),
+    "INVITATION_BULK_MAX_ROWS": ("E035", [0, -1, None, 2.5, "1000", True]),
+    "INVITATION_BULK_MAX_BYTES": ("E036", [0, -1, None, 1e6, "1MB", True]),
 }
 GOOD = {
     "ACCOUNT_INVITATION_DAYS": [None, 1, 7, 36500],
@@ -218,6 +220,8 @@ GOOD = {
     ],
     "INVITATION_REPLY_TO_INVITER": [True, False],
     "INVITATION_RESEND_COOLDOWN": [timedelta(), timedelta(minutes=5), timedelta(36500)],
+    "INVITATION_BULK_MAX_ROWS": [1, 10_000],
+    "INVITATION_BULK_MAX_BYTES": [1, 10 * 1024 * 1024],
 }
 
 

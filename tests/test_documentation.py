@@ -59,12 +59,14 @@ def named(patterns: Iterable[URLPattern | URLResolver]) -> Iterator[tuple[str, s
         if isinstance(pattern, URLResolver):
             yield from named(pattern.url_patterns)
         else:
-            readably = re.sub(r"^\^|\\Z$|<int:|\(\?P<(\w+)>[^)]*\)", readable, str(pattern.pattern))
+            readably = re.sub(
+                r"^\^|\\Z$|<(?:int|uuid):|\(\?P<(\w+)>[^)]*\)", readable, str(pattern.pattern)
+            )
             yield str(pattern.name), readably
 
 
 def readable(found: re.Match[str]) -> str:
-    if found[0] == "<int:":
+    if found[0] in ("<int:", "<uuid:"):
         return "<"
     return f"<{found[1]}>" if found[1] else ""
 

@@ -9,7 +9,10 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
+from invitation import flows
+from invitation.flows.bulk import new_batch
 from invitation.models import InvitationKey
+from invitation.recipients import Recipient
 from tests import scenes
 from tests.scenes import COMPLETE, DECLINE, INVITE, LANDING, REGISTER
 
@@ -36,19 +39,30 @@ ADDRESSES = {
     "extend": "/accounts/invitations/{pk}/extend/",
     "change link": "/accounts/invitations/{pk}/change-link/",
     "revoke": "/accounts/invitations/{pk}/revoke/",
+    "bulk": "/accounts/invite/bulk/",
+    "bulk confirm": "/accounts/invite/bulk/confirm/",
+    "bulk progress": "/accounts/invite/bulk/{batch}/",
+    "bulk outcome": "/accounts/invite/bulk/{batch}/outcome.csv",
 }
 METHODS = ("get", "head", "options")
 WRITES = ("INSERT", "UPDATE", "DELETE", "REPLACE")
 
 
+BATCH = new_batch()
+
+
 @pytest.fixture
 def invitation(member: Any) -> InvitationKey:
+    flows.invite_many(member, [Recipient(1, "ann@example.org")], batch=BATCH)
     return scenes.invite(member)
 
 
 def address_of(name: str, invitation: InvitationKey) -> str:
     return ADDRESSES[name].format(
-        key=invitation.key, mail_key=invitation.mail_key, pk=invitation.pk
+        key=invitation.key,
+        mail_key=invitation.mail_key,
+        pk=invitation.pk,
+        batch=BATCH,
     )
 
 

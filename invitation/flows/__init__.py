@@ -5,6 +5,15 @@ decides, puts the atomic writes of ``managers`` in order, and is the only place 
 signals. None of them knows a request.
 """
 
+from invitation.flows.bulk import (
+    BATCH_AGE,
+    Batch,
+    Row,
+    Verdict,
+    in_batch,
+    invite_many,
+    plan,
+)
 from invitation.flows.cleaning import BATCH_SIZE, count_cleanup, expire, purge
 from invitation.flows.grouping import grantable_groups, join_groups, set_groups
 from invitation.flows.inviting import (
@@ -33,10 +42,14 @@ from invitation.flows.quotas import (
 )
 
 __all__ = [
+    "BATCH_AGE",
     "BATCH_SIZE",
+    "Batch",
     "Invited",
     "Opened",
     "QuotaState",
+    "Row",
+    "Verdict",
     "activate",
     "change_link",
     "claim",
@@ -51,10 +64,13 @@ __all__ = [
     "extend",
     "grant",
     "grantable_groups",
+    "in_batch",
     "invite",
+    "invite_many",
     "join_groups",
     "may_invite",
     "open_invitation",
+    "plan",
     "purge",
     "quota_of",
     "release",

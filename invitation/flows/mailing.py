@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import traceback
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from email.utils import make_msgid
 from urllib.parse import urlsplit
@@ -11,7 +12,7 @@ from urllib.parse import urlsplit
 from django.db import transaction
 from django.utils import timezone
 
-from invitation import keys, signals, sites
+from invitation import keys, managers, signals, sites
 from invitation.conf import conf
 from invitation.delivery.base import get_delivery
 from invitation.exceptions import DeliveryFailed
@@ -23,6 +24,8 @@ logger = logging.getLogger(__name__)
 #: How often a mail is tried before it counts as failed, and the pause that grows with each try.
 MAIL_ATTEMPTS = InvitationEmail.ATTEMPTS
 MAIL_PAUSE = timedelta(minutes=5)
+#: How many mails of a list are sent at once; more wait for ``sendinvitations``.
+BULK_IMMEDIATE = 10
 #: How much of a reason is kept.
 REASON_LENGTH = 500
 
@@ -46,14 +49,9 @@ def ask_for_mail(invitation: InvitationKey) -> bool:
 def queue_mail(invitation: InvitationKey) -> None:
     """Write the outbox row; where mails are sent at once, already leased to this process."""
     now = timezone.now()
-    host = urlsplit(sites.base_url(invitation.site_id)).hostname or ""
-    # A Message-ID is ASCII (RFC 5322, 3.6.4), a Site's domain need not be.
-    try:
-        host = host.encode("idna").decode()
-    except UnicodeError:  # no host name at all, which is for the system checks to say
-        host = "localhost"
+    message_id = make_msgid(domain=_mail_host(invitation.site_id))
     mail = InvitationEmail(
-        invitation=invitation, not_before=now, created_at=now, message_id=make_msgid(domain=host)
+        invitation=invitation, not_before=now, created_at=now, message_id=message_id
     )
     immediate = get_delivery().immediate
     if immediate:
@@ -65,6 +63,51 @@ def queue_mail(invitation: InvitationKey) -> None:
         # Robust: whatever goes wrong while sending, the invitation stands and the member's
         # request goes on; Django logs the error, and the lease runs out for the next try.
         transaction.on_commit(lambda: deliver(mail), robust=True)
+
+
+def queue_mails(invitations: Sequence[InvitationKey]) -> None:
+    """Write the outbox rows of many invitations of one site, in few statements.
+
+    At most ``BULK_IMMEDIATE`` are sent after the commit, by a delivery that does so: a request must
+    not last as long as a thousand mails. More than that wait for ``sendinvitations``.
+    """
+    if not invitations:
+        return
+    now, host = timezone.now(), _mail_host(invitations[0].site_id)
+    mails = [
+        InvitationEmail(
+            invitation=invitation,
+            not_before=now,
+            created_at=now,
+            message_id=make_msgid(domain=host),
+        )
+        for invitation in invitations
+    ]
+    managers.insert(mails)
+    if len(mails) <= BULK_IMMEDIATE and get_delivery().immediate:
+        written = InvitationEmail.objects.filter(invitation__in=invitations).order_by("pk")
+        transaction.on_commit(lambda: _send_while_it_works(list(written)), robust=True)
+
+
+def _send_while_it_works(mails: list[InvitationEmail]) -> None:
+    """Send these one after the other, and leave the rest to wait if one does not go.
+
+    A mail server that hangs takes as long as it may for each.
+    """
+    for waiting in mails:
+        mail = InvitationEmail.objects.lease(waiting.pk, timezone.now())
+        if mail is not None and not deliver(mail):
+            return
+
+
+def _mail_host(site_id: int) -> str:
+    """Return the host that the Message-IDs of a site name."""
+    host = urlsplit(sites.base_url(site_id)).hostname or ""
+    # A Message-ID is ASCII (RFC 5322, 3.6.4), a Site's domain need not be.
+    try:
+        return host.encode("idna").decode()
+    except UnicodeError:  # no host name at all, which is for the system checks to say
+        return "localhost"
 
 
 def _send_now(mails: list[InvitationEmail]) -> None:

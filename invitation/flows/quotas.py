@@ -6,7 +6,7 @@ entries is what his counter says, at all times.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -15,6 +15,7 @@ from django.db import transaction
 from django.db.models import Exists, F
 from django.utils import timezone
 
+from invitation import managers
 from invitation.conf import conf
 from invitation.exceptions import QuotaExceeded
 from invitation.managers import Held
@@ -108,3 +109,35 @@ def correct_quota(user: Any, granted: int, unlimited: bool) -> None:
         InvitationQuota.objects.filter(pk=row.pk).update(granted=granted, unlimited=unlimited)
         if change:
             note(user, change, Reason.GRANTED if change > 0 else Reason.CORRECTED)
+
+
+# -- many at once --------------------------------------------------------------------------
+
+
+def remaining_now(inviter: Any) -> int | None:
+    """Return what a member has left, with his quota locked; ``hold`` it before.
+
+    A locking read sees what others have committed, also in a transaction that has read before.
+    """
+    quota = InvitationQuota.objects.select_for_update().get(inviter=inviter)
+    limit, period = conf.invitations_per_user(inviter), conf.INVITATION_QUOTA_PERIOD
+    return quota.remaining(limit, period, timezone.now())
+
+
+def note_each(
+    inviter: Any, change: int, reason: QuotaEntry.Reason, invitations: Iterable[InvitationKey]
+) -> None:
+    """Write an entry for each of these invitations, in the transaction of the change."""
+    now = timezone.now()
+    managers.insert(
+        [
+            QuotaEntry(
+                inviter=inviter,
+                change=change,
+                reason=reason,
+                invitation=invitation,
+                created_at=now,
+            )
+            for invitation in invitations
+        ]
+    )

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from invitation.forms.bulk import BulkConfirmForm, BulkForm
 from invitation.forms.inviting import InvitationKeyForm, InvitationTextsForm
 from invitation.forms.managing import STATES, InvitationEditForm, InvitationSearchForm
 
 __all__ = [
     "STATES",
+    "BulkConfirmForm",
+    "BulkForm",
     "InvitationEditForm",
     "InvitationKeyForm",
     "InvitationSearchForm",

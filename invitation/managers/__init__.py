@@ -8,6 +8,7 @@ ignores. Deciding, sequencing and signals are the business of ``flows``.
 
 from __future__ import annotations
 
+from invitation.managers.batches import insert, values_at_once
 from invitation.managers.invitations import AcceptanceManager, InvitationKeyManager
 from invitation.managers.mails import InvitationEmailManager
 from invitation.managers.quotas import (
@@ -25,4 +26,6 @@ __all__ = [
     "InvitationQuotaManager",
     "QuotaEntryManager",
     "ThrottleCounterManager",
+    "insert",
+    "values_at_once",
 ]

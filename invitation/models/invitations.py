@@ -60,6 +60,8 @@ class InvitationKey(models.Model):
     quota_held = models.PositiveIntegerField(default=0, editable=False)
     #: A link for several people, whom nobody has named: it proves no address.
     shared = models.BooleanField(_("shared link"), default=False, editable=False)
+    #: What the owner of a shared link calls it. With those of a list: which list it was
+    #: (``flows.bulk``), shown nowhere.
     label = models.CharField(_("label"), max_length=100, blank=True)
     #: Since when a shared link is held back by its owner.
     paused_at = models.DateTimeField(_("paused"), null=True, blank=True, editable=False)

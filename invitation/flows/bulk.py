@@ -1,0 +1,381 @@
+"""Invite everybody on a list, or say what would become of each row.
+
+What has been invited with one list is one batch. Its id stands in the label of its invitations and
+begins with the time at which the list was first looked at, so that the index of a member's
+invitations by date finds them.
+"""
+
+from __future__ import annotations
+
+import secrets
+import uuid
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta, timezone
+from typing import Any
+
+from django.conf import settings
+from django.db import IntegrityError, models, transaction
+from django.db.models import Q
+from django.urls import reverse
+from django.utils import timezone as clock
+from django.utils.functional import Promise
+from django.utils.translation import get_language, get_supported_language_variant
+from django.utils.translation import gettext_lazy as _
+
+from invitation import addresses, managers, signals, sites, texts
+from invitation.exceptions import (
+    AddressRefused,
+    AlreadyInvited,
+    GroupRefused,
+    InvitationError,
+    InvitingForbidden,
+    OwnAddress,
+    TextRefused,
+)
+from invitation.flows import quotas
+from invitation.flows.announcing import announce
+from invitation.flows.grouping import grantable_groups
+from invitation.flows.inviting import INVITE_ROUNDS, expiry, may_invite
+from invitation.flows.mailing import queue_mails
+from invitation.models import InvitationKey, InvitationQuota
+from invitation.recipients import Recipient
+
+#: How long after a list was looked at it may be confirmed.
+BATCH_AGE = timedelta(days=1)
+
+_LABEL = "bulk:"
+_LANGUAGE_LENGTH_MAX = 35
+#: How far the clocks of a site's hosts may be apart, and how long a confirmation may take.
+_SLACK = timedelta(hours=1)
+#: How many bits of an id are the random number behind the time.
+_RANDOM_BITS = 80
+
+
+class Verdict(models.TextChoices):
+    """Say what becomes of a row."""
+
+    #: Will be invited.
+    NEW = "new", _("new")
+    #: Has been invited, just now.
+    INVITED = "invited", _("invited")
+    ALREADY = "already_invited", _("already invited")
+    OWN = "own_address", _("your own address")
+    INVALID = "invalid", _("invalid")
+    DUPLICATE = "duplicate", _("twice in the list")
+    OVER_QUOTA = "over_quota", _("over the quota")
+
+
+@dataclass(frozen=True)
+class Row:
+    """Say what becomes of one row of a list, and why."""
+
+    number: int
+    #: As it is mailed to, or as it was written if it cannot be.
+    email: str
+    verdict: Verdict
+    recipient_name: str = ""
+    note: str = ""
+    language: str = ""
+    groups: tuple[int, ...] = ()
+    group_names: tuple[str, ...] = ()
+    #: Why it is not invited, in a sentence, and the code of the error that says so.
+    reason: str | Promise = ""
+    code: str = ""
+    email_key: str = ""
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Hold what became of a list."""
+
+    id: uuid.UUID
+    rows: list[Row]
+
+    def count(self, verdict: Verdict) -> int:
+        """Return how many rows have this verdict."""
+        return sum(row.verdict == verdict for row in self.rows)
+
+
+def new_batch() -> uuid.UUID:
+    """Return an id for a list that is looked at now: the time, and a random number."""
+    milliseconds = int(datetime.now(timezone.utc).timestamp() * 1000)
+    return uuid.UUID(int=milliseconds << _RANDOM_BITS | secrets.randbits(_RANDOM_BITS))
+
+
+def in_batch(batch: uuid.UUID) -> Q:
+    """Return the condition that an invitation was made with this list; of a member's own rows."""
+    try:
+        looked_at = datetime.fromtimestamp((batch.int >> _RANDOM_BITS) / 1000, timezone.utc)
+        begin, end = looked_at - _SLACK, looked_at + BATCH_AGE + _SLACK
+    except (OverflowError, ValueError):  # no id of ours
+        return Q(pk=None)
+    if not settings.USE_TZ:
+        begin, end = clock.make_naive(begin), clock.make_naive(end)
+    return Q(date_invited__gte=begin, date_invited__lte=end, label=_label(batch))
+
+
+def plan(
+    inviter: Any,
+    recipients: Sequence[Recipient],
+    *,
+    note: str = "",
+    site_id: int | None = None,
+    batch: uuid.UUID | None = None,
+) -> Batch:
+    """Return what would become of each row; nothing is changed.
+
+    ``note`` is for the rows that have none. The verdicts do not depend on whether an address has an
+    account or was invited by somebody else. Raises ``InvitingForbidden`` and ``TextRefused``.
+    """
+    site_id = _prepare(inviter, site_id)
+    rows = _compare(inviter, site_id, _read(inviter, recipients, note))
+    rationed = _ration(rows, quotas.remaining_invitations(inviter))
+    return Batch(batch or new_batch(), list(rationed))
+
+
+def invite_many(
+    inviter: Any,
+    recipients: Sequence[Recipient],
+    *,
+    note: str = "",
+    site_id: int | None = None,
+    batch: uuid.UUID | None = None,
+) -> Batch:
+    """Invite everybody on the list who can be, in one transaction, and say what became of each row.
+
+    In the order of the list, as many as the quota has left. Who is invited already gets no second
+    mail. With the ``batch`` that ``plan`` gave, a list is used once: again, it changes nothing and
+    returns the same. Raises ``InvitingForbidden`` and ``TextRefused``; after these, and after
+    ``AlreadyInvited``, which says that somebody else was faster again and again, nothing has
+    changed.
+    """
+    site_id = _prepare(inviter, site_id)
+    batch = batch or new_batch()
+    rows = _read(inviter, recipients, note)
+    refusal: IntegrityError | None = None
+    for _round in range(INVITE_ROUNDS):
+        try:
+            with transaction.atomic():
+                return _invite(inviter, site_id, batch, rows)
+        except IntegrityError as error:
+            # Something has taken a slot since we looked that does not hold the quota, such as an
+            # expired invitation that was opened again.
+            refusal = error
+    raise AlreadyInvited() from refusal
+
+
+def _prepare(inviter: Any, site_id: int | None) -> int:
+    if not may_invite(inviter):
+        raise InvitingForbidden()
+    site_id = sites.current_site_id() if site_id is None else site_id
+    # Without an address for its link no mail could ever be sent.
+    sites.absolute(reverse("invitation_invited", args=["key"]), site_id)
+    return site_id
+
+
+def _invite(inviter: Any, site_id: int, batch: uuid.UUID, rows: list[Row]) -> Batch:
+    # All that this member invites goes through this lock: what is found now, holds.
+    InvitationQuota.objects.hold(inviter)
+    made = _made(inviter, batch)
+    # Confirmed again, a list makes nothing more, whatever the quota has by then.
+    remaining = 0 if made else quotas.remaining_now(inviter)
+    rows = [
+        replace(row, verdict=Verdict.INVITED)
+        if row.verdict == Verdict.NEW and row.email_key in made
+        else row
+        for row in rows
+    ]
+    rows = list(_ration(_compare(inviter, site_id, rows), remaining))
+    if new := [row for row in rows if row.verdict == Verdict.NEW]:
+        quotas.spend(inviter, len(new))
+        _write(inviter, site_id, batch, new)
+    return Batch(batch, [_done(row) for row in rows])
+
+
+def _made(inviter: Any, batch: uuid.UUID) -> set[str]:
+    """Return the addresses that were invited with this list already."""
+    rows = InvitationKey.objects.get_queryset().sent_by(inviter).filter(in_batch(batch))
+    return set(rows.values_list("email_key", flat=True))
+
+
+def _done(row: Row) -> Row:
+    return replace(row, verdict=Verdict.INVITED) if row.verdict == Verdict.NEW else row
+
+
+def _write(inviter: Any, site_id: int, batch: uuid.UUID, rows: list[Row]) -> None:
+    now = clock.now()
+    expires_at, language = expiry(now), get_language() or ""
+    invitations = [
+        InvitationKey(
+            from_user=inviter,
+            site_id=site_id,
+            email=row.email,
+            email_key=row.email_key,
+            recipient_name=row.recipient_name,
+            note=row.note,
+            language=row.language or language,
+            label=_label(batch),
+            date_invited=now,
+            mail_requested_at=now,
+            expires_at=expires_at,
+            quota_held=1,
+        )
+        for row in rows
+    ]
+    for invitation in invitations:
+        invitation.pending_slot = invitation.slot()
+    managers.insert(invitations)
+    written = InvitationKey.objects.filter(from_user=inviter, date_invited=now, label=_label(batch))
+    ids = dict(written.values_list("locator", "pk"))
+    for invitation in invitations:
+        invitation.pk = ids[invitation.locator]
+        invitation._state.adding = False
+    through = InvitationKey.groups.through
+    managers.insert(
+        [
+            through(invitationkey_id=invitation.pk, group_id=group)
+            for invitation, row in zip(invitations, rows, strict=True)
+            for group in row.groups
+        ]
+    )
+    quotas.note_each(inviter, -1, quotas.Reason.INVITED, invitations)
+    queue_mails(invitations)
+    for invitation in invitations:
+        announce(signals.invitation_created, invitation=invitation)
+
+
+def _label(batch: uuid.UUID) -> str:
+    return f"{_LABEL}{batch}"
+
+
+# -- one row after the other ------------------------------------------------------------------
+
+
+def _read(inviter: Any, recipients: Sequence[Recipient], note: str) -> list[Row]:
+    """Check what each row says, by itself and against the rows before it."""
+    note, own = texts.check_text(note), _own_address(inviter)
+    named = any(recipient.groups for recipient in recipients)
+    groups = dict(grantable_groups(inviter).values_list("name", "pk")) if named else {}
+    rows: list[Row] = []
+    seen: dict[str, int] = {}
+    for recipient in recipients:
+        try:
+            row = _check(recipient, note, groups)
+            if row.email_key == own:
+                raise OwnAddress()
+        except InvitationError as error:
+            own_one = isinstance(error, OwnAddress)
+            verdict = Verdict.OWN if own_one else Verdict.INVALID
+            rows.append(_refused(recipient, verdict, str(error), error.code))
+            continue
+        if row.email_key in seen:
+            reason = _("The same address is in row %(number)d.") % {"number": seen[row.email_key]}
+            row = replace(row, verdict=Verdict.DUPLICATE, reason=reason, code="duplicate")
+        seen.setdefault(row.email_key, row.number)
+        rows.append(row)
+    return rows
+
+
+def _own_address(inviter: Any) -> str:
+    """Return the inviter's own address as addresses are compared, or nothing."""
+    try:
+        return addresses.canonical(getattr(inviter, inviter.get_email_field_name(), ""))
+    except AddressRefused:
+        return ""
+
+
+def _refused(recipient: Recipient, verdict: Verdict, reason: str, code: str) -> Row:
+    email = recipient.email[: addresses.LENGTH_MAX]
+    return Row(recipient.number, email, verdict, reason=reason, code=code)
+
+
+def _check(recipient: Recipient, note: str, groups: dict[str, int]) -> Row:
+    email = addresses.clean(recipient.email)
+    if not groups.keys() >= set(recipient.groups):
+        raise GroupRefused()
+    names = tuple(dict.fromkeys(recipient.groups))
+    return Row(
+        number=recipient.number,
+        email=email,
+        verdict=Verdict.NEW,
+        recipient_name=texts.plain_name(recipient.name),
+        note=texts.check_text(recipient.note) or note,
+        language=_language(recipient.language),
+        groups=tuple(groups[name] for name in names),
+        group_names=names,
+        email_key=email.lower(),
+    )
+
+
+def _language(text: str) -> str:
+    """Return the code of a language of the site."""
+    if not text:
+        return ""
+    code = text.lower().replace("_", "-")
+    try:
+        return get_supported_language_variant(code[:_LANGUAGE_LENGTH_MAX])
+    except LookupError as error:
+        message = _("“%(language)s” is no language of this site.")
+        params = {"language": text[:_LANGUAGE_LENGTH_MAX]}
+        raise TextRefused(message, code="unknown_language", params=params) from error
+
+
+# -- all rows, against what is there ------------------------------------------------------------
+
+
+def _compare(inviter: Any, site_id: int, rows: list[Row]) -> list[Row]:
+    """Find out whom of these the member has invited already."""
+    known = _known(inviter, site_id, [row.email_key for row in rows if row.verdict == Verdict.NEW])
+    return [
+        _already(row, known[row.email_key])
+        if row.verdict == Verdict.NEW and row.email_key in known
+        else row
+        for row in rows
+    ]
+
+
+def _known(inviter: Any, site_id: int, email_keys: list[str]) -> dict[str, InvitationKey]:
+    """Return what says of these addresses whether the member has invited them, by address."""
+    status = InvitationKey.Status
+    telling = (status.PENDING, status.ACCEPTED, status.DECLINED)
+    invitations = InvitationKey.objects.get_queryset().sent_by(inviter).on_site(site_id)
+    invitations = invitations.filter(status__in=telling).order_by("pk")
+    fields = ("email_key", "status", "expires_at")
+    known: dict[str, InvitationKey] = {}
+    size = managers.values_at_once(invitations.db) - len(telling) - 2
+    for start in range(0, len(email_keys), size):
+        some = invitations.filter(email_key__in=email_keys[start : start + size])
+        for invitation in some.only(*fields):
+            before = known.get(invitation.email_key)
+            # The open one tells, of which there is one at most, else the latest.
+            if before is None or before.status != status.PENDING:
+                known[invitation.email_key] = invitation
+    return known
+
+
+def _already(row: Row, invitation: InvitationKey) -> Row:
+    reasons: dict[str, str | Promise] = {
+        InvitationKey.Status.PENDING: _("You have already invited this address."),
+        InvitationKey.Status.ACCEPTED: _("Your invitation to this address was accepted."),
+        InvitationKey.Status.DECLINED: _("Your invitation to this address was declined."),
+        InvitationKey.Status.EXPIRED: _(
+            "Your invitation to this address has run out. You can open it again in the list of "
+            "your invitations."
+        ),
+    }
+    reason = reasons[invitation.state]
+    return replace(row, verdict=Verdict.ALREADY, reason=reason, code=AlreadyInvited.code)
+
+
+def _ration(rows: list[Row], remaining: int | None) -> Iterator[Row]:
+    """Yield the rows, those over the quota marked as such."""
+    for row in rows:
+        if row.verdict != Verdict.NEW or remaining is None:
+            yield row
+        elif remaining > 0:
+            remaining -= 1
+            yield row
+        else:
+            reason = _("You have no invitation left for this one.")
+            yield replace(row, verdict=Verdict.OVER_QUOTA, reason=reason, code="over_quota")

@@ -1,0 +1,81 @@
+"""Invite everybody in a file, in the name of a member."""
+
+from __future__ import annotations
+
+import sys
+from argparse import ArgumentParser
+from pathlib import Path
+from typing import Any
+
+from django.contrib.auth import get_user_model
+from django.core.exceptions import ObjectDoesNotExist
+from django.core.management.base import BaseCommand, CommandError
+
+from invitation import flows, recipients
+from invitation.exceptions import InvitationError
+
+
+class Command(BaseCommand):
+    """Invite with a list, as the page does; the same file again invites nobody twice."""
+
+    help = "Invite everybody in a CSV file, in the name of a member."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        """Take --csv, --as, --note, --site and --dry-run."""
+        parser.add_argument(
+            "--csv", required=True, metavar="FILE", help="The file; - is standard input."
+        )
+        parser.add_argument(
+            "--as", required=True, metavar="USER", dest="inviter", help="The member's login name."
+        )
+        parser.add_argument("--note", default="", help="A note for rows that have none.")
+        parser.add_argument(
+            "--site", type=int, metavar="ID", help="The Site; by default the one of SITE_ID."
+        )
+        parser.add_argument("--dry-run", action="store_true", help="Only say what would happen.")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Invite and print what became of each row, unless verbosity is 0."""
+        inviter = _member(options["inviter"])
+        verb = flows.plan if options["dry_run"] else flows.invite_many
+        try:
+            people = recipients.parse(recipients.decode(_read(options["csv"])), pasted=False)
+            batch = verb(inviter, people, note=options["note"], site_id=options["site"])
+        except InvitationError as error:
+            raise CommandError(str(error)) from error
+        if options["verbosity"] > 0:
+            self.report(batch)
+        made = flows.Verdict.NEW if options["dry_run"] else flows.Verdict.INVITED
+        if not batch.count(made):
+            raise CommandError("Nobody in this file can be invited.")
+
+    def report(self, batch: flows.Batch) -> None:
+        """Print a line for each row, the counts, and how many mails wait."""
+        for row in batch.rows:
+            line = f"{row.number}: {row.email}: {row.verdict.label}"
+            self.stdout.write(_printable(f"{line}: {row.reason}" if row.reason else line))
+        counts = [(verdict, batch.count(verdict)) for verdict in flows.Verdict]
+        said = ", ".join(f"{verdict.label}: {count}" for verdict, count in counts if count)
+        self.stdout.write(f"{said[:1].upper()}{said[1:]}.")
+        waiting = flows.waiting_mails()[0] if batch.count(flows.Verdict.INVITED) else 0
+        if waiting:
+            self.stdout.write(f"Mails that wait for sendinvitations: {waiting}.")
+
+
+def _member(name: str) -> Any:
+    try:
+        return get_user_model()._default_manager.get_by_natural_key(name)
+    except ObjectDoesNotExist as error:
+        raise CommandError(f"There is no account {name!r}.") from error
+
+
+def _read(name: str) -> bytes:
+    try:
+        return sys.stdin.buffer.read() if name == "-" else Path(name).read_bytes()
+    except OSError as error:
+        raise CommandError(f"{name} cannot be read: {error.strerror}.") from error
+
+
+def _printable(line: str) -> str:
+    """Return a line that a terminal shows and does not obey."""
+    return "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in line)

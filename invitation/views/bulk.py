@@ -1,0 +1,231 @@
+"""Let a member invite with a list: read it, show what would happen, do it, follow the mails.
+
+Nothing is kept on the server between the pages: the list travels in the form, signed. Confirmed a
+second time, as by a double click or a reload, it changes nothing and shows the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, Any
+
+from django.core.paginator import Paginator
+from django.db.models import Count
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
+from django.shortcuts import redirect, render
+from django.utils import timezone
+from django.utils.functional import cached_property
+from django.utils.translation import gettext as _
+from django.views.generic import FormView, ListView, View
+
+from invitation import flows, gate, sheets, sites
+from invitation.exceptions import InvitationError
+from invitation.forms import STATES, BulkConfirmForm, BulkForm
+from invitation.models import InvitationEmail, InvitationKey
+from invitation.querysets import InvitationKeyQuerySet
+from invitation.views.inviting import MemberMixin
+from invitation.views.managing import OwnInvitationsMixin
+
+if TYPE_CHECKING:
+    BulkFormView = FormView[BulkForm]
+    BulkConfirmFormView = FormView[BulkConfirmForm]
+    KeyListView = ListView[InvitationKey]
+else:
+    BulkFormView = BulkConfirmFormView = FormView
+    KeyListView = ListView
+
+#: How many rows of a list one page shows.
+ROWS_PER_PAGE = 100
+#: Seconds after which the page of the mails loads itself again, if the member asks for it.
+REFRESH_SECONDS = 10
+
+
+class BulkMixin(MemberMixin):
+    """Know who invites where, and show a list with what becomes of its rows."""
+
+    request: HttpRequest
+    preview_template_name = "invitation/invitation_bulk_preview.html"
+    report_template_name = "invitation/invitation_bulk_report.html"
+
+    def get_form_kwargs(self) -> dict[str, Any]:
+        """Return the form's arguments, the inviter among them."""
+        kwargs: dict[str, Any] = super().get_form_kwargs()  # type: ignore[misc]
+        site_id = sites.current_site_id(self.request)
+        return {**kwargs, "inviter": self.request.user, "site_id": site_id}
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        """Return how many invitations remain."""
+        kwargs.setdefault("remaining_invitations", flows.remaining_invitations(self.request.user))
+        context: dict[str, Any] = super().get_context_data(**kwargs)  # type: ignore[misc]
+        return context
+
+    def show(self, template: str, batch: flows.Batch, payload: str, page: int) -> HttpResponse:
+        """Return the page of a list: first the rows that are not invited, and why."""
+        invited = (flows.Verdict.NEW, flows.Verdict.INVITED)
+        rows = sorted(batch.rows, key=lambda row: row.verdict in invited)
+        counts = [(verdict, batch.count(verdict)) for verdict in flows.Verdict]
+        context = {
+            "batch": batch.id,
+            "counts": [(verdict, count) for verdict, count in counts if count],
+            "number": sum(row.verdict in invited for row in rows),
+            "total": len(rows),
+            "page_obj": Paginator(rows, ROWS_PER_PAGE).get_page(page),
+            "payload": payload,
+            "remaining_invitations": flows.remaining_invitations(self.request.user),
+        }
+        response = render(self.request, template, context)
+        gate.protect(response)
+        return response
+
+
+class BulkView(BulkMixin, BulkFormView):
+    """Ask for a list of people, and show what would become of each; nothing is changed."""
+
+    form_class = BulkForm
+    template_name = "invitation/invitation_form_bulk.html"
+
+    def form_valid(self, form: BulkForm) -> HttpResponse:
+        """Show the rows, or say beside the form why not."""
+        try:
+            batch = form.plan()
+        except InvitationError as error:
+            form.refused(error)
+            return self.form_invalid(form)
+        return self.show(self.preview_template_name, batch, form.payload(batch), 1)
+
+
+class BulkConfirmView(BulkMixin, BulkConfirmFormView):
+    """Invite everybody on the list that was shown, and report on each row."""
+
+    form_class = BulkConfirmForm
+    template_name = BulkView.template_name
+    http_method_names = ["get", "head", "post", "options"]
+
+    def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        """Lead to the form: who had to log in first comes here without what he posted."""
+        return redirect("invitation_invite_bulk")
+
+    def form_valid(self, form: BulkConfirmForm) -> HttpResponseBase:  # type: ignore[override]
+        """Invite and report, or show another page of the rows."""
+        confirmed = form.cleaned_data["confirmed"]
+        try:
+            batch = form.save() if confirmed else form.plan()
+        except InvitationError as error:
+            form.add_error(None, str(error))
+            return self.form_invalid(form)
+        if form.cleaned_data["table"]:
+            return attachment(_report_lines(batch), "report.csv")
+        template = self.report_template_name if confirmed else self.preview_template_name
+        return self.show(
+            template, batch, form.cleaned_data["payload"], form.cleaned_data["page"] or 1
+        )
+
+    def form_invalid(self, form: BulkConfirmForm) -> HttpResponse:
+        """Show the list in the form again, and why it was not done."""
+        initial = {"people": form.content.get("text"), "note": form.content.get("note")}
+        again = BulkForm(inviter=self.request.user, initial=initial)
+        errors = [error for errors in form.errors.values() for error in errors]
+        context = self.get_context_data(form=again, refusals=errors)
+        return render(self.request, self.template_name, context, status=409)
+
+
+class BulkProgressView(OwnInvitationsMixin, KeyListView):
+    """Show a member how far the mails of a list are; that of anybody else does not exist."""
+
+    template_name = "invitation/invitation_bulk_progress.html"
+    context_object_name = "invitations"
+    paginate_by = ROWS_PER_PAGE
+    allow_empty = False
+
+    def get_queryset(self) -> InvitationKeyQuerySet:
+        """Return what was invited with the list, in its order."""
+        return self.get_invitations().filter(flows.in_batch(self.kwargs["batch"])).order_by("pk")
+
+    @cached_property
+    def mails(self) -> dict[str, int]:
+        """Give how many mails there are in each state; "waiting" are also those being sent."""
+        state = InvitationEmail.State
+        rows: Any = self.get_queryset().order_by()
+        counts = dict(rows.values_list("latest_mail_state").annotate(Count("pk")))
+        waiting = counts.get(state.QUEUED, 0) + counts.get(state.SENDING, 0)
+        sent, failed = counts.get(state.SENT, 0), counts.get(state.FAILED, 0)
+        return {"sent": sent, "waiting": waiting, "failed": failed, "total": sum(counts.values())}
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        """Return a page of the invitations and the counts."""
+        refreshing = bool(self.request.GET.get("refresh")) and self.mails["waiting"] > 0
+        kwargs |= {"mails": self.mails, "batch": self.kwargs["batch"], "refreshing": refreshing}
+        return super().get_context_data(refresh_seconds=REFRESH_SECONDS, **kwargs)
+
+    def render_to_response(self, context: dict[str, Any], **kwargs: Any) -> HttpResponse:
+        """Return the page; it loads itself again only if the member has asked for it."""
+        response = super().render_to_response(context, **kwargs)
+        if context["refreshing"]:
+            response["Refresh"] = str(REFRESH_SECONDS)
+        gate.protect(response)
+        return response
+
+
+class BulkOutcomeView(OwnInvitationsMixin, View):
+    """Give a member what became of the invitations of a list, as a file."""
+
+    http_method_names = ["get", "head", "options"]
+
+    def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        """Return the file, written while it is sent."""
+        invitations = self.get_invitations().filter(flows.in_batch(kwargs["batch"]))
+        if not invitations.exists():
+            raise Http404
+        invitations = invitations.prefetch_related(None).order_by("pk")
+        return attachment(_outcome_lines(invitations), "invitations.csv")
+
+
+def attachment(rows: Iterable[Iterable[Any]], name: str) -> StreamingHttpResponse:
+    """Return a table as a file to keep, written while it is sent."""
+    response = StreamingHttpResponse(sheets.lines(rows), content_type="text/csv; charset=utf-8")
+    response["Content-Disposition"] = f'attachment; filename="{name}"'
+    response["X-Content-Type-Options"] = "nosniff"
+    gate.protect(response)
+    return response
+
+
+def _report_lines(batch: flows.Batch) -> Iterable[Iterable[Any]]:
+    headings = (_("Row"), _("E-mail address"), _("Name"), _("Result"), _("Reason"))
+    # Not while it is sent: by then, another language may be active.
+    rows = [
+        (row.number, row.email, row.recipient_name, row.verdict.label, str(row.reason))
+        for row in batch.rows
+    ]
+    return [headings, *rows]
+
+
+def _outcome_lines(invitations: InvitationKeyQuerySet) -> Iterator[Iterable[Any]]:
+    """Return the rows of the file; its words are those of the language that is active now."""
+    states = {str(state): str(label) for state, label in STATES}
+    mails = {str(state): str(state.label) for state in InvitationEmail.State}
+    zone = timezone.get_current_timezone()
+    headings = (
+        _("E-mail address"),
+        _("Name"),
+        _("Invited"),
+        _("State"),
+        _("Mail"),
+        _("Reason"),
+    )
+
+    def rows() -> Iterator[Iterable[Any]]:
+        yield headings
+        for invitation in invitations.iterator(chunk_size=500):
+            row: Any = invitation
+            moment = row.date_invited
+            moment = timezone.localtime(moment, zone) if timezone.is_aware(moment) else moment
+            yield (
+                row.email,
+                row.recipient_name,
+                moment.isoformat(" ", "seconds"),
+                states[row.state],
+                mails.get(row.latest_mail_state, ""),
+                row.mail_refusal,
+            )
+
+    return rows()
