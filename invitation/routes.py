@@ -9,6 +9,7 @@ from invitation import views
 urlpatterns = [
     path("invite/", views.InviteView.as_view(), name="invitation_invite"),
     path("invite/complete/", views.InvitationCompleteView.as_view(), name="invitation_complete"),
+    path("invite/preview/", views.MailPreviewView.as_view(), name="invitation_preview"),
     path("invitations/", views.InvitationListView.as_view(), name="invitation_list"),
     path("invitations/<int:pk>/", views.InvitationDetailView.as_view(), name="invitation_detail"),
     path("invitations/<int:pk>/edit/", views.InvitationEditView.as_view(), name="invitation_edit"),

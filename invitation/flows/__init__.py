@@ -21,9 +21,11 @@ from invitation.flows.opening import (
     activate,
     claim,
     decline,
+    destination_of,
     open_invitation,
     release,
 )
+from invitation.flows.previewing import preview
 from invitation.flows.quotas import (
     QuotaState,
     correct_quota,
@@ -46,6 +48,7 @@ __all__ = [
     "decline",
     "deliver",
     "deliver_due",
+    "destination_of",
     "edit",
     "expire",
     "extend",
@@ -55,6 +58,7 @@ __all__ = [
     "join_groups",
     "may_invite",
     "open_invitation",
+    "preview",
     "purge",
     "quota_of",
     "release",

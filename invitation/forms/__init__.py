@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from invitation.forms.inviting import InvitationKeyForm, InvitationTextsForm
 from invitation.forms.managing import STATES, InvitationEditForm, InvitationSearchForm
+from invitation.forms.options import InvitationOptionsMixin
 
 __all__ = [
     "STATES",
     "InvitationEditForm",
     "InvitationKeyForm",
+    "InvitationOptionsMixin",
     "InvitationSearchForm",
     "InvitationTextsForm",
 ]

@@ -20,6 +20,7 @@ from invitation.views.managing import (
     InvitationListView,
 )
 from invitation.views.opening import CarriedInvitationView, DeclineView, InvitedView, LandingView
+from invitation.views.previewing import MailPreviewView
 
 __all__ = [
     "CarriedInvitationView",
@@ -33,6 +34,7 @@ __all__ = [
     "InviteView",
     "InvitedView",
     "LandingView",
+    "MailPreviewView",
     "MemberMixin",
     "invite",
     "invited",
