@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
+from html.parser import HTMLParser
 from typing import Any
 
 import pytest
@@ -22,7 +23,6 @@ from invitation.forms import InvitationKeyForm
 from invitation.models import InvitationEmail, InvitationKey
 from tests import scenes
 from tests.scenes import COMPLETE, INVITE, NEWCOMER
-from tests.test_templates import Reader
 
 pytestmark = pytest.mark.django_db
 Commit = Callable[..., Any]
@@ -40,6 +40,25 @@ urlpatterns = [
 
 def ask(client: Client, **typed: str) -> Any:
     return client.post(INVITE, ASKED | typed)
+
+
+class Reader(HTMLParser):
+    """Keep the elements of a page, and its text."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.text = ""
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+    def all(self, tag: str) -> list[dict[str, str | None]]:
+        return [attributes for name, attributes in self.tags if name == tag]
 
 
 def form_buttons(response: Any) -> list[str]:
