@@ -9,6 +9,7 @@ from html.parser import HTMLParser
 from typing import Any
 
 import pytest
+import time_machine
 from django.core import mail, signing
 from django.db import connection
 from django.test import Client
@@ -411,7 +412,16 @@ class TestFrame:
     def test_it_is_only_to_be_looked_at(self, member_client: Client, method: str) -> None:
         assert getattr(member_client, method)(PREVIEW).status_code == 405
 
-    def test_a_cookie_that_is_too_old_shows_nothing(self, member: Any) -> None:
+    def test_what_was_typed_long_ago_is_not_shown(self, member_client: Client) -> None:
+        with time_machine.travel("2026-03-29 12:00", tick=False) as clock:
+            noted = dict(member_client.cookies) | ask(member_client).cookies
+            cookies = {name: cookie.value for name, cookie in noted.items()}
+            clock.shift(600)
+            assert visitor.recall_preview(cookies)
+            clock.shift(1)
+            assert visitor.recall_preview(cookies) == {}
+
+    def test_what_was_signed_for_something_else_is_not_shown(self, member: Any) -> None:
         noted = signing.dumps({"member": str(member.pk)}, salt="another purpose")
         assert visitor.recall_preview({visitor.PREVIEW_COOKIE_NAME: noted}) == {}
 
