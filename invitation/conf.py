@@ -148,5 +148,28 @@ class Conf:
         """Give how long such a list may be, before anything in it is looked at."""
         return cast(int, getattr(settings, "INVITATION_BULK_MAX_BYTES", 1024 * 1024))
 
+    @property
+    def INVITATION_EXPIRY_CHOICES(self) -> Sequence[int | None]:
+        """Give the days among which an inviter may choose; ``None`` among them is for ever."""
+        default: tuple[int | None, ...] = ()
+        return cast("Sequence[int | None]", getattr(settings, "INVITATION_EXPIRY_CHOICES", default))
+
+    @property
+    def INVITATION_BLOCKED_RECIPIENTS(self) -> Sequence[str] | str | Callable[[str], object]:
+        """Give whom nobody may invite: entries, a callable or its path (see ``blocklist``)."""
+        default: tuple[str, ...] = ()
+        return cast(
+            "Sequence[str] | str | Callable[[str], object]",
+            getattr(settings, "INVITATION_BLOCKED_RECIPIENTS", default),
+        )
+
+    @property
+    def INVITATION_DESTINATIONS(self) -> Sequence[tuple[str, Any]]:
+        """Give the pages among which an inviter may choose where newcomers land, with labels."""
+        default: tuple[tuple[str, Any], ...] = ()
+        return cast(
+            "Sequence[tuple[str, Any]]", getattr(settings, "INVITATION_DESTINATIONS", default)
+        )
+
 
 conf = Conf()

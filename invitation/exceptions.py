@@ -129,6 +129,16 @@ class OwnAddress(AddressRefused):
     message = _("This is your own e-mail address. Please enter the address of somebody else.")
 
 
+class AddressBlocked(AddressRefused):
+    """Say that the site lets nobody invite this address (see ``blocklist``)."""
+
+    code = "blocked_address"
+    message = _(
+        "Invitations to this address cannot be sent from here. Please use another address, or ask "
+        "the people who run this site."
+    )
+
+
 class AlreadyInvited(AddressRefused):
     """Say that the member has another open invitation to this address."""
 
@@ -165,6 +175,30 @@ class ListRefused(InvitationError):
 
     code = "list_refused"
     message = _("This list cannot be read.")
+
+
+class ExpiryRefused(InvitationError):
+    """Say that the site does not let an invitation be open for so long, or so short a time."""
+
+    code = "expiry_refused"
+    message = _("An invitation cannot be open for that time. Please choose one that is offered.")
+
+
+class DestinationRefused(InvitationError):
+    """Say that a newcomer cannot be led there: it is no page of this site."""
+
+    code = "destination_refused"
+    message = _("Newcomers cannot be led to this page. Please choose one that is offered.")
+
+
+class NoPreview(InvitationError):
+    """Say that the mail cannot be shown before it is sent."""
+
+    code = "no_preview"
+    message = _(
+        "The mail cannot be shown before it is sent. Nothing has been sent yet; you can still send "
+        "the invitation."
+    )
 
 
 class MailTooSoon(InvitationError):

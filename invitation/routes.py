@@ -21,6 +21,7 @@ urlpatterns = [
         views.BulkOutcomeView.as_view(),
         name="invitation_bulk_outcome",
     ),
+    path("invite/preview/", views.MailPreviewView.as_view(), name="invitation_preview"),
     path("invitations/", views.InvitationListView.as_view(), name="invitation_list"),
     path("invitations/<int:pk>/", views.InvitationDetailView.as_view(), name="invitation_detail"),
     path("invitations/<int:pk>/edit/", views.InvitationEditView.as_view(), name="invitation_edit"),

@@ -7,14 +7,20 @@ contains "key", which Django's error reports hide.
 
 A member's cookie only tells the page after the form which invitation it is about. It is signed and
 holds a row's id and a yes or no; in the session it would cost every invitation a write.
+
+While he looks at a mail before it is sent, another one holds what he has typed, for the frame in
+which the mail is shown: nothing of that belongs into an address, which logs keep. It is signed,
+goes to the frame's address alone, and is gone after some minutes.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import timedelta
+from typing import Any
 
 from django.conf import settings
+from django.core import signing
 from django.core.signing import BadSignature, TimestampSigner
 from django.http import HttpResponseBase
 
@@ -25,6 +31,11 @@ COOKIE_AGE = timedelta(days=1)
 
 OUTCOME_COOKIE_NAME = "invitation_outcome"
 OUTCOME_COOKIE_AGE = timedelta(hours=1)
+
+PREVIEW_COOKIE_NAME = "invitation_preview"
+PREVIEW_COOKIE_AGE = timedelta(minutes=10)
+#: Browsers drop a cookie of more than 4096 bytes, its name and attributes included (RFC 6265, 6.1).
+PREVIEW_LENGTH_MAX = 3800
 
 
 def remember(response: HttpResponseBase, key: str, *, secure: bool) -> None:
@@ -66,15 +77,44 @@ def recall_outcome(cookies: Mapping[str, str]) -> tuple[int, bool] | None:
     return int(invitation_id), mailed == "1"
 
 
+def note_preview(
+    response: HttpResponseBase, typed: Mapping[str, Any], path: str, *, secure: bool
+) -> bool:
+    """Tell the frame at this path which mail it is to show; tell whether there was room for it."""
+    noted = signing.dumps(dict(typed), salt=PREVIEW_COOKIE_NAME, compress=True)
+    if len(noted) > PREVIEW_LENGTH_MAX:
+        return False
+    _set(response, PREVIEW_COOKIE_NAME, noted, PREVIEW_COOKIE_AGE, secure, path=path)
+    return True
+
+
+def recall_preview(cookies: Mapping[str, str]) -> dict[str, Any]:
+    """Return what the member had typed, or nothing."""
+    noted = cookies.get(PREVIEW_COOKIE_NAME, "")
+    try:
+        typed: dict[str, Any] = signing.loads(
+            noted, salt=PREVIEW_COOKIE_NAME, max_age=PREVIEW_COOKIE_AGE
+        )
+    except BadSignature:
+        return {}
+    return typed
+
+
 def _set(
-    response: HttpResponseBase, name: str, value: str, max_age: timedelta, secure: bool
+    response: HttpResponseBase,
+    name: str,
+    value: str,
+    max_age: timedelta,
+    secure: bool,
+    *,
+    path: str | None = None,
 ) -> None:
     response.set_cookie(
         name,
         value,
         max_age=max_age,
         secure=secure or settings.SESSION_COOKIE_SECURE,
-        path=settings.SESSION_COOKIE_PATH,
+        path=settings.SESSION_COOKIE_PATH if path is None else path,
         domain=settings.SESSION_COOKIE_DOMAIN,
         httponly=True,
         samesite="Lax",

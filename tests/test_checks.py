@@ -201,6 +201,48 @@ BAD = {
     "INVITATION_RESEND_COOLDOWN": ("E012", [300, None, timedelta(-1), timedelta(36501), "5m"]),
     "INVITATION_BULK_MAX_ROWS": ("E035", [0, -1, None, 2.5, "1000", True]),
     "INVITATION_BULK_MAX_BYTES": ("E036", [0, -1, None, 1e6, "1MB", True]),
+    "INVITATION_EXPIRY_CHOICES": (
+        "E040",
+        [None, 7, "7", ["7"], [0], [-1], [True], [1.5], [36501], [timedelta(7)], {7}],
+    ),
+    "INVITATION_BLOCKED_RECIPIENTS": (
+        "E041",
+        [
+            None,
+            7,
+            "",
+            "example.com",
+            "nodots",
+            "tests.nowhere.rule",
+            "tests.test_checks.NOT_CALLABLE",
+            [None],
+            [["example.com"]],
+            ["localhost"],
+            ["exa mple.com"],
+            ["example.com", "@"],
+            ["https://example.com/"],
+            {"example.com": True},
+        ],
+    ),
+    "INVITATION_DESTINATIONS": (
+        "E042",
+        [
+            None,
+            "/welcome/",
+            ["/welcome/"],
+            [("/welcome/",)],
+            [("/welcome/", "Welcome", "more")],
+            [("/welcome/", "")],
+            [("/welcome/", " ")],
+            [("/welcome/", None)],
+            [("", "Nowhere")],
+            [(None, "Nowhere")],
+            [("welcome/", "Welcome")],
+            [("//evil.example/", "Evil")],
+            [("https://example.com/", "Far")],
+            {"/welcome/": "Welcome"},
+        ],
+    ),
 }
 GOOD = {
     "ACCOUNT_INVITATION_DAYS": [None, 1, 7, 36500],
@@ -222,6 +264,21 @@ GOOD = {
     "INVITATION_RESEND_COOLDOWN": [timedelta(), timedelta(minutes=5), timedelta(36500)],
     "INVITATION_BULK_MAX_ROWS": [1, 10_000],
     "INVITATION_BULK_MAX_BYTES": [1, 10 * 1024 * 1024],
+    "INVITATION_EXPIRY_CHOICES": [[], (), [1], (7, None), [1, 7, 36500]],
+    "INVITATION_BLOCKED_RECIPIENTS": [
+        [],
+        (),
+        ["example.com", "@example.org", "*.example.com", "noreply@*", "ann@example.com", "*"],
+        {"straße.de"},
+        ids,
+        "tests.test_checks.ids",
+    ],
+    "INVITATION_DESTINATIONS": [
+        [],
+        (),
+        [("/welcome/", "Welcome page"), ["/", _("Home")]],
+        (("/members/?new=1#top", "Members"),),
+    ],
 }
 
 

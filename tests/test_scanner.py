@@ -21,6 +21,7 @@ pytestmark = pytest.mark.django_db
 ADDRESSES = {
     "invite": INVITE,
     "complete": COMPLETE,
+    "preview": "/accounts/invite/preview/",
     "landing": LANDING,
     "decline": DECLINE,
     "register": REGISTER,

@@ -111,7 +111,11 @@ ACCOUNT_ACTIVATION_DAYS = 7
 
 # django-invitation
 ACCOUNT_INVITATION_DAYS = 14
+INVITATION_EXPIRY_CHOICES = [3, 14, 30]
 INVITATIONS_PER_USER = 5
 INVITATION_RETENTION_DAYS = 90
 INVITATION_BULK_MAX_ROWS = 2000
+# Nobody writes to a robot, or gets himself an account that looks like the librarians' own.
+INVITATION_BLOCKED_RECIPIENTS = ["noreply@*", "staff.lindenrow.example"]
+INVITATION_DESTINATIONS = [("/", "The shelf with the seeds"), ("/members/", "The members' page")]
 INVITATION_BASE_URL = os.environ.get("SITE_URL", "http://127.0.0.1:8000")

@@ -18,7 +18,7 @@ from django.utils.decorators import method_decorator
 from django.utils.functional import cached_property
 from django.utils.translation import gettext_lazy as _
 
-from invitation import addresses, flows, gate, masking, sites, texts, visitor
+from invitation import addresses, destinations, flows, gate, masking, sites, texts, visitor
 from invitation.conf import conf
 from invitation.exceptions import AddressMismatch, KeyRefused, NoKey
 
@@ -118,6 +118,8 @@ class InvitationRegistrationMixin:
     """Let only the holder of a valid invitation key register, once, with the right address."""
 
     request: HttpRequest
+    #: The invitation that the account was made with, once it is made.
+    claimed: flows.Opened | None = None
 
     @cached_property
     def carried(self) -> flows.Opened | KeyRefused:
@@ -192,13 +194,25 @@ class InvitationRegistrationMixin:
         email = use_invited_address(form, opened)
         if opened is not None and (conf.INVITE_MODE or opened.admits(email)):
             try:
-                return flows.claim(opened, lambda: self.create_account(form), email=email)
+                account = flows.claim(opened, lambda: self.create_account(form), email=email)
             except KeyRefused as refusal:
                 if conf.INVITE_MODE:
                     raise
                 self.carried = refusal  # It proves nothing either.
+            else:
+                self.claimed = opened
+                return account
         with transaction.atomic():
             return self.create_account(form)
+
+    def destination(self, user: Any) -> str:
+        """Return the page that the invitation leads this new account to, if it is usable already.
+
+        Else an empty string; what comes after the activation is for ``flows.destination_of``.
+        """
+        if self.claimed is None or not getattr(user, "is_active", False):
+            return ""
+        return destinations.safe(self.claimed.invitation.destination)
 
     def form_valid(self, form: Any) -> HttpResponseBase:
         """Register, or say what came in between: never an error page for losing a race."""

@@ -25,7 +25,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_variables
 from registration import views as redux
 
-from invitation import gate
+from invitation import flows, gate
 from invitation.backends.base import (
     InvitationRegistrationMixin,
     email_field_name,
@@ -66,7 +66,7 @@ class ReduxMixin(InvitationRegistrationMixin):
 
         It would also take a text of three characters for three parts.
         """
-        return (self.landing(), (), {})
+        return (self.destination(user) or self.landing(), (), {})
 
     def register(self, form: Any) -> Any:
         """Claim the invitation and make the account: both or neither."""
@@ -150,6 +150,15 @@ class ResendActivationMixin:
             logger.exception("The activation mail of account %s was not sent.", profile.user_id)
             return False
         return True
+
+
+class DestinationMixin:
+    """Lead the holder of an account that is active now to where his invitation leads."""
+
+    def get_success_url(self, user: Any) -> Any:
+        """Return where to go in the three parts that redux unpacks."""
+        destination = flows.destination_of(user)
+        return (destination, (), {}) if destination else super().get_success_url(user)  # type: ignore[misc]
 
 
 def into_the_site() -> str:

@@ -15,8 +15,10 @@ from django.conf import settings
 from django.contrib.auth import get_permission_codename, get_user_model
 from django.core.checks import CheckMessage, Error
 from django.core.checks import Warning as CheckWarning
+from django.utils.functional import Promise
 from django.utils.module_loading import import_string
 
+from invitation import blocklist, destinations
 from invitation.conf import conf
 
 #: A hundred years: far from where a date overflows, on every database.
@@ -63,6 +65,33 @@ def is_base_url(value: object) -> bool:
         return False
     host = HOST_NAME.fullmatch(parts.hostname or "")
     return parts.scheme in ("http", "https") and host is not None and port != 0
+
+
+def are_expiry_choices(value: object) -> bool:
+    """Tell whether this is a list of days, ``None`` among them for invitations without an end."""
+    if not isinstance(value, list | tuple):
+        return False
+    return all(days is None or is_number(days, 1, DAYS_MAX) for days in value)
+
+
+def is_blocklist(value: object) -> bool:
+    """Tell whether this is a list of entries that are understood, or a rule that is there."""
+    if not (isinstance(value, list | tuple | set | frozenset | str) or callable(value)):
+        return False
+    try:
+        return callable(blocklist.get_rule())
+    except Exception:  # noqa: BLE001 (a module of the site may raise anything)
+        return False
+
+
+def are_destinations(value: object) -> bool:
+    """Tell whether this is a list of pairs: the path of a page of this site, and a label."""
+    if not isinstance(value, list | tuple):
+        return False
+    pairs = [pair for pair in value if isinstance(pair, list | tuple) and len(pair) == 2]
+    labelled = all(isinstance(label, str | Promise) and str(label).strip() for _, label in pairs)
+    local = all(isinstance(path, str) and destinations.safe(path) for path, _ in pairs)
+    return len(pairs) == len(value) and labelled and local
 
 
 RULES = (
@@ -137,6 +166,27 @@ RULES = (
         fits=lambda value: is_number(value, 1),
         wanted="a whole number of bytes from 1",
         hint="For example 1024 * 1024. DATA_UPLOAD_MAX_MEMORY_SIZE should be twice as much.",
+    ),
+    Rule(
+        name="INVITATION_EXPIRY_CHOICES",
+        id="invitation.E040",
+        fits=are_expiry_choices,
+        wanted=f"a list of whole numbers of days from 1 to {DAYS_MAX}, and None for no end",
+        hint="For example [1, 7, 30]. An empty list offers no choice.",
+    ),
+    Rule(
+        name="INVITATION_BLOCKED_RECIPIENTS",
+        id="invitation.E041",
+        fits=is_blocklist,
+        wanted="a list of addresses and domains, or a callable or the dotted path of one",
+        hint='For example ["staff.example.org", "*.example.org", "noreply@*"].',
+    ),
+    Rule(
+        name="INVITATION_DESTINATIONS",
+        id="invitation.E042",
+        fits=are_destinations,
+        wanted="a list of pairs of a path of this site and a label",
+        hint='For example [("/welcome/", "Welcome page")]. No host, and no // in it.',
     ),
 )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from dataclasses import dataclass
 from inspect import isabstract
 
 from django.core.checks import CheckMessage
@@ -10,7 +11,21 @@ from django.core.exceptions import ImproperlyConfigured
 from django.utils.module_loading import import_string
 
 from invitation.conf import conf
-from invitation.models import InvitationEmail
+from invitation.models import InvitationEmail, InvitationKey
+
+
+@dataclass(frozen=True)
+class MailPreview:
+    """Hold what the recipient of an invitation would see."""
+
+    subject: str
+    sender: str
+    recipient: str
+    text: str
+    #: Empty if there is none.
+    html: str = ""
+    #: Empty if a reply goes to the sender.
+    reply_to: str = ""
 
 
 class BaseDelivery(ABC):
@@ -27,6 +42,13 @@ class BaseDelivery(ABC):
     @abstractmethod
     def send(self, mail: InvitationEmail) -> None:
         """Send this mail in bounded time, or raise ``DeliveryFailed`` and say why."""
+
+    def preview(self, invitation: InvitationKey) -> MailPreview | None:
+        """Return what would be sent for an invitation that is not saved and has no key yet.
+
+        ``None`` if that cannot be shown, as is so for a delivery that does not say.
+        """
+        return None
 
     def check(self) -> list[CheckMessage]:
         """Return what is wrong with this delivery's own set-up, as system check messages."""

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from invitation.delivery.base import BaseDelivery
-from invitation.models import InvitationEmail
+from invitation.delivery.base import BaseDelivery, MailPreview
+from invitation.delivery.email import EmailDelivery
+from invitation.models import InvitationEmail, InvitationKey
 
 
 class DummyDelivery(BaseDelivery):
@@ -16,3 +17,7 @@ class DummyDelivery(BaseDelivery):
     def send(self, mail: InvitationEmail) -> None:
         """Remember this mail."""
         self.outbox.append(mail)
+
+    def preview(self, invitation: InvitationKey) -> MailPreview:
+        """Return the mail that another delivery would send."""
+        return EmailDelivery().preview(invitation)

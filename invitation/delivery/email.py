@@ -17,7 +17,7 @@ from django.utils import formats, timezone, translation
 
 from invitation import addresses, keys, sites, texts
 from invitation.conf import conf
-from invitation.delivery.base import BaseDelivery
+from invitation.delivery.base import BaseDelivery, MailPreview
 from invitation.exceptions import AddressRefused, DeliveryFailed
 from invitation.models import InvitationEmail, InvitationKey
 
@@ -28,6 +28,9 @@ SET_UP_ERRORS = (
     smtplib.SMTPHeloError,
     smtplib.SMTPSenderRefused,
 )
+
+#: What stands for the key in the preview of a mail: the link is long enough and opens nothing.
+SAMPLE_KEY = "this-is-a-preview"
 
 
 class InvitationMessage(EmailMultiAlternatives):
@@ -73,6 +76,20 @@ class EmailDelivery(BaseDelivery):
         if not sent:
             raise DeliveryFailed("The mail backend reported that it sent nothing.")
 
+    def preview(self, invitation: InvitationKey) -> MailPreview:
+        """Return the very mail, with a link that opens nothing."""
+        message = self.get_message(InvitationEmail(invitation=invitation))
+        parts = {kind: str(content) for content, kind in message.alternatives}
+        return MailPreview(
+            subject=str(message.subject),
+            sender=message.from_email,
+            recipient=", ".join(message.to),
+            # What a template has made counts as HTML, and would stand in a page as it is.
+            text=str(message.body) + "",
+            html=parts.get("text/html", ""),
+            reply_to=", ".join(message.reply_to),
+        )
+
     def get_connection(self) -> Any:
         """Return the site's mail connection, with a timeout in any case.
 
@@ -90,7 +107,10 @@ class EmailDelivery(BaseDelivery):
         return mailers[self.mailer] if mailers is not None else django_mail.get_connection()
 
     def get_message(self, mail: InvitationEmail) -> EmailMultiAlternatives:
-        """Return the finished message in the recipient's language."""
+        """Return the finished message in the recipient's language.
+
+        For a preview, neither the mail nor its invitation is saved.
+        """
         invitation = mail.invitation
         with translation.override(_language(invitation)):
             context = self.get_context(invitation)
@@ -129,11 +149,13 @@ class EmailDelivery(BaseDelivery):
     def get_context(self, invitation: InvitationKey) -> dict[str, Any]:
         """Return what the three templates may use; ``docs/templates.rst`` lists it."""
         site = sites.get_site(invitation.site_id)
-        path = reverse("invitation_invited", kwargs={"invitation_key": invitation.mail_key})
+        # An invitation that is only looked at has no key, and gets none.
+        key = SAMPLE_KEY if invitation._state.adding else invitation.mail_key
+        path = reverse("invitation_invited", kwargs={"invitation_key": key})
         url = sites.absolute(path, invitation.site_id)
         return {
             "invitation": invitation,
-            "invitation_key": invitation.mail_key,
+            "invitation_key": key,
             "invitation_url": url,
             "decline_url": f"{url}?answer=no",
             "inviter_name": texts.inviter_name(invitation.from_user),

@@ -30,9 +30,11 @@ from invitation.flows.opening import (
     activate,
     claim,
     decline,
+    destination_of,
     open_invitation,
     release,
 )
+from invitation.flows.previewing import preview
 from invitation.flows.quotas import (
     QuotaState,
     correct_quota,
@@ -59,6 +61,7 @@ __all__ = [
     "decline",
     "deliver",
     "deliver_due",
+    "destination_of",
     "edit",
     "expire",
     "extend",
@@ -71,6 +74,7 @@ __all__ = [
     "may_invite",
     "open_invitation",
     "plan",
+    "preview",
     "purge",
     "quota_of",
     "release",

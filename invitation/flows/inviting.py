@@ -5,17 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Literal
 
 from django.db import IntegrityError, transaction
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import get_language
 
-from invitation import addresses, signals, sites, texts
+from invitation import addresses, blocklist, destinations, signals, sites, texts
 from invitation.conf import conf
 from invitation.exceptions import (
     AlreadyInvited,
+    ExpiryRefused,
     InvitationError,
     InvitingForbidden,
     MailTooSoon,
@@ -31,6 +32,9 @@ from invitation.models import InvitationKey, make_slot
 #: Rounds of "make a new one, or renew the open one" while others open and end it meanwhile.
 INVITE_ROUNDS = 5
 
+#: A number of days, ``None`` for ever, or what the site has set.
+Days = int | None | Literal["default"]
+
 
 @dataclass(frozen=True)
 class Invited:
@@ -39,7 +43,8 @@ class Invited:
     invitation: InvitationKey
     #: ``False`` if an open invitation to the same address was renewed instead.
     created: bool
-    #: ``False`` if a mail was asked for within the cool-down and no other one is sent.
+    #: ``False`` if a mail was asked for within the cool-down and no other one is sent, or if none
+    #: was wanted.
     mailed: bool
 
 
@@ -60,6 +65,9 @@ def invite(
     language: str = "",
     site_id: int | None = None,
     data: Mapping[str, Any] | None = None,
+    days: Days = "default",
+    destination: str | None = None,
+    mail: bool = True,
 ) -> Invited:
     """Invite an address: spend the quota, write the invitation and its mail, in one transaction.
 
@@ -67,39 +75,71 @@ def invite(
     one is renewed: nothing is spent again. The outcome does not depend on whether the address
     has an account or was invited by somebody else.
 
-    Raises ``InvitingForbidden``, ``QuotaExceeded``, ``AddressRefused``, ``OwnAddress`` and
-    ``TextRefused``; after any of them nothing has changed.
+    ``days`` is one of INVITATION_EXPIRY_CHOICES. ``destination`` is the path of the page where the
+    newcomer lands; ``None`` leaves a renewed invitation the one it has. Without ``mail`` none is
+    asked for, and the link is to be handed over by hand.
+
+    Raises ``InvitingForbidden``, ``QuotaExceeded``, ``AddressRefused``, ``OwnAddress``,
+    ``AddressBlocked``, ``TextRefused``, ``ExpiryRefused`` and ``DestinationRefused``; after any of
+    them nothing has changed.
     """
-    _check_inviter(inviter)
-    email = addresses.clean(email)
-    _check_not_own(inviter, email)
+    fields = checked_fields(
+        inviter,
+        email,
+        recipient_name=recipient_name,
+        note=note,
+        language=language,
+        days=days,
+        destination=destination,
+    )
     site_id = sites.current_site_id() if site_id is None else site_id
     # Without an address for its link no mail could ever be sent.
     sites.absolute(reverse("invitation_invited", args=["key"]), site_id)
+    if data is not None:
+        fields["data"] = dict(data)
+    return _invite(inviter, site_id, fields, mail=mail)
+
+
+def checked_fields(
+    inviter: Any,
+    email: str,
+    *,
+    recipient_name: str = "",
+    note: str = "",
+    language: str = "",
+    days: Days = "default",
+    destination: str | None = None,
+) -> dict[str, Any]:
+    """Return what an invitation's row would hold; raises what ``invite`` raises for these."""
+    _check_inviter(inviter)
+    email = addresses.clean(email)
+    _check_not_own(inviter, email)
+    blocklist.check(email)
     fields: dict[str, Any] = {
         "email": email,
         "recipient_name": texts.plain_name(recipient_name),
         "note": texts.check_text(note),
         "language": language or get_language() or "",
-        "expires_at": expiry(timezone.now()),
+        "expires_at": expiry(timezone.now(), days),
     }
-    if data is not None:
-        fields["data"] = dict(data)
-    return _invite(inviter, site_id, fields)
+    if destination is not None:
+        fields["destination"] = destinations.check(destination)
+    return fields
 
 
-def _invite(inviter: Any, site_id: int, fields: dict[str, Any]) -> Invited:
+def _invite(inviter: Any, site_id: int, fields: dict[str, Any], *, mail: bool) -> Invited:
     slot = make_slot(site_id, inviter.pk, addresses.canonical(fields["email"]))
     refusal: InvitationError | IntegrityError
     for _round in range(INVITE_ROUNDS):
         try:
             with transaction.atomic():
-                invitation = _create(inviter, site_id, fields)
-                queue_mail(invitation)
-            return Invited(invitation, created=True, mailed=True)
+                invitation = _create(inviter, site_id, fields, mail=mail)
+                if mail:
+                    queue_mail(invitation)
+            return Invited(invitation, created=True, mailed=mail)
         except (IntegrityError, QuotaExceeded) as error:
             refusal = error
-        renewed = _renew(slot, fields)
+        renewed = _renew(slot, fields, mail=mail)
         if renewed is not None:
             return renewed
         if isinstance(refusal, QuotaExceeded) and quotas.remaining_invitations(inviter) == 0:
@@ -108,7 +148,7 @@ def _invite(inviter: Any, site_id: int, fields: dict[str, Any]) -> Invited:
     raise refusal
 
 
-def _renew(slot: str, fields: dict[str, Any]) -> Invited | None:
+def _renew(slot: str, fields: dict[str, Any], *, mail: bool) -> Invited | None:
     pk = InvitationKey.objects.find_open(slot)
     if pk is None:
         return None
@@ -116,7 +156,7 @@ def _renew(slot: str, fields: dict[str, Any]) -> Invited | None:
         renewed = InvitationKey.objects.renew(pk, **fields)
         if renewed is None:
             return None
-        return Invited(renewed, created=False, mailed=ask_for_mail(renewed))
+        return Invited(renewed, created=False, mailed=mail and ask_for_mail(renewed))
 
 
 def create(inviter: Any) -> InvitationKey:
@@ -133,11 +173,12 @@ def send_to(invitation: InvitationKey, email: str) -> None:
     """Address an invitation that is addressed to nobody or to this address, and mail it.
 
     Raises ``AddressRefused``, also if the member has another open invitation to this address,
-    ``OwnAddress``, ``NotPending`` if it has ended or belongs to another address, and
-    ``MailTooSoon``.
+    ``OwnAddress``, ``AddressBlocked``, ``NotPending`` if it has ended or belongs to another
+    address, and ``MailTooSoon``.
     """
     email = addresses.clean(email)
     _check_not_own(invitation.from_user, email)
+    blocklist.check(email)
     email_key = addresses.canonical(email)
     if invitation.email_key not in ("", email_key):
         raise NotPending()
@@ -168,13 +209,22 @@ def _check_not_own(inviter: Any, email: str) -> None:
         raise OwnAddress()
 
 
-def expiry(now: datetime) -> datetime | None:
-    """Return until when an invitation is open that is made or extended now."""
-    days = conf.ACCOUNT_INVITATION_DAYS
+def expiry(now: datetime, days: Days = "default") -> datetime | None:
+    """Return until when an invitation is open that is made or extended now.
+
+    Raises ``ExpiryRefused`` for days that the site does not offer.
+    """
+    default = conf.ACCOUNT_INVITATION_DAYS
+    if days == "default":
+        days = default
+    elif days != default and days not in conf.INVITATION_EXPIRY_CHOICES:
+        raise ExpiryRefused()
     return None if days is None else now + timedelta(days=days)
 
 
-def _create(inviter: Any, site_id: int, fields: dict[str, Any]) -> InvitationKey:
+def _create(
+    inviter: Any, site_id: int, fields: dict[str, Any], *, mail: bool = True
+) -> InvitationKey:
     email_key = addresses.canonical(fields["email"]) if "email" in fields else ""
     invitation = InvitationKey(
         from_user=inviter, site_id=site_id, email_key=email_key, quota_held=1, **fields
@@ -184,7 +234,7 @@ def _create(inviter: Any, site_id: int, fields: dict[str, Any]) -> InvitationKey
     # address. Asked here already, as a failing insert makes MariaDB lock more than that one.
     taken = InvitationKey.objects.open_for("inviter", slot) if slot else None
     quotas.spend(inviter, unless=taken)
-    if email_key:
+    if email_key and mail:
         invitation.mail_requested_at = invitation.date_invited
     invitation.save(force_insert=True)
     quotas.note(inviter, -1, quotas.Reason.INVITED, invitation)

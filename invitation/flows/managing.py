@@ -8,7 +8,7 @@ from datetime import datetime
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
-from invitation import keys, signals, texts
+from invitation import blocklist, keys, signals, texts
 from invitation.conf import conf
 from invitation.exceptions import (
     AlreadyInvited,
@@ -27,11 +27,12 @@ def resend(invitation: InvitationKey) -> None:
     """Send the mail again, with the same link; an expired invitation is extended before.
 
     Raises ``NotPending`` if it was accepted, declined or revoked, or is addressed to nobody,
-    ``MailTooSoon`` within the cool-down, and what ``extend`` raises. After any of them nothing
-    has changed.
+    ``AddressBlocked`` if the site lets nobody invite the address any more, ``MailTooSoon`` within
+    the cool-down, and what ``extend`` raises. After any of them nothing has changed.
     """
     if not invitation.email:
         raise NotPending()
+    blocklist.check(invitation.email)
     try:
         with transaction.atomic():
             # First of all: to who has read in a transaction, SQLite may refuse to write.

@@ -11,7 +11,7 @@ from django.db import transaction
 from django.db.models import F, QuerySet
 from django.utils import timezone
 
-from invitation import addresses, keys, signals, sites
+from invitation import addresses, destinations, keys, signals, sites
 from invitation.conf import conf
 from invitation.exceptions import AddressMismatch, KeyNotFound, KeyRefused, KeyUsedUp, NotPending
 from invitation.flows.announcing import announce
@@ -135,6 +135,17 @@ def activate(user: Any) -> None:
                 acceptance=acceptance,
                 user=user,
             )
+
+
+def destination_of(user: Any) -> str:
+    """Return the page that a usable account is led to by the invitation that it came by; one query.
+
+    Empty if the account is not active, or the invitation leads nowhere.
+    """
+    if not user.is_active:
+        return ""
+    came = Acceptance.objects.filter(user=user, new_account=True).order_by("pk")
+    return destinations.safe(came.values_list("invitation__destination", flat=True).first() or "")
 
 
 def release(user: Any) -> None:

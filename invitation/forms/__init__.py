@@ -5,6 +5,7 @@ from __future__ import annotations
 from invitation.forms.bulk import BulkConfirmForm, BulkForm
 from invitation.forms.inviting import InvitationKeyForm, InvitationTextsForm
 from invitation.forms.managing import STATES, InvitationEditForm, InvitationSearchForm
+from invitation.forms.options import InvitationOptionsMixin
 
 __all__ = [
     "STATES",
@@ -12,6 +13,7 @@ __all__ = [
     "BulkForm",
     "InvitationEditForm",
     "InvitationKeyForm",
+    "InvitationOptionsMixin",
     "InvitationSearchForm",
     "InvitationTextsForm",
 ]

@@ -10,6 +10,7 @@ from django.utils.translation import gettext_lazy as _
 
 from invitation import addresses, flows, texts
 from invitation.exceptions import AddressRefused, InvitationError, TextRefused
+from invitation.forms.options import InvitationOptionsMixin
 
 
 class NoteField(forms.CharField):
@@ -52,7 +53,7 @@ class InvitationTextsForm(forms.Form):
         self.add_error(field, ValidationError(str(error), code=error.code))
 
 
-class InvitationKeyForm(InvitationTextsForm):
+class InvitationKeyForm(InvitationOptionsMixin, InvitationTextsForm):
     """Ask whom to invite; ``save()`` invites in the name of ``inviter``."""
 
     field_order = ("email", "recipient_name", "note")
@@ -84,4 +85,6 @@ class InvitationKeyForm(InvitationTextsForm):
             recipient_name=self.cleaned_data["recipient_name"],
             note=self.cleaned_data["note"],
             site_id=self.site_id,
+            mail=not self.pressed("no_mail"),
+            **self.choices(),
         )

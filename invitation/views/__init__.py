@@ -26,6 +26,7 @@ from invitation.views.managing import (
     InvitationListView,
 )
 from invitation.views.opening import CarriedInvitationView, DeclineView, InvitedView, LandingView
+from invitation.views.previewing import MailPreviewView
 
 __all__ = [
     "BulkConfirmView",
@@ -43,6 +44,7 @@ __all__ = [
     "InviteView",
     "InvitedView",
     "LandingView",
+    "MailPreviewView",
     "MemberMixin",
     "invite",
     "invited",

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
+from django.contrib import messages
 from django.contrib.auth.mixins import AccessMixin
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
-from django.shortcuts import render
-from django.urls import reverse_lazy
+from django.shortcuts import redirect, render
+from django.urls import NoReverseMatch, reverse, reverse_lazy
+from django.utils.translation import get_language
+from django.utils.translation import gettext as _
 from django.views.generic import FormView, TemplateView
 
 from invitation import flows, sites, visitor
 from invitation.exceptions import InvitationError, InvitingForbidden
-from invitation.forms import InvitationKeyForm
+from invitation.forms import InvitationKeyForm, InvitationOptionsMixin
 from invitation.models import InvitationEmail
 
 if TYPE_CHECKING:
@@ -56,17 +60,59 @@ class InviteView(MemberMixin, InviteFormView):
         return super().get_context_data(**kwargs)
 
     def form_valid(self, form: InvitationKeyForm) -> HttpResponse:
-        """Invite, or say beside the form why not."""
+        """Invite, or show the mail if that is asked for; say beside the form why not."""
         try:
+            if "preview" in self.request.POST:
+                return self.show_preview(form)
             invited = form.save()
         except InvitationError as error:
             form.refused(error)
             return self.form_invalid(form)
-        response = super().form_valid(form)
-        if isinstance(invited, flows.Invited):  # a form of the site may return what it likes
-            secure = self.request.is_secure()
-            visitor.note_outcome(response, invited.invitation.pk, invited.mailed, secure=secure)
+        return self.lead_on(form, invited)
+
+    def show_preview(self, form: InvitationKeyForm) -> HttpResponse:
+        """Show the mail above the form, which keeps what was typed. Raises ``InvitationError``."""
+        context = self.get_context_data(form=form)
+        response = self.render_to_response(context)  # rendered later, with what follows
+        # A form of the site's own may know no preview: whoever asks for one sends nothing.
+        if _pressed(form, "preview"):
+            mail = context["preview"] = form.preview()
+            typed = {"member": str(self.request.user.pk), "language": get_language()}
+            path, secure = _address_of_preview(), self.request.is_secure()
+            if mail.html and path:
+                noted = visitor.note_preview(
+                    response, typed | form.arguments(), path, secure=secure
+                )
+                context["preview_url"] = path if noted else ""
         return response
+
+    def lead_on(self, form: InvitationKeyForm, invited: Any) -> HttpResponse:
+        """Lead to what became of the invitation, or to its link if no mail was wanted."""
+        if not isinstance(invited, flows.Invited):  # a form of the site may return what it likes
+            return super().form_valid(form)
+        pk = invited.invitation.pk
+        if _pressed(form, "no_mail"):
+            with suppress(NoReverseMatch):  # a site may have left that page out
+                link_page = redirect("invitation_link", pk=pk)
+                done = _("The invitation is made. No mail is sent: hand its link over yourself.")
+                messages.success(self.request, done, fail_silently=True)
+                return link_page
+        response = super().form_valid(form)
+        visitor.note_outcome(response, pk, invited.mailed, secure=self.request.is_secure())
+        return response
+
+
+def _pressed(form: Any, button: str) -> bool:
+    """Tell whether a form that knows of buttons was sent by this one."""
+    return isinstance(form, InvitationOptionsMixin) and form.pressed(button)
+
+
+def _address_of_preview() -> str:
+    """Return where the mail is shown in a frame, or nothing where the site has left that out."""
+    try:
+        return reverse("invitation_preview")
+    except NoReverseMatch:
+        return ""
 
 
 class InvitationCompleteView(MemberMixin, TemplateView):

@@ -822,6 +822,34 @@ class BackendContract:
         assert visitor.post(REGISTER, answers()).status_code == 302
         assert visitor.get("/accounts/invite/").status_code == (200 if self.active_at_once else 302)
 
+    # -- where the newcomer lands -----------------------------------------------------------
+
+    def test_who_is_logged_in_at_once_lands_where_the_invitation_leads(
+        self, visitor: Client
+    ) -> None:
+        InvitationKey.objects.update(destination="/welcome/?new=1")
+        landed = visitor.post(REGISTER, answers())["Location"]
+        assert (landed == "/welcome/?new=1") is self.active_at_once
+
+    @pytest.mark.parametrize(
+        "path",
+        ["//evil.example/", "https://evil.example/", "/\\evil.example", "home", "admin:index"],
+    )
+    def test_an_invitation_leads_nowhere_else_whatever_the_row_says(
+        self, visitor: Client, path: str
+    ) -> None:
+        InvitationKey.objects.update(destination=path)
+        expected = "/" if self.active_at_once else "/accounts/register/complete/"
+        assert visitor.post(REGISTER, answers())["Location"] == expected
+
+    def test_who_registers_without_his_invitation_is_not_led_by_it(
+        self, settings: Any, visitor: Client
+    ) -> None:
+        settings.INVITE_MODE = False
+        InvitationKey.objects.update(destination="/welcome/")
+        landed = visitor.post(REGISTER, answers("other@example.com"))["Location"]
+        assert landed != "/welcome/"
+
 
 class TwoStepContract(BackendContract):
     """Show what is added by a second step: activation by the link in redux's own mail."""
@@ -864,6 +892,22 @@ class TwoStepContract(BackendContract):
         assert (acceptance.activated_at is not None) is self.usable_when_activated
         assert len(activated) == self.usable_when_activated
         assert scenes.accounts().get().is_active is self.usable_when_activated
+
+    def test_who_has_activated_lands_where_the_invitation_leads(
+        self, registered: Client, commit: Commit
+    ) -> None:
+        InvitationKey.objects.update(destination="/welcome/")
+        usual = "/accounts/activate/complete/"
+        for _click in range(2):
+            landed = self.activate(registered, commit)["Location"]
+            assert landed == ("/welcome/" if self.usable_when_activated else usual)
+
+    def test_after_the_activation_too_it_leads_nowhere_else(
+        self, registered: Client, commit: Commit
+    ) -> None:
+        InvitationKey.objects.update(destination="//evil.example/")
+        landed = self.activate(registered, commit)["Location"]
+        assert landed == "/accounts/activate/complete/"
 
     def test_an_account_that_was_never_usable_gives_the_invitation_back(
         self, registered: Client, invitation: InvitationKey

@@ -1597,3 +1597,27 @@ def test_an_old_form_is_shown_with_the_invited_address(invited_client: Client) -
     form = invited_client.get("/invited-two_step/register/").context["form"]
     assert isinstance(form, OldForm)
     assert form.initial["email"] == ADDRESS
+
+
+# Where the newcomer lands
+
+
+@pytest.mark.anywhere
+@pytest.mark.parametrize("path", ["/welcome/", "//evil.example/"])
+def test_one_step_leads_where_the_invitation_leads(invited_client: Client, path: str) -> None:
+    InvitationKey.objects.update(destination=path)
+    landed = invited_client.post("/invited-simple/register/", FORM)["Location"]
+    assert landed == ("/welcome/" if path == "/welcome/" else "/")
+
+
+@pytest.mark.anywhere
+@pytest.mark.parametrize("path", ["/welcome/", "//evil.example/"])
+def test_two_steps_lead_there_after_the_second(
+    invited_client: Client, commit: Any, path: str
+) -> None:
+    InvitationKey.objects.update(destination=path)
+    with commit():
+        landed = invited_client.post("/invited-default/register/", FORM)["Location"]
+    assert landed == "/accounts/register/complete/"
+    landed = invited_client.get(f"/invited-default/activate/{activation_key()}/")["Location"]
+    assert landed == ("/welcome/" if path == "/welcome/" else "/accounts/activate/complete/")

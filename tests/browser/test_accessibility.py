@@ -106,6 +106,21 @@ class TestAxe:
         found += violations(page)
         assert found == []
 
+    def test_a_mail_before_it_is_sent(self, visit: Visit, look: dict[str, Any]) -> None:
+        page = visit(**look, bypass_csp=True)
+        log_in(page, "amir")
+        page.goto("/accounts/invite/")
+        page.get_by_label("E-mail address").fill("heron@example.org")
+        page.get_by_role("button", name="Look at the mail first").click()
+        page.get_by_role("heading", name="This is how the mail will arrive").wait_for()
+        page.frame_locator("iframe").get_by_role("heading").wait_for()
+        found = violations(page)
+        page.get_by_text("The same mail as plain text").click()
+        found += violations(page)
+        overflow = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+        assert page.evaluate(overflow) == 0
+        assert found == []
+
     def test_pages_of_the_invited(self, visit: Visit, look: dict[str, Any], link: str) -> None:
         page = visit(**look, bypass_csp=True)
         page.goto(link)

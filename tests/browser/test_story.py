@@ -229,3 +229,46 @@ def test_the_picture_of_the_readme_is_of_the_landing_page(visit: Visit) -> None:
     # As wide as that one; its height is a matter of the machine's fonts.
     with Image.open(picture) as taken, Image.open(README_PICTURE) as shown:
         assert taken.width == shown.width
+
+
+def test_a_member_looks_at_the_mail_before_it_leaves(visit: Visit) -> None:
+    member = visit(java_script_enabled=False)
+    log_in(member, "june")
+    before = remaining(member)
+    member.get_by_label("E-mail address").fill("plover@example.org")
+    member.get_by_label("Personal note").fill("The gate sticks; push.")
+    member.get_by_role("button", name="Look at the mail first").click()
+    main = member.get_by_role("main")
+    expect(main).to_contain_text("This is how the mail will arrive")
+    frame = member.frame_locator("iframe")
+    expect(frame.get_by_text("The gate sticks; push.")).to_be_visible()
+    button = frame.get_by_role("link", name="Accept the invitation")
+    # Its styles are there although the page around it has none but its own.
+    assert button.evaluate("link => getComputedStyle(link).fontWeight") == "600"
+    expect(main).to_contain_text(f"{before} invitations left")
+    expect(member.get_by_label("Personal note")).to_have_value("The gate sticks; push.")
+    member.get_by_label("Personal note").fill("The gate sticks; lift it.")
+    member.get_by_label("E-mail address").press("Enter")
+    expect(member).to_have_url(re.compile("/invite/complete/$"))
+    letter = visit()
+    mailed_link(letter, "plover@example.org", "/invited/")
+    expect(letter.get_by_role("main")).to_contain_text("The gate sticks; lift it.")
+
+
+def test_a_newcomer_lands_on_the_page_that_his_inviter_chose(visit: Visit) -> None:
+    member = visit()
+    log_in(member, "june")
+    member.goto("/accounts/invite/")
+    member.get_by_label("E-mail address").fill("dunlin@example.org")
+    member.get_by_label("Open for").select_option("30 days")
+    member.get_by_label("First page").select_option("The members' page")
+    member.get_by_role("button", name="Just make a link").click()
+    link = member.get_by_role("textbox", name="Link").input_value()
+
+    newcomer = visit()
+    open_registration(newcomer, link)
+    register(newcomer, "dunlin")
+    submit(newcomer)
+    newcomer.goto(mailed_link(newcomer, "dunlin@example.org", "/activate/"))
+    # The page asks for a login first, and is shown after it.
+    expect(newcomer).to_have_url(re.compile(r"/accounts/login/\?next=/members/$"))

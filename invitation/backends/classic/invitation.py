@@ -95,11 +95,17 @@ class InvitationBackend:
         return user
 
     def post_registration_redirect(self, request: HttpRequest, user: AbstractBaseUser) -> Redirect:
-        """Return what the wrapped backend returns."""
+        """Return where the invitation leads a usable account, or else what the backend returns."""
+        destination = self._gate(request).destination(user)
+        if destination:
+            return (destination, (), {})
         return self.wrapped.post_registration_redirect(request, user)
 
     def post_activation_redirect(self, request: HttpRequest, user: AbstractBaseUser) -> Redirect:
-        """Return what the wrapped backend returns."""
+        """Return where the invitation leads a usable account, or else what the backend returns."""
+        destination = flows.destination_of(user)
+        if destination:
+            return (destination, (), {})
         return self.wrapped.post_activation_redirect(request, user)
 
     # -- what our views ask beyond the API, of backends that have it --------------------------

@@ -4,7 +4,12 @@ from __future__ import annotations
 
 from registration.backends.default import views as redux
 
-from invitation.backends.redux import ActivationMailMixin, ReduxMixin, ResendActivationMixin
+from invitation.backends.redux import (
+    ActivationMailMixin,
+    DestinationMixin,
+    ReduxMixin,
+    ResendActivationMixin,
+)
 
 
 class RegistrationView(ActivationMailMixin, ReduxMixin, redux.RegistrationView):
@@ -15,3 +20,7 @@ class RegistrationView(ActivationMailMixin, ReduxMixin, redux.RegistrationView):
 
 class ResendActivationView(ResendActivationMixin, redux.ResendActivationView):
     """Send the activation mail again."""
+
+
+class ActivationView(DestinationMixin, redux.ActivationView):
+    """Activate an account by the link in its mail."""

@@ -3,7 +3,7 @@
 from registration.backends.default.urls import urlpatterns as redux_urlpatterns
 
 from invitation import routes
-from invitation.backends.default.views import ResendActivationView
+from invitation.backends.default.views import ActivationView, ResendActivationView
 from invitation.backends.redux import gated
 from invitation.backends.verified.views import RegistrationView
 
@@ -14,6 +14,7 @@ urlpatterns = [
         {
             "registration_register": RegistrationView.as_view(),
             "registration_resend_activation": ResendActivationView.as_view(),
+            "registration_activate": ActivationView.as_view(),
         },
     ),
 ]

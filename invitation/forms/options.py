@@ -1,0 +1,93 @@
+"""Ask what a site may let its members choose of an invitation, and how they want to go on."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from django.utils.translation import gettext, ngettext
+from django.utils.translation import gettext_lazy as _
+
+from invitation import flows
+from invitation.conf import conf
+from invitation.delivery.base import MailPreview
+
+#: What stands for "for ever" among the days.
+NEVER = "never"
+
+
+def days_in_words(days: int | None) -> str:
+    """Return a time as a choice that completes "open for"."""
+    if days is None:
+        return gettext("unlimited time")
+    return ngettext("%(count)d day", "%(count)d days", days) % {"count": days}
+
+
+class DaysField(forms.ChoiceField):
+    """Let the member choose among the site's times; who does not gets the usual one."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        usual = conf.ACCOUNT_INVITATION_DAYS
+        offered = list(dict.fromkeys([*conf.INVITATION_EXPIRY_CHOICES, usual]))
+        offered.sort(key=lambda days: (days is None, days))
+        choices = [(_posted(days), days_in_words(days)) for days in offered]
+        super().__init__(choices=choices, initial=_posted(usual), **kwargs)
+
+    def bound_data(self, data: Any, initial: Any) -> Any:
+        """Return what the page shows as chosen."""
+        return data or initial
+
+    def clean(self, value: Any) -> Any:
+        """Return the number of days, or ``None`` for ever."""
+        # A template of the site's own may not show this field at all.
+        chosen = super().clean(value or self.initial)
+        return None if chosen == NEVER else int(chosen)
+
+
+def _posted(days: int | None) -> str:
+    """Return what a form posts for a number of days."""
+    return NEVER if days is None else str(days)
+
+
+class InvitationOptionsMixin(forms.Form):
+    """Add the choices that a site offers, and know by which button a form was sent.
+
+    There are none until INVITATION_EXPIRY_CHOICES and INVITATION_DESTINATIONS offer some.
+    """
+
+    #: The buttons besides "send" that the page may show. A site takes one away in a subclass.
+    buttons: tuple[str, ...] = ("preview", "no_mail")
+
+    inviter: Any
+    site_id: int | None
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if conf.INVITATION_EXPIRY_CHOICES:
+            self.fields["days"] = DaysField(label=_("Open for"))
+        if conf.INVITATION_DESTINATIONS:
+            usual = ("", _("the usual page"))
+            self.fields["destination"] = forms.ChoiceField(
+                label=_("First page"),
+                choices=[usual, *conf.INVITATION_DESTINATIONS],
+                required=False,
+                help_text=_("Where the person lands who has made an account."),
+            )
+
+    def pressed(self, button: str) -> bool:
+        """Tell whether the form was sent by this button, and offers it."""
+        return button in self.buttons and button in self.data
+
+    def choices(self) -> dict[str, Any]:
+        """Return what the member has chosen, as ``flows.invite`` and ``flows.preview`` take it."""
+        offered = ("days", "destination")
+        return {name: self.cleaned_data[name] for name in offered if name in self.fields}
+
+    def arguments(self) -> dict[str, Any]:
+        """Return all that the mail depends on."""
+        texts = {name: self.cleaned_data[name] for name in ("email", "recipient_name", "note")}
+        return texts | self.choices()
+
+    def preview(self) -> MailPreview:
+        """Return the mail as it would be sent. Raises ``InvitationError``."""
+        return flows.preview(self.inviter, site_id=self.site_id, **self.arguments())
