@@ -5,8 +5,21 @@ decides, puts the atomic writes of ``managers`` in order, and is the only place 
 signals. None of them knows a request.
 """
 
+from invitation.flows.accepting import (
+    accept,
+    find_accepted,
+    proven_addresses,
+    received_invitations,
+    refusal_to_accept,
+)
 from invitation.flows.cleaning import BATCH_SIZE, count_cleanup, expire, purge
-from invitation.flows.grouping import grantable_groups, join_groups, set_groups
+from invitation.flows.grouping import (
+    check_groups,
+    grantable_groups,
+    groups_to_join,
+    join_groups,
+    set_groups,
+)
 from invitation.flows.inviting import (
     Invited,
     create,
@@ -37,8 +50,10 @@ __all__ = [
     "Invited",
     "Opened",
     "QuotaState",
+    "accept",
     "activate",
     "change_link",
+    "check_groups",
     "claim",
     "correct_quota",
     "count_cleanup",
@@ -49,14 +64,19 @@ __all__ = [
     "edit",
     "expire",
     "extend",
+    "find_accepted",
     "grant",
     "grantable_groups",
+    "groups_to_join",
     "invite",
     "join_groups",
     "may_invite",
     "open_invitation",
+    "proven_addresses",
     "purge",
     "quota_of",
+    "received_invitations",
+    "refusal_to_accept",
     "release",
     "remaining_invitations",
     "resend",

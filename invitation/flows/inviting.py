@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from django.contrib.auth.models import Group
 from django.db import IntegrityError, transaction
 from django.urls import reverse
 from django.utils import timezone
@@ -25,6 +26,7 @@ from invitation.exceptions import (
 )
 from invitation.flows import quotas
 from invitation.flows.announcing import announce
+from invitation.flows.grouping import check_groups
 from invitation.flows.mailing import ask_for_mail, queue_mail
 from invitation.models import InvitationKey, make_slot
 
@@ -60,6 +62,7 @@ def invite(
     language: str = "",
     site_id: int | None = None,
     data: Mapping[str, Any] | None = None,
+    groups: Collection[Group] | None = None,
 ) -> Invited:
     """Invite an address: spend the quota, write the invitation and its mail, in one transaction.
 
@@ -67,8 +70,10 @@ def invite(
     one is renewed: nothing is spent again. The outcome does not depend on whether the address
     has an account or was invited by somebody else.
 
-    Raises ``InvitingForbidden``, ``QuotaExceeded``, ``AddressRefused``, ``OwnAddress`` and
-    ``TextRefused``; after any of them nothing has changed.
+    ``groups`` are what the invited person joins; with ``None`` a renewed invitation keeps its own.
+
+    Raises ``InvitingForbidden``, ``QuotaExceeded``, ``AddressRefused``, ``OwnAddress``,
+    ``TextRefused`` and ``GroupRefused``; after any of them nothing has changed.
     """
     _check_inviter(inviter)
     email = addresses.clean(email)
@@ -85,21 +90,27 @@ def invite(
     }
     if data is not None:
         fields["data"] = dict(data)
-    return _invite(inviter, site_id, fields)
+    if groups:
+        check_groups(inviter, groups)
+    return _invite(inviter, site_id, fields, groups)
 
 
-def _invite(inviter: Any, site_id: int, fields: dict[str, Any]) -> Invited:
+def _invite(
+    inviter: Any, site_id: int, fields: dict[str, Any], groups: Collection[Group] | None = None
+) -> Invited:
     slot = make_slot(site_id, inviter.pk, addresses.canonical(fields["email"]))
     refusal: InvitationError | IntegrityError
     for _round in range(INVITE_ROUNDS):
         try:
             with transaction.atomic():
                 invitation = _create(inviter, site_id, fields)
+                if groups:
+                    invitation.groups.set(groups)
                 queue_mail(invitation)
             return Invited(invitation, created=True, mailed=True)
         except (IntegrityError, QuotaExceeded) as error:
             refusal = error
-        renewed = _renew(slot, fields)
+        renewed = _renew(slot, fields, groups)
         if renewed is not None:
             return renewed
         if isinstance(refusal, QuotaExceeded) and quotas.remaining_invitations(inviter) == 0:
@@ -108,7 +119,9 @@ def _invite(inviter: Any, site_id: int, fields: dict[str, Any]) -> Invited:
     raise refusal
 
 
-def _renew(slot: str, fields: dict[str, Any]) -> Invited | None:
+def _renew(
+    slot: str, fields: dict[str, Any], groups: Collection[Group] | None = None
+) -> Invited | None:
     pk = InvitationKey.objects.find_open(slot)
     if pk is None:
         return None
@@ -116,6 +129,8 @@ def _renew(slot: str, fields: dict[str, Any]) -> Invited | None:
         renewed = InvitationKey.objects.renew(pk, **fields)
         if renewed is None:
             return None
+        if groups is not None:
+            renewed.groups.set(groups)
         return Invited(renewed, created=False, mailed=ask_for_mail(renewed))
 
 

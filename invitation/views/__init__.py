@@ -11,6 +11,12 @@ from django.contrib.auth.decorators import login_not_required
 from django.http import HttpRequest, HttpResponseBase
 from django.utils.module_loading import import_string
 
+from invitation.views.accepting import (
+    AcceptView,
+    ReceivedAcceptView,
+    ReceivedDeclineView,
+    ReceivedListView,
+)
 from invitation.views.inviting import InvitationCompleteView, InviteView, MemberMixin
 from invitation.views.managing import (
     InvitationActionView,
@@ -22,6 +28,7 @@ from invitation.views.managing import (
 from invitation.views.opening import CarriedInvitationView, DeclineView, InvitedView, LandingView
 
 __all__ = [
+    "AcceptView",
     "CarriedInvitationView",
     "DeclineView",
     "InvitationActionView",
@@ -34,6 +41,9 @@ __all__ = [
     "InvitedView",
     "LandingView",
     "MemberMixin",
+    "ReceivedAcceptView",
+    "ReceivedDeclineView",
+    "ReceivedListView",
     "invite",
     "invited",
     "register",

@@ -182,7 +182,8 @@ class InvitationEditView(OwnInvitationsMixin, EditFormView):
 
     def get_form_kwargs(self) -> dict[str, Any]:
         """Return the form's arguments, the invitation among them."""
-        return {**super().get_form_kwargs(), "invitation": self.invitation}
+        member: Any = self.request.user
+        return {**super().get_form_kwargs(), "invitation": self.invitation, "inviter": member}
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         """Return the form and its invitation."""
