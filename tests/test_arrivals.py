@@ -591,6 +591,35 @@ def test_who_registers_on_his_own_finds_the_invitation_after_the_activation(
     assert waiting.status == "accepted"
 
 
+# -- the inviter --------------------------------------------------------------------------------
+
+
+def test_the_inviter_chooses_groups_and_sees_what_his_invitation_carries(
+    settings: Any, member: Any, member_client: Client
+) -> None:
+    groups = [Group.objects.create(name=name) for name in ("Altos", "Basses", "Staff")]
+    settings.INVITATION_GRANTABLE_GROUPS = lambda user: groups[:2]
+    assert fields(member_client.get(scenes.INVITE), "groups") == [str(g.pk) for g in groups[:2]]
+    data = {"email": NEWCOMER, "groups": [groups[0].pk]}
+    assert member_client.post(scenes.INVITE, data).status_code == 302
+    invitation = InvitationKey.objects.get()
+    page = f"/accounts/invitations/{invitation.pk}/"
+    assert "Groups Altos" in words(member_client.get(page))
+    refused = member_client.post(f"{page}edit/", {"groups": [groups[2].pk]})
+    assert "groups" in refused.context["form"].errors
+    member_client.post(f"{page}edit/", {"groups": [groups[1].pk]})
+    assert list(invitation.groups.all()) == [groups[1]]
+    assert "Groups Basses" in words(member_client.get(page))
+
+
+def test_the_inviter_sees_that_somebody_with_an_account_has_accepted(
+    invitation: InvitationKey, invited: Any, member_client: Client
+) -> None:
+    post_of(arrive(invitation, invited))
+    page = member_client.get(f"/accounts/invitations/{invitation.pk}/")
+    assert "Accepted by invited on" in words(page)
+
+
 # -- nobody else's -------------------------------------------------------------------------------
 
 

@@ -39,7 +39,11 @@ class OwnInvitationsMixin(LoginRequiredMixin):
         site_id = sites.current_site_id(self.request)
         accepted = Acceptance.objects.select_related("user")
         rows = InvitationKey.objects.sent_by(self.request.user).on_site(site_id)
-        return rows.with_latest_mail().prefetch_related(Prefetch("acceptances", accepted))
+        return (
+            rows.with_latest_mail()
+            .noting_groups()
+            .prefetch_related(Prefetch("acceptances", accepted))
+        )
 
 
 class InvitationListView(OwnInvitationsMixin, KeyListView):
