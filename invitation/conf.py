@@ -76,6 +76,23 @@ class Conf:
         return rule
 
     @property
+    def INVITATION_VERIFIED_ADDRESSES(self) -> str | Callable[[Any], Iterable[str]] | None:
+        """Give the rule as it is set; ask ``verified_addresses`` for the callable."""
+        default = "invitation.backends.proofs.activated_address"
+        return cast(
+            "str | Callable[[Any], Iterable[str]] | None",
+            getattr(settings, "INVITATION_VERIFIED_ADDRESSES", default),
+        )
+
+    @property
+    def verified_addresses(self) -> Callable[[Any], Iterable[str]] | None:
+        """Give what returns the addresses that a member has proven, or ``None``."""
+        rule = self.INVITATION_VERIFIED_ADDRESSES
+        if isinstance(rule, str):
+            return cast("Callable[[Any], Iterable[str]]", import_string(rule))
+        return rule
+
+    @property
     def INVITATION_REWARD(self) -> int:
         """Give how many invitations a member gets for each one that was accepted."""
         return cast(int, getattr(settings, "INVITATION_REWARD", 0))

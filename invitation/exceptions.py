@@ -201,6 +201,37 @@ class NoPreview(InvitationError):
     )
 
 
+class OwnInvitation(InvitationError):
+    """Say that a member tried to accept an invitation of his own."""
+
+    code = "own_invitation"
+    message = _("You have made this invitation yourself. It is for somebody else.")
+
+
+class AlreadyAccepted(InvitationError):
+    """Say that this account has accepted the invitation before."""
+
+    code = "already_accepted"
+    message = _("You have already accepted this invitation.")
+
+
+class AddressUnproven(InvitationError):
+    """Say that nobody knows yet whether the invited address is the account holder's own."""
+
+    code = "address_unproven"
+    message = _(
+        "This invitation is for the address of your account, but nobody knows yet that it is "
+        "yours. Please stay logged in and open the link in the invitation mail."
+    )
+
+
+class NothingToJoin(InvitationError):
+    """Say that an invitation for anybody has nothing for who has an account already."""
+
+    code = "nothing_to_join"
+    message = _("You have an account already. This invitation is for people who have none.")
+
+
 class MailTooSoon(InvitationError):
     """Say that a mail for this invitation was asked for a moment ago."""
 

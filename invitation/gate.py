@@ -7,9 +7,11 @@ backend: there is one gate, and the hosts only translate.
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import urlsplit
 
 from django.conf import settings
-from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.contrib.auth import REDIRECT_FIELD_NAME
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, QueryDict
 from django.shortcuts import render, resolve_url
 from django.urls import NoReverseMatch
 from django.utils.cache import patch_cache_control
@@ -79,12 +81,21 @@ def refuse(request: HttpRequest, refusal: KeyRefused, *, status: int | None = No
     return response
 
 
-def login_url() -> str:
-    """Return where to log in, or nothing where LOGIN_URL names no page (a check says so)."""
+def login_url(back: str = "") -> str:
+    """Return where to log in, or nothing where LOGIN_URL names no page (a check says so).
+
+    ``back`` is the path of ours where who has logged in goes on.
+    """
     try:
-        return resolve_url(settings.LOGIN_URL)
+        url = resolve_url(settings.LOGIN_URL)
     except NoReverseMatch:
         return ""
+    if not (url and back):
+        return url
+    parts = urlsplit(url)
+    query = QueryDict(parts.query, mutable=True)
+    query[REDIRECT_FIELD_NAME] = back
+    return parts._replace(query=query.urlencode(safe="/")).geturl()
 
 
 def remember(request: HttpRequest, response: HttpResponseBase, key: str) -> None:

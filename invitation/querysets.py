@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from contextlib import suppress
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from django.db import connections, models
-from django.db.models import F, OuterRef, Q, Subquery, Value
+from django.db.models import Exists, F, OuterRef, Q, Subquery, Value
 from django.db.models.functions import Coalesce
 from django.db.models.lookups import Exact
 from django.utils import timezone
@@ -106,6 +107,16 @@ class InvitationKeyQuerySet(models.QuerySet["InvitationKey"]):
         with suppress(AddressRefused):
             found |= Q(email_key=addresses.canonical(text))
         return self.filter(found)
+
+    def addressed_to(self, email_keys: Collection[str]) -> InvitationKeyQuerySet:
+        """Keep those to these addresses, in the form of ``addresses.canonical``."""
+        return self.filter(email_key__in=[key for key in email_keys if key])
+
+    def noting_groups(self) -> InvitationKeyQuerySet:
+        """Add ``carries_groups``: whether there are groups to join, without another query."""
+        through: Any = self.model._meta.get_field("groups").remote_field.through
+        carried = through.objects.filter(invitationkey_id=OuterRef("pk"))
+        return self.annotate(carries_groups=Exists(carried))
 
     def on_site(self, site_id: int) -> InvitationKeyQuerySet:
         """Keep those of this site."""

@@ -46,7 +46,19 @@ urlpatterns = [
         views.InvitationActionView.as_view(action="revoke"),
         name="invitation_revoke",
     ),
+    path("invitations/received/", views.ReceivedListView.as_view(), name="invitation_received"),
+    path(
+        "invitations/received/<int:pk>/accept/",
+        views.ReceivedAcceptView.as_view(),
+        name="invitation_received_accept",
+    ),
+    path(
+        "invitations/received/<int:pk>/decline/",
+        views.ReceivedDeclineView.as_view(),
+        name="invitation_received_decline",
+    ),
     path("invited/", views.LandingView.as_view(), name="invitation_landing"),
+    path("invited/accept/", views.AcceptView.as_view(), name="invitation_accept"),
     path("invited/decline/", views.DeclineView.as_view(), name="invitation_decline"),
     # Anything may stand for the key, so that whatever a mail program makes of the link is
     # answered by our own page.

@@ -17,13 +17,15 @@ invitation_created = Signal()
 #   invitation: InvitationKey, mail: InvitationEmail
 invitation_sent = Signal()
 
-# Sent when an account has been created with an invitation. The account may still be inactive.
-#   invitation: InvitationKey, acceptance: Acceptance, user: the new account,
+# Sent when an account has been created with an invitation, which may still be inactive, or when one
+# that was there before has accepted it: `acceptance.new_account` tells which.
+#   invitation: InvitationKey, acceptance: Acceptance, user: the account,
 #   address_proven: bool, whether the key proves that the account's address belongs to its holder
 invitation_accepted = Signal()
 
 # Sent when an account that came by invitation can be used: at once, after its activation, or
-# after its approval, as the registration backend has it. Sent once for each acceptance.
+# after its approval, as the registration backend has it. Sent once for each new account, and not
+# for one that was there before.
 #   invitation: InvitationKey, acceptance: Acceptance, user: the account
 invitation_activated = Signal()
 

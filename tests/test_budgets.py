@@ -68,6 +68,16 @@ def test_the_registration_form_costs_one(member: Any, commit: Commit) -> None:
     assert len(statements(lambda: visitor.get(REGISTER), commit)) == 1
 
 
+def test_accepting_with_an_account_costs_six_besides_session_and_account(
+    settings: Any, member: Any, commit: Commit
+) -> None:
+    visitor = scenes.visit(scenes.invite(member))
+    visitor.force_login(scenes.make_user("invited", email=NEWCOMER))
+    accept = "/accounts/invited/accept/"
+    asked = statements(lambda: visitor.post(accept), commit)
+    assert len([sql for sql in asked if "django_session" not in sql]) <= 7, "\n".join(asked)
+
+
 def test_closed_registration_costs_none(commit: Commit) -> None:
     assert statements(lambda: Client().get(REGISTER), commit) == []
 

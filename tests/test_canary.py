@@ -34,6 +34,9 @@ from invitation.visitor import COOKIE_NAME
 from tests import scenes
 from tests.scenes import COMPLETE, DECLINE, INVITE, LANDING, NEWCOMER, REGISTER, answers
 
+ACCEPT = "/accounts/invited/accept/"
+RECEIVED = "/accounts/invitations/received/"
+
 pytestmark = [pytest.mark.django_db, pytest.mark.anywhere]
 Commit = Callable[..., Any]
 
@@ -119,6 +122,8 @@ def walk(invitation: InvitationKey, key: str, commit: Commit) -> list[str]:
     signed_in = Client()
     signed_in.force_login(scenes.make_user(f"reader{key[:4].lower()}"))
     pages += [signed_in.get(link), signed_in.get(LANDING), signed_in.get(REGISTER)]
+    pages += [signed_in.get(address) for address in (ACCEPT, RECEIVED)]
+    pages += [signed_in.post(ACCEPT), Client().post(ACCEPT, {"invitation_key": key})]
     browser.get(link)
     with commit():
         pages.append(browser.post(REGISTER, answers("other@example.com")))

@@ -382,6 +382,35 @@ def test_a_permission_needs_a_user_model_that_knows_permissions(
     assert ids(values.check_permission) == ["E013"]
 
 
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [("INVITATION_GRANTABLE_GROUPS", "E037"), ("INVITATION_VERIFIED_ADDRESSES", "E038")],
+)
+@pytest.mark.parametrize(
+    "value", [0, True, "", "no.such.path", f"{__name__}.NOT_CALLABLE", ["x"], b"x"]
+)
+def test_a_rule_about_members_that_cannot_be_called_is_reported(
+    settings: Any, name: str, expected: str, value: Any
+) -> None:
+    setattr(settings, name, value)
+    assert ids(values.check_callables) == [expected]
+    assert name in values.check_callables(None)[0].msg
+
+
+@pytest.mark.parametrize("name", values.CALLABLES)
+def test_a_rule_that_cannot_be_imported_says_why(settings: Any, name: str) -> None:
+    setattr(settings, name, "no_such_module.rule")
+    [message] = values.check_callables(None)
+    assert "ModuleNotFoundError: No module named 'no_such_module'" in message.msg
+
+
+@pytest.mark.parametrize("name", values.CALLABLES)
+@pytest.mark.parametrize("value", [None, lambda user: [], "builtins.len"])
+def test_a_rule_that_can_be_called_is_not_reported(settings: Any, name: str, value: Any) -> None:
+    setattr(settings, name, value)
+    assert ids(values.check_callables) == []
+
+
 # Mails
 
 

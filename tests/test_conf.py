@@ -27,6 +27,7 @@ DEFAULTS = {
     "INVITATION_MINIMUM_ACCOUNT_AGE": timedelta(0),
     "INVITATION_REWARD": 0,
     "INVITATION_GRANTABLE_GROUPS": None,
+    "INVITATION_VERIFIED_ADDRESSES": "invitation.backends.proofs.activated_address",
     "INVITATION_REQUIRE_ACTIVE_INVITER": True,
     "INVITATION_EXPIRY_CHOICES": (),
     "INVITATION_BLOCKED_RECIPIENTS": (),
@@ -51,6 +52,7 @@ OTHERS = {
     "INVITATION_MINIMUM_ACCOUNT_AGE": timedelta(days=3),
     "INVITATION_REWARD": 1,
     "INVITATION_GRANTABLE_GROUPS": "site.groups_of",
+    "INVITATION_VERIFIED_ADDRESSES": "site.addresses_of",
     "INVITATION_REQUIRE_ACTIVE_INVITER": False,
     "INVITATION_EXPIRY_CHOICES": [1, None],
     "INVITATION_BLOCKED_RECIPIENTS": ["example.com"],
@@ -104,3 +106,14 @@ def test_a_path_that_leads_nowhere_says_so(settings: Any) -> None:
     settings.INVITATIONS_PER_USER = "tests.test_conf.missing"
     with pytest.raises(ImportError, match="missing"):
         conf.invitations_per_user(object())
+
+
+@pytest.mark.parametrize("name", ["grantable_groups", "verified_addresses"])
+@pytest.mark.parametrize(
+    ("value", "rule"), [(five, five), ("tests.test_conf.five", five), (None, None)]
+)
+def test_a_rule_about_members_is_a_callable_or_the_path_of_one(
+    settings: Any, name: str, value: Any, rule: Any
+) -> None:
+    setattr(settings, f"INVITATION_{name.upper()}", value)
+    assert getattr(conf, name) is rule

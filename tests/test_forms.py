@@ -5,16 +5,18 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from django.contrib.auth.models import Group
 
-from invitation.exceptions import InvitationError, OwnAddress, QuotaExceeded
-from invitation.forms import InvitationKeyForm
+from invitation import flows
+from invitation.exceptions import GroupRefused, InvitationError, OwnAddress, QuotaExceeded
+from invitation.forms import InvitationEditForm, InvitationKeyForm
 from invitation.models import InvitationKey
 from tests.factories import ADDRESS, spent
 
 pytestmark = pytest.mark.django_db
 
 
-def form_of(inviter: Any, email: str = ADDRESS, **data: str) -> InvitationKeyForm:
+def form_of(inviter: Any, email: str = ADDRESS, **data: Any) -> InvitationKeyForm:
     return InvitationKeyForm({"email": email, **data}, inviter=inviter)
 
 
@@ -106,3 +108,92 @@ def test_a_line_break_counts_as_the_browser_counted_it(member: Any) -> None:
     form = form_of(member, note=note.replace("\n", "\r\n"))
     assert form.is_valid(), form.errors
     assert form.cleaned_data["note"] == note
+
+
+# -- groups --
+
+
+@pytest.fixture
+def altos(db: None) -> Group:
+    return Group.objects.create(name="Altos")
+
+
+@pytest.mark.anywhere
+def test_who_may_give_no_group_is_not_asked_for_any(
+    member: Any, altos: Group, django_assert_num_queries: Any
+) -> None:
+    with django_assert_num_queries(0):
+        form = form_of(member, groups=[str(altos.pk)])
+    assert "groups" not in form.fields
+    assert form.is_valid()
+    assert not form.save().invitation.groups.exists()
+
+
+@pytest.mark.anywhere
+def test_who_may_give_groups_chooses_among_them(settings: Any, member: Any, altos: Group) -> None:
+    settings.INVITATION_GRANTABLE_GROUPS = lambda user: [altos]
+    form = form_of(member, groups=[str(altos.pk)])
+    assert form.fields["groups"].choices == [(altos.pk, "Altos")]  # type: ignore[attr-defined]
+    assert form.is_valid(), form.errors
+    assert list(form.save().invitation.groups.all()) == [altos]
+
+
+@pytest.mark.anywhere
+@pytest.mark.parametrize("posted", ["other", "0", "x", "-1", "9" * 40, "\0", "1e3"])
+def test_a_group_outside_the_list_is_refused(
+    settings: Any, member: Any, altos: Group, posted: str
+) -> None:
+    other = Group.objects.create(name="Staff")
+    settings.INVITATION_GRANTABLE_GROUPS = lambda user: [altos]
+    form = form_of(member, groups=[str(other.pk) if posted == "other" else posted])
+    assert not form.is_valid()
+    assert [error.code for error in form.errors.as_data()["groups"]] == ["invalid_choice"]
+    assert not InvitationKey.objects.exists()
+
+
+def test_a_right_that_is_lost_between_looking_and_sending_is_told_beside_the_field(
+    settings: Any, member: Any, altos: Group
+) -> None:
+    settings.INVITATION_GRANTABLE_GROUPS = lambda user: [altos]
+    form = form_of(member, groups=[str(altos.pk)])
+    assert form.is_valid()
+    settings.INVITATION_GRANTABLE_GROUPS = lambda user: []
+    with pytest.raises(GroupRefused) as refused:
+        form.save()
+    form.refused(refused.value)
+    assert [error.code for error in form.errors.as_data()["groups"]] == ["group_refused"]
+
+
+def test_none_of_the_groups_is_an_answer(settings: Any, member: Any, altos: Group) -> None:
+    settings.INVITATION_GRANTABLE_GROUPS = lambda user: [altos]
+    invitation = flows.invite(member, ADDRESS, groups=[altos]).invitation
+    form = form_of(member)
+    assert form.is_valid()
+    assert not form.save().created
+    assert not invitation.groups.exists()
+
+
+def test_an_edit_form_shows_and_changes_what_an_invitation_carries(
+    settings: Any, member: Any, altos: Group
+) -> None:
+    basses = Group.objects.create(name="Basses")
+    settings.INVITATION_GRANTABLE_GROUPS = lambda user: [altos, basses]
+    invitation = flows.invite(member, ADDRESS, groups=[altos]).invitation
+    form = InvitationEditForm(invitation=invitation, inviter=member)
+    assert form.initial["groups"] == [altos.pk]
+    form = InvitationEditForm({"groups": [str(basses.pk)]}, invitation=invitation, inviter=member)
+    assert form.is_valid(), form.errors
+    form.save()
+    assert list(invitation.groups.all()) == [basses]
+
+
+def test_an_edit_form_without_the_field_leaves_the_groups(
+    settings: Any, member: Any, altos: Group
+) -> None:
+    settings.INVITATION_GRANTABLE_GROUPS = lambda user: [altos]
+    invitation = flows.invite(member, ADDRESS, groups=[altos]).invitation
+    settings.INVITATION_GRANTABLE_GROUPS = None
+    form = InvitationEditForm({"groups": ""}, invitation=invitation, inviter=member)
+    assert form.is_valid()
+    form.save()
+    assert list(invitation.groups.all()) == [altos]

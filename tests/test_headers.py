@@ -63,6 +63,15 @@ class TestPages:
         assert protected(visitor.post(REGISTER))
         assert protected(visitor.post(REGISTER, answers()))
 
+    def test_the_answer_to_a_yes_is_kept_nowhere(self, invitation: InvitationKey) -> None:
+        visitor = scenes.visit(invitation)
+        assert protected(visitor.post("/accounts/invited/accept/"))
+        visitor.force_login(scenes.make_user("invited", email=scenes.NEWCOMER))
+        # Done, and nothing left to do.
+        for status in (200, 404):
+            response = visitor.post("/accounts/invited/accept/")
+            assert (response.status_code, protected(response)) == (status, True)
+
     def test_the_answer_to_a_no_is_kept_nowhere(self, invitation: InvitationKey) -> None:
         assert protected(scenes.visit(invitation).post(DECLINE))
 

@@ -7,6 +7,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from django.contrib.auth.models import AnonymousUser
 from django.contrib.sites.models import Site
 from django.contrib.sites.requests import RequestSite
 from django.template import Context, Template
@@ -14,6 +15,7 @@ from django.test import RequestFactory
 from django.test.utils import modify_settings
 
 from invitation import visitor
+from tests.factories import DAY, make_invitation, make_user
 
 NAME = "{% load invitation_tags %}{% invitation_site as site %}{{ site.name }}"
 BASE = "{% load invitation_tags %}{% invitation_base_url %}"
@@ -139,3 +141,66 @@ def test_without_a_request_nobody_has_come_with_an_invitation(
 ) -> None:
     settings.INVITE_MODE = invite_mode
     assert render(MAY) == answer
+
+
+# -- what waits for who is signed in --
+
+WAITS = "{% load invitation_tags %}{% invitation_received as n %}{{ n }}"
+
+
+def own_address(user: Any) -> list[str]:
+    """Be the rule of a site that knows of every address that it is the holder's."""
+    return [user.email]
+
+
+def request_of(user: Any) -> Any:
+    request = RequestFactory().get("/")
+    request.user = user
+    return request
+
+
+def test_nothing_waits_for_a_visitor(django_assert_num_queries: Any) -> None:
+    for context in ({}, {"request": RequestFactory().get("/")}, {"request": request_of(None)}):
+        assert render(WAITS, **context) == "0"
+    assert render(WAITS, request=request_of(AnonymousUser())) == "0"
+
+
+@pytest.mark.django_db
+def test_what_waits_is_counted_once_for_each_request(
+    settings: Any, member: Any, django_assert_num_queries: Any
+) -> None:
+    settings.INVITATION_VERIFIED_ADDRESSES = own_address
+    for number, left in enumerate((DAY, DAY, -DAY)):
+        make_invitation(make_user(f"inviter{number}"), member.email, left=left)
+    request = request_of(member)
+    with django_assert_num_queries(1):
+        assert render(WAITS + "{% invitation_received %}", request=request) == "22"
+        assert render(WAITS, request=request) == "2"
+
+
+@pytest.mark.django_db
+def test_who_logs_in_within_a_request_is_counted_for_himself(settings: Any, member: Any) -> None:
+    settings.INVITATION_VERIFIED_ADDRESSES = own_address
+    make_invitation(None, member.email)
+    request = request_of(make_user("other"))
+    assert render(WAITS, request=request) == "0"
+    request.user = member
+    assert render(WAITS, request=request) == "1"
+
+
+@pytest.mark.django_db
+def test_nothing_waits_for_an_address_that_is_not_proven(
+    settings: Any, member: Any, django_assert_num_queries: Any
+) -> None:
+    settings.INVITATION_VERIFIED_ADDRESSES = None
+    make_invitation(None, member.email)
+    with django_assert_num_queries(0):
+        assert render(WAITS, request=request_of(member)) == "0"
+
+
+@pytest.mark.django_db
+def test_a_menu_fails_for_no_site(settings: Any, member: Any) -> None:
+    settings.INVITATION_VERIFIED_ADDRESSES = own_address
+    settings.ALLOWED_HOSTS = ["testserver"]
+    del settings.SITE_ID
+    assert render(WAITS, request=request_of(member)) == "0"

@@ -449,6 +449,7 @@ def test_that_no_invitation_is_left_is_said_once(member: Any, email: str | None)
 
 #: What names the inviter.
 NAMING = [
+    "invitation/invitation_accepted.html",
     "invitation/invitation_decline.html",
     "invitation/invitation_declined.html",
     "invitation/invitation_email.html",

@@ -8,6 +8,7 @@ from typing import Any
 
 from django.conf import settings
 from django.contrib.auth import get_user_model
+from django.contrib.auth.models import Group
 from django.contrib.sites.models import Site
 from django.db import transaction
 from django.utils import timezone
@@ -25,7 +26,7 @@ MEMBERS = [
     ("amir", "Amir", "Haddad", "has invited several people"),
     ("june", "June", "Okafor", "was turned down once, and once overlooked"),
     ("tomas", "Tomáš", "Novák", "has no invitations left"),
-    ("nadia", "Nadia", "Rossi", "came by an invitation from Rosa"),
+    ("nadia", "Nadia", "Rossi", "came by an invitation from Rosa; another one waits for her"),
 ]
 
 PACKETS = [
@@ -96,6 +97,8 @@ def _invitations(rosa: Any, amir: Any, june: Any, tomas: Any) -> Any:
         email=used.email,
     )
 
+    _another_for(nadia, rosa)
+
     waiting = flows.invite(amir, "leon@lindenrow.example", recipient_name="Leon").invitation
     flows.claim(
         flows.open_invitation(waiting.mail_key),
@@ -116,6 +119,22 @@ def _invitations(rosa: Any, amir: Any, june: Any, tomas: Any) -> Any:
     time.sleep(max(0.0, (ends - timezone.now()).total_seconds()))
     flows.expire()
     return nadia
+
+
+def _another_for(member: Any, inviter: Any) -> None:
+    """Invite a member again, into a group: it waits among the invitations for her."""
+    table, _ = Group.objects.get_or_create(name="Saturday table")
+    # As one of the staff who may change groups, he may give those that he is in.
+    inviter.groups.add(table)
+    # What redux has of an account whose activation mail was followed: the address is proven.
+    RegistrationProfile.objects.get_or_create(user=member, defaults={"activated": True})
+    flows.invite(
+        inviter,
+        member.email,
+        recipient_name=member.first_name,
+        note="Would you look after the table on Saturdays with us?",
+        groups=[table],
+    )
 
 
 def _nearly_over(inviter: Any, email: str, name: str) -> Any:

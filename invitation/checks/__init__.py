@@ -45,6 +45,7 @@ CHECKS: tuple[Check, ...] = tuple(
         values.check_quota,
         values.check_signing_keys,
         values.check_permission,
+        values.check_callables,
         mails.check_base_url,
         mails.check_delivery,
         mails.check_link,

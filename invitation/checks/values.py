@@ -299,3 +299,38 @@ def _permissions(label: str) -> set[str]:
         names |= {get_permission_codename(action, opts) for action in opts.default_permissions}
         names |= {codename for codename, _name in opts.permissions}
     return {f"{label}.{name}" for name in names}
+
+
+#: The settings that name a callable of the user, or none: id and hint of each.
+CALLABLES = {
+    "INVITATION_GRANTABLE_GROUPS": (
+        "invitation.E037",
+        "It gets the inviter and returns the groups that he may give. With None members may give "
+        "none, and staff who may change groups their own.",
+    ),
+    "INVITATION_VERIFIED_ADDRESSES": (
+        "invitation.E038",
+        "It gets the user and returns the addresses that he has proven. With None nobody has "
+        "proven any.",
+    ),
+}
+
+
+def check_callables(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    """Report rules about members that cannot be called."""
+    messages: list[CheckMessage] = []
+    for name, (check_id, hint) in CALLABLES.items():
+        value, reason = getattr(conf, name), ""
+        try:
+            good = value is None or callable(import_string(value))
+        except Exception as error:  # noqa: BLE001 (a module of the site may raise anything)
+            good = callable(value)
+            if isinstance(value, str):
+                reason = f" Importing it failed with {type(error).__name__}: {error}"
+        if not good:
+            message = (
+                f"{name} is {short_repr(value)}, but it must be a callable, the dotted path of "
+                f"one, or None.{reason}"
+            )
+            messages.append(Error(message, hint=hint, id=check_id))
+    return messages

@@ -5,6 +5,13 @@ decides, puts the atomic writes of ``managers`` in order, and is the only place 
 signals. None of them knows a request.
 """
 
+from invitation.flows.accepting import (
+    accept,
+    find_accepted,
+    proven_addresses,
+    received_invitations,
+    refusal_to_accept,
+)
 from invitation.flows.bulk import (
     BATCH_AGE,
     Batch,
@@ -15,7 +22,13 @@ from invitation.flows.bulk import (
     plan,
 )
 from invitation.flows.cleaning import BATCH_SIZE, count_cleanup, expire, purge
-from invitation.flows.grouping import grantable_groups, join_groups, set_groups
+from invitation.flows.grouping import (
+    check_groups,
+    grantable_groups,
+    groups_to_join,
+    join_groups,
+    set_groups,
+)
 from invitation.flows.inviting import (
     Invited,
     create,
@@ -52,8 +65,10 @@ __all__ = [
     "QuotaState",
     "Row",
     "Verdict",
+    "accept",
     "activate",
     "change_link",
+    "check_groups",
     "claim",
     "correct_quota",
     "count_cleanup",
@@ -65,8 +80,10 @@ __all__ = [
     "edit",
     "expire",
     "extend",
+    "find_accepted",
     "grant",
     "grantable_groups",
+    "groups_to_join",
     "in_batch",
     "invite",
     "invite_many",
@@ -75,8 +92,11 @@ __all__ = [
     "open_invitation",
     "plan",
     "preview",
+    "proven_addresses",
     "purge",
     "quota_of",
+    "received_invitations",
+    "refusal_to_accept",
     "release",
     "remaining_invitations",
     "resend",

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
+from django.contrib.auth.models import Group
 from django.db import IntegrityError, transaction
 from django.urls import reverse
 from django.utils import timezone
@@ -26,6 +27,7 @@ from invitation.exceptions import (
 )
 from invitation.flows import quotas
 from invitation.flows.announcing import announce
+from invitation.flows.grouping import check_groups
 from invitation.flows.mailing import ask_for_mail, queue_mail
 from invitation.models import InvitationKey, make_slot
 
@@ -68,6 +70,7 @@ def invite(
     days: Days = "default",
     destination: str | None = None,
     mail: bool = True,
+    groups: Collection[Group] | None = None,
 ) -> Invited:
     """Invite an address: spend the quota, write the invitation and its mail, in one transaction.
 
@@ -77,11 +80,12 @@ def invite(
 
     ``days`` is one of INVITATION_EXPIRY_CHOICES. ``destination`` is the path of the page where the
     newcomer lands; ``None`` leaves a renewed invitation the one it has. Without ``mail`` none is
-    asked for, and the link is to be handed over by hand.
+    asked for, and the link is to be handed over by hand. ``groups`` are what the invited person
+    joins; with ``None`` a renewed invitation keeps its own.
 
     Raises ``InvitingForbidden``, ``QuotaExceeded``, ``AddressRefused``, ``OwnAddress``,
-    ``AddressBlocked``, ``TextRefused``, ``ExpiryRefused`` and ``DestinationRefused``; after any of
-    them nothing has changed.
+    ``AddressBlocked``, ``TextRefused``, ``ExpiryRefused``, ``DestinationRefused`` and
+    ``GroupRefused``; after any of them nothing has changed.
     """
     fields = checked_fields(
         inviter,
@@ -97,7 +101,9 @@ def invite(
     sites.absolute(reverse("invitation_invited", args=["key"]), site_id)
     if data is not None:
         fields["data"] = dict(data)
-    return _invite(inviter, site_id, fields, mail=mail)
+    if groups:
+        check_groups(inviter, groups)
+    return _invite(inviter, site_id, fields, groups, mail=mail)
 
 
 def checked_fields(
@@ -127,19 +133,28 @@ def checked_fields(
     return fields
 
 
-def _invite(inviter: Any, site_id: int, fields: dict[str, Any], *, mail: bool) -> Invited:
+def _invite(
+    inviter: Any,
+    site_id: int,
+    fields: dict[str, Any],
+    groups: Collection[Group] | None,
+    *,
+    mail: bool,
+) -> Invited:
     slot = make_slot(site_id, inviter.pk, addresses.canonical(fields["email"]))
     refusal: InvitationError | IntegrityError
     for _round in range(INVITE_ROUNDS):
         try:
             with transaction.atomic():
                 invitation = _create(inviter, site_id, fields, mail=mail)
+                if groups:
+                    invitation.groups.set(groups)
                 if mail:
                     queue_mail(invitation)
             return Invited(invitation, created=True, mailed=mail)
         except (IntegrityError, QuotaExceeded) as error:
             refusal = error
-        renewed = _renew(slot, fields, mail=mail)
+        renewed = _renew(slot, fields, groups, mail=mail)
         if renewed is not None:
             return renewed
         if isinstance(refusal, QuotaExceeded) and quotas.remaining_invitations(inviter) == 0:
@@ -148,7 +163,9 @@ def _invite(inviter: Any, site_id: int, fields: dict[str, Any], *, mail: bool) -
     raise refusal
 
 
-def _renew(slot: str, fields: dict[str, Any], *, mail: bool) -> Invited | None:
+def _renew(
+    slot: str, fields: dict[str, Any], groups: Collection[Group] | None, *, mail: bool
+) -> Invited | None:
     pk = InvitationKey.objects.find_open(slot)
     if pk is None:
         return None
@@ -156,6 +173,8 @@ def _renew(slot: str, fields: dict[str, Any], *, mail: bool) -> Invited | None:
         renewed = InvitationKey.objects.renew(pk, **fields)
         if renewed is None:
             return None
+        if groups is not None:
+            renewed.groups.set(groups)
         return Invited(renewed, created=False, mailed=mail and ask_for_mail(renewed))
 
 

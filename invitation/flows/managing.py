@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from contextlib import suppress
 from datetime import datetime
 
+from django.contrib.auth.models import Group
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
@@ -18,6 +20,7 @@ from invitation.exceptions import (
 )
 from invitation.flows import quotas
 from invitation.flows.ending import end
+from invitation.flows.grouping import set_groups
 from invitation.flows.inviting import expiry
 from invitation.flows.mailing import ask_for_mail
 from invitation.models import InvitationKey, QuotaEntry
@@ -103,12 +106,23 @@ def change_link(invitation: InvitationKey) -> None:
         _write(invitation, locator=keys.new_locator())
 
 
-def edit(invitation: InvitationKey, *, recipient_name: str, note: str) -> None:
-    """Change the name and the note of an open invitation.
+def edit(
+    invitation: InvitationKey,
+    *,
+    recipient_name: str,
+    note: str,
+    groups: Collection[Group] | None = None,
+) -> None:
+    """Change the name, the note and, unless they are ``None``, the groups of an open invitation.
 
-    Raises ``NotPending`` if it has ended, ``TextRefused`` for a note that may not be mailed.
+    Raises ``NotPending`` if it has ended, ``TextRefused`` for a note that may not be mailed, and
+    ``GroupRefused`` for a group that its inviter may not give.
     """
-    _write(invitation, recipient_name=texts.plain_name(recipient_name), note=texts.check_text(note))
+    name, note = texts.plain_name(recipient_name), texts.check_text(note)
+    with transaction.atomic():
+        _write(invitation, recipient_name=name, note=note)
+        if groups is not None:
+            set_groups(invitation, invitation.from_user, groups)
 
 
 def revoke(invitation: InvitationKey) -> None:

@@ -16,6 +16,7 @@ from invitation.conf import conf
 from invitation.exceptions import AddressMismatch, KeyNotFound, KeyRefused, KeyUsedUp, NotPending
 from invitation.flows.announcing import announce
 from invitation.flows.ending import end
+from invitation.flows.grouping import join_groups
 from invitation.models import Acceptance, InvitationKey
 
 User = TypeVar("User", bound=AbstractBaseUser)
@@ -47,7 +48,7 @@ def open_invitation(text: object, site_id: int | None = None) -> Opened:
     Raises the ``KeyRefused`` that says why it opens nothing. Changes nothing.
     """
     site_id = sites.current_site_id() if site_id is None else site_id
-    rows = InvitationKey.objects.select_related("from_user")
+    rows = InvitationKey.objects.select_related("from_user").noting_groups()
     resolved = keys.resolve(text, rows, site_id)
     if resolved is None:
         raise KeyNotFound()
@@ -71,7 +72,7 @@ def claim(opened: Opened, create: Callable[[], User], *, email: str = "") -> Use
     with transaction.atomic():
         now = timezone.now()
         if not InvitationKey.objects.claim_use(invitation.pk, invitation.locator, now):
-            raise _refusal_now(invitation)
+            raise refusal_now(invitation)
         # Asked for before the host's own callbacks, one of which may raise after the commit.
         made: list[tuple[Acceptance, User]] = []
         transaction.on_commit(lambda: _announce_claim(opened, email, *made[0]), robust=True)
@@ -84,6 +85,7 @@ def claim(opened: Opened, create: Callable[[], User], *, email: str = "") -> Use
             activated_at=now if user.is_active else None,
         )
         made.append((acceptance, user))
+        join_groups(invitation, user)
     return user
 
 
@@ -102,7 +104,7 @@ def _announce_claim(opened: Opened, email: str, acceptance: Acceptance, user: An
         announce(signals.invitation_activated, **parties)
 
 
-def _refusal_now(invitation: InvitationKey) -> KeyRefused:
+def refusal_now(invitation: InvitationKey) -> KeyRefused:
     """Return why an invitation that was open a moment ago cannot be claimed now."""
     now = InvitationKey.objects.filter(pk=invitation.pk, locator=invitation.locator).first()
     if now is None:
@@ -111,12 +113,16 @@ def _refusal_now(invitation: InvitationKey) -> KeyRefused:
     return now.refusal() or KeyUsedUp()
 
 
-def decline(opened: Opened) -> None:
-    """Say no to an invitation. Raises the ``KeyRefused`` that says why it is too late."""
+def decline(opened: Opened | InvitationKey) -> None:
+    """Say no to an invitation. Raises the ``KeyRefused`` that says why it is too late.
+
+    Whoever passes the invitation itself has to see to it that it is the invited person who asks.
+    """
+    invitation = opened.invitation if isinstance(opened, Opened) else opened
     try:
-        end(opened.invitation, InvitationKey.Status.DECLINED, signals.invitation_declined)
+        end(invitation, InvitationKey.Status.DECLINED, signals.invitation_declined)
     except NotPending as error:
-        raise _refusal_now(opened.invitation) from error
+        raise refusal_now(invitation) from error
 
 
 def activate(user: Any) -> None:

@@ -9,7 +9,8 @@ from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
 
 from invitation import addresses, flows, texts
-from invitation.exceptions import AddressRefused, InvitationError, TextRefused
+from invitation.exceptions import AddressRefused, GroupRefused, InvitationError, TextRefused
+from invitation.forms.grouping import add_groups, chosen_groups
 from invitation.forms.options import InvitationOptionsMixin
 
 
@@ -49,8 +50,11 @@ class InvitationTextsForm(forms.Form):
 
     def refused(self, error: InvitationError) -> None:
         """Show why it was not done, beside the field that is at fault."""
-        field = "email" if isinstance(error, AddressRefused) and "email" in self.fields else None
-        self.add_error(field, ValidationError(str(error), code=error.code))
+        field = "email" if isinstance(error, AddressRefused) else None
+        field = "groups" if isinstance(error, GroupRefused) else field
+        self.add_error(
+            field if field in self.fields else None, ValidationError(str(error), code=error.code)
+        )
 
 
 class InvitationKeyForm(InvitationOptionsMixin, InvitationTextsForm):
@@ -69,6 +73,7 @@ class InvitationKeyForm(InvitationOptionsMixin, InvitationTextsForm):
         super().__init__(*args, **kwargs)
         self.inviter = inviter
         self.site_id = site_id
+        add_groups(self, inviter)
 
     def clean_email(self) -> str:
         """Return the address in the form in which it is stored and mailed."""
@@ -85,6 +90,7 @@ class InvitationKeyForm(InvitationOptionsMixin, InvitationTextsForm):
             recipient_name=self.cleaned_data["recipient_name"],
             note=self.cleaned_data["note"],
             site_id=self.site_id,
+            groups=chosen_groups(self),
             mail=not self.pressed("no_mail"),
             **self.choices(),
         )

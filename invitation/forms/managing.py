@@ -8,6 +8,7 @@ from django import forms
 from django.utils.translation import gettext_lazy as _
 
 from invitation import flows
+from invitation.forms.grouping import add_groups, chosen_groups
 from invitation.forms.inviting import InvitationTextsForm
 from invitation.models import InvitationKey
 from invitation.querysets import InvitationKeyQuerySet
@@ -25,11 +26,14 @@ STATES = [
 class InvitationEditForm(InvitationTextsForm):
     """Change what an open invitation says."""
 
-    def __init__(self, *args: Any, invitation: InvitationKey, **kwargs: Any) -> None:
+    def __init__(
+        self, *args: Any, invitation: InvitationKey, inviter: Any = None, **kwargs: Any
+    ) -> None:
         texts_now = {"recipient_name": invitation.recipient_name, "note": invitation.note}
         initial = {**texts_now, **(kwargs.pop("initial", None) or {})}
         super().__init__(*args, **{**kwargs, "initial": initial})
         self.invitation = invitation
+        add_groups(self, inviter, invitation)
 
     def save(self) -> None:
         """Write it. Raises ``InvitationError``, which ``refused`` turns into a form error."""
@@ -37,6 +41,7 @@ class InvitationEditForm(InvitationTextsForm):
             self.invitation,
             recipient_name=self.cleaned_data["recipient_name"],
             note=self.cleaned_data["note"],
+            groups=chosen_groups(self),
         )
 
 

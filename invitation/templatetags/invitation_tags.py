@@ -8,7 +8,7 @@ from django import template
 from django.apps import apps
 from django.core.exceptions import ImproperlyConfigured, ObjectDoesNotExist
 
-from invitation import addresses, sites, texts, visitor
+from invitation import addresses, flows, sites, texts, visitor
 from invitation.conf import conf
 
 register = template.Library()
@@ -66,6 +66,28 @@ def invitation_may_register(context: template.Context) -> bool:
     request = context.get("request")
     carries = request is not None and visitor.recall(request.COOKIES) != ""
     return carries or not conf.INVITE_MODE
+
+
+@register.simple_tag(takes_context=True)
+def invitation_received(context: template.Context) -> int:
+    """Return how many invitations wait for who is signed in: ``{% invitation_received as n %}``.
+
+    Those to an address that he has proven to be his. Nobody who is not signed in costs a query;
+    else they are counted once for each request, besides what INVITATION_VERIFIED_ADDRESSES costs.
+    """
+    request: Any = context.get("request")
+    user = getattr(request, "user", None)
+    if user is None or not user.is_authenticated:
+        return 0
+    # Kept with the account: in one request, another one may log in.
+    counted: dict[Any, int] = request.__dict__.setdefault("_invitation_received", {})
+    if user.pk not in counted:
+        try:
+            rows = flows.received_invitations(user, sites.current_site_id(request))
+        except UNKNOWN:
+            return 0
+        counted[user.pk] = rows.usable().count()
+    return counted[user.pk]
 
 
 @register.filter

@@ -11,6 +11,12 @@ from django.contrib.auth.decorators import login_not_required
 from django.http import HttpRequest, HttpResponseBase
 from django.utils.module_loading import import_string
 
+from invitation.views.accepting import (
+    AcceptView,
+    ReceivedAcceptView,
+    ReceivedDeclineView,
+    ReceivedListView,
+)
 from invitation.views.bulk import (
     BulkConfirmView,
     BulkOutcomeView,
@@ -29,6 +35,7 @@ from invitation.views.opening import CarriedInvitationView, DeclineView, Invited
 from invitation.views.previewing import MailPreviewView
 
 __all__ = [
+    "AcceptView",
     "BulkConfirmView",
     "BulkOutcomeView",
     "BulkProgressView",
@@ -46,6 +53,9 @@ __all__ = [
     "LandingView",
     "MailPreviewView",
     "MemberMixin",
+    "ReceivedAcceptView",
+    "ReceivedDeclineView",
+    "ReceivedListView",
     "invite",
     "invited",
     "register",

@@ -39,7 +39,11 @@ class OwnInvitationsMixin(LoginRequiredMixin):
         site_id = sites.current_site_id(self.request)
         accepted = Acceptance.objects.select_related("user")
         rows = InvitationKey.objects.sent_by(self.request.user).on_site(site_id)
-        return rows.with_latest_mail().prefetch_related(Prefetch("acceptances", accepted))
+        return (
+            rows.with_latest_mail()
+            .noting_groups()
+            .prefetch_related(Prefetch("acceptances", accepted))
+        )
 
 
 class InvitationListView(OwnInvitationsMixin, KeyListView):
@@ -182,7 +186,8 @@ class InvitationEditView(OwnInvitationsMixin, EditFormView):
 
     def get_form_kwargs(self) -> dict[str, Any]:
         """Return the form's arguments, the invitation among them."""
-        return {**super().get_form_kwargs(), "invitation": self.invitation}
+        member: Any = self.request.user
+        return {**super().get_form_kwargs(), "invitation": self.invitation, "inviter": member}
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         """Return the form and its invitation."""

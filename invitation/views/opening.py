@@ -81,15 +81,23 @@ class LandingView(CarriedInvitationView):
     template_name = "invitation/invited.html"
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
-        """Return the invitation and the ways to go on."""
+        """Return the invitation and the ways to go on, also for who is signed in."""
+        user = self.request.user
+        refusal = flows.refusal_to_accept(self.opened, user) if user.is_authenticated else None
+        landing_url = reverse("invitation_landing")
+        kwargs.setdefault("refused", "" if refusal is None else str(refusal))
+        kwargs.setdefault("refused_code", "" if refusal is None else refusal.code)
         return super().get_context_data(
             invitation_key=self.opened.key,
+            groups=flows.groups_to_join(self.opened.invitation),
+            may_accept=user.is_authenticated and refusal is None,
+            accept_url=reverse("invitation_accept"),
             register_url=_reverse("registration_register"),
-            login_url=gate.login_url(),
+            login_url=gate.login_url(landing_url),
             logout_url=_reverse("auth_logout") or _reverse("logout"),
-            landing_url=reverse("invitation_landing"),
+            landing_url=landing_url,
             decline_url=reverse("invitation_decline"),
-            leave_url=_home(),
+            leave_url=home_url(),
             **kwargs,
         )
 
@@ -121,7 +129,7 @@ class DeclineView(CarriedInvitationView):
         return response
 
 
-def _home() -> str:
+def home_url() -> str:
     """Return where somebody goes who has logged in, or else the first page of the site."""
     try:
         return resolve_url(settings.LOGIN_REDIRECT_URL or get_script_prefix())

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from django.contrib.auth import SESSION_KEY, get_user_model, user_logged_in
 from django.contrib.auth.backends import ModelBackend
+from django.contrib.auth.models import Group
 from django.core import mail
 from django.core.exceptions import NON_FIELD_ERRORS
 from django.core.management import call_command
@@ -665,6 +666,16 @@ class BackendContract:
         rows = get_user_model().objects.filter(pk=before.pk)
         assert rows.values().get() == row
         assert scenes.accounts().count() == (1 if login_name == "email" else 2)
+
+    def test_the_account_joins_the_groups_that_its_inviter_may_give(
+        self, settings: Any, member: Any
+    ) -> None:
+        settings.INVITATION_GRANTABLE_GROUPS = lambda user: Group.objects.all()
+        group = Group.objects.create(name="Altos")
+        invitation = scenes.invite(member, groups=[group])
+        visitor = scenes.visit(invitation, channel=self.channel)
+        assert visitor.post(REGISTER, answers(groups="7", group="7")).status_code == 302
+        assert list(scenes.accounts().get().groups.all()) == [group]
 
     # -- deleting the account ---------------------------------------------------------------
 

@@ -44,6 +44,7 @@ MEMBER_PAGES = [
     "/accounts/invitations/",
     "/accounts/invitations/?state=accepted&q=leon",
     "/accounts/invitations/?q=nobody",
+    "/accounts/invitations/received/",
     "/accounts/password/change/done/",
     "/accounts/password/change/",
 ]

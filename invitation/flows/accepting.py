@@ -1,0 +1,162 @@
+"""Let somebody who has an account already accept an invitation, and find those to his address."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import Any
+
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from invitation import addresses, keys, signals, sites
+from invitation.conf import conf
+from invitation.exceptions import (
+    AddressMismatch,
+    AddressRefused,
+    AddressUnproven,
+    AlreadyAccepted,
+    InvitationError,
+    NothingToJoin,
+    OwnInvitation,
+)
+from invitation.flows.announcing import announce
+from invitation.flows.grouping import groups_to_join, join_groups
+from invitation.flows.opening import Opened, refusal_now
+from invitation.models import Acceptance, InvitationKey
+from invitation.querysets import InvitationKeyQuerySet
+
+_SOMEBODY_ELSE = _("This invitation is for another e-mail address than that of your account.")
+_ELSEWHERE = _(
+    "This link is for people with an address at certain domains, and nobody knows yet that you "
+    "have one."
+)
+
+
+def proven_addresses(user: Any) -> set[str]:
+    """Return the addresses that this person has proven to be his, in their canonical form.
+
+    What INVITATION_VERIFIED_ADDRESSES says: that somebody has typed an address proves nothing.
+    """
+    rule = conf.verified_addresses
+    proven: set[str] = set()
+    if rule is not None and user.is_active:
+        for address in rule(user):
+            with suppress(AddressRefused):
+                proven.add(addresses.canonical(address))
+    return proven
+
+
+def received_invitations(user: Any, site_id: int | None = None) -> InvitationKeyQuerySet:
+    """Return the invitations of others to an address that this person has proven, ended ones too.
+
+    Costs what the site's rule costs; nothing is asked where nothing is proven.
+    """
+    proven = proven_addresses(user)
+    if not proven:
+        return InvitationKey.objects.none()
+    site_id = sites.current_site_id() if site_id is None else site_id
+    rows = InvitationKey.objects.addressed_to(proven).on_site(site_id)
+    return rows.exclude(from_user=user)
+
+
+def refusal_to_accept(invitation: Opened | InvitationKey, user: Any) -> InvitationError | None:
+    """Return why this account may not accept an invitation that is open, or ``None`` if it may.
+
+    An invitation that was opened with a key admits the holder of the invited address: with the
+    mailed key the account that has this address, else one that has proven it. With the policy
+    "any" it admits whoever holds a key. Without a key, the address has to be proven.
+    """
+    opened = invitation if isinstance(invitation, Opened) else None
+    row = invitation.invitation if isinstance(invitation, Opened) else invitation
+    if row.from_user_id is not None and row.from_user_id == user.pk:
+        return OwnInvitation()
+    if row.max_uses != 1 and _has_accepted(row, user):
+        return AlreadyAccepted()
+    if not row.email:
+        return _refusal_to_join(opened, row, user)
+    own = own_address(user)
+    if opened is not None and opened.proves(own):
+        return None
+    if row.email_key in proven_addresses(user):
+        return None
+    if opened is not None and conf.INVITATION_EMAIL_POLICY == "any":
+        return None
+    if addresses.same(row.email, own):
+        return AddressUnproven()
+    return _mismatch(row)
+
+
+def _refusal_to_join(
+    opened: Opened | None, row: InvitationKey, user: Any
+) -> InvitationError | None:
+    """Return why somebody with an account has no use for an invitation that names nobody."""
+    if opened is None:
+        return _mismatch(row)
+    if not groups_to_join(row):
+        return NothingToJoin()
+    if row.allowed_domains and not _domains(user) & set(row.allowed_domains):
+        return AddressUnproven(_ELSEWHERE)
+    return None
+
+
+def _domains(user: Any) -> set[str]:
+    return {address.rpartition("@")[2] for address in proven_addresses(user)}
+
+
+def _mismatch(row: InvitationKey) -> AddressMismatch:
+    return AddressMismatch(_SOMEBODY_ELSE, params={"email": addresses.display(row.email)})
+
+
+def _has_accepted(row: InvitationKey, user: Any) -> bool:
+    return Acceptance.objects.filter(invitation=row, user=user).exists()
+
+
+def own_address(user: Any) -> str:
+    """Return the address that an account has, proven or not, or an empty string."""
+    return getattr(user, user.get_email_field_name(), "") or ""
+
+
+def accept(invitation: Opened | InvitationKey, user: Any) -> Acceptance:
+    """Let an account that is there already use an invitation and join its groups.
+
+    No account is made. Returns the acceptance, whose ``new_account`` is false. Sends
+    ``invitation_accepted``; not ``invitation_activated``, as no account was made that could
+    become usable.
+
+    Raises what ``refusal_to_accept`` returns, ``AlreadyAccepted`` if this account was faster in
+    another tab, or the ``KeyRefused`` that says why it is too late.
+    """
+    opened = invitation if isinstance(invitation, Opened) else None
+    row = invitation.invitation if isinstance(invitation, Opened) else invitation
+    refusal = refusal_to_accept(invitation, user)
+    if refusal is not None:
+        raise refusal
+    proven = opened is not None and opened.proves(own_address(user))
+    now = timezone.now()
+    try:
+        with transaction.atomic():
+            if not InvitationKey.objects.claim_use(row.pk, row.locator, now):
+                raise AlreadyAccepted() if _has_accepted(row, user) else refusal_now(row)
+            acceptance = Acceptance.objects.create(
+                invitation=row, user=user, claimed_at=now, activated_at=now, new_account=False
+            )
+            join_groups(row, user)
+            # Before the commit: the receivers are to see what it has become.
+            row.refresh_from_db()
+            parties = {"invitation": row, "acceptance": acceptance, "user": user}
+            announce(signals.invitation_accepted, **parties, address_proven=proven)
+    except IntegrityError as error:
+        # The use that was taken for nothing is given back by the rollback.
+        if _has_accepted(row, user):
+            raise AlreadyAccepted() from error
+        raise
+    return acceptance
+
+
+def find_accepted(text: object, user: Any, site_id: int) -> InvitationKey | None:
+    """Return the invitation of a key, open or not, if this account has accepted it."""
+    resolved = keys.resolve(text, InvitationKey.objects.all(), site_id)
+    if resolved is None or not _has_accepted(resolved.row, user):
+        return None
+    return resolved.row
