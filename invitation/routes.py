@@ -33,8 +33,18 @@ urlpatterns = [
         views.InvitationActionView.as_view(action="revoke"),
         name="invitation_revoke",
     ),
+    path(
+        "invitations/<int:pk>/renew/",
+        views.InvitationRenewView.as_view(),
+        name="invitation_renew",
+    ),
     path("invited/", views.LandingView.as_view(), name="invitation_landing"),
     path("invited/decline/", views.DeclineView.as_view(), name="invitation_decline"),
+    path(
+        "invited/renewal/",
+        views.RenewalRequestView.as_view(),
+        name="invitation_request_renewal",
+    ),
     # Anything may stand for the key, so that whatever a mail program makes of the link is
     # answered by our own page.
     re_path(

@@ -47,8 +47,8 @@ class InvitationEmailAdmin(ReadOnlyMixin, AnyAdmin):
     """Show the outbox: which mails left, which wait, and why."""
 
     list_display = ("address", "kind", "state", "attempts", "created_at", "sent_at", "last_error")
-    list_filter = ("state", "created_at", "sent_at")
-    list_select_related = ("invitation",)
+    list_filter = ("kind", "state", "created_at", "sent_at")
+    list_select_related = ("invitation__from_user",)
     date_hierarchy = "created_at"
     search_fields = ("invitation__email", "message_id")
     search_help_text = _("Search by the invited address or the Message-ID.")
@@ -68,5 +68,8 @@ class InvitationEmailAdmin(ReadOnlyMixin, AnyAdmin):
 
     @admin.display(description=_("e-mail address"), ordering="invitation__email")
     def address(self, mail: InvitationEmail) -> str:
-        """Return whom the mail is for."""
-        return addresses.display(mail.invitation.email) or NOBODY
+        """Return whom the mail is for: the invited person, or the inviter."""
+        email = mail.invitation.email
+        if mail.kind == InvitationEmail.Kind.RENEWAL:
+            email = addresses.of_member(mail.invitation.from_user)
+        return addresses.display(email) or NOBODY

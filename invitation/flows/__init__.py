@@ -31,6 +31,7 @@ from invitation.flows.quotas import (
     quota_of,
     remaining_invitations,
 )
+from invitation.flows.renewing import ask_for_renewal, is_renewable, renew, renewal_costs
 
 __all__ = [
     "BATCH_SIZE",
@@ -38,6 +39,7 @@ __all__ = [
     "Opened",
     "QuotaState",
     "activate",
+    "ask_for_renewal",
     "change_link",
     "claim",
     "correct_quota",
@@ -52,6 +54,7 @@ __all__ = [
     "grant",
     "grantable_groups",
     "invite",
+    "is_renewable",
     "join_groups",
     "may_invite",
     "open_invitation",
@@ -59,6 +62,8 @@ __all__ = [
     "quota_of",
     "release",
     "remaining_invitations",
+    "renew",
+    "renewal_costs",
     "resend",
     "revoke",
     "send_to",

@@ -20,6 +20,7 @@ from invitation.views.managing import (
     InvitationListView,
 )
 from invitation.views.opening import CarriedInvitationView, DeclineView, InvitedView, LandingView
+from invitation.views.renewing import InvitationRenewView, RenewalRequestView
 
 __all__ = [
     "CarriedInvitationView",
@@ -30,10 +31,12 @@ __all__ = [
     "InvitationEditView",
     "InvitationLinkView",
     "InvitationListView",
+    "InvitationRenewView",
     "InviteView",
     "InvitedView",
     "LandingView",
     "MemberMixin",
+    "RenewalRequestView",
     "invite",
     "invited",
     "register",
