@@ -36,6 +36,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from typing import Any
 
 import email_validator
 import idna
@@ -138,6 +139,14 @@ def same(a: object, b: object) -> bool:
         return canonical(a) == canonical(b)
     except AddressRefused:
         return False
+
+
+def of_member(user: Any) -> str:
+    """Return the address of an account, or an empty string if no mail can be sent there."""
+    try:
+        return clean(getattr(user, user.get_email_field_name(), "")) if user is not None else ""
+    except AddressRefused:
+        return ""
 
 
 def display(email: str) -> str:

@@ -246,6 +246,16 @@ class NotPending(InvitationError):
     message = _("This invitation is no longer open.")
 
 
+class NotRenewable(InvitationError):
+    """Say that there can be no new link for this invitation.
+
+    It is open, or was used or declined, or is a shared link, or is addressed to nobody.
+    """
+
+    code = "not_renewable"
+    message = _("This invitation cannot be renewed.")
+
+
 class DeliveryFailed(InvitationError):
     """Say that a mail did not leave the house.
 

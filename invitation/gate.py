@@ -55,20 +55,34 @@ def carried_key(request: HttpRequest) -> str:
     return given_key(request) or visitor.recall(request.COOKIES)
 
 
+def ended_key(request: HttpRequest) -> str:
+    """Return the key of the last link that has opened nothing, or an empty string."""
+    key = visitor.recall_ended(request.COOKIES)
+    return "" if key == visitor.NO_KEY else key
+
+
 def open_carried(request: HttpRequest) -> flows.Opened:
     """Return the invitation that the carried key opens; one query, nothing is changed.
 
-    Raises ``NoKey`` without a key, else the ``KeyRefused`` that says why it opens nothing.
+    Without a key, that of the last link that opened nothing: it still says why, or opens by now.
+
+    Raises ``NoKey`` without any, else the ``KeyRefused`` that says why it opens nothing.
     """
     masking.conceal_request(request)
-    key = carried_key(request)
+    key = carried_key(request) or ended_key(request)
     if not key:
         raise NoKey()
     return flows.open_invitation(key, sites.current_site_id(request))
 
 
-def refuse(request: HttpRequest, refusal: KeyRefused, *, status: int | None = None) -> HttpResponse:
-    """Return the page that says why, with a flag of the reason's code for the template."""
+def refuse(
+    request: HttpRequest, refusal: KeyRefused, *, status: int | None = None, key: str | None = None
+) -> HttpResponse:
+    """Return the page that says why, with a flag of the reason's code for the template.
+
+    The visitor carries the key on, to ask for a new one with it. ``key`` is for a page that has it
+    in its address; by default it is the one that comes with the request.
+    """
     context: dict[str, Any] = {known.code: refusal.code == known.code for known in REFUSALS}
     context |= {
         "reason": refusal.code,
@@ -77,6 +91,9 @@ def refuse(request: HttpRequest, refusal: KeyRefused, *, status: int | None = No
         "login_url": login_url(),
     }
     response = render(request, REFUSAL_TEMPLATE, context, status=status or refusal.status)
+    if not isinstance(refusal, NoKey):
+        ended = carried_key(request) or ended_key(request) if key is None else key
+        visitor.remember_ended(response, ended, secure=request.is_secure())
     protect(response)
     return response
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from contextlib import suppress
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from django.db import connections, models
@@ -18,6 +18,10 @@ from invitation.exceptions import AddressRefused
 
 if TYPE_CHECKING:
     from invitation.models import InvitationKey  # noqa: F401 (named in a text)
+
+
+#: How long an ended invitation is kept for its inviter after somebody has asked for a new link.
+RENEWAL_KEPT = timedelta(days=7)
 
 
 def holds(column: str, text: str) -> Exact[Any]:
@@ -69,13 +73,17 @@ class InvitationKeyQuerySet(models.QuerySet["InvitationKey"]):
         overdue = Q(status=self.model.Status.PENDING, expires_at__lte=now or timezone.now())
         return self.filter(overdue | Q(status=self.model.Status.EXPIRED))
 
-    def disposable(self, before: datetime, *, settled: bool = True) -> InvitationKeyQuerySet:
+    def disposable(
+        self, before: datetime, now: datetime | None = None, *, settled: bool = True
+    ) -> InvitationKeyQuerySet:
         """Keep those that ended unused before a time and have nothing left to give back.
 
-        ``settled=False`` also keeps expired ones that still hold quota, before its refund.
+        Not those for which somebody has asked for a new link of late. ``settled=False`` also keeps
+        expired ones that still hold quota, before its refund.
         """
         status = self.model.Status
         rows = self.ended().exclude(status=status.ACCEPTED).filter(uses=0, ended_at__lte=before)
+        rows = rows.filter(not_asked_for(now or timezone.now()))
         return rows.exclude(status=status.EXPIRED, quota_held__gt=0) if settled else rows
 
     def sent_by(self, user: Any) -> InvitationKeyQuerySet:
@@ -83,9 +91,12 @@ class InvitationKeyQuerySet(models.QuerySet["InvitationKey"]):
         return self.filter(from_user=user)
 
     def with_latest_mail(self) -> InvitationKeyQuerySet:
-        """Add ``latest_mail_state``, ``latest_mail_error`` and ``latest_mail_attempts``."""
+        """Add ``latest_mail_state``, ``latest_mail_error`` and ``latest_mail_attempts``.
+
+        They are about the mails to the invited person, not about those to the inviter.
+        """
         mails: Any = self.model._meta.get_field("mails").related_model
-        latest = mails.objects.filter(invitation=OuterRef("pk")).order_by("-pk")
+        latest = mails.objects.of_invitations().filter(invitation=OuterRef("pk")).order_by("-pk")
         return self.annotate(
             latest_mail_state=Subquery(latest.values("state")[:1]),
             latest_mail_error=Subquery(latest.values("last_error")[:1]),
@@ -126,3 +137,8 @@ class InvitationKeyQuerySet(models.QuerySet["InvitationKey"]):
 def in_time(now: datetime) -> Q:
     """Return the condition that an invitation has not run out."""
     return Q(expires_at=None) | Q(expires_at__gt=now)
+
+
+def not_asked_for(now: datetime) -> Q:
+    """Return the condition that nobody waits for the inviter to renew an ended invitation."""
+    return Q(renewal_requested_at=None) | Q(renewal_requested_at__lte=now - RENEWAL_KEPT)

@@ -57,9 +57,19 @@ urlpatterns = [
         views.ReceivedDeclineView.as_view(),
         name="invitation_received_decline",
     ),
+    path(
+        "invitations/<int:pk>/renew/",
+        views.InvitationRenewView.as_view(),
+        name="invitation_renew",
+    ),
     path("invited/", views.LandingView.as_view(), name="invitation_landing"),
     path("invited/accept/", views.AcceptView.as_view(), name="invitation_accept"),
     path("invited/decline/", views.DeclineView.as_view(), name="invitation_decline"),
+    path(
+        "invited/renewal/",
+        views.RenewalRequestView.as_view(),
+        name="invitation_request_renewal",
+    ),
     # Anything may stand for the key, so that whatever a mail program makes of the link is
     # answered by our own page.
     re_path(

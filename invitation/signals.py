@@ -13,7 +13,8 @@ from django.dispatch import Signal
 #   invitation: InvitationKey
 invitation_created = Signal()
 
-# Sent when a mail has been handed to the mail server. Sent again for a renewed invitation.
+# Sent when the mail to the invited person has been handed to the mail server. Sent again for a
+# renewed invitation, and not for a mail to the inviter.
 #   invitation: InvitationKey, mail: InvitationEmail
 invitation_sent = Signal()
 
@@ -36,6 +37,10 @@ invitation_declined = Signal()
 # Sent when an open invitation has been withdrawn.
 #   invitation: InvitationKey
 invitation_revoked = Signal()
+
+# Sent when somebody whose link is dead has asked for a new one, and the inviter gets a mail.
+#   invitation: InvitationKey
+invitation_renewal_requested = Signal()
 
 # Sent once for each batch that `cleanupinvitation` has marked as expired. The rows may be
 # deleted right after it, as INVITATION_RETENTION_DAYS says.

@@ -29,6 +29,12 @@ from invitation import keys
 COOKIE_NAME = "invitation_key"
 COOKIE_AGE = timedelta(days=1)
 
+#: The link that the visitor followed last and that opened nothing. A cookie of its own: who
+#: carries an invitation and then follows an old link keeps what he carries.
+ENDED_COOKIE_NAME = "invitation_ended_key"
+#: What it holds in place of a text that is no key.
+NO_KEY = "none"
+
 OUTCOME_COOKIE_NAME = "invitation_outcome"
 OUTCOME_COOKIE_AGE = timedelta(hours=1)
 
@@ -50,12 +56,24 @@ def recall(cookies: Mapping[str, str]) -> str:
 
 def forget(response: HttpResponseBase) -> None:
     """Take the key from the visitor."""
-    response.delete_cookie(
-        COOKIE_NAME,
-        path=settings.SESSION_COOKIE_PATH,
-        domain=settings.SESSION_COOKIE_DOMAIN,
-        samesite="Lax",
-    )
+    for name in (COOKIE_NAME, ENDED_COOKIE_NAME):
+        response.delete_cookie(
+            name,
+            path=settings.SESSION_COOKIE_PATH,
+            domain=settings.SESSION_COOKIE_DOMAIN,
+            samesite="Lax",
+        )
+
+
+def remember_ended(response: HttpResponseBase, text: str, *, secure: bool) -> None:
+    """Let the visitor carry the key that has opened nothing, to ask for a new one with it."""
+    key = text if keys.PATTERN.fullmatch(text) else NO_KEY
+    _set(response, ENDED_COOKIE_NAME, key, COOKIE_AGE, secure)
+
+
+def recall_ended(cookies: Mapping[str, str]) -> str:
+    """Return the key that has opened nothing, ``NO_KEY`` for another text, or an empty string."""
+    return cookies.get(ENDED_COOKIE_NAME, "")[: keys.KEY_LENGTH + 1]
 
 
 def note_outcome(

@@ -28,6 +28,7 @@ INVITE = "/accounts/invite/"
 COMPLETE = "/accounts/invite/complete/"
 LANDING = "/accounts/invited/"
 DECLINE = "/accounts/invited/decline/"
+RENEWAL = "/accounts/invited/renewal/"
 REGISTER = "/accounts/register/"
 RESEND = "/accounts/activate/resend/"
 

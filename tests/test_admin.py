@@ -166,6 +166,29 @@ def test_the_list_shows_the_state_of_the_latest_mail(member: Any, admin_client: 
     assert '<td class="field-mail_state">sent</td>' in text_of(admin_client.get(INVITATIONS))
 
 
+def test_the_list_shows_the_mail_to_the_invited_and_not_that_to_the_inviter(
+    member: Any, admin_client: Client
+) -> None:
+    invitation = make_invitation(member, mail_state=State.SENT)
+    InvitationEmail.objects.create(invitation=invitation, state=State.FAILED, kind="renewal")
+    assert '<td class="field-mail_state">sent</td>' in text_of(admin_client.get(INVITATIONS))
+    assert "example" in text_of(admin_client.get(f"{INVITATIONS}?mail=sent"))
+    assert "0 invitations" in text_of(admin_client.get(f"{INVITATIONS}?mail=failed"))
+
+
+def test_the_outbox_says_for_whom_and_what_each_mail_is(member: Any, admin_client: Client) -> None:
+    invitation = make_invitation(member, mail_state=State.SENT)
+    orphan = make_invitation(None, "other@example.org", mail_state="")
+    for row in (invitation, orphan):
+        InvitationEmail.objects.create(invitation=row, state=State.SENT, kind="renewal")
+    outbox = reverse("admin:invitation_invitationemail_changelist")
+    page = text_of(admin_client.get(outbox))
+    addresses = re.findall(r'class="field-address"><a[^>]*>([^<]*)<', page)
+    assert addresses == ["-", "member@example.com", invitation.email]
+    assert page.count("request for a new link</td>") == 2
+    assert text_of(admin_client.get(f"{outbox}?kind__exact=renewal")).count("field-address") == 2
+
+
 def test_the_list_shows_invitations_without_inviter_address_and_mail(admin_client: Client) -> None:
     make_invitation(None, "", mail_state="")
     page = text_of(admin_client.get(INVITATIONS))

@@ -13,8 +13,9 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import include, path
 
+from invitation import flows
 from tests import scenes
-from tests.scenes import DECLINE, INVITE, LANDING, NEWCOMER, REGISTER, answers
+from tests.scenes import DECLINE, INVITE, LANDING, NEWCOMER, REGISTER, RENEWAL, answers
 
 pytestmark = [pytest.mark.django_db, pytest.mark.anywhere]
 Commit = Callable[..., Any]
@@ -80,6 +81,46 @@ def test_accepting_with_an_account_costs_six_besides_session_and_account(
 
 def test_closed_registration_costs_none(commit: Commit) -> None:
     assert statements(lambda: Client().get(REGISTER), commit) == []
+
+
+def test_asking_for_a_new_link_costs_the_question_nothing(member: Any, commit: Commit) -> None:
+    invitation = scenes.invite(member)
+    scenes.end(invitation, "revoked")
+    visitor = Client()
+    visitor.get(scenes.link(invitation.mail_key))
+    assert statements(lambda: visitor.get(RENEWAL), commit) == []
+
+
+@pytest.mark.parametrize("key", ["x", "x" * 66, f"{'x' * 22}.{'x' * 43}"])
+def test_asking_with_what_is_no_key_costs_nothing_at_all(commit: Commit, key: str) -> None:
+    visitor = Client()
+    visitor.get(scenes.link(key))
+    assert statements(lambda: visitor.post(RENEWAL), commit) == []
+
+
+@pytest.mark.parametrize(("end", "most"), [("revoked", 9), ("expired", 11), ("deleted", 1)])
+def test_asking_for_a_new_link_costs_little(
+    member: Any, commit: Commit, end: str, most: int
+) -> None:
+    invitation = scenes.invite(member)
+    visitor = Client()
+    key = invitation.mail_key
+    scenes.end(invitation, end)
+    visitor.get(scenes.link(key))
+    asked = statements(lambda: visitor.post(RENEWAL), commit)
+    assert len(asked) <= most, "\n".join(asked)
+
+
+@pytest.mark.parametrize("end", ["revoked", "expired"])
+def test_the_page_that_renews_costs_six_at_most(
+    member: Any, member_client: Client, commit: Commit, end: str
+) -> None:
+    invitation = scenes.invite(member)
+    scenes.end(invitation, end)
+    flows.expire()
+    page = f"/accounts/invitations/{invitation.pk}/renew/"
+    asked = statements(lambda: member_client.get(page), commit)
+    assert len(asked) <= 6, "\n".join(asked)
 
 
 @pytest.mark.parametrize("earlier", [0, 1])

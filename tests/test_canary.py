@@ -30,9 +30,9 @@ from django.views.debug import SafeExceptionReporterFilter, get_default_exceptio
 from invitation import flows, keys
 from invitation.backends.default.views import RegistrationView
 from invitation.models import InvitationEmail, InvitationKey
-from invitation.visitor import COOKIE_NAME
+from invitation.visitor import COOKIE_NAME, ENDED_COOKIE_NAME
 from tests import scenes
-from tests.scenes import COMPLETE, DECLINE, INVITE, LANDING, NEWCOMER, REGISTER, answers
+from tests.scenes import COMPLETE, DECLINE, INVITE, LANDING, NEWCOMER, REGISTER, RENEWAL, answers
 
 ACCEPT = "/accounts/invited/accept/"
 RECEIVED = "/accounts/invitations/received/"
@@ -99,8 +99,9 @@ def in_text(invitation: InvitationKey, text: str) -> list[str]:
 
 
 def seen(response: HttpResponse) -> str:
-    """Return what the visitor's own browser is shown, but for the cookie that carries the key."""
-    cookies = [str(cookie) for cookie in response.cookies.values() if cookie.key != COOKIE_NAME]
+    """Return what the visitor's own browser is shown, but for the cookies that carry a key."""
+    carrying = (COOKIE_NAME, ENDED_COOKIE_NAME)
+    cookies = [str(cookie) for cookie in response.cookies.values() if cookie.key not in carrying]
     return f"{response.headers} {cookies} {response.content.decode()}"
 
 
@@ -130,6 +131,8 @@ def walk(invitation: InvitationKey, key: str, commit: Commit) -> list[str]:
         pages.append(browser.post(REGISTER, answers()))
     pages.append(browser.get("/accounts/register/complete/"))
     pages += [browser.get(link), browser.get(LANDING)]
+    for method in (browser.get, browser.head, browser.options, browser.post):
+        pages.append(method(RENEWAL))
     pages.append(Client().post(f"{REGISTER}?invitation_key={key}"))
     return [seen(page) for page in pages]
 
@@ -179,6 +182,29 @@ def test_no_page_of_a_list_shows_a_key(log: list[str], member: Any, commit: Comm
     assert len(invitations) == len(mail.outbox) == 2
     for invitation in invitations:
         assert in_text(invitation, "\n".join(pages)) == []
+
+
+@pytest.mark.parametrize("channel", keys.CHANNELS)
+@pytest.mark.parametrize("end", ["expired", "revoked"])
+def test_the_key_of_a_dead_link_is_in_nothing_that_it_leads_to(
+    log: list[str], member: Any, commit: Commit, channel: str, end: str
+) -> None:
+    invitation = scenes.invite(member)
+    scenes.end(invitation, end)
+    key = keys.make(invitation.locator, channel, invitation.site_id)
+    browser, member_client = Client(), Client()
+    pages = [seen(browser.get(scenes.link(key))), seen(browser.get(RENEWAL))]
+    with commit():
+        pages.append(seen(browser.post(RENEWAL)))
+    [asking] = mail.outbox
+    assert in_text(invitation, str(asking.message())) == []
+    member_client.force_login(member)
+    renew = reverse("invitation_renew", args=[invitation.pk])
+    pages += [seen(member_client.get(renew)), seen(member_client.post(renew))]
+    for page in pages:
+        assert in_text(invitation, page) == []
+    assert in_text(invitation, "\n".join(log)) == []
+    assert in_text(invitation, repr(scenes.dump())) == []
 
 
 def test_a_sites_template_that_asks_for_too_much_does_not_log_the_key(
@@ -350,6 +376,7 @@ def requests(invitation: InvitationKey, client: Client) -> Iterator[HttpResponse
     yield client.post(REGISTER, answers(invitation_key=key, other=key), headers=referrer)
     yield client.post(f"{REGISTER}?invitation_key={key}", answers())
     client.cookies["invitation_key"] = key
+    client.cookies["invitation_ended_key"] = key
     yield client.get(LANDING)
     yield client.post(REGISTER, answers())
     yield client.post(DECLINE, {"note": f"the link was {scenes.link(key)}"})

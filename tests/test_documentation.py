@@ -41,7 +41,7 @@ def codes_in(source: str) -> Iterator[str]:
             name = ast.unparse(target)
         else:
             continue
-        if name == "code" and isinstance(node.value, ast.Constant):
+        if name == "code" and isinstance(node.value, ast.Constant) and node.value.value:
             yield str(node.value.value)
 
 

@@ -11,7 +11,7 @@ from django.test import Client
 from invitation import keys
 from invitation.models import InvitationKey
 from tests import scenes
-from tests.scenes import DECLINE, LANDING, REGISTER, answers
+from tests.scenes import DECLINE, LANDING, REGISTER, RENEWAL, answers
 
 pytestmark = [pytest.mark.django_db, pytest.mark.anywhere]
 
@@ -40,7 +40,7 @@ class TestPages:
         assert protected(response)
         assert response["Referrer-Policy"] == "no-referrer"
 
-    @pytest.mark.parametrize("address", [LANDING, DECLINE, REGISTER])
+    @pytest.mark.parametrize("address", [LANDING, DECLINE, REGISTER, RENEWAL])
     @pytest.mark.parametrize("carrying", [True, False])
     def test_the_other_pages_may_be_posted_from(
         self, invitation: InvitationKey, address: str, carrying: bool
@@ -71,6 +71,17 @@ class TestPages:
         for status in (200, 404):
             response = visitor.post("/accounts/invited/accept/")
             assert (response.status_code, protected(response)) == (status, True)
+
+    @pytest.mark.parametrize("method", ["get", "post"])
+    def test_the_question_for_a_new_link_is_kept_nowhere_and_may_be_posted_from(
+        self, invitation: InvitationKey, method: str
+    ) -> None:
+        client = Client()
+        client.get(scenes.link("x"))
+        response = getattr(client, method)(RENEWAL)
+        assert response.status_code == 200
+        assert protected(response)
+        assert response["Referrer-Policy"] == "same-origin"
 
     def test_the_answer_to_a_no_is_kept_nowhere(self, invitation: InvitationKey) -> None:
         assert protected(scenes.visit(invitation).post(DECLINE))

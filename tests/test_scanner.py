@@ -14,7 +14,7 @@ from invitation.flows.bulk import new_batch
 from invitation.models import InvitationKey
 from invitation.recipients import Recipient
 from tests import scenes
-from tests.scenes import COMPLETE, DECLINE, INVITE, LANDING, REGISTER
+from tests.scenes import COMPLETE, DECLINE, INVITE, LANDING, REGISTER, RENEWAL
 
 pytestmark = pytest.mark.django_db
 
@@ -48,6 +48,8 @@ ADDRESSES = {
     "bulk confirm": "/accounts/invite/bulk/confirm/",
     "bulk progress": "/accounts/invite/bulk/{batch}/",
     "bulk outcome": "/accounts/invite/bulk/{batch}/outcome.csv",
+    "ask for a new one": RENEWAL,
+    "renew": "/accounts/invitations/{pk}/renew/",
 }
 METHODS = ("get", "head", "options")
 WRITES = ("INSERT", "UPDATE", "DELETE", "REPLACE")
@@ -153,6 +155,19 @@ def test_a_robot_that_posts_an_empty_form_changes_nothing(
     robot = scenes.visit(invitation)
     before = scenes.dump()
     assert robot.post(address_of(name, invitation)).status_code == 200
+    assert scenes.dump() == before
+
+
+@pytest.mark.parametrize("name", ["mailed link", "ask for a new one", "landing"])
+@pytest.mark.parametrize("method", METHODS)
+def test_a_robot_with_a_dead_link_asks_for_nothing(
+    invitation: InvitationKey, name: str, method: str
+) -> None:
+    robot = scenes.visit(invitation)
+    scenes.end(invitation, "revoked")
+    robot.get(address_of("mailed link", invitation))
+    before = scenes.dump()
+    assert getattr(robot, method)(address_of(name, invitation)).status_code < 500
     assert scenes.dump() == before
 
 

@@ -10,11 +10,12 @@ import pytest
 from django.contrib.auth.models import AnonymousUser
 from django.contrib.sites.models import Site
 from django.contrib.sites.requests import RequestSite
-from django.template import Context, Template
+from django.template import Context, Template, TemplateSyntaxError
 from django.test import RequestFactory
 from django.test.utils import modify_settings
 
-from invitation import visitor
+from invitation import flows, visitor
+from invitation.models import InvitationQuota
 from tests.factories import DAY, make_invitation, make_user
 
 NAME = "{% load invitation_tags %}{% invitation_site as site %}{{ site.name }}"
@@ -204,3 +205,57 @@ def test_a_menu_fails_for_no_site(settings: Any, member: Any) -> None:
     settings.ALLOWED_HOSTS = ["testserver"]
     del settings.SITE_ID
     assert render(WAITS, request=request_of(member)) == "0"
+
+
+# -- how many invitations are left --
+
+LEFT = "{% load invitation_tags %}{% remaining_invitations user %}"
+KEPT = (
+    "{% load invitation_tags %}{% remaining_invitations user as left %}"
+    "[{% if left is None %}no limit{% else %}{{ left }}{% endif %}]"
+)
+
+
+def test_a_page_tells_how_many_are_left_in_one_query(
+    member: Any, settings: Any, django_assert_num_queries: Any
+) -> None:
+    settings.INVITATIONS_PER_USER = 3
+    flows.create(member)
+    for text, words in ((LEFT, "2"), (KEPT, "[2]")):
+        with django_assert_num_queries(1):
+            assert render(text, user=member) == words
+
+
+@pytest.mark.parametrize("unlimited", ["for all", "for one"])
+def test_no_limit_is_a_word_to_print_and_none_to_ask(
+    member: Any, settings: Any, unlimited: str
+) -> None:
+    if unlimited == "for all":
+        settings.INVITATIONS_PER_USER = None
+    else:
+        InvitationQuota.objects.create(inviter=member, unlimited=True)
+    assert render(LEFT, user=member) == "unlimited"
+    assert render(KEPT, user=member) == "[no limit]"
+
+
+@pytest.mark.parametrize(
+    "context",
+    [{"user": AnonymousUser()}, {"user": None}, {"user": ""}, {}],
+    ids=["anonymous", "None", "nothing", "no user"],
+)
+def test_a_visitor_has_none(context: dict[str, Any]) -> None:
+    assert render(LEFT, **context) == "0"
+    assert render(KEPT, **context) == "[0]"
+
+
+def test_a_big_number_is_written_as_the_site_writes_numbers(member: Any, settings: Any) -> None:
+    settings.INVITATIONS_PER_USER = 12345
+    settings.USE_THOUSAND_SEPARATOR = True
+    assert render(LEFT, user=member) == "12,345"
+
+
+@pytest.mark.parametrize("arguments", ["", "user as", "user left", "user as left more"])
+def test_a_tag_that_is_written_wrong_says_how_to_write_it(arguments: str) -> None:
+    text = f"{{% load invitation_tags %}}{{% remaining_invitations {arguments} %}}"
+    with pytest.raises(TemplateSyntaxError, match="remaining_invitations user as left"):
+        Template(text)

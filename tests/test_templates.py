@@ -58,8 +58,20 @@ HOST_MAIL = {
     "expiration_days": 7,
     "profile_id": 3,
 }
+RENEWAL_MAIL = {
+    "invitation": SimpleNamespace(email="ada@xn--mnchen-3ya.example"),
+    "renew_url": "https://choir.example/accounts/invitations/7/renew/",
+    "inviter_name": "Grace O'Hopper",
+    "recipient_name": "Ada & Co.",
+    "withdrawn": False,
+    "ended_on": "Nov. 29, 2026",
+    "site": SITE,
+    "site_name": SITE.name,
+    "base_url": "https://choir.example",
+}
 MAILS = {
     "invitation/invitation_email": MAIL,
+    "invitation/invitation_renewal_email": RENEWAL_MAIL,
     "registration/activation_email": HOST_MAIL,
     "registration/admin_approve_email": HOST_MAIL,
     "registration/admin_approve_complete_email": HOST_MAIL,
@@ -220,6 +232,34 @@ def test_an_invitation_without_name_note_and_end_reads_well(suffix: str) -> None
     assert "You are invited to join Harbour Choir & Friends." in said
     assert "and does not expire." in said
     assert "writes:" not in said
+
+
+@pytest.mark.parametrize("suffix", ["txt", "html"])
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({}, "your invitation for Ada & Co. (ada@münchen.example) and asks for a new one."),
+        ({"recipient_name": ""}, "your invitation for ada@münchen.example and asks"),
+        ({}, "That invitation expired on Nov. 29, 2026."),
+        ({"withdrawn": True}, "That invitation was withdrawn on Nov. 29, 2026."),
+        ({}, "Hello Grace O'Hopper,"),
+        ({"inviter_name": ""}, "Hello,"),
+    ],
+)
+def test_the_mail_to_an_inviter_says_for_whom_and_what_became_of_it(
+    suffix: str, changes: dict[str, Any], words: str
+) -> None:
+    name = f"invitation/invitation_renewal_email.{suffix}"
+    source = render_to_string(name, RENEWAL_MAIL | changes)
+    assert words in (Reader(source).text if suffix == "html" else source)
+
+
+def test_its_subject_names_the_invited_person() -> None:
+    name = "invitation/invitation_renewal_email_subject.txt"
+    start = "A new invitation to Harbour Choir & Friends is asked for: "
+    assert render_to_string(name, RENEWAL_MAIL).strip() == f"{start}Ada & Co."
+    nameless = RENEWAL_MAIL | {"recipient_name": ""}
+    assert render_to_string(name, nameless).strip() == f"{start}ada@münchen.example"
 
 
 @pytest.fixture
@@ -455,6 +495,8 @@ NAMING = [
     "invitation/invitation_email.html",
     "invitation/invitation_email.txt",
     "invitation/invitation_email_subject.txt",
+    "invitation/invitation_renewal_email.html",
+    "invitation/invitation_renewal_email.txt",
     "invitation/invited.html",
     "registration/registration_form.html",
 ]
@@ -469,7 +511,7 @@ def test_each_template_that_names_the_inviter_is_known() -> None:
 @pytest.mark.parametrize("note", ["", "Come to the rehearsal!"])
 def test_an_inviter_whose_name_cannot_be_shown_leaves_no_gap(name: str, note: str) -> None:
     source = render_to_string(
-        name, MAIL | {"invitation": object(), "inviter_name": "", "note": note}
+        name, MAIL | RENEWAL_MAIL | {"inviter_name": "", "recipient_name": "Ada", "note": note}
     )
     said = " ".join("".join(Reader(source).said).split()) if name.endswith("html") else source
     assert not re.search(r"(?m)^[ ,.:]| [,.:]| {2}", said), said

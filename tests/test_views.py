@@ -706,7 +706,14 @@ class TestDeclining:
 
     def test_a_second_no_does_no_harm(self, visitor: Client) -> None:
         visitor.post(DECLINE)
-        assert visitor.post(DECLINE).status_code == 404
+        response = visitor.post(DECLINE)
+        assert (response.status_code, scenes.flags(response)) == (410, {"declined_key"})
+
+    @pytest.mark.parametrize("address", [LANDING, DECLINE, REGISTER])
+    def test_the_way_back_leads_to_what_became_of_it(self, visitor: Client, address: str) -> None:
+        visitor.post(DECLINE)
+        response = visitor.get(address)
+        assert (response.status_code, scenes.flags(response)) == (410, {"declined_key"})
 
     # One whose time has run out may still be declined: that says more.
     @pytest.mark.parametrize("end", [end for end in scenes.ENDS if end != "expired"])

@@ -73,6 +73,49 @@ def test_an_error_report_does_not_show_the_cookie() -> None:
     assert KEY not in str(shown)
 
 
+def ended(text: str = KEY, *, secure: bool = False) -> Morsel[str]:
+    response = HttpResponse()
+    visitor.remember_ended(response, text, secure=secure)
+    return response.cookies[visitor.ENDED_COOKIE_NAME]
+
+
+def test_a_key_that_opened_nothing_is_carried_in_a_cookie_of_its_own() -> None:
+    cookie = ended()
+    assert cookie.value == KEY
+    assert cookie["max-age"] == timedelta(days=1).total_seconds()
+    assert (cookie["httponly"], cookie["samesite"], cookie["path"]) == (True, "Lax", "/")
+    assert bool(ended(secure=True)["secure"]) is True
+    carried = {visitor.ENDED_COOKIE_NAME: KEY}
+    assert (visitor.recall_ended(carried), visitor.recall(carried)) == (KEY, "")
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "x", KEY[:-1], KEY + "x", KEY[:-1] + "\n", "ü" * 66],
+    ids=["nothing", "short", "cut", "overlong", "line break", "letters"],
+)
+def test_of_what_is_no_key_only_that_is_carried(text: str) -> None:
+    assert ended(text).value == visitor.NO_KEY
+
+
+def test_forgetting_takes_that_one_away_too() -> None:
+    response = HttpResponse()
+    visitor.forget(response)
+    assert response.cookies[visitor.ENDED_COOKIE_NAME]["max-age"] == 0
+
+
+def test_an_overlong_cookie_of_that_name_is_cut_but_stays_no_key() -> None:
+    recalled = visitor.recall_ended({visitor.ENDED_COOKIE_NAME: KEY + "x" * 10_000})
+    assert len(recalled) == keys.KEY_LENGTH + 1
+
+
+def test_an_error_report_does_not_show_that_one_either() -> None:
+    request = RequestFactory().get("/")
+    request.COOKIES[visitor.ENDED_COOKIE_NAME] = KEY
+    shown = get_exception_reporter_filter(request).get_safe_cookies(request)
+    assert KEY not in str(shown)
+
+
 def outcome(*, secure: bool = False) -> Morsel[str]:
     response = HttpResponse()
     visitor.note_outcome(response, 73, True, secure=secure)

@@ -144,8 +144,10 @@ def _nearly_over(inviter: Any, email: str, name: str) -> Any:
         # The mail leaves after the commit and says when the invitation ends.
         invitation = flows.invite(inviter, email, recipient_name=name).invitation
         invitation.date_invited = ends - timedelta(days=settings.ACCOUNT_INVITATION_DAYS)
+        # So that it can be renewed at once, in the minutes after the start.
+        invitation.mail_requested_at = invitation.date_invited
         invitation.expires_at = ends
-        invitation.save(update_fields=["date_invited", "expires_at"])
+        invitation.save(update_fields=["date_invited", "mail_requested_at", "expires_at"])
     return ends
 
 

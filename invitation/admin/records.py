@@ -8,6 +8,7 @@ from django.contrib import admin
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
+from invitation import addresses
 from invitation.admin.base import (
     NOBODY,
     AnyAdmin,
@@ -77,8 +78,8 @@ class InvitationEmailAdmin(ReadOnlyMixin, LookMixin, AnyAdmin):
     """Show the outbox: which mails left, which wait, and why."""
 
     list_display = ("address", "kind", "state", "attempts", "created_at", "sent_at", "last_error")
-    list_filter = ("state", "created_at", "sent_at")
-    list_select_related = ("invitation",)
+    list_filter = ("kind", "state", "created_at", "sent_at")
+    list_select_related = ("invitation__from_user",)
     date_hierarchy = "created_at"
     search_fields = ("invitation__email", "message_id")
     search_help_text = _("Search by the invited address or the Message-ID.")
@@ -99,4 +100,7 @@ class InvitationEmailAdmin(ReadOnlyMixin, LookMixin, AnyAdmin):
     @admin.display(description=_("e-mail address"), ordering="invitation__email")
     def address(self, mail: InvitationEmail) -> str:
         """Return whom the mail is for."""
-        return name_of(mail.invitation)
+        if mail.kind != InvitationEmail.Kind.RENEWAL:
+            return name_of(mail.invitation)
+        # It is the inviter who is asked.
+        return addresses.display(addresses.of_member(mail.invitation.from_user)) or NOBODY

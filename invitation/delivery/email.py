@@ -1,4 +1,4 @@
-"""Write an invitation as a mail and hand it to Django's mail backend."""
+"""Write the mails of invitations and hand them to Django's mail backend."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from django.utils import formats, timezone, translation
 from invitation import addresses, keys, sites, texts
 from invitation.conf import conf
 from invitation.delivery.base import BaseDelivery, MailPreview
-from invitation.exceptions import AddressRefused, DeliveryFailed
+from invitation.exceptions import DeliveryFailed
 from invitation.models import InvitationEmail, InvitationKey
 
 #: Refusals that are about the site's set-up and not about one mail.
@@ -62,6 +62,13 @@ class EmailDelivery(BaseDelivery):
     subject_template_name = "invitation/invitation_email_subject.txt"
     text_template_name = "invitation/invitation_email.txt"
     html_template_name = "invitation/invitation_email.html"
+
+    #: Of the mail to an inviter whose invitation is asked for again.
+    renewal_subject_template_name = "invitation/invitation_renewal_email_subject.txt"
+    renewal_text_template_name = "invitation/invitation_renewal_email.txt"
+    renewal_html_template_name = "invitation/invitation_renewal_email.html"
+    #: What the user model calls the language of a member, if it knows it: a code such as "de".
+    member_language_field = "language"
 
     def send(self, mail: InvitationEmail) -> None:
         """Send this mail; the link is derived here and is stored nowhere."""
@@ -107,25 +114,58 @@ class EmailDelivery(BaseDelivery):
         return mailers[self.mailer] if mailers is not None else django_mail.get_connection()
 
     def get_message(self, mail: InvitationEmail) -> EmailMultiAlternatives:
-        """Return the finished message in the recipient's language.
+        """Return the finished message in the language of whom it is for.
 
         For a preview, neither the mail nor its invitation is saved.
         """
+        if mail.kind == mail.Kind.RENEWAL:
+            return self.get_renewal_message(mail)
         invitation = mail.invitation
-        with translation.override(_language(invitation)):
-            context = self.get_context(invitation)
+        with translation.override(_supported(invitation.language)):
+            message = self.compose(
+                mail,
+                self.get_context(invitation),
+                self.subject_template_name,
+                self.text_template_name,
+                self.html_template_name,
+            )
+        message.to = [invitation.email]
+        message.reply_to = self.get_reply_to(invitation)
+        return message
+
+    def get_renewal_message(self, mail: InvitationEmail) -> EmailMultiAlternatives:
+        """Return the message that asks an inviter to renew an invitation.
+
+        It goes to the inviter's own address and holds no key: what it leads to needs a login.
+        Nobody knows who asked, so that a reply goes to the site.
+        """
+        inviter = mail.invitation.from_user
+        address = addresses.of_member(inviter)
+        if not address:
+            raise DeliveryFailed("The inviter has no address any more.", permanent=True)
+        language = getattr(inviter, self.member_language_field, "")
+        with translation.override(_supported(str(language or ""))):
+            message = self.compose(
+                mail,
+                self.get_renewal_context(mail.invitation),
+                self.renewal_subject_template_name,
+                self.renewal_text_template_name,
+                self.renewal_html_template_name,
+            )
+        message.to = [address]
+        return message
+
+    def compose(
+        self, mail: InvitationEmail, context: dict[str, Any], subject: str, text: str, html: str
+    ) -> EmailMultiAlternatives:
+        """Return the message that these three templates make, to nobody yet."""
+        message = InvitationMessage(
             # A subject is one line, whatever a template or a site's name makes of it.
-            subject = " ".join(render_to_string(self.subject_template_name, context).split())
-            message = InvitationMessage(
-                subject=subject,
-                body=render_to_string(self.text_template_name, context),
-                to=[invitation.email],
-                reply_to=self.get_reply_to(invitation),
-                headers=self.get_headers(mail),
-            )
-            message.attach_alternative(
-                render_to_string(self.html_template_name, context), "text/html"
-            )
+            subject=" ".join(render_to_string(subject, context).split()),
+            body=render_to_string(text, context),
+            headers=self.get_headers(mail),
+        )
+        message.attach_alternative(render_to_string(html, context), "text/html")
         return message
 
     def get_headers(self, mail: InvitationEmail) -> dict[str, str]:
@@ -140,15 +180,11 @@ class EmailDelivery(BaseDelivery):
         """Return the inviter's address if the site wants it shown and it can take mail."""
         if not conf.INVITATION_REPLY_TO_INVITER or invitation.from_user is None:
             return []
-        inviter = invitation.from_user
-        try:
-            return [addresses.clean(getattr(inviter, inviter.get_email_field_name(), ""))]
-        except AddressRefused:
-            return []
+        address = addresses.of_member(invitation.from_user)
+        return [address] if address else []
 
     def get_context(self, invitation: InvitationKey) -> dict[str, Any]:
         """Return what the three templates may use; ``docs/templates.rst`` lists it."""
-        site = sites.get_site(invitation.site_id)
         # An invitation that is only looked at has no key, and gets none.
         key = SAMPLE_KEY if invitation._state.adding else invitation.mail_key
         path = reverse("invitation_invited", kwargs={"invitation_key": key})
@@ -164,16 +200,33 @@ class EmailDelivery(BaseDelivery):
             "expires_at": invitation.expires_at,
             "expiration_date": _date_in_words(invitation),
             "expiration_days": _days_left(invitation),
-            "site": site,
-            "site_name": site.name,
-            "base_url": sites.base_url(invitation.site_id),
+            **_site_context(invitation),
+        }
+
+    def get_renewal_context(self, invitation: InvitationKey) -> dict[str, Any]:
+        """Return what the templates to an inviter may use; ``docs/templates.rst`` lists it."""
+        path = reverse("invitation_renew", kwargs={"pk": invitation.pk})
+        return {
+            "invitation": invitation,
+            "renew_url": sites.absolute(path, invitation.site_id),
+            "inviter_name": texts.inviter_name(invitation.from_user),
+            "recipient_name": texts.plain_name(invitation.recipient_name),
+            "withdrawn": invitation.status == invitation.Status.REVOKED,
+            "ended_on": _day_in_words(invitation),
+            **_site_context(invitation),
         }
 
 
-def _language(invitation: InvitationKey) -> str:
-    """Return the recipient's language if the site still has it, else the site's own."""
+def _site_context(invitation: InvitationKey) -> dict[str, Any]:
+    site = sites.get_site(invitation.site_id)
+    base_url = sites.base_url(invitation.site_id)
+    return {"site": site, "site_name": site.name, "base_url": base_url}
+
+
+def _supported(language: str) -> str:
+    """Return a language if the site has it, else the site's own."""
     try:
-        return translation.get_supported_language_variant(invitation.language)
+        return translation.get_supported_language_variant(language)
     except LookupError:
         return settings.LANGUAGE_CODE
 
@@ -187,6 +240,14 @@ def _date_in_words(invitation: InvitationKey) -> str:
         return formats.date_format(moment, "DATETIME_FORMAT")
     local = timezone.localtime(moment, timezone.get_default_timezone())
     return f"{formats.date_format(local, 'DATETIME_FORMAT')} ({local.tzname()})"
+
+
+def _day_in_words(invitation: InvitationKey) -> str:
+    """Return the day of the end in the active language, with the site's time zone."""
+    moment = invitation.over_since
+    if moment is not None and timezone.is_aware(moment):
+        moment = timezone.localtime(moment, timezone.get_default_timezone())
+    return formats.date_format(moment, "DATE_FORMAT") if moment is not None else ""
 
 
 def _days_left(invitation: InvitationKey) -> int | None:

@@ -55,6 +55,7 @@ from invitation.flows.quotas import (
     quota_of,
     remaining_invitations,
 )
+from invitation.flows.renewing import ask_for_renewal, is_renewable, renew, renewal_costs
 
 __all__ = [
     "BATCH_AGE",
@@ -67,6 +68,7 @@ __all__ = [
     "Verdict",
     "accept",
     "activate",
+    "ask_for_renewal",
     "change_link",
     "check_groups",
     "claim",
@@ -87,6 +89,7 @@ __all__ = [
     "in_batch",
     "invite",
     "invite_many",
+    "is_renewable",
     "join_groups",
     "may_invite",
     "open_invitation",
@@ -99,6 +102,8 @@ __all__ = [
     "refusal_to_accept",
     "release",
     "remaining_invitations",
+    "renew",
+    "renewal_costs",
     "resend",
     "revoke",
     "send_to",

@@ -17,6 +17,7 @@ from invitation.flows import quotas
 from invitation.flows.announcing import announce
 from invitation.flows.opening import release_all
 from invitation.models import Acceptance, InvitationKey
+from invitation.querysets import not_asked_for
 
 T = TypeVar("T")
 
@@ -40,12 +41,13 @@ def expire(batch_size: int = BATCH_SIZE, now: datetime | None = None) -> int:
     last = 0
     while batch := _next_batch(overdue, last, batch_size):
         last = batch[-1]
-        marked += _in_transaction(partial(_expire, batch, now))
+        marked += in_transaction(partial(mark_expired, batch, now))
     _settle(batch_size)
     return marked
 
 
-def _expire(batch: list[int], now: datetime) -> int:
+def mark_expired(batch: list[int], now: datetime) -> int:
+    """Mark the overdue ones among these, in one transaction with the caller's; return how many."""
     expired = InvitationKey.objects.expire(batch, now)
     if expired:
         announce(signals.invitations_expired, invitation_ids=expired)
@@ -77,7 +79,7 @@ def _settle(batch_size: int) -> None:
     last = 0
     while batch := _next_batch(holding, last, batch_size):
         last = batch[-1]
-        _in_transaction(partial(_refund, batch))
+        in_transaction(partial(_refund, batch))
 
 
 def _refund(batch: list[int]) -> None:
@@ -87,18 +89,22 @@ def _refund(batch: list[int]) -> None:
 
 
 def purge(batch_size: int = BATCH_SIZE, now: datetime | None = None) -> int:
-    """Delete what ended unused longer ago than INVITATION_RETENTION_DAYS; return how many."""
-    before = (now or timezone.now()) - timedelta(days=conf.INVITATION_RETENTION_DAYS)
-    ended = InvitationKey.objects.disposable(before).order_by("pk")
+    """Delete what ended unused longer ago than INVITATION_RETENTION_DAYS; return how many.
+
+    What somebody has asked to renew within the last week stays for its inviter.
+    """
+    now = now or timezone.now()
+    before = now - timedelta(days=conf.INVITATION_RETENTION_DAYS)
+    ended = InvitationKey.objects.disposable(before, now).order_by("pk")
     deleted = 0
     last = 0
     while batch := _next_batch(ended, last, batch_size):
         last = batch[-1]
-        deleted += _in_transaction(partial(InvitationKey.objects.purge, batch, before))
+        deleted += in_transaction(partial(InvitationKey.objects.purge, batch, before, now))
     return deleted
 
 
-def _in_transaction(step: Callable[[], T]) -> T:
+def in_transaction(step: Callable[[], T]) -> T:
     """Do one step in a transaction, and again if the database ended it to end a deadlock.
 
     Rows are locked in the order of their keys, but a database that reads a small table as a whole
@@ -128,10 +134,12 @@ def count_cleanup(now: datetime | None = None) -> tuple[int, int]:
         expires_at__lte=now,
         pk__in=_orphans().values("invitation"),
     )
-    deleted = InvitationKey.objects.disposable(before, settled=False).count()
+    deleted = InvitationKey.objects.disposable(before, now, settled=False).count()
     if before >= now:
         # What is marked now has ended now: without retention it goes in the same run.
-        deleted += overdue.filter(uses=0).count() + released.filter(uses=1).count()
+        unasked = not_asked_for(now)
+        deleted += overdue.filter(unasked, uses=0).count()
+        deleted += released.filter(unasked, uses=1).count()
     return overdue.count() + released.count(), deleted
 
 

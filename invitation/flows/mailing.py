@@ -15,7 +15,13 @@ from django.utils import timezone
 from invitation import keys, managers, signals, sites
 from invitation.conf import conf
 from invitation.delivery.base import get_delivery
-from invitation.exceptions import DeliveryFailed
+from invitation.exceptions import (
+    DeliveryFailed,
+    InvitationError,
+    KeyExpired,
+    KeyRevoked,
+    NotRenewable,
+)
 from invitation.flows.announcing import announce
 from invitation.models import InvitationEmail, InvitationKey
 
@@ -38,7 +44,8 @@ def ask_for_mail(invitation: InvitationKey) -> bool:
     now = timezone.now()
     rested = InvitationKey.objects.request_mail(invitation.pk, now, conf.INVITATION_RESEND_COOLDOWN)
     if InvitationEmail.objects.requeue(invitation, now, failed=rested):
-        waiting = InvitationEmail.objects.due(now).filter(invitation=invitation)
+        own = InvitationEmail.objects.of_invitations().filter(invitation=invitation)
+        waiting = InvitationEmail.objects.due(now) & own
         transaction.on_commit(lambda: _send_now(list(waiting)), robust=True)
         return True
     if rested:
@@ -46,12 +53,17 @@ def ask_for_mail(invitation: InvitationKey) -> bool:
     return rested
 
 
-def queue_mail(invitation: InvitationKey) -> None:
+def queue_mail(
+    invitation: InvitationKey, kind: InvitationEmail.Kind = InvitationEmail.Kind.INVITATION
+) -> None:
     """Write the outbox row; where mails are sent at once, already leased to this process."""
     now = timezone.now()
-    message_id = make_msgid(domain=_mail_host(invitation.site_id))
     mail = InvitationEmail(
-        invitation=invitation, not_before=now, created_at=now, message_id=message_id
+        invitation=invitation,
+        kind=kind,
+        not_before=now,
+        created_at=now,
+        message_id=make_msgid(domain=_mail_host(invitation.site_id)),
     )
     immediate = get_delivery().immediate
     if immediate:
@@ -126,9 +138,9 @@ def deliver(mail: InvitationEmail) -> bool:
         # Its senders died, one after the other, before they could say why.
         outbox.mark_failed(mail, f"Given up after {MAIL_ATTEMPTS} attempts.")
         return False
-    refusal = mail.invitation.refusal()
-    if refusal is not None:
-        outbox.mark_failed(mail, str(refusal))
+    objection = _objection(mail)
+    if objection is not None:
+        outbox.mark_failed(mail, str(objection))
         return False
     try:
         delivery.send(mail)
@@ -143,9 +155,19 @@ def deliver(mail: InvitationEmail) -> bool:
         logger.error("Invitation mail %s was not sent:\n%s", mail.pk, report)  # noqa: TRY400
         _note_failure(mail, f"{type(error).__name__}: {error}")
         return False
-    if outbox.mark_sent(mail, timezone.now()):
+    if outbox.mark_sent(mail, timezone.now()) and mail.kind == InvitationEmail.Kind.INVITATION:
         announce(signals.invitation_sent, invitation=mail.invitation, mail=mail)
     return True
+
+
+def _objection(mail: InvitationEmail) -> InvitationError | None:
+    """Return why a mail has become pointless since it was queued, or ``None``."""
+    refusal = mail.invitation.refusal()
+    if mail.kind == InvitationEmail.Kind.INVITATION:
+        return refusal
+    inviter = mail.invitation.from_user
+    still = isinstance(refusal, (KeyExpired, KeyRevoked)) and inviter and inviter.is_active
+    return None if still else NotRenewable()
 
 
 def _note_failure(mail: InvitationEmail, reason: str, *, permanent: bool = False) -> None:

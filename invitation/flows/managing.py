@@ -74,7 +74,7 @@ def _revive(invitation: InvitationKey, expires_at: datetime | None) -> None:
     if row is None:
         raise NotPending()
     held = row.quota_held
-    if row.from_user is not None and not held and _was_given_back(row):
+    if row.from_user is not None and not held and was_given_back(row):
         held = 1
         quotas.spend(row.from_user)
         quotas.note(row.from_user, -1, quotas.Reason.REOPENED, row)
@@ -85,7 +85,7 @@ def _revive(invitation: InvitationKey, expires_at: datetime | None) -> None:
         raise AlreadyInvited() from error
 
 
-def _was_given_back(row: InvitationKey) -> bool:
+def was_given_back(row: InvitationKey) -> bool:
     """Tell whether an invitation that holds no quota was paid back; the ledger knows."""
     balance = QuotaEntry.objects.balance_of(row)
     # Made before there was a ledger: what holds now will have held then.

@@ -167,6 +167,17 @@ class InvitationKeyManager(models.Manager["InvitationKey"]):
         rested = Q(mail_requested_at=None) | Q(mail_requested_at__lte=now - cooldown)
         return self._open(pk).filter(rested).update(mail_requested_at=now) == 1
 
+    def request_renewal(self, pk: int, now: datetime, pause: timedelta) -> bool:
+        """Note that somebody with a dead link asks for a new one; tell whether it is news.
+
+        It is not if somebody did within the pause, nor if the link is dead for another reason than
+        that the invitation has expired or was withdrawn.
+        """
+        status = self.model.Status
+        dead = Q(holds("status", status.EXPIRED)) | Q(holds("status", status.REVOKED))
+        rested = Q(renewal_requested_at=None) | Q(renewal_requested_at__lte=now - pause)
+        return self.filter(dead, rested, pk=pk).update(renewal_requested_at=now) == 1
+
     # -- a batch of rows; call these inside a transaction -----------------------------------
 
     def lock(self, pks: Collection[int]) -> None:
@@ -196,11 +207,11 @@ class InvitationKeyManager(models.Manager["InvitationKey"]):
         holding.update(quota_held=0)
         return [one for one in held if one.amount]
 
-    def purge(self, pks: Collection[int], before: datetime) -> int:
+    def purge(self, pks: Collection[int], before: datetime, now: datetime | None = None) -> int:
         """Delete the unused ones among these that ended before a time; return how many."""
         self.lock(pks)
-        # Without those that somebody has revived since they were picked.
-        ended = self.get_queryset().disposable(before).filter(pk__in=pks)
+        # Without those that somebody has revived, or asked for, since they were picked.
+        ended = self.get_queryset().disposable(before, now).filter(pk__in=pks)
         _, by_model = self.filter(pk__in=list(ended.values_list("pk", flat=True))).delete()
         return by_model.get(self.model._meta.label, 0)
 

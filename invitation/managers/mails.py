@@ -26,6 +26,10 @@ class InvitationEmailManager(models.Manager["InvitationEmail"]):
     #: How long a sender may be busy with one mail before another one may try.
     LEASE = timedelta(minutes=5)
 
+    def of_invitations(self) -> models.QuerySet[InvitationEmail]:
+        """Keep the mails to the invited, without those to their inviters."""
+        return self.filter(kind=self.model.Kind.INVITATION)
+
     def due(self, now: datetime) -> models.QuerySet[InvitationEmail]:
         """Keep what waits to be sent, and what a sender left behind."""
         state = self.model.State
@@ -57,6 +61,7 @@ class InvitationEmailManager(models.Manager["InvitationEmail"]):
     def requeue(self, invitation: InvitationKey, now: datetime, *, failed: bool = True) -> bool:
         """Queue the unsent mail of an invitation again, at once; tell whether there was one.
 
+        That to the invited person: one to the inviter is another matter, and waits for its turn.
         ``failed`` says whether also one that was given up, as by a server that refused it.
         """
         state = self.model.State
@@ -64,7 +69,7 @@ class InvitationEmailManager(models.Manager["InvitationEmail"]):
         if failed:
             waiting |= Q(holds("state", state.FAILED))
         left_behind = Q(holds("state", state.SENDING), lease_until__lte=now)
-        unsent = self.filter(waiting | left_behind, invitation=invitation)
+        unsent = self.of_invitations().filter(waiting | left_behind, invitation=invitation)
         changes = {"state": state.QUEUED, "lease_until": None, "not_before": now, "attempts": 0}
         return bool(unsent.update(**changes))
 

@@ -7,6 +7,8 @@ from typing import Any
 from django import template
 from django.apps import apps
 from django.core.exceptions import ImproperlyConfigured, ObjectDoesNotExist
+from django.template.base import FilterExpression, Parser, Token, render_value_in_context
+from django.utils.translation import gettext as _
 
 from invitation import addresses, flows, sites, texts, visitor
 from invitation.conf import conf
@@ -88,6 +90,41 @@ def invitation_received(context: template.Context) -> int:
             return 0
         counted[user.pk] = rows.usable().count()
     return counted[user.pk]
+
+
+@register.tag("remaining_invitations")
+def remaining_invitations(parser: Parser, token: Token) -> RemainingNode:
+    """Tell how many invitations a member has left: ``{% remaining_invitations user %}``.
+
+    It prints the number, or "unlimited" in the page's language. With ``as left`` it prints nothing,
+    and ``left`` is the number, or ``None`` for no limit, as in the context of the pages. A visitor
+    has none. One query, and one more where the site's limit goes by groups.
+    """
+    name, *arguments = token.split_contents()
+    if len(arguments) == 1:
+        return RemainingNode(parser.compile_filter(arguments[0]))
+    if len(arguments) == 3 and arguments[1] == "as":
+        return RemainingNode(parser.compile_filter(arguments[0]), arguments[2])
+    message = f"Write {{% {name} user %}} or {{% {name} user as left %}}."
+    raise template.TemplateSyntaxError(message)
+
+
+class RemainingNode(template.Node):
+    """Print or keep how many invitations a member has left."""
+
+    def __init__(self, user: FilterExpression, target: str = "") -> None:
+        self.user = user
+        self.target = target
+
+    def render(self, context: template.Context) -> str:
+        """Return the number in words, or nothing if it is kept for the template."""
+        user = self.user.resolve(context, ignore_failures=True)
+        # A context without a user is that of a visitor, whatever stands for him.
+        left = flows.remaining_invitations(user) if hasattr(user, "is_authenticated") else 0
+        if self.target:
+            context[self.target] = left
+            return ""
+        return _("unlimited") if left is None else str(render_value_in_context(left, context))
 
 
 @register.filter

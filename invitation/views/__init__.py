@@ -33,6 +33,7 @@ from invitation.views.managing import (
 )
 from invitation.views.opening import CarriedInvitationView, DeclineView, InvitedView, LandingView
 from invitation.views.previewing import MailPreviewView
+from invitation.views.renewing import InvitationRenewView, RenewalRequestView
 
 __all__ = [
     "AcceptView",
@@ -48,6 +49,7 @@ __all__ = [
     "InvitationEditView",
     "InvitationLinkView",
     "InvitationListView",
+    "InvitationRenewView",
     "InviteView",
     "InvitedView",
     "LandingView",
@@ -56,6 +58,7 @@ __all__ = [
     "ReceivedAcceptView",
     "ReceivedDeclineView",
     "ReceivedListView",
+    "RenewalRequestView",
     "invite",
     "invited",
     "register",

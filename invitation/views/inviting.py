@@ -127,7 +127,7 @@ class InvitationCompleteView(MemberMixin, TemplateView):
         """
         outcome = visitor.recall_outcome(self.request.COOKIES)
         member: Any = self.request.user
-        mails = InvitationEmail.objects.filter(invitation__from_user=member)
+        mails = InvitationEmail.objects.of_invitations().filter(invitation__from_user=member)
         mails = mails.select_related("invitation").order_by("-pk")
         mail = mails.filter(invitation=outcome[0]).first() if outcome else None
         mailed = mail is None or outcome is None or outcome[1]

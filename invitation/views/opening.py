@@ -37,7 +37,7 @@ class InvitedView(View):
         try:
             flows.open_invitation(invitation_key, sites.current_site_id(request))
         except KeyRefused as refusal:
-            return gate.refuse(request, refusal)
+            return gate.refuse(request, refusal, key=invitation_key)
         declining = request.GET.get("answer") == "no"
         response = redirect("invitation_decline" if declining else "invitation_landing")
         gate.remember(request, response, invitation_key)
@@ -126,6 +126,8 @@ class DeclineView(CarriedInvitationView):
             return gate.refuse(request, refusal)
         response = render(request, self.declined_template_name, self.get_context_data())
         visitor.forget(response)
+        # So that the browser's way back leads to what has become of it, and not to nothing.
+        visitor.remember_ended(response, self.opened.key, secure=request.is_secure())
         return response
 
 

@@ -127,6 +127,22 @@ class TestAxe:
         page.goto(link)
         assert [found for path in CARRIER_PAGES for found in inspect(page, path)] == []
 
+    def test_pages_of_a_dead_link(self, visit: Visit, look: dict[str, Any]) -> None:
+        page = visit(**look, bypass_csp=True)
+        found = []
+        for name in ("walter", "max"):
+            found += inspect(page, mailed_link(page, f"{name}@lindenrow.example", "/invited/"))
+            found += inspect(page, "/accounts/invited/renewal/")
+        page.get_by_role("main").get_by_role("button").click()
+        page.get_by_role("heading", name="A new invitation is asked for").wait_for()
+        found += violations(page)
+        log_in(page, "amir")
+        for state in ("revoked", "expired"):
+            page.goto(f"/accounts/invitations/?state={state}")
+            for href in page.locator(".invitation-list a").evaluate_all("l => l.map(a => a.href)"):
+                found += inspect(page, f"{href}renew/")
+        assert found == []
+
     def test_the_landing_page_of_somebody_signed_in(
         self, visit: Visit, look: dict[str, Any], link: str
     ) -> None:

@@ -11,11 +11,20 @@ import zxingcpp
 from PIL import Image
 from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import invite, log_in, mailed_link
+from tests.browser.conftest import Demo, invite, log_in, mailed_link
 
 Visit = Callable[..., Page]
 NEW_PASSWORD = "spade-and-trowel-7"
 README_PICTURE = Path(__file__).parents[2] / "docs" / "images" / "landing.png"
+
+#: Lets an invitation run out, and its cool-down pass.
+RUN_OUT = """
+from datetime import timedelta
+from django.utils import timezone
+from invitation.models import InvitationKey
+before = timezone.now() - timedelta(hours=1)
+InvitationKey.objects.filter(email="{}").update(expires_at=before, mail_requested_at=before)
+"""
 
 
 def remaining(page: Page) -> int:
@@ -136,6 +145,47 @@ def test_no_thanks_asks_once_more_and_then_ends_the_invitation(visit: Visit) -> 
     response = visit().goto(link)
     assert response is not None
     assert response.status == 410
+
+
+def test_who_has_a_dead_link_asks_for_a_new_one_and_the_inviter_gives_it(
+    visit: Visit, demo: Demo
+) -> None:
+    member = visit()
+    log_in(member, "june")
+    invite(member, "heron@example.org", name="Heron")
+    newcomer = visit()
+    link = mailed_link(newcomer, "heron@example.org", "/invited/")
+    demo.manage("shell", "-v0", "-c", RUN_OUT.format("heron@example.org"))
+
+    newcomer.goto(link)
+    main = newcomer.get_by_role("main")
+    expect(main.get_by_role("heading", level=1)).to_contain_text("has expired")
+    main.get_by_role("link", name="Ask for a new one").click()
+    main.get_by_role("button", name="Ask for a new one").click()
+    expect(main).to_contain_text("the person who invited you gets a mail")
+
+    member.goto(mailed_link(newcomer, "june@lindenrow.example", "/renew/"))
+    expect(member.get_by_role("main")).to_contain_text("heron@example.org")
+    member.get_by_role("button", name="Renew it and send the mail").dblclick()
+    expect(member).to_have_url(re.compile(r"/invitations/\d+/$"))
+    expect(member.get_by_role("main")).to_contain_text("Open until")
+
+    response = newcomer.goto(link)
+    assert response is not None
+    assert response.status == 200
+    expect(newcomer.get_by_role("heading", level=1)).to_contain_text("June Okafor invites you")
+
+
+def test_the_way_back_after_no_thanks_says_what_became_of_it(visit: Visit) -> None:
+    member = visit()
+    log_in(member, "june")
+    invite(member, "stork@example.org")
+    newcomer = visit()
+    newcomer.goto(mailed_link(newcomer, "stork@example.org", "/invited/"))
+    newcomer.goto("/accounts/invited/decline/")
+    newcomer.get_by_role("button", name="No thanks, decline").click()
+    newcomer.go_back()
+    expect(newcomer.get_by_role("heading", level=1)).to_contain_text("was declined")
 
 
 def test_somebody_signed_in_can_log_out_and_stays_invited(visit: Visit) -> None:

@@ -61,10 +61,15 @@ class DeliveryContract(abc.ABC):
         delivery.send(make_mail(make_invitation(None)))
         assert self.sent() == [ADDRESS]
 
+    def test_it_sends_a_request_for_a_new_link_to_the_inviter(self, delivery: BaseDelivery) -> None:
+        delivery.send(make_mail(kind="renewal"))
+        assert self.sent() == ["inviter@example.com"]
+
+    @pytest.mark.parametrize("kind", InvitationEmail.Kind.values)
     def test_it_writes_no_row(
-        self, delivery: BaseDelivery, django_assert_max_num_queries: Any
+        self, delivery: BaseDelivery, django_assert_max_num_queries: Any, kind: str
     ) -> None:
-        mail = make_mail()
+        mail = make_mail(kind=kind)
         before = InvitationEmail.objects.values().get()
         with django_assert_max_num_queries(1) as queries:  # the site
             delivery.send(mail)
@@ -107,6 +112,21 @@ class MailContract(DeliveryContract):
         assert not failed.value.permanent
         assert isinstance(failed.value.__cause__, ConnectionRefusedError)
 
+    def test_a_request_to_nobody_is_a_delivery_that_failed_for_good(
+        self, delivery: BaseDelivery
+    ) -> None:
+        with pytest.raises(DeliveryFailed, match="no address") as failed:
+            delivery.send(make_mail(make_invitation(None), kind="renewal"))
+        assert failed.value.permanent
+        assert self.sent() == []
+
+    def test_a_request_for_a_new_link_holds_no_key(self, delivery: BaseDelivery) -> None:
+        mail = make_mail(kind="renewal")
+        delivery.send(mail)
+        raw = django_mail.outbox[0].message().as_string()
+        assert keys.PATTERN.findall(raw) == []
+        assert mail.invitation.locator not in raw
+
     def test_the_link_is_the_mailed_one(self, delivery: BaseDelivery) -> None:
         mail = make_mail()
         delivery.send(mail)
@@ -125,11 +145,17 @@ class TestOutboxDelivery(MailContract):
         assert not delivery.immediate
 
 
+def recipient(mail: InvitationEmail) -> str:
+    """Return to whom a mail that was kept would have gone."""
+    inviter: Any = mail.invitation.from_user
+    return inviter.email if mail.kind == "renewal" else mail.invitation.email
+
+
 class TestDummyDelivery(DeliveryContract):
     path = "invitation.delivery.dummy.DummyDelivery"
 
     def sent(self) -> list[str]:
-        return [mail.invitation.email for mail in DummyDelivery.outbox]
+        return [recipient(mail) for mail in DummyDelivery.outbox]
 
     def test_no_mail_leaves(self, delivery: BaseDelivery) -> None:
         delivery.send(make_mail())

@@ -333,3 +333,117 @@ def test_a_refusal_that_quotes_the_link_is_told_without_it(monkeypatch: pytest.M
     with pytest.raises(DeliveryFailed) as failed:
         EmailDelivery().send(mail)
     assert str(failed.value) == f"550 spam {mail.invitation.key_hint} spam"
+
+
+# -- the mail that asks an inviter for a new link --
+
+
+def asking(invitation: InvitationKey, **fields: Any) -> EmailMultiAlternatives:
+    return message_of(invitation, kind="renewal", **fields)
+
+
+def test_a_request_goes_to_the_inviter_alone_and_comes_from_the_site(
+    ann: Any, settings: Any
+) -> None:
+    settings.INVITATION_REPLY_TO_INVITER = True
+    message = asking(make_invitation(ann, status="expired"))
+    assert message.recipients() == message.to == ["ann@example.com"]
+    assert (message.from_email, message.reply_to) == (settings.DEFAULT_FROM_EMAIL, [])
+
+
+def test_it_has_the_headers_of_the_others(ann: Any) -> None:
+    headers = asking(make_invitation(ann, status="expired")).extra_headers
+    assert headers == {"Auto-Submitted": "auto-generated", "Message-ID": "<1@example.com>"}
+
+
+@pytest.mark.parametrize("address", ["", "a@b", "x\ny@a.com"])
+def test_an_inviter_who_can_get_no_mail_gets_none(address: str) -> None:
+    invitation = make_invitation(make_user("eve", email=address), status="expired")
+    with pytest.raises(DeliveryFailed, match="no address") as failed:
+        asking(invitation)
+    assert failed.value.permanent
+
+
+def test_it_leads_to_the_page_that_renews(ann: Any) -> None:
+    invitation = make_invitation(ann, status="expired")
+    link = f"https://example.com/accounts/invitations/{invitation.pk}/renew/"
+    message = asking(invitation)
+    assert str(message.body).count(f"\n{link}\n") == 1
+    assert f'href="{link}"' in html_of(message)
+
+
+def test_it_says_to_whom_who_is_invited_and_when_it_ended(ann: Any) -> None:
+    ended = datetime(2026, 3, 28, 23, 30, tzinfo=timezone.utc)
+    invitation = make_invitation(
+        ann,
+        "bob@xn--mnchen-3ya.example.org",
+        recipient_name="Bob example.com",
+        status="revoked",
+        ended_at=ended,
+    )
+    message = asking(invitation)
+    for words in (
+        "Hello Ann Smith,",
+        "for Bob example com (bob@münchen.example.org) and asks for a new one.",
+        "That invitation was withdrawn on March 28, 2026.",
+    ):
+        assert words in both_of(message)
+    assert message.subject == "A new invitation to example.com is asked for: Bob example com"
+
+
+@pytest.mark.parametrize(("zone", "day"), [("Asia/Tokyo", "March 29"), ("UTC", "March 28")])
+def test_the_day_is_that_of_the_site(ann: Any, settings: Any, zone: str, day: str) -> None:
+    settings.TIME_ZONE = zone
+    ended = datetime(2026, 3, 28, 23, 30, tzinfo=timezone.utc)
+    message = asking(make_invitation(ann, status="revoked", ended_at=ended))
+    assert f"That invitation was withdrawn on {day}, 2026." in str(message.body)
+
+
+def test_one_that_still_is_open_ended_on_no_day(ann: Any) -> None:
+    context = EmailDelivery().get_renewal_context(make_invitation(ann, left=None))
+    assert context["ended_on"] == ""
+
+
+@pytest.mark.parametrize(
+    ("language", "greeting"),
+    [("de", "Guten Tag Ann Smith!"), ("xx", "Hello"), ("", "Hello"), (None, "Hello"), (7, "Hello")],
+    ids=str,
+)
+def test_it_is_in_the_inviters_language_where_the_site_knows_it(
+    ann: Any, language: Any, greeting: str
+) -> None:
+    ann.language = language
+    invitation = make_invitation(ann, status="expired", language="fr")
+    assert str(asking(invitation).body).startswith(greeting)
+
+
+def test_a_site_says_which_field_has_the_language(ann: Any) -> None:
+    class Delivery(EmailDelivery):
+        member_language_field = "tongue"
+
+    ann.tongue = "de"
+    mail = make_mail(make_invitation(ann, status="expired"), kind="renewal")
+    assert str(Delivery().get_message(mail).body).startswith("Guten Tag Ann Smith!")
+
+
+def test_its_templates_get_what_is_documented(ann: Any) -> None:
+    context = EmailDelivery().get_renewal_context(make_invitation(ann, status="expired"))
+    assert set(context) == {
+        "base_url",
+        "ended_on",
+        "invitation",
+        "inviter_name",
+        "recipient_name",
+        "renew_url",
+        "site",
+        "site_name",
+        "withdrawn",
+    }
+
+
+def test_no_address_smuggles_a_header_into_it(ann: Any) -> None:
+    ann.first_name = "Ann\r\nBcc: eve@example.com"
+    invitation = make_invitation(ann, status="expired", recipient_name="Bob\nBcc: eve@example.com")
+    sent = asking(invitation).message()
+    assert "Bcc" not in sent
+    assert sent.get_all("To") == ["ann@example.com"]

@@ -43,6 +43,10 @@ def expire(member: Any) -> None:
     flows.expire()
 
 
+def ask(member: Any) -> None:
+    assert flows.ask_for_renewal(make_invitation(member, status="expired").mail_key)
+
+
 VERBS = {
     invite: ["invitation_created", "invitation_sent"],
     claim: ["invitation_accepted", "invitation_activated"],
@@ -50,6 +54,7 @@ VERBS = {
     decline: ["invitation_declined"],
     revoke: ["invitation_revoked"],
     expire: ["invitations_expired"],
+    ask: ["invitation_renewal_requested"],
 }
 
 

@@ -1,0 +1,111 @@
+"""Let whoever has a dead link ask for a new one, and let the inviter give it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_not_required
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.shortcuts import redirect, render
+from django.utils.decorators import method_decorator
+from django.utils.translation import gettext_lazy as _
+from django.views.generic import TemplateView
+
+from invitation import flows, gate, keys, masking, sites, visitor
+from invitation.exceptions import (
+    InvitationError,
+    InvitingForbidden,
+    MailTooSoon,
+    NoKey,
+    NotRenewable,
+)
+from invitation.views.managing import InvitationDetailView
+
+
+@method_decorator(login_not_required, name="dispatch")
+class RenewalRequestView(TemplateView):
+    """Ask whether the inviter shall be asked for a new link, and do so when it is posted.
+
+    The key comes in the cookie that the dead link has left. What is answered is the same for every
+    key, known or not: whether there is such an invitation, and what of it, is not told.
+
+    Two steps, as some mail scanners press the first button that they find.
+    """
+
+    http_method_names = ["get", "head", "options", "post"]
+    template_name = "invitation/invitation_request_renewal.html"
+    requested_template_name = "invitation/invitation_renewal_requested.html"
+
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        """Turn away who has followed no link."""
+        masking.conceal_request(request)
+        self.ended_key = visitor.recall_ended(request.COOKIES)
+        if not self.ended_key:
+            return gate.refuse(request, NoKey())
+        response = super().dispatch(request, *args, **kwargs)
+        gate.protect(response)
+        return response
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        """Return the site, and by which mark the question knows for which link it was asked."""
+        site = sites.get_site(sites.current_site_id(self.request))
+        hint = keys.mask(self.ended_key)
+        return super().get_context_data(site=site, invitation_hint=hint, **kwargs)
+
+    def post(self, request: HttpRequest) -> HttpResponse:
+        """Ask, and say no more than that.
+
+        Who has followed another dead link in another tab is asked once more, for that one.
+        """
+        context = self.get_context_data()
+        hint = context["invitation_hint"]
+        if request.POST.get("invitation_hint", hint) != hint:
+            return self.render_to_response(context | {"switched": True})
+        flows.ask_for_renewal(self.ended_key, sites.current_site_id(request))
+        return render(request, self.requested_template_name, context)
+
+
+class InvitationRenewView(InvitationDetailView):
+    """Ask a member whether to renew an invitation that has ended, and do so when it is posted."""
+
+    template_name = "invitation/invitation_renew.html"
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        """Return the invitation, and what renewing it costs."""
+        kwargs.setdefault("costs_one", flows.renewal_costs(self.invitation))
+        kwargs.setdefault("quota", flows.quota_of(self.request.user))
+        return super().get_context_data(**kwargs)
+
+    def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        """Ask, unless there is nothing to be renewed."""
+        if not flows.may_invite(request.user):
+            return self.refuse(InvitingForbidden())
+        if not flows.is_renewable(self.invitation):
+            return self.leave()
+        return super().get(request, *args, **kwargs)
+
+    def post(self, request: HttpRequest, **kwargs: Any) -> HttpResponse:
+        """Renew it and lead to what is open now, or say why not."""
+        if not flows.may_invite(request.user):
+            return self.refuse(InvitingForbidden())
+        try:
+            renewed = flows.renew(self.invitation)
+        except InvitationError as error:
+            # Somebody was faster, such as the first of two clicks.
+            if isinstance(error, NotRenewable | MailTooSoon) and self.invitation.is_usable():
+                return self.leave()
+            return self.refuse(error)
+        done = _("The invitation is renewed, and its mail is asked for.")
+        if not renewed.mailed:
+            done = _("There is an open invitation to this address, which was mailed a moment ago.")
+        messages.success(request, str(done), fail_silently=True)
+        return redirect("invitation_detail", pk=renewed.invitation.pk)
+
+    def leave(self) -> HttpResponse:
+        """Lead to the invitation as it is now."""
+        words = str(NotRenewable())
+        if self.invitation.is_usable():
+            words = str(_("This invitation is open. If its mail is lost, send it again from here."))
+        messages.info(self.request, words, fail_silently=True)
+        return redirect("invitation_detail", pk=self.invitation.pk)
