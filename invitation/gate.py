@@ -16,9 +16,11 @@ from django.utils.cache import patch_cache_control
 
 from invitation import flows, masking, sites, visitor
 from invitation.exceptions import (
+    CodeNotFound,
     KeyDeclined,
     KeyExpired,
     KeyNotFound,
+    KeyPaused,
     KeyRefused,
     KeyRevoked,
     KeyUsedUp,
@@ -35,6 +37,8 @@ REFUSALS: tuple[type[KeyRefused], ...] = (
     KeyUsedUp,
     KeyRevoked,
     KeyDeclined,
+    KeyPaused,
+    CodeNotFound,
 )
 REFUSAL_TEMPLATE = "invitation/wrong_invitation_key.html"
 
@@ -71,6 +75,7 @@ def refuse(request: HttpRequest, refusal: KeyRefused, *, status: int | None = No
     context |= {
         "reason": refusal.code,
         "message": str(refusal),
+        "shared": refusal.shared,
         "site": sites.get_site(sites.current_site_id(request)),
         "login_url": login_url(),
     }

@@ -33,6 +33,40 @@ urlpatterns = [
         views.InvitationActionView.as_view(action="revoke"),
         name="invitation_revoke",
     ),
+    path("invite/link/", views.ShareView.as_view(), name="invitation_share"),
+    path("invitations/links/", views.SharedLinkListView.as_view(), name="invitation_shared_list"),
+    path(
+        "invitations/links/<int:pk>/",
+        views.SharedLinkDetailView.as_view(),
+        name="invitation_shared_detail",
+    ),
+    path(
+        "invitations/links/<int:pk>/edit/",
+        views.SharedLinkEditView.as_view(),
+        name="invitation_shared_edit",
+    ),
+    path(
+        "invitations/links/<int:pk>/pause/",
+        views.SharedLinkActionView.as_view(action="pause"),
+        name="invitation_shared_pause",
+    ),
+    path(
+        "invitations/links/<int:pk>/resume/",
+        views.SharedLinkActionView.as_view(action="resume"),
+        name="invitation_shared_resume",
+    ),
+    path(
+        "invitations/links/<int:pk>/change-link/",
+        views.SharedLinkActionView.as_view(action="change_link"),
+        name="invitation_shared_change_link",
+    ),
+    path(
+        "invitations/links/<int:pk>/close/",
+        views.SharedLinkActionView.as_view(action="close"),
+        name="invitation_shared_close",
+    ),
+    path("join/", views.JoinView.as_view(), name="invitation_join"),
+    path("join/<str:word>/", views.JoinWordView.as_view(), name="invitation_join_word"),
     path("invited/", views.LandingView.as_view(), name="invitation_landing"),
     path("invited/decline/", views.DeclineView.as_view(), name="invitation_decline"),
     # Anything may stand for the key, so that whatever a mail program makes of the link is

@@ -159,7 +159,7 @@ class InvitationKeyAdmin(AnyAdmin):
 
     def lookup_allowed(self, lookup: str, value: str, request: HttpRequest | None = None) -> bool:
         """Refuse to tell by a handmade filter what is not shown."""
-        if lookup.split("__")[0] in ("locator", "pending_slot"):
+        if lookup.split("__")[0] in ("locator", "pending_slot", "code_digest"):
             return False
         return super().lookup_allowed(lookup, value, request)  # type: ignore[arg-type]
 
@@ -195,7 +195,7 @@ class InvitationKeyAdmin(AnyAdmin):
     @admin.display(description=_("e-mail address"), ordering="email")
     def address(self, invitation: InvitationKey) -> str:
         """Return whom it is for, for people to read."""
-        return addresses.display(invitation.email) or NOBODY
+        return addresses.display(invitation.email) or invitation.label or NOBODY
 
     @admin.display(description=_("state"), ordering="status")
     def state(self, invitation: InvitationKey) -> Any:
@@ -214,7 +214,8 @@ class InvitationKeyAdmin(AnyAdmin):
     @admin.display(description=_("uses"))
     def used(self, invitation: InvitationKey) -> str:
         """Return how often it was used, and how often it may be."""
-        return f"{invitation.uses} / {invitation.max_uses}"
+        limit = _("unlimited") if invitation.max_uses is None else invitation.max_uses
+        return f"{invitation.uses} / {limit}"
 
     @admin.display(description=_("key"))
     def key_hint(self, invitation: InvitationKey) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from invitation.forms.inviting import InvitationKeyForm, InvitationTextsForm
 from invitation.forms.managing import STATES, InvitationEditForm, InvitationSearchForm
+from invitation.forms.sharing import JoinForm, SharedLinkForm
 
 __all__ = [
     "STATES",
@@ -11,4 +12,6 @@ __all__ = [
     "InvitationKeyForm",
     "InvitationSearchForm",
     "InvitationTextsForm",
+    "JoinForm",
+    "SharedLinkForm",
 ]

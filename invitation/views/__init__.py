@@ -12,6 +12,7 @@ from django.http import HttpRequest, HttpResponseBase
 from django.utils.module_loading import import_string
 
 from invitation.views.inviting import InvitationCompleteView, InviteView, MemberMixin
+from invitation.views.joining import JoinView, JoinWordView
 from invitation.views.managing import (
     InvitationActionView,
     InvitationDetailView,
@@ -20,6 +21,13 @@ from invitation.views.managing import (
     InvitationListView,
 )
 from invitation.views.opening import CarriedInvitationView, DeclineView, InvitedView, LandingView
+from invitation.views.sharing import (
+    SharedLinkActionView,
+    SharedLinkDetailView,
+    SharedLinkEditView,
+    SharedLinkListView,
+    ShareView,
+)
 
 __all__ = [
     "CarriedInvitationView",
@@ -32,8 +40,15 @@ __all__ = [
     "InvitationListView",
     "InviteView",
     "InvitedView",
+    "JoinView",
+    "JoinWordView",
     "LandingView",
     "MemberMixin",
+    "ShareView",
+    "SharedLinkActionView",
+    "SharedLinkDetailView",
+    "SharedLinkEditView",
+    "SharedLinkListView",
     "invite",
     "invited",
     "register",
