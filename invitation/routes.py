@@ -66,7 +66,7 @@ urlpatterns = [
         name="invitation_shared_close",
     ),
     path("join/", views.JoinView.as_view(), name="invitation_join"),
-    path("join/<str:word>/", views.JoinWordView.as_view(), name="invitation_join_word"),
+    path("join/<word>/", views.JoinWordView.as_view(), name="invitation_join_word"),
     path("invited/", views.LandingView.as_view(), name="invitation_landing"),
     path("invited/decline/", views.DeclineView.as_view(), name="invitation_decline"),
     # Anything may stand for the key, so that whatever a mail program makes of the link is

@@ -9,6 +9,7 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
+from invitation import flows
 from invitation.models import InvitationKey
 from tests import scenes
 from tests.scenes import COMPLETE, DECLINE, INVITE, LANDING, REGISTER
@@ -36,6 +37,17 @@ ADDRESSES = {
     "extend": "/accounts/invitations/{pk}/extend/",
     "change link": "/accounts/invitations/{pk}/change-link/",
     "revoke": "/accounts/invitations/{pk}/revoke/",
+    "share": "/accounts/invite/link/",
+    "shared links": "/accounts/invitations/links/",
+    "shared link": "/accounts/invitations/links/{shared}/",
+    "edit shared": "/accounts/invitations/links/{shared}/edit/",
+    "pause": "/accounts/invitations/links/{shared}/pause/",
+    "resume": "/accounts/invitations/links/{shared}/resume/",
+    "change shared": "/accounts/invitations/links/{shared}/change-link/",
+    "close": "/accounts/invitations/links/{shared}/close/",
+    "join": "/accounts/join/",
+    "join by word": "/accounts/join/spring-fair/",
+    "join by another": "/accounts/join/autumn/",
 }
 METHODS = ("get", "head", "options")
 WRITES = ("INSERT", "UPDATE", "DELETE", "REPLACE")
@@ -43,12 +55,16 @@ WRITES = ("INSERT", "UPDATE", "DELETE", "REPLACE")
 
 @pytest.fixture
 def invitation(member: Any) -> InvitationKey:
+    type(member)._default_manager.filter(pk=member.pk).update(is_superuser=True)
+    member.is_superuser = True
+    flows.share(member, label="Spring fair", max_uses=2, expires_at=None, word="spring-fair")
     return scenes.invite(member)
 
 
 def address_of(name: str, invitation: InvitationKey) -> str:
+    shared = InvitationKey.objects.shared_links().values_list("pk", flat=True).get()
     return ADDRESSES[name].format(
-        key=invitation.key, mail_key=invitation.mail_key, pk=invitation.pk
+        key=invitation.key, mail_key=invitation.mail_key, pk=invitation.pk, shared=shared
     )
 
 

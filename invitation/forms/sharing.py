@@ -127,7 +127,8 @@ class SharedLinkForm(forms.Form):
         texts = re.split(r"[\s,;]+", self.cleaned_data["allowed_domains"].strip())
         if len(texts) > self.DOMAINS_MAX:
             message = _("Please name at most %(limit)d domains.")
-            raise ValidationError(message, "too_many_domains", {"limit": self.DOMAINS_MAX})
+            params = {"limit": self.DOMAINS_MAX}
+            raise ValidationError(message, code="too_many_domains", params=params)
         return [self._domain(text) for text in texts if text]
 
     def _domain(self, text: str) -> str:
@@ -135,7 +136,8 @@ class SharedLinkForm(forms.Form):
             return addresses.clean_domain(text)
         except AddressRefused as error:
             message = _("“%(domain)s” is not a domain that mail can reach.")
-            raise ValidationError(message, error.code, {"domain": text[:40]}) from error
+            params = {"domain": text[:40]}
+            raise ValidationError(message, code=error.code, params=params) from error
 
     def clean_word(self) -> str:
         """Return the word in the form in which it is kept, or an empty string."""
@@ -152,7 +154,7 @@ class SharedLinkForm(forms.Form):
             cleaned["max_uses"] = None
         elif cleaned.get("max_uses") is None and "max_uses" not in self.errors:
             message = _("Please say for how many people the link is.")
-            self.add_error("max_uses", ValidationError(message, code="required"))
+            self.add_error("max_uses", ValidationError(message, "required"))
         return cleaned
 
     def save(self) -> InvitationKey:
