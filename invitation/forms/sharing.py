@@ -110,6 +110,7 @@ class SharedLinkForm(forms.Form):
         is_unlimited = self.invitation is not None and self.invitation.max_uses is None
         if not is_unlimited and not flows.may_share_unlimited(self.inviter):
             del self.fields["unlimited"]
+            self.fields["max_uses"].required = True
 
     def clean_expires_on(self) -> dt.date | None:
         """Return a day that is neither over nor far away."""
