@@ -133,6 +133,25 @@ def canonical(email: object) -> str:
     return clean(email).lower()
 
 
+def domain_of(email: object) -> str:
+    """Return the domain of an address, as ``clean_domain`` has it; empty for a refused one."""
+    try:
+        return canonical(email).rpartition("@")[2]
+    except AddressRefused:
+        return ""
+
+
+def clean_domain(text: str) -> str:
+    """Return a domain in the form in which domains are compared, lower-case A-labels.
+
+    A leading @ is taken for what it is. Raises ``AddressRefused``.
+    """
+    domain = text.strip(_MARGIN).removeprefix("@")
+    if "@" in domain:
+        raise AddressRefused(_DOMAIN, code="invalid_domain")
+    return canonical(f"a@{domain}").rpartition("@")[2]
+
+
 def same(a: object, b: object) -> bool:
     """Tell whether both are one address, exactly; a blank or refused one equals nothing."""
     try:

@@ -47,6 +47,8 @@ class KeyRefused(InvitationError):
 
     code = "refused_key"
     status: int = 410
+    #: Whether it is the key of a shared link, which is not for one person alone.
+    shared: bool = False
 
 
 class NoKey(KeyRefused):
@@ -82,6 +84,11 @@ class KeyUsedUp(KeyRefused):
 
     code = "no_uses_left_key"
     message = _("This invitation has already been used. If it was you who used it, you can log in.")
+    #: Of a shared link.
+    shared_message = _(
+        "This invitation has been used by as many people as it was for. If you are one of them, "
+        "you can log in."
+    )
 
 
 class KeyRevoked(KeyRefused):
@@ -101,11 +108,48 @@ class KeyDeclined(KeyRefused):
     )
 
 
+class KeyPaused(KeyRefused):
+    """Say that the owner of a shared link holds it back for now."""
+
+    code = "paused_key"
+    status = 403
+    message = _(
+        "This invitation is paused. Please try again later, or ask the person who gave it to you."
+    )
+
+
+class CodeNotFound(KeyNotFound):
+    """Say that the text is neither the code nor the word of a shared link of this site."""
+
+    code = "invalid_code"
+    message = _(
+        "We do not know this code. Please look at it again: it has twelve letters and digits."
+    )
+
+
+class TooManyAttempts(InvitationError):
+    """Say that too many codes were wrong; ``seconds`` is how long to wait at most."""
+
+    code = "too_many_attempts"
+    message = _("Too many codes were wrong. Please wait a few minutes and try again.")
+
+    def __init__(self, message: str | Promise | None = None, *, seconds: int = 0) -> None:
+        super().__init__(message)
+        self.seconds = seconds
+
+
 class InvitingForbidden(InvitationError):
     """Say that this member may not invite."""
 
     code = "inviting_forbidden"
     message = _("You are not allowed to invite people.")
+
+
+class SharingForbidden(InvitingForbidden):
+    """Say that this member may not make shared links, or none for any number of people."""
+
+    code = "sharing_forbidden"
+    message = _("You are not allowed to make links for several people.")
 
 
 class QuotaExceeded(InvitationError):
@@ -154,6 +198,27 @@ class AddressMismatch(InvitationError):
         "This invitation was sent to %(email)s. Please register with that address, "
         "or ask for an invitation to the address you want to use."
     )
+
+
+class AddressNotAllowed(AddressMismatch):
+    """Say that the account's address is of another domain than a shared link admits."""
+
+    code = "domain_not_allowed"
+    message = _("This invitation is for addresses of other domains.")
+
+
+class WordRefused(InvitationError):
+    """Say that a shared link cannot have this word; the code names the rule (see ``codes``)."""
+
+    code = "invalid_word"
+    message = _("Please use 3 to 64 letters, digits and hyphens, and begin and end with no hyphen.")
+
+
+class TooFewUses(InvitationError):
+    """Say that a shared link cannot be for fewer people than have come through it."""
+
+    code = "too_few_uses"
+    message = _("More people than that have already come through this link.")
 
 
 class TextRefused(InvitationError):

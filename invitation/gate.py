@@ -18,9 +18,11 @@ from django.utils.cache import patch_cache_control
 
 from invitation import flows, masking, sites, visitor
 from invitation.exceptions import (
+    CodeNotFound,
     KeyDeclined,
     KeyExpired,
     KeyNotFound,
+    KeyPaused,
     KeyRefused,
     KeyRevoked,
     KeyUsedUp,
@@ -37,6 +39,8 @@ REFUSALS: tuple[type[KeyRefused], ...] = (
     KeyUsedUp,
     KeyRevoked,
     KeyDeclined,
+    KeyPaused,
+    CodeNotFound,
 )
 REFUSAL_TEMPLATE = "invitation/wrong_invitation_key.html"
 
@@ -87,6 +91,7 @@ def refuse(
     context |= {
         "reason": refusal.code,
         "message": str(refusal),
+        "shared": refusal.shared,
         "site": sites.get_site(sites.current_site_id(request)),
         "login_url": login_url(),
     }

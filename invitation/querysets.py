@@ -62,7 +62,19 @@ class InvitationKeyQuerySet(models.QuerySet["InvitationKey"]):
 
     def usable(self, now: datetime | None = None) -> InvitationKeyQuerySet:
         """Keep those that a visitor can register with at this moment."""
+        return self._open(now).filter(paused_at=None)
+
+    def _open(self, now: datetime | None) -> InvitationKeyQuerySet:
+        """Keep those that have not ended, whether or not cleanup has marked them yet."""
         return self.pending().filter(in_time(now or timezone.now()), UNUSED)
+
+    def shared_links(self) -> InvitationKeyQuerySet:
+        """Keep the links that are for several people."""
+        return self.filter(shared=True)
+
+    def personal(self) -> InvitationKeyQuerySet:
+        """Keep the invitations that are for one person."""
+        return self.filter(shared=False)
 
     def overdue(self, now: datetime | None = None) -> InvitationKeyQuerySet:
         """Keep the pending ones whose time has run out and that cleanup has not marked yet."""
@@ -107,7 +119,7 @@ class InvitationKeyQuerySet(models.QuerySet["InvitationKey"]):
         """Keep those that have this ``state``, whether or not cleanup has marked them yet."""
         if state == self.model.Status.EXPIRED:
             return self.expired(now)
-        return self.usable(now) if state == self.model.Status.PENDING else self.filter(status=state)
+        return self._open(now) if state == self.model.Status.PENDING else self.filter(status=state)
 
     def matching(self, text: str) -> InvitationKeyQuerySet:
         """Keep those whose address or recipient's name holds this text, in letters of any case.

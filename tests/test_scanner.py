@@ -50,6 +50,17 @@ ADDRESSES = {
     "bulk outcome": "/accounts/invite/bulk/{batch}/outcome.csv",
     "ask for a new one": RENEWAL,
     "renew": "/accounts/invitations/{pk}/renew/",
+    "share": "/accounts/invite/link/",
+    "shared links": "/accounts/invitations/links/",
+    "shared link": "/accounts/invitations/links/{shared}/",
+    "edit shared": "/accounts/invitations/links/{shared}/edit/",
+    "pause": "/accounts/invitations/links/{shared}/pause/",
+    "resume": "/accounts/invitations/links/{shared}/resume/",
+    "change shared": "/accounts/invitations/links/{shared}/change-link/",
+    "close": "/accounts/invitations/links/{shared}/close/",
+    "join": "/accounts/join/",
+    "join by word": "/accounts/join/spring-fair/",
+    "join by another": "/accounts/join/autumn/",
 }
 METHODS = ("get", "head", "options")
 WRITES = ("INSERT", "UPDATE", "DELETE", "REPLACE")
@@ -61,15 +72,20 @@ BATCH = new_batch()
 @pytest.fixture
 def invitation(member: Any) -> InvitationKey:
     flows.invite_many(member, [Recipient(1, "ann@example.org")], batch=BATCH)
+    type(member)._default_manager.filter(pk=member.pk).update(is_superuser=True)
+    member.is_superuser = True
+    flows.share(member, label="Spring fair", max_uses=2, expires_at=None, word="spring-fair")
     return scenes.invite(member)
 
 
 def address_of(name: str, invitation: InvitationKey) -> str:
+    shared = InvitationKey.objects.shared_links().values_list("pk", flat=True).get()
     return ADDRESSES[name].format(
         key=invitation.key,
         mail_key=invitation.mail_key,
         pk=invitation.pk,
         batch=BATCH,
+        shared=shared,
     )
 
 

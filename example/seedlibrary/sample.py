@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 from django.conf import settings
@@ -112,6 +113,8 @@ def _invitations(rosa: Any, amir: Any, june: Any, tomas: Any) -> Any:
     revoked = flows.invite(amir, "max@lindenrow.example", recipient_name="Max").invitation
     flows.revoke(revoked)
 
+    _shared_links(rosa)
+
     InvitationQuota.objects.update_or_create(
         inviter=tomas, defaults={"spent": settings.INVITATIONS_PER_USER}
     )
@@ -135,6 +138,30 @@ def _another_for(member: Any, inviter: Any) -> None:
         note="Would you look after the table on Saturdays with us?",
         groups=[table],
     )
+
+
+def _shared_links(rosa: Any) -> None:
+    """Make links for several people: one that some have used, one paused, one closed."""
+    until = timezone.now() + timedelta(days=60)
+    flows.grant(rosa, 40)
+    fair = flows.share(
+        rosa, label="Seed swap on Saturday", max_uses=20, expires_at=until, word="seed-swap"
+    )
+    for login, first, last in (("ines", "Ines", "Duarte"), ("kofi", "Kofi", "Mensah")):
+        flows.claim(
+            flows.open_code(fair.code),
+            partial(_member, login, first, last),
+            email=f"{login}@lindenrow.example",
+        )
+    school = flows.share(
+        rosa,
+        label="Linden Row School, class 4b",
+        max_uses=10,
+        expires_at=until,
+        allowed_domains=["school.lindenrow.example"],
+    )
+    flows.pause(school)
+    flows.close(flows.share(rosa, label="Last year's poster", max_uses=None, expires_at=None))
 
 
 def _nearly_over(inviter: Any, email: str, name: str) -> Any:

@@ -43,7 +43,7 @@ class MembersView(LoginRequiredMixin, ListView):
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         """Return the members and the visitor's own invitations."""
         return super().get_context_data(
-            invitations=self.request.user.invitations_sent.all()[:20],
+            invitations=self.request.user.invitations_sent.personal()[:20],
             remaining_invitations=flows.remaining_invitations(self.request.user),
             **kwargs,
         )

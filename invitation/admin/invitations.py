@@ -273,7 +273,7 @@ class InvitationKeyAdmin(ExportMixin, LookMixin, AnyAdmin):
     @admin.display(description=_("e-mail address"), ordering="email")
     def address(self, invitation: InvitationKey) -> str:
         """Return whom it is for, for people to read."""
-        return addresses.display(invitation.email) or NOBODY
+        return addresses.display(invitation.email) or invitation.label or NOBODY
 
     @admin.display(description=_("inviter"), ordering="from_user")
     def inviter(self, invitation: InvitationKey) -> str:

@@ -6,9 +6,12 @@ asked before anything is shown, and ``register(form)``, which makes and returns 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 from django.contrib.auth import get_user_model
+from django.contrib.auth.base_user import AbstractBaseUser
 from django.contrib.auth.decorators import login_not_required
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
@@ -17,6 +20,7 @@ from django.http import HttpRequest, HttpResponseBase
 from django.utils.decorators import method_decorator
 from django.utils.functional import cached_property
 from django.utils.translation import gettext_lazy as _
+from django.views.decorators.debug import sensitive_variables
 
 from invitation import addresses, destinations, flows, gate, masking, sites, texts, visitor
 from invitation.conf import conf
@@ -88,6 +92,9 @@ def _bind_email(form: BaseForm, opened: flows.Opened) -> None:
     The lock is for the eye: what holds is ``Opened.admits``, asked again by ``flows.claim``.
     """
     field = form.fields.get(email_field_name())
+    if field is not None and opened.invitation.allowed_domains:
+        domains = {"domains": ", ".join(opened.invitation.domains)}
+        field.help_text = field.help_text or _("An address at %(domains)s.") % domains
     if field is None or not opened.invitation.email:
         return
     form.initial.setdefault(email_field_name(), opened.invitation.email)
@@ -100,17 +107,55 @@ def use_invited_address(form: Any, opened: flows.Opened | None) -> str:
     """Write the invited address into a valid form that has the same one in other letters.
 
     A domain in another script is one domain here and may be another to a mail library: the
-    account gets the address that was invited, not the text that was typed. Returns the address.
+    account gets the address that was invited, not the text that was typed. So does whoever comes
+    through a shared link for certain domains. Returns the address.
     """
     name = email_field_name()
     typed: str = form.cleaned_data.get(name) or ""
     invited = opened.invitation.email if opened is not None else ""
+    if opened is not None and opened.invitation.allowed_domains and opened.admits(typed):
+        invited = addresses.clean(typed)
     if typed.lower() == invited.lower() or not addresses.same(typed, invited):
         return typed
     form.cleaned_data[name] = invited
     if hasattr(form, "instance"):
         setattr(form.instance, name, invited)
     return invited
+
+
+@contextmanager
+@sensitive_variables()
+def hashed_password(form: Any) -> Iterator[None]:
+    """Hash the password of a new account now, and let its form do so for nothing in the block.
+
+    Whoever registers with a shared link holds its row from the claim to the commit. Hashing takes a
+    hundred milliseconds by design, and the others would wait for it, one after the other. It works
+    with a ``ModelForm`` whose instance is the account, as Django's and redux's forms are, and whose
+    field is ``password1``. Any other form hashes within the block.
+    """
+    instance = getattr(form, "instance", None)
+    password = form.cleaned_data.get("password1")
+    if not isinstance(instance, AbstractBaseUser) or not password:
+        yield
+        return
+    account: Any = instance
+    account.set_password(password)
+    hashed = account.password
+
+    @sensitive_variables()
+    def set_password(given: str | None) -> None:
+        # Once, for the form: nothing that stays with the account, and may be pickled with it.
+        vars(account).pop("set_password", None)
+        if given == password:
+            account.password, account._password = hashed, given
+        else:
+            account.set_password(given)
+
+    vars(account)["set_password"] = set_password
+    try:
+        yield
+    finally:
+        vars(account).pop("set_password", None)
 
 
 @method_decorator(login_not_required, name="dispatch")
@@ -194,7 +239,7 @@ class InvitationRegistrationMixin:
         email = use_invited_address(form, opened)
         if opened is not None and (conf.INVITE_MODE or opened.admits(email)):
             try:
-                account = flows.claim(opened, lambda: self.create_account(form), email=email)
+                account = self.claim(opened, form, email)
             except KeyRefused as refusal:
                 if conf.INVITE_MODE:
                     raise
@@ -213,6 +258,13 @@ class InvitationRegistrationMixin:
         if self.claimed is None or not getattr(user, "is_active", False):
             return ""
         return destinations.safe(self.claimed.invitation.destination)
+
+    def claim(self, opened: flows.Opened, form: Any, email: str) -> Any:
+        """Claim this invitation and make the account: both or neither."""
+        # With one for a single person, the losers of a race are to hash nothing.
+        ahead = hashed_password(form) if opened.invitation.shared else nullcontext()
+        with ahead:
+            return flows.claim(opened, lambda: self.create_account(form), email=email)
 
     def form_valid(self, form: Any) -> HttpResponseBase:
         """Register, or say what came in between: never an error page for losing a race."""

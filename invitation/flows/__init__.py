@@ -21,7 +21,13 @@ from invitation.flows.bulk import (
     invite_many,
     plan,
 )
-from invitation.flows.cleaning import BATCH_SIZE, count_cleanup, expire, purge
+from invitation.flows.cleaning import (
+    BATCH_SIZE,
+    count_cleanup,
+    expire,
+    forget_attempts,
+    purge,
+)
 from invitation.flows.grouping import (
     check_groups,
     grantable_groups,
@@ -32,6 +38,7 @@ from invitation.flows.grouping import (
 from invitation.flows.inviting import (
     Invited,
     create,
+    expiry,
     invite,
     may_invite,
     send_to,
@@ -56,12 +63,26 @@ from invitation.flows.quotas import (
     remaining_invitations,
 )
 from invitation.flows.renewing import ask_for_renewal, is_renewable, renew, renewal_costs
+from invitation.flows.sharing import (
+    close,
+    edit_shared,
+    join,
+    may_share,
+    may_share_unlimited,
+    open_code,
+    open_word,
+    pause,
+    resume,
+    share,
+)
+from invitation.flows.throttling import Limit
 
 __all__ = [
     "BATCH_AGE",
     "BATCH_SIZE",
     "Batch",
     "Invited",
+    "Limit",
     "Opened",
     "QuotaState",
     "Row",
@@ -72,6 +93,7 @@ __all__ = [
     "change_link",
     "check_groups",
     "claim",
+    "close",
     "correct_quota",
     "count_cleanup",
     "create",
@@ -80,9 +102,12 @@ __all__ = [
     "deliver_due",
     "destination_of",
     "edit",
+    "edit_shared",
     "expire",
+    "expiry",
     "extend",
     "find_accepted",
+    "forget_attempts",
     "grant",
     "grantable_groups",
     "groups_to_join",
@@ -90,9 +115,15 @@ __all__ = [
     "invite",
     "invite_many",
     "is_renewable",
+    "join",
     "join_groups",
     "may_invite",
+    "may_share",
+    "may_share_unlimited",
+    "open_code",
     "open_invitation",
+    "open_word",
+    "pause",
     "plan",
     "preview",
     "proven_addresses",
@@ -105,8 +136,10 @@ __all__ = [
     "renew",
     "renewal_costs",
     "resend",
+    "resume",
     "revoke",
     "send_to",
     "set_groups",
+    "share",
     "waiting_mails",
 ]

@@ -16,7 +16,8 @@ from invitation.conf import conf
 from invitation.flows import quotas
 from invitation.flows.announcing import announce
 from invitation.flows.opening import release_all
-from invitation.models import Acceptance, InvitationKey
+from invitation.flows.throttling import WINDOW_MAX
+from invitation.models import Acceptance, InvitationKey, ThrottleCounter
 from invitation.querysets import not_asked_for
 
 T = TypeVar("T")
@@ -26,6 +27,9 @@ DEADLOCK_TRIES = 5
 
 #: Rows that one step of cleanup works on: it bounds both memory and how long locks are held.
 BATCH_SIZE = 500
+
+#: Counters of attempts that one run of cleanup deletes.
+COUNTERS_AT_ONCE = 10_000
 
 
 def expire(batch_size: int = BATCH_SIZE, now: datetime | None = None) -> int:
@@ -102,6 +106,15 @@ def purge(batch_size: int = BATCH_SIZE, now: datetime | None = None) -> int:
         last = batch[-1]
         deleted += in_transaction(partial(InvitationKey.objects.purge, batch, before, now))
     return deleted
+
+
+def forget_attempts(now: datetime | None = None) -> int:
+    """Delete counters of attempts that limit nothing any more; return how many.
+
+    A bounded number: what is left goes with the next run.
+    """
+    before = (now or timezone.now()) - WINDOW_MAX
+    return ThrottleCounter.objects.forget(before, COUNTERS_AT_ONCE)
 
 
 def in_transaction(step: Callable[[], T]) -> T:

@@ -199,7 +199,7 @@ def send_to(invitation: InvitationKey, email: str) -> None:
     _check_not_own(invitation.from_user, email)
     blocklist.check(email)
     email_key = addresses.canonical(email)
-    if invitation.email_key not in ("", email_key):
+    if invitation.shared or invitation.email_key not in ("", email_key):
         raise NotPending()
     slot = make_slot(invitation.site_id, invitation.from_user_id, email_key)
     with transaction.atomic():

@@ -10,7 +10,7 @@ from django.contrib.auth.models import Group
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
-from invitation import blocklist, keys, signals, texts
+from invitation import blocklist, codes, keys, signals, texts
 from invitation.conf import conf
 from invitation.exceptions import (
     AlreadyInvited,
@@ -23,6 +23,7 @@ from invitation.flows.ending import end
 from invitation.flows.grouping import set_groups
 from invitation.flows.inviting import expiry
 from invitation.flows.mailing import ask_for_mail
+from invitation.flows.sharing import close
 from invitation.models import InvitationKey, QuotaEntry
 
 
@@ -70,7 +71,8 @@ def extend(invitation: InvitationKey) -> None:
 
 def _revive(invitation: InvitationKey, expires_at: datetime | None) -> None:
     expired = InvitationKey.objects.filter(status=InvitationKey.Status.EXPIRED)
-    row = expired.select_related("from_user").filter(pk=invitation.pk).first()
+    # A shared link gave back what was left of it: it ends for good.
+    row = expired.personal().select_related("from_user").filter(pk=invitation.pk).first()
     if row is None:
         raise NotPending()
     held = row.quota_held
@@ -95,6 +97,8 @@ def was_given_back(row: InvitationKey) -> bool:
 def change_link(invitation: InvitationKey) -> None:
     """Give an open invitation a new link; the ones that are out open nothing from now on.
 
+    A shared link gets a new code, too, and keeps its word.
+
     A mail that waits in the outbox gets the new one. One that was asked for in the same transaction
     as this leaves with the old one.
 
@@ -103,7 +107,11 @@ def change_link(invitation: InvitationKey) -> None:
     with transaction.atomic():
         if invitation.key_expired():
             raise NotPending()
-        _write(invitation, locator=keys.new_locator())
+        locator = keys.new_locator()
+        changes = {"locator": locator}
+        if invitation.shared:
+            changes["code_digest"] = codes.new_digest(locator, invitation.site_id)
+        _write(invitation, **changes)
 
 
 def edit(
@@ -126,7 +134,13 @@ def edit(
 
 
 def revoke(invitation: InvitationKey) -> None:
-    """Withdraw an open invitation. Raises ``NotPending`` if it has ended."""
+    """Withdraw an open invitation, and ``close`` a shared link.
+
+    Raises ``NotPending`` if it has ended.
+    """
+    if invitation.shared:
+        close(invitation)
+        return
     end(invitation, InvitationKey.Status.REVOKED, signals.invitation_revoked)
 
 

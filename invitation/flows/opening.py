@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -10,10 +11,18 @@ from django.contrib.auth.base_user import AbstractBaseUser
 from django.db import transaction
 from django.db.models import F, QuerySet
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 
 from invitation import addresses, destinations, keys, signals, sites
 from invitation.conf import conf
-from invitation.exceptions import AddressMismatch, KeyNotFound, KeyRefused, KeyUsedUp, NotPending
+from invitation.exceptions import (
+    AddressMismatch,
+    AddressNotAllowed,
+    KeyNotFound,
+    KeyRefused,
+    KeyUsedUp,
+    NotPending,
+)
 from invitation.flows.announcing import announce
 from invitation.flows.ending import end
 from invitation.flows.grouping import join_groups
@@ -32,14 +41,28 @@ class Opened:
 
     def proves(self, email: str) -> bool:
         """Tell whether holding the key proves that its holder can read this mailbox."""
+        if self.invitation.shared:
+            return False
         return self.channel == keys.MAIL and addresses.same(self.invitation.email, email)
 
     def admits(self, email: str) -> bool:
         """Tell whether an account with this address may be made with this invitation."""
+        domains = self.invitation.allowed_domains
+        if domains and addresses.domain_of(email) not in domains:
+            return False
         # A misspelt policy opens nothing: whatever is not "any" is exact.
         if conf.INVITATION_EMAIL_POLICY == "any" or not self.invitation.email:
             return True
         return addresses.same(self.invitation.email, email)
+
+    def mismatch(self) -> AddressMismatch:
+        """Return the error that says which addresses are admitted."""
+        invitation = self.invitation
+        if invitation.allowed_domains:
+            message = _("This invitation is for addresses at %(domains)s.")
+            params = {"domains": ", ".join(invitation.domains)}
+            return AddressNotAllowed(message, params=params)
+        return AddressMismatch(params={"email": addresses.display(invitation.email)})
 
 
 def open_invitation(text: object, site_id: int | None = None) -> Opened:
@@ -63,12 +86,13 @@ def claim(opened: Opened, create: Callable[[], User], *, email: str = "") -> Use
 
     The use is taken first, so that of two people with one key the second is turned away before
     anything of his is made, and any failure of ``create`` gives it back. ``email`` is the
-    address of the account to be. Returns the account; raises ``AddressMismatch`` or the
-    ``KeyRefused`` that says why the key no longer opens the invitation.
+    address of the account to be. A shared link's row is wanted by many: whatever takes time, such
+    as hashing a password, is best done before. Returns the account; raises ``AddressMismatch`` or
+    the ``KeyRefused`` that says why the key no longer opens the invitation.
     """
     invitation = opened.invitation
     if not opened.admits(email):
-        raise AddressMismatch(params={"email": addresses.display(invitation.email)})
+        raise opened.mismatch()
     with transaction.atomic():
         now = timezone.now()
         if not InvitationKey.objects.claim_use(invitation.pk, invitation.locator, now):
@@ -84,6 +108,8 @@ def claim(opened: Opened, create: Callable[[], User], *, email: str = "") -> Use
             claimed_at=now,
             activated_at=now if user.is_active else None,
         )
+        if invitation.shared:  # of those for one person no query more is asked
+            join_groups(invitation, account)
         made.append((acceptance, user))
         join_groups(invitation, user)
     return user
@@ -93,7 +119,11 @@ def _announce_claim(opened: Opened, email: str, acceptance: Acceptance, user: An
     invitation = opened.invitation
     # What the row has said since the claim, without another query: receivers look at it.
     invitation.uses += 1
-    if invitation.max_uses is not None and invitation.uses >= invitation.max_uses:
+    if invitation.shared:
+        # Others have come since it was opened; and it may be gone.
+        with suppress(InvitationKey.DoesNotExist):
+            invitation.refresh_from_db(fields=["uses", "status", "ended_at"])
+    elif invitation.max_uses is not None and invitation.uses >= invitation.max_uses:
         invitation.status = InvitationKey.Status.ACCEPTED
         invitation.pending_slot = None
         invitation.ended_at = acceptance.claimed_at
@@ -116,9 +146,12 @@ def refusal_now(invitation: InvitationKey) -> KeyRefused:
 def decline(opened: Opened | InvitationKey) -> None:
     """Say no to an invitation. Raises the ``KeyRefused`` that says why it is too late.
 
-    Whoever passes the invitation itself has to see to it that it is the invited person who asks.
+    Whoever passes the invitation itself has to see to it that it is the invited person who asks. A
+    shared link goes on to work for the others.
     """
     invitation = opened.invitation if isinstance(opened, Opened) else opened
+    if invitation.shared:
+        return
     try:
         end(invitation, InvitationKey.Status.DECLINED, signals.invitation_declined)
     except NotPending as error:

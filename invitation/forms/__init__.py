@@ -6,6 +6,7 @@ from invitation.forms.bulk import BulkConfirmForm, BulkForm
 from invitation.forms.inviting import InvitationKeyForm, InvitationTextsForm
 from invitation.forms.managing import STATES, InvitationEditForm, InvitationSearchForm
 from invitation.forms.options import InvitationOptionsMixin
+from invitation.forms.sharing import JoinForm, SharedLinkForm
 
 __all__ = [
     "STATES",
@@ -16,4 +17,6 @@ __all__ = [
     "InvitationOptionsMixin",
     "InvitationSearchForm",
     "InvitationTextsForm",
+    "JoinForm",
+    "SharedLinkForm",
 ]

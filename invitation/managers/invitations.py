@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from django.db import IntegrityError, models, transaction
 from django.db.models import Case, Exists, F, OuterRef, Q, Value, When
+from django.db.models.functions import Coalesce
 
 from invitation import keys, sites
 from invitation.managers.quotas import Held
@@ -70,7 +71,7 @@ class InvitationKeyManager(models.Manager["InvitationKey"]):
         last_use = Q(max_uses__lte=F("uses") + 1)
         changed = (
             self._open(pk)
-            .filter(holds("locator", locator), in_time(now), UNUSED)
+            .filter(holds("locator", locator), in_time(now), UNUSED, paused_at=None)
             .update(
                 # MySQL evaluates assignments from left to right and with the new values, so
                 # what looks at `uses` must stand before `uses` itself.
@@ -177,6 +178,15 @@ class InvitationKeyManager(models.Manager["InvitationKey"]):
         dead = Q(holds("status", status.EXPIRED)) | Q(holds("status", status.REVOKED))
         rested = Q(renewal_requested_at=None) | Q(renewal_requested_at__lte=now - pause)
         return self.filter(dead, rested, pk=pk).update(renewal_requested_at=now) == 1
+
+    def pause(self, pk: int, now: datetime) -> bool:
+        """Hold a shared link back, if it is not already; tell whether it could still be used."""
+        rows = self._open(pk).filter(in_time(now), shared=True)
+        return rows.update(paused_at=Coalesce("paused_at", now)) == 1
+
+    def resume(self, pk: int, now: datetime) -> bool:
+        """Let a shared link work again; tell whether it could still be used."""
+        return self._open(pk).filter(in_time(now), shared=True).update(paused_at=None) == 1
 
     # -- a batch of rows; call these inside a transaction -----------------------------------
 

@@ -7,8 +7,9 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from django.db import connections, models
+from django.db import connections, models, transaction
 from django.db.models import Case, Exists, F, Q, Value, When
+from django.db.models.functions import Coalesce
 from django.db.models.lookups import LessThanOrEqual
 
 from invitation.querysets import lock_in_order
@@ -122,4 +123,44 @@ class QuotaEntryManager(models.Manager["QuotaEntry"]):
 
 
 class ThrottleCounterManager(models.Manager["ThrottleCounter"]):
-    """Count what is limited, exactly, whatever happens at the same time."""
+    """Count what is limited, exactly, whatever happens at the same time.
+
+    Every statement finds its row by the scope, so that all of them lock in one order.
+    """
+
+    def hit(self, scope: str, limit: int, window: timedelta, now: datetime) -> bool:
+        """Count one more, unless there were so many in this window; tell whether it was counted."""
+        features = connections[self.db].features
+        target = ["scope"] if features.supports_update_conflicts_with_target else None
+        over = _begun_by(now - window)
+        # One transaction: the row that is made or found here stays until it has counted.
+        with transaction.atomic():
+            self.bulk_create(
+                [self.model(scope=scope, window_start=now)],
+                update_conflicts=True,
+                update_fields=["scope"],
+                unique_fields=target,
+            )
+            rows = self.filter(scope=scope)
+            free = rows.filter(over | Q(count__lt=limit)) if limit > 0 else self.none()
+            changed = free.update(
+                # MySQL assigns from left to right: what looks at the window stands before it.
+                count=Case(When(over, then=Value(1)), default=F("count") + 1),
+                window_start=Case(When(over, then=Value(now)), default=F("window_start")),
+            )
+        return changed == 1
+
+    def take_back(self, scope: str) -> None:
+        """Count one less: it need not have been limited."""
+        self.filter(scope=scope, count__gt=0).update(count=F("count") - 1)
+
+    def forget(self, before: datetime, limit: int) -> int:
+        """Delete counters whose window began before a time, ``limit`` at most; return how many."""
+        old = list(self.filter(window_start__lte=before).values_list("scope", flat=True)[:limit])
+        # One at a time and by the scope: see above.
+        return sum(self.filter(_begun_by(before), scope=x).delete()[0] for x in old)
+
+
+def _begun_by(moment: datetime) -> Q:
+    """Return the condition that a window began by then, as no index serves it (see ``holds``)."""
+    return Q(LessThanOrEqual(Coalesce(F("window_start"), Value(moment)), Value(moment)))

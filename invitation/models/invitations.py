@@ -13,7 +13,7 @@ from django.db.models import F, Q
 from django.utils import formats, timezone
 from django.utils.translation import gettext_lazy as _
 
-from invitation import exceptions, keys, managers, querysets
+from invitation import addresses, codes, exceptions, keys, managers, querysets
 from invitation.models.mails import InvitationEmail
 
 
@@ -138,6 +138,16 @@ class InvitationKey(models.Model):
         """Give the key for the mail to the recipient; whoever shows it can read that mailbox."""
         return keys.make(self.locator, keys.MAIL, self.site_id)
 
+    @property
+    def code(self) -> str:
+        """Give the code of a shared link that can be said aloud, to show to its owner alone."""
+        return codes.show(self.locator, self.site_id, self.code_digest)
+
+    @property
+    def domains(self) -> list[str]:
+        """Give the domains whose addresses may register, for people to read."""
+        return [addresses.display(f"a@{domain}")[2:] for domain in self.allowed_domains]
+
     def slot(self) -> str | None:
         """Return what ``pending_slot`` holds while this is open, or ``None`` without address."""
         if not self.email_key:
@@ -183,6 +193,14 @@ class InvitationKey(models.Model):
 
     def refusal(self) -> exceptions.KeyRefused | None:
         """Return why nobody can register with it now, or ``None`` if somebody can."""
+        refusal = self._refusal()
+        if refusal is not None and self.shared:
+            refusal.shared = True
+            if isinstance(refusal, exceptions.KeyUsedUp):
+                refusal.message = refusal.shared_message
+        return refusal
+
+    def _refusal(self) -> exceptions.KeyRefused | None:
         ended: dict[str, type[exceptions.KeyRefused]] = {
             self.Status.REVOKED: exceptions.KeyRevoked,
             self.Status.DECLINED: exceptions.KeyDeclined,
@@ -195,6 +213,8 @@ class InvitationKey(models.Model):
             return exceptions.KeyExpired()
         if self.max_uses is not None and self.uses >= self.max_uses:
             return exceptions.KeyUsedUp()
+        if self.paused_at is not None:
+            return exceptions.KeyPaused()
         return None
 
     def given_back(self) -> managers.Held:

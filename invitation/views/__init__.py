@@ -24,6 +24,7 @@ from invitation.views.bulk import (
     BulkView,
 )
 from invitation.views.inviting import InvitationCompleteView, InviteView, MemberMixin
+from invitation.views.joining import JoinView, JoinWordView
 from invitation.views.managing import (
     InvitationActionView,
     InvitationDetailView,
@@ -34,6 +35,13 @@ from invitation.views.managing import (
 from invitation.views.opening import CarriedInvitationView, DeclineView, InvitedView, LandingView
 from invitation.views.previewing import MailPreviewView
 from invitation.views.renewing import InvitationRenewView, RenewalRequestView
+from invitation.views.sharing import (
+    SharedLinkActionView,
+    SharedLinkDetailView,
+    SharedLinkEditView,
+    SharedLinkListView,
+    ShareView,
+)
 
 __all__ = [
     "AcceptView",
@@ -52,6 +60,8 @@ __all__ = [
     "InvitationRenewView",
     "InviteView",
     "InvitedView",
+    "JoinView",
+    "JoinWordView",
     "LandingView",
     "MailPreviewView",
     "MemberMixin",
@@ -59,6 +69,11 @@ __all__ = [
     "ReceivedDeclineView",
     "ReceivedListView",
     "RenewalRequestView",
+    "ShareView",
+    "SharedLinkActionView",
+    "SharedLinkDetailView",
+    "SharedLinkEditView",
+    "SharedLinkListView",
     "invite",
     "invited",
     "register",

@@ -57,6 +57,7 @@ class InviteView(MemberMixin, InviteFormView):
         """Return the form and how many invitations remain."""
         kwargs.setdefault("remaining_invitations", flows.remaining_invitations(self.request.user))
         kwargs.setdefault("site", sites.get_site(sites.current_site_id(self.request)))
+        kwargs.setdefault("may_share", flows.may_share(self.request.user))
         return super().get_context_data(**kwargs)
 
     def form_valid(self, form: InvitationKeyForm) -> HttpResponse:

@@ -38,7 +38,7 @@ class OwnInvitationsMixin(LoginRequiredMixin):
         """Return them with all that is shown of one."""
         site_id = sites.current_site_id(self.request)
         accepted = Acceptance.objects.select_related("user")
-        rows = InvitationKey.objects.sent_by(self.request.user).on_site(site_id)
+        rows = InvitationKey.objects.personal().sent_by(self.request.user).on_site(site_id)
         return (
             rows.with_latest_mail()
             .noting_groups()

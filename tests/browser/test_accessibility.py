@@ -35,6 +35,8 @@ VISITOR_PAGES = [
     "/accounts/activate/nonsense/",
     "/accounts/invited/",
     "/accounts/invited/nonsense/",
+    "/accounts/join/",
+    "/accounts/join/nobody-knows/",
     "/nowhere/",
 ]
 MEMBER_PAGES = [
@@ -48,6 +50,7 @@ MEMBER_PAGES = [
     "/accounts/password/change/done/",
     "/accounts/password/change/",
 ]
+SHARING_PAGES = ["/accounts/invite/link/", "/accounts/invitations/links/"]
 CARRIER_PAGES = ["/accounts/invited/", "/accounts/invited/decline/", "/accounts/register/"]
 
 
@@ -121,6 +124,31 @@ class TestAxe:
         overflow = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
         assert page.evaluate(overflow) == 0
         assert found == []
+
+    def test_pages_of_shared_links(self, visit: Visit, look: dict[str, Any]) -> None:
+        page = visit(**look, bypass_csp=True)
+        log_in(page, "rosa")
+        found = [found for path in SHARING_PAGES for found in inspect(page, path)]
+        page.goto("/accounts/invitations/links/")
+        hrefs = page.locator(".invitation-list a").evaluate_all("all => all.map(a => a.href)")
+        assert len(hrefs) >= 3
+        found += [found for path in hrefs for found in inspect(page, path)]
+        page.goto("/accounts/invitations/links/")
+        page.get_by_role("link", name="Seed swap on Saturday").click()
+        code = page.locator(".invitation-code strong").inner_text()
+        found += inspect(page, f"{page.url}edit/")
+        page.goto("/accounts/invite/link/")
+        page.get_by_role("button", name="Make the link").click()
+        found += violations(page)
+        assert found == []
+
+        visitor = visit(**look, bypass_csp=True)
+        visitor.goto("/accounts/join/")
+        for typed in ("0000 0000 0000", code.lower().replace("-", " ")):
+            visitor.get_by_label("Code").fill(typed)
+            visitor.get_by_role("button", name="Go on").click()
+            assert violations(visitor) == []
+        assert visitor.url.endswith("/accounts/invited/")
 
     def test_pages_of_the_invited(self, visit: Visit, look: dict[str, Any], link: str) -> None:
         page = visit(**look, bypass_csp=True)

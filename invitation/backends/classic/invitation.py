@@ -14,7 +14,7 @@ from django.shortcuts import redirect
 from django.utils.functional import cached_property
 from django.views.decorators.debug import sensitive_variables
 
-from invitation import addresses, flows, gate, visitor
+from invitation import flows, gate, visitor
 from invitation.backends.base import (
     InvitationRegistrationMixin,
     bind_invitation,
@@ -22,7 +22,7 @@ from invitation.backends.base import (
 )
 from invitation.backends.classic.base import Redirect, RegistrationBackend, get_backend
 from invitation.conf import conf
-from invitation.exceptions import AddressMismatch, NoKey
+from invitation.exceptions import NoKey
 
 
 class InvitationBackend:
@@ -198,12 +198,8 @@ class _Gate(InvitationRegistrationMixin, _WrappedHost):
         user = super().create_account(form)
         address = getattr(user, email_field_name(), "")
         if conf.INVITE_MODE and self.opened and address and not self.opened.admits(address):
-            raise _mismatch(self.opened)
+            raise self.opened.mismatch()
         return user
-
-
-def _mismatch(opened: flows.Opened) -> AddressMismatch:
-    return AddressMismatch(params={"email": addresses.display(opened.invitation.email)})
 
 
 def _bound(form_class: type[Any], opened: flows.Opened) -> type[BaseForm]:
@@ -217,7 +213,7 @@ def _bound(form_class: type[Any], opened: flows.Opened) -> type[BaseForm]:
             name = email_field_name()
             email = self.cleaned_data.get(name)
             if conf.INVITE_MODE and email and not opened.admits(email):
-                self.add_error(name, str(_mismatch(opened)))
+                self.add_error(name, str(opened.mismatch()))
             return cleaned
 
     InvitedForm.__name__ = form_class.__name__

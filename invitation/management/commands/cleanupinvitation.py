@@ -41,6 +41,7 @@ class Command(BaseCommand):
             words = ("Would expire", "would delete")
         else:
             expired, deleted = flows.expire(size), flows.purge(size)
+            flows.forget_attempts()
             words = ("Expired", "deleted")
         if options["verbosity"] > 0:
             self.stdout.write(f"{words[0]}: {expired}, {words[1]}: {deleted}.")

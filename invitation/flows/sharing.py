@@ -1,0 +1,288 @@
+"""Make links that are for several people, change and close them, and find them by their codes."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+from datetime import datetime
+from typing import Any
+
+from django.contrib.auth.models import Group
+from django.db import IntegrityError, transaction
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+from django.views.decorators.debug import sensitive_variables
+
+from invitation import addresses, codes, keys, signals, sites
+from invitation.exceptions import (
+    CodeNotFound,
+    NotPending,
+    SharingForbidden,
+    TooFewUses,
+    WordRefused,
+)
+from invitation.flows import quotas, throttling
+from invitation.flows.announcing import announce
+from invitation.flows.ending import end
+from invitation.flows.grouping import set_groups
+from invitation.flows.inviting import may_invite
+from invitation.flows.opening import Opened
+from invitation.managers import Held
+from invitation.models import InvitationKey
+
+CREATE = "invitation.create_shared_link"
+UNLIMITED = "invitation.unlimited_shared_link"
+
+
+def may_share(user: Any) -> bool:
+    """Tell whether this person may make shared links, his quota aside."""
+    return may_invite(user) and _has_perm(user, CREATE)
+
+
+def may_share_unlimited(user: Any) -> bool:
+    """Tell whether this person may make shared links for any number of people."""
+    return may_share(user) and _has_perm(user, UNLIMITED)
+
+
+def _has_perm(user: Any, permission: str) -> bool:
+    # A user model of the site's own need not know permissions.
+    return bool(hasattr(user, "has_perm") and user.has_perm(permission))
+
+
+def share(
+    inviter: Any,
+    *,
+    label: str,
+    max_uses: int | None,
+    expires_at: datetime | None,
+    allowed_domains: Iterable[str] = (),
+    groups: Collection[Group] = (),
+    word: str = "",
+    site_id: int | None = None,
+) -> InvitationKey:
+    """Make a link for several people: spend its uses, write it, in one transaction.
+
+    ``max_uses`` is ``None`` for any number, which costs nothing; ``expires_at`` is ``None`` for
+    ever; whoever comes from outside ``allowed_domains`` cannot register, unless there are none.
+
+    Raises ``SharingForbidden``, ``QuotaExceeded``, ``GroupRefused``, ``WordRefused``, and
+    ``AddressRefused`` for a domain; after any of them nothing has changed.
+    """
+    _check_may(inviter, max_uses)
+    site_id = sites.current_site_id() if site_id is None else site_id
+    # Without an address for its link nobody could ever be shown it.
+    sites.absolute(reverse("invitation_invited", args=["key"]), site_id)
+    terms = _terms(label, max_uses, expires_at, allowed_domains, word)
+    invitation = InvitationKey(from_user=inviter, site_id=site_id, shared=True, **terms)
+    invitation.quota_held = max_uses or 0
+    invitation.code_digest = codes.new_digest(invitation.locator, site_id)
+    # Before the transaction: to who has read in one, SQLite may refuse to write.
+    _check_word_free(invitation)
+    try:
+        with transaction.atomic():
+            if max_uses is not None:
+                quotas.spend(inviter, max_uses)
+            invitation.save(force_insert=True)
+            if max_uses is not None:
+                quotas.note(inviter, -max_uses, quotas.Reason.SHARED, invitation)
+            set_groups(invitation, inviter, groups)
+            announce(signals.invitation_created, invitation=invitation)
+    except IntegrityError as error:
+        raise _taken() from error
+    return invitation
+
+
+def edit_shared(
+    invitation: InvitationKey,
+    *,
+    label: str,
+    max_uses: int | None,
+    expires_at: datetime | None,
+    allowed_domains: Iterable[str] = (),
+    groups: Collection[Group] | None = None,
+    word: str = "",
+) -> None:
+    """Change an open shared link: more uses are spent, fewer given back.
+
+    ``groups=None`` keeps them. Raises ``NotPending`` if it has ended or run out, ``TooFewUses``,
+    and what ``share`` raises; after any of them nothing has changed.
+    """
+    terms = _terms(label, max_uses, expires_at, allowed_domains, word)
+    try:
+        with transaction.atomic():
+            # The row before the quota, as in cleanup; the uses stay as they are until the commit.
+            row = _locked(invitation)
+            if row is None or row.status != row.Status.PENDING or row.key_expired():
+                raise NotPending()
+            _edit(row, terms, groups)
+    except IntegrityError as error:
+        raise _taken() from error
+    invitation.refresh_from_db()
+
+
+def _edit(row: InvitationKey, terms: dict[str, Any], groups: Collection[Group] | None) -> None:
+    max_uses = terms["max_uses"]
+    if max_uses is None and row.max_uses is not None:
+        _check_may(row.from_user, None)
+    if max_uses is not None and max_uses < row.uses:
+        raise TooFewUses()
+    row.word = terms["word"]
+    _check_word_free(row)
+    terms["quota_held"] = _pay(row, max_uses)
+    if max_uses is not None and max_uses == row.uses:
+        # Nobody else can come, and nobody will to mark it.
+        terms |= {"status": row.Status.ACCEPTED, "ended_at": timezone.now()}
+    InvitationKey.objects.renew(row.pk, **terms)
+    if groups is not None:
+        set_groups(row, row.from_user, groups)
+
+
+def _pay(row: InvitationKey, max_uses: int | None) -> int:
+    """Spend or give back what the places that are free cost now; return what the row holds then.
+
+    The row is locked. Places that are taken stay paid as they were.
+    """
+    free = 0 if max_uses is None else max_uses - row.uses
+    missing = free - row.given_back().amount
+    if row.from_user is None or not missing:
+        return row.quota_held
+    if missing > 0:
+        quotas.spend(row.from_user, missing)
+        quotas.note(row.from_user, -missing, quotas.Reason.SHARED, row)
+    else:
+        held = Held(row.pk, row.from_user.pk, -missing, row.date_invited)
+        quotas.give_back([held], quotas.Reason.RETURNED)
+    return row.quota_held + missing
+
+
+def pause(invitation: InvitationKey) -> None:
+    """Hold a shared link back until ``resume``. Raises ``NotPending`` if it has ended."""
+    with transaction.atomic():
+        if not InvitationKey.objects.pause(invitation.pk, timezone.now()):
+            raise NotPending()
+        invitation.refresh_from_db()
+
+
+def resume(invitation: InvitationKey) -> None:
+    """Let a paused shared link work again. Raises ``NotPending`` if it has ended."""
+    with transaction.atomic():
+        if not InvitationKey.objects.resume(invitation.pk, timezone.now()):
+            raise NotPending()
+        invitation.refresh_from_db()
+
+
+def close(invitation: InvitationKey) -> None:
+    """End a shared link for good, and give back the uses that are left.
+
+    Raises ``NotPending`` if it has ended.
+    """
+    with transaction.atomic():
+        row = _locked(invitation)
+        end(invitation, InvitationKey.Status.REVOKED, signals.invitation_revoked)
+        if row is not None and row.from_user_id is not None:
+            held = row.given_back()
+            left = invitation.quota_held = row.quota_held - held.amount
+            InvitationKey.objects.filter(pk=row.pk).update(quota_held=left)
+            quotas.give_back([held], quotas.Reason.RETURNED)
+
+
+@sensitive_variables("text", "code")
+def open_code(text: object, site_id: int | None = None) -> Opened:
+    """Return the shared link that a code or a word opens now; one query, none for anything else.
+
+    Raises ``CodeNotFound``, or the ``KeyRefused`` that says why it opens nothing. Whoever asks for
+    a stranger limits how often: see ``join``.
+    """
+    site_id = sites.current_site_id() if site_id is None else site_id
+    code = codes.normalise(text)
+    if code is None:
+        return open_word(text, site_id)
+    found = InvitationKey.objects.filter(code_digest__in=codes.digests(code, site_id))
+    return _open(found.on_site(site_id).select_related("from_user").first())
+
+
+def open_word(text: object, site_id: int | None = None) -> Opened:
+    """Return the shared link that a word opens now; one query, none for what can be no word.
+
+    Raises ``CodeNotFound``, or the ``KeyRefused`` that says why it opens nothing.
+    """
+    site_id = sites.current_site_id() if site_id is None else site_id
+    word = codes.plain_word(text)
+    if word is None:
+        raise CodeNotFound()
+    row = (
+        InvitationKey.objects.on_site(site_id).filter(word=word).select_related("from_user").first()
+    )
+    # MariaDB takes letters with and without their accents for the same.
+    return _open(row if row is not None and row.word == word else None)
+
+
+@sensitive_variables("text")
+def join(text: object, limits: Sequence[throttling.Limit], site_id: int | None = None) -> Opened:
+    """Open a shared link by what a stranger has typed, as long as he does not guess too often.
+
+    Each attempt is counted before anything is looked up, so that the limits hold for simultaneous
+    ones, and taken back if it was right: a whole room may use one code. Text that can be neither
+    code nor word costs no query. Raises ``TooManyAttempts``, and what ``open_code`` raises.
+    """
+    if codes.normalise(text) is None and codes.plain_word(text) is None:
+        raise CodeNotFound()
+    throttling.attempt(limits)
+    opened = open_code(text, site_id)
+    throttling.take_back(limits)
+    return opened
+
+
+def _open(row: InvitationKey | None) -> Opened:
+    if row is None:
+        raise CodeNotFound()
+    refusal = row.refusal()
+    if refusal is not None:
+        raise refusal
+    return Opened(row, keys.COPY, row.key)
+
+
+def _check_may(inviter: Any, max_uses: int | None) -> None:
+    if not may_share(inviter):
+        raise SharingForbidden()
+    if max_uses is None and not may_share_unlimited(inviter):
+        message = _("You are not allowed to make links for any number of people.")
+        raise SharingForbidden(message)
+
+
+def _terms(
+    label: str,
+    max_uses: int | None,
+    expires_at: datetime | None,
+    allowed_domains: Iterable[str],
+    word: str,
+) -> dict[str, Any]:
+    """Return the fields that owners choose, each in the form in which it is kept."""
+    if max_uses is not None and max_uses < 1:
+        raise ValueError("A shared link is for at least one person.")
+    return {
+        "label": " ".join(label.split()),
+        "max_uses": max_uses,
+        "expires_at": expires_at,
+        "allowed_domains": sorted({addresses.clean_domain(domain) for domain in allowed_domains}),
+        "word": codes.check_word(word) if word else None,
+    }
+
+
+def _check_word_free(row: InvitationKey) -> None:
+    """Raise ``WordRefused`` if another row has the word: the failing write would lock that one."""
+    if row.word is not None:
+        others = InvitationKey.objects.on_site(row.site_id).exclude(pk=row.pk)
+        if others.filter(word=row.word).exists():
+            raise _taken()
+
+
+def _taken() -> WordRefused:
+    return WordRefused(_("This word is taken. Please choose another one."), code="word_taken")
+
+
+def _locked(invitation: InvitationKey) -> InvitationKey | None:
+    """Return a shared link as it is now and stays until the commit, or ``None`` if it is gone."""
+    InvitationKey.objects.lock([invitation.pk])
+    rows = InvitationKey.objects.shared_links().select_related("from_user")
+    return rows.filter(pk=invitation.pk).first()

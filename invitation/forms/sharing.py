@@ -1,0 +1,238 @@
+"""Ask for what a shared link is, and for the code that somebody was told."""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from typing import Any
+
+from django import forms
+from django.conf import settings
+from django.core.exceptions import ValidationError
+from django.utils import timezone
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
+
+from invitation import addresses, codes, flows
+from invitation.exceptions import (
+    AddressRefused,
+    GroupRefused,
+    InvitationError,
+    QuotaExceeded,
+    TooFewUses,
+    WordRefused,
+)
+from invitation.models import InvitationKey
+
+#: Beside which field an error of a verb stands.
+FIELDS: dict[type[InvitationError], str] = {
+    QuotaExceeded: "max_uses",
+    TooFewUses: "max_uses",
+    WordRefused: "word",
+    GroupRefused: "groups",
+}
+
+
+class SharedLinkForm(forms.Form):
+    """Make a shared link in the name of ``inviter``, or change the one that is given."""
+
+    #: The most people that one link can be for, apart from any number.
+    USES_MAX = 100_000
+    #: How far away its end may be.
+    DAYS_MAX = 366
+    #: How many domains it may admit.
+    DOMAINS_MAX = 50
+
+    label = forms.CharField(
+        label=_("Label"),
+        max_length=100,
+        widget=forms.TextInput(attrs={"autocomplete": "off"}),
+        help_text=_("For your own list. Those who get the link do not see it."),
+    )
+    max_uses = forms.IntegerField(
+        label=_("Number of people"),
+        min_value=1,
+        max_value=USES_MAX,
+        required=False,
+        help_text=_("Each takes one invitation from those that you have left."),
+    )
+    unlimited = forms.BooleanField(label=_("Any number of people"), required=False)
+    expires_on = forms.DateField(
+        label=_("Last day"),
+        required=False,
+        widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d"),
+        help_text=_("Empty: as long as any invitation here."),
+    )
+    allowed_domains = forms.CharField(
+        label=_("Only addresses at these domains"),
+        max_length=4000,
+        required=False,
+        widget=forms.Textarea(attrs={"rows": 2, "autocomplete": "off"}),
+        help_text=_("Such as example.org, each on a line of its own. Empty: any address."),
+    )
+    groups: Any = forms.ModelMultipleChoiceField(
+        label=_("Groups"),
+        queryset=None,
+        required=False,
+        widget=forms.CheckboxSelectMultiple,
+        help_text=_("Who registers with the link joins them."),
+    )
+    word = forms.CharField(
+        label=_("Own word"),
+        max_length=codes.WORD_LENGTH_MAX,
+        required=False,
+        widget=forms.TextInput(attrs={"autocomplete": "off", "autocapitalize": "none"}),
+        help_text=_("In place of the code. Anybody may guess it: take a code for what is private."),
+    )
+
+    def __init__(
+        self,
+        *args: Any,
+        inviter: Any,
+        site_id: int | None = None,
+        invitation: InvitationKey | None = None,
+        **kwargs: Any,
+    ) -> None:
+        now = _values(invitation) if invitation is not None else {"expires_on": _usual_last_day()}
+        initial = {**now, **(kwargs.pop("initial", None) or {})}
+        super().__init__(*args, **{**kwargs, "initial": initial})
+        self.inviter = inviter
+        self.site_id = site_id
+        self.invitation = invitation
+        self._offer_rights()
+
+    def _offer_rights(self) -> None:
+        """Leave out what this member may not give."""
+        groups: Any = self.fields["groups"]
+        groups.queryset = flows.grantable_groups(self.inviter).order_by("name")
+        if not groups.queryset.exists():
+            del self.fields["groups"]
+        is_unlimited = self.invitation is not None and self.invitation.max_uses is None
+        if not is_unlimited and not flows.may_share_unlimited(self.inviter):
+            del self.fields["unlimited"]
+            self.fields["max_uses"].required = True
+
+    def clean_expires_on(self) -> dt.date | None:
+        """Return a day that is neither over nor far away."""
+        day: dt.date | None = self.cleaned_data["expires_on"]
+        today = _today()
+        if self.invitation is not None and "expires_on" not in self.changed_data:
+            return day
+        if day is not None and not today <= day <= today + dt.timedelta(self.DAYS_MAX):
+            message = _("Please choose a day from today on, within a year.")
+            raise ValidationError(message, code="invalid_day")
+        return day
+
+    def clean_allowed_domains(self) -> list[str]:
+        """Return the domains in the form in which they are compared."""
+        texts = re.split(r"[\s,;]+", self.cleaned_data["allowed_domains"].strip())
+        if len(texts) > self.DOMAINS_MAX:
+            message = _("Please name at most %(limit)d domains.")
+            params = {"limit": self.DOMAINS_MAX}
+            raise ValidationError(message, code="too_many_domains", params=params)
+        return [self._domain(text) for text in texts if text]
+
+    def _domain(self, text: str) -> str:
+        try:
+            return addresses.clean_domain(text)
+        except AddressRefused as error:
+            message = _("“%(domain)s” is not a domain that mail can reach.")
+            params = {"domain": text[:40]}
+            raise ValidationError(message, code=error.code, params=params) from error
+
+    def clean_word(self) -> str:
+        """Return the word in the form in which it is kept, or an empty string."""
+        text: str = self.cleaned_data["word"]
+        try:
+            return codes.check_word(text) if text else ""
+        except WordRefused as error:
+            raise ValidationError(str(error), code=error.code) from error
+
+    def clean(self) -> dict[str, Any]:
+        """Ask for a number of people, unless it is any number."""
+        cleaned: dict[str, Any] = super().clean() or self.cleaned_data
+        if cleaned.get("unlimited"):
+            cleaned["max_uses"] = None
+        elif cleaned.get("max_uses") is None and "max_uses" not in self.errors:
+            message = _("Please say for how many people the link is.")
+            self.add_error("max_uses", ValidationError(message, "required"))
+        return cleaned
+
+    def save(self) -> InvitationKey:
+        """Make or change it. Raises ``InvitationError``, which ``refused`` makes a form error."""
+        cleaned = self.cleaned_data
+        terms: dict[str, Any] = {
+            "label": cleaned["label"],
+            "max_uses": cleaned["max_uses"],
+            "expires_at": self._expires_at(),
+            "allowed_domains": cleaned["allowed_domains"],
+            "word": cleaned["word"],
+        }
+        if "groups" in self.fields:
+            terms["groups"] = list(cleaned["groups"])
+        if self.invitation is None:
+            return flows.share(self.inviter, site_id=self.site_id, **terms)
+        flows.edit_shared(self.invitation, **terms)
+        return self.invitation
+
+    def _expires_at(self) -> dt.datetime | None:
+        """Return the end of the last day, or what stays as it is, to the minute."""
+        day: dt.date | None = self.cleaned_data["expires_on"]
+        if self.invitation is not None and "expires_on" not in self.changed_data:
+            return self.invitation.expires_at
+        if day is None:
+            return flows.expiry(timezone.now())
+        moment = dt.datetime.combine(day, dt.time(23, 59, 59))
+        return timezone.make_aware(moment) if settings.USE_TZ else moment
+
+    def refused(self, error: InvitationError) -> None:
+        """Show why it was not done, beside the field that is at fault."""
+        message = str(error)
+        if isinstance(error, QuotaExceeded):
+            message = gettext("You have not so many invitations left.")
+        field = FIELDS.get(type(error))
+        known = field if field in self.fields else None
+        self.add_error(known, ValidationError(message, code=error.code))
+
+
+class JoinForm(forms.Form):
+    """Ask for the code or the word of a shared link."""
+
+    code = forms.CharField(
+        label=_("Code"),
+        max_length=codes.WORD_LENGTH_MAX,
+        widget=forms.TextInput(
+            attrs={"autocomplete": "off", "autocapitalize": "characters", "spellcheck": "false"}
+        ),
+        help_text=_("Twelve letters and digits, such as 7QK2-M9XA-4TRB, or a word."),
+    )
+
+
+def _values(invitation: InvitationKey) -> dict[str, Any]:
+    """Return what a shared link is now, as the form shows it."""
+    return {
+        "label": invitation.label,
+        "max_uses": invitation.max_uses,
+        "unlimited": invitation.max_uses is None,
+        "expires_on": _day(invitation.expires_at),
+        "allowed_domains": "\n".join(invitation.domains),
+        "groups": list(invitation.groups.all()),
+        "word": invitation.word or "",
+    }
+
+
+def _usual_last_day() -> dt.date | None:
+    """Return when any invitation of today ends, if that is a day that may be chosen."""
+    day = _day(flows.expiry(timezone.now()))
+    limit = _today() + dt.timedelta(SharedLinkForm.DAYS_MAX)
+    return day if day is not None and day <= limit else None
+
+
+def _today() -> dt.date:
+    return timezone.localdate() if settings.USE_TZ else dt.date.today()
+
+
+def _day(moment: dt.datetime | None) -> dt.date | None:
+    if moment is None:
+        return None
+    return timezone.localtime(moment).date() if timezone.is_aware(moment) else moment.date()

@@ -1,0 +1,127 @@
+"""Take the code of a shared link that somebody was told, or its word."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from ipaddress import AddressValueError, IPv4Address, IPv6Address, IPv6Network
+from typing import TYPE_CHECKING, Any
+
+from django.contrib.auth.decorators import login_not_required
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.shortcuts import redirect
+from django.utils.decorators import method_decorator
+from django.views.decorators.debug import sensitive_post_parameters
+from django.views.generic import FormView, View
+
+from invitation import codes, flows, gate, masking, sites
+from invitation.exceptions import KeyRefused, TooManyAttempts
+from invitation.forms import JoinForm
+
+if TYPE_CHECKING:
+    JoinFormView = FormView[JoinForm]
+else:
+    JoinFormView = FormView
+
+
+def lead_on(request: HttpRequest, opened: flows.Opened) -> HttpResponse:
+    """Let the visitor carry the key of what he has opened, and lead to the landing page."""
+    response = redirect("invitation_landing")
+    gate.remember(request, response, opened.key)
+    return response
+
+
+@method_decorator(login_not_required, name="dispatch")
+@method_decorator(sensitive_post_parameters("code"), name="dispatch")
+class JoinView(JoinFormView):
+    """Take the code or the word of a shared link, and lead to its landing page.
+
+    Wrong ones are counted, for each client address and for all together. The limit of an address
+    is low and that of all is high: it takes hundreds of addresses to shut the others out.
+    """
+
+    form_class = JoinForm
+    template_name = "invitation/invitation_join.html"
+
+    #: Wrong codes within a window: from one client address (IPv6: one network of 64 bits), and
+    #: from all together.
+    client_limit = 20
+    total_limit = 5000
+    window = timedelta(minutes=10)
+
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        """Keep the page out of caches and search engines."""
+        masking.conceal_request(request)
+        response = super().dispatch(request, *args, **kwargs)
+        gate.protect(response)
+        return response
+
+    def client_address(self) -> str:
+        """Return what tells clients apart: the address of the connection.
+
+        Behind a proxy that is the proxy's, for everybody. What a header such as X-Forwarded-For
+        says is the client's to choose, so only a site that knows its proxy can go by it: have the
+        web server write REMOTE_ADDR, or override this.
+        """
+        return str(self.request.META.get("REMOTE_ADDR", ""))
+
+    def get_limits(self) -> list[flows.Limit]:
+        """Return what limits this visitor, the narrowest first."""
+        client = network(self.client_address())
+        return [
+            flows.Limit(f"join:{client}", self.client_limit, self.window),
+            flows.Limit("join", self.total_limit, self.window),
+        ]
+
+    def form_valid(self, form: JoinForm) -> HttpResponse:
+        """Open the link, or say why not."""
+        site_id = sites.current_site_id(self.request)
+        try:
+            opened = flows.join(form.cleaned_data["code"], self.get_limits(), site_id)
+        except TooManyAttempts as error:
+            return self.refuse_for_now(form, error)
+        except KeyRefused as refusal:
+            form.add_error("code", str(refusal))
+            return self.render_to_response(self.get_context_data(form=form), status=refusal.status)
+        return lead_on(self.request, opened)
+
+    def refuse_for_now(self, form: JoinForm, error: TooManyAttempts) -> HttpResponse:
+        """Say that it was too often, and when to come again."""
+        form.add_error(None, str(error))
+        response = self.render_to_response(self.get_context_data(form=form), status=429)
+        response["Retry-After"] = str(error.seconds)
+        return response
+
+
+@method_decorator(login_not_required, name="dispatch")
+class JoinWordView(View):
+    """Open a shared link by its word, and lead to its landing page; changes no row.
+
+    Words are public, so nothing limits how often. A code is not taken here.
+    """
+
+    http_method_names = ["get", "head", "options"]
+
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        """Keep the page out of caches and search engines."""
+        response = super().dispatch(request, *args, **kwargs)
+        gate.protect(response)
+        return response
+
+    def get(self, request: HttpRequest, word: str) -> HttpResponse:
+        """Redirect to the landing page, or say why the word opens nothing."""
+        if codes.normalise(word) is not None:
+            return redirect("invitation_join")
+        try:
+            return lead_on(request, flows.open_word(word, sites.current_site_id(request)))
+        except KeyRefused as refusal:
+            return gate.refuse(request, refusal)
+
+
+def network(address: str) -> str:
+    """Return the network that one client has: an IPv4 address, or 64 bits of an IPv6 one."""
+    try:
+        client = IPv6Address(address)
+    except AddressValueError:
+        return address
+    mapped: IPv4Address | None = client.ipv4_mapped
+    return str(mapped or IPv6Network((int(client) >> 64 << 64, 64)))
