@@ -272,11 +272,12 @@ def test_that_to_the_inviter_waits_for_its_own_turn(
     member: Any, commit: Any, outbox: list[InvitationEmail]
 ) -> None:
     row = make_invitation(member, site_id=site_id())
-    make_mail(row, kind="renewal")
+    asking = make_mail(row, kind="renewal")
     make_mail(row, state="failed")
     with commit():
         flows.resend(row)
-    assert [mail.kind for mail in outbox] == ["invitation"]
+    asking.refresh_from_db()
+    assert ([mail.kind for mail in outbox], asking.state) == (["invitation"], "queued")
 
 
 def test_what_a_member_is_shown_of_his_mails_are_those_to_the_invited(member: Any) -> None:
