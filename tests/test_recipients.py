@@ -336,7 +336,21 @@ def steps(do: Callable[[], object]) -> int:
 @pytest.mark.parametrize("pasted", [True, False])
 @pytest.mark.parametrize(
     "piece",
-    ["a,", '"', "<", "a@x.org,", "a@x.org\n", '"a" <', "a,<b>,", "\r\n", " ", ";,", "a\\", "=?"],
+    [
+        "a,",
+        '"',
+        "<",
+        "a@x.org,",
+        "a@x.org\n",
+        '"a" <',
+        "a,<b>,",
+        "<b>,",
+        "\r\n",
+        " ",
+        ";,",
+        "a\\",
+        "=?",
+    ],
 )
 def test_twice_the_text_is_twice_the_work(settings: Any, piece: str, pasted: bool) -> None:
     settings.INVITATION_BULK_MAX_ROWS = 10**6

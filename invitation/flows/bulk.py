@@ -10,7 +10,7 @@ from __future__ import annotations
 import secrets
 import uuid
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
@@ -81,7 +81,7 @@ class Row:
     group_names: tuple[str, ...] = ()
     #: Why it is not invited, in a sentence, and the code of the error that says so.
     reason: str | Promise = ""
-    code: str = ""
+    code: str = field(default="")
     email_key: str = ""
 
 

@@ -36,6 +36,8 @@ else:
 
 #: How many rows of a list one page shows.
 ROWS_PER_PAGE = 100
+#: How many rows a file is written from at a time.
+PIECE = 500
 #: Seconds after which the page of the mails loads itself again, if the member asks for it.
 REFRESH_SECONDS = 10
 
@@ -215,7 +217,7 @@ def _outcome_lines(invitations: InvitationKeyQuerySet) -> Iterator[Iterable[Any]
 
     def rows() -> Iterator[Iterable[Any]]:
         yield headings
-        for invitation in invitations.iterator(chunk_size=500):
+        for invitation in _in_pieces(invitations):
             row: Any = invitation
             moment = row.date_invited
             moment = timezone.localtime(moment, zone) if timezone.is_aware(moment) else moment
@@ -229,3 +231,15 @@ def _outcome_lines(invitations: InvitationKeyQuerySet) -> Iterator[Iterable[Any]
             )
 
     return rows()
+
+
+def _in_pieces(invitations: InvitationKeyQuerySet) -> Iterator[InvitationKey]:
+    """Yield the rows by their primary keys, without holding them all.
+
+    Not ``iterator()``: of MariaDB it gets all rows at once, and behind a pooler of connections
+    PostgreSQL's cursor may be gone.
+    """
+    last = 0
+    while piece := list(invitations.filter(pk__gt=last)[:PIECE]):
+        yield from piece
+        last = piece[-1].pk

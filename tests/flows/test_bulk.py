@@ -320,6 +320,7 @@ def test_the_list_of_one_member_is_not_that_of_another(member: Any) -> None:
     number = flows.plan(member, guests(1)).id
     flows.invite_many(member, guests(1), batch=number)
     assert verdicts(flows.invite_many(make_user("ann"), guests(1), batch=number)) == ["invited"]
+    assert InvitationKey.objects.count() == 2
 
 
 def test_a_batch_is_found_by_its_id(member: Any) -> None:
