@@ -116,8 +116,8 @@ class ReceivedListView(LoginRequiredMixin, ReceivedKeyListView):
         return super().get_context_data(**kwargs)
 
 
-class ReceivedActionView(ReceivedListView):
-    """Do something with an invitation of the inbox, by POST alone, and say what happened."""
+class ReceivedAcceptView(ReceivedListView):
+    """Accept an invitation of the inbox, by POST alone, and say what happened."""
 
     http_method_names = ["get", "head", "options", "post"]
 
@@ -137,8 +137,9 @@ class ReceivedActionView(ReceivedListView):
             return self.refuse(error)
 
     def act(self, invitation: InvitationKey) -> HttpResponse:
-        """Do it and return the next page."""
-        raise NotImplementedError
+        """Accept it and say what has been joined."""
+        flows.accept(invitation, self.request.user)
+        return accepted(self.request, invitation)
 
     def refuse(self, error: InvitationError) -> HttpResponse:
         """Show the inbox as it is now, and why something was not done."""
@@ -147,17 +148,8 @@ class ReceivedActionView(ReceivedListView):
         return self.render_to_response(context, status=409)
 
 
-class ReceivedAcceptView(ReceivedActionView):
-    """Accept an invitation of the inbox."""
-
-    def act(self, invitation: InvitationKey) -> HttpResponse:
-        """Accept it and say what has been joined."""
-        flows.accept(invitation, self.request.user)
-        return accepted(self.request, invitation)
-
-
-class ReceivedDeclineView(ReceivedActionView):
-    """Say no to an invitation of the inbox."""
+class ReceivedDeclineView(ReceivedAcceptView):
+    """Say no to an invitation of the inbox, by POST alone."""
 
     def act(self, invitation: InvitationKey) -> HttpResponse:
         """Decline it and lead back."""

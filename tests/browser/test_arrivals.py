@@ -32,7 +32,7 @@ def link(browser: Browser, demo: Demo) -> Any:
 
 
 def test_a_member_accepts_what_waits_for_her(visit: Visit) -> None:
-    page = visit()
+    page = visit(bypass_csp=True)
     log_in(page, "nadia")
     page.get_by_role("link", name="For you (1)").click()
     expect(page.get_by_text("Saturday table")).to_be_visible()
@@ -48,7 +48,7 @@ def test_a_member_accepts_what_waits_for_her(visit: Visit) -> None:
 def test_a_member_who_is_signed_out_logs_in_and_goes_on_where_he_was(
     visit: Visit, link: Callable[[str], str]
 ) -> None:
-    page = visit()
+    page = visit(bypass_csp=True)
     page.goto(link("amir"))
     page.get_by_role("link", name="I already have an account").click()
     page.get_by_label("Username").fill("amir")
@@ -62,7 +62,7 @@ def test_a_member_who_is_signed_out_logs_in_and_goes_on_where_he_was(
 def test_who_is_signed_in_as_somebody_else_changes_the_account(
     visit: Visit, link: Callable[[str], str]
 ) -> None:
-    page = visit()
+    page = visit(bypass_csp=True)
     log_in(page, "june")
     page.goto(link("tomas"))
     expect(page.get_by_text("another e-mail address than that of your account")).to_be_visible()
