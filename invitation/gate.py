@@ -16,6 +16,7 @@ from django.utils.cache import patch_cache_control
 
 from invitation import flows, masking, sites, visitor
 from invitation.exceptions import (
+    InviterInactive,
     KeyDeclined,
     KeyExpired,
     KeyNotFound,
@@ -35,6 +36,7 @@ REFUSALS: tuple[type[KeyRefused], ...] = (
     KeyUsedUp,
     KeyRevoked,
     KeyDeclined,
+    InviterInactive,
 )
 REFUSAL_TEMPLATE = "invitation/wrong_invitation_key.html"
 

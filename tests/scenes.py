@@ -37,6 +37,7 @@ ENDS = {
     "used": ("no_uses_left_key", 410),
     "revoked": ("revoked_key", 410),
     "declined": ("declined_key", 410),
+    "inactive": ("inviter_inactive_key", 410),
     "deleted": ("invalid_key", 404),
 }
 
@@ -57,6 +58,9 @@ def end(invitation: InvitationKey, how: str) -> None:
         flows.revoke(invitation)
     elif how == "declined":
         flows.decline(flows.open_invitation(invitation.key))
+    elif how == "inactive":
+        inviters = get_user_model()._default_manager.filter(pk=invitation.from_user_id)
+        inviters.update(is_active=False)
     else:
         rows.delete()
 
@@ -116,7 +120,8 @@ def path_in(mail: EmailMessage, *, part: str = "") -> str:
 def flags(response: Any) -> set[str]:
     """Return the reasons that a page of refusal shows, by their flags in its context."""
     codes = ("no_key", "invalid_key", "expired_key", "no_uses_left_key", "revoked_key")
-    return {code for code in (*codes, "declined_key") if response.context.get(code)}
+    codes = (*codes, "declined_key", "inviter_inactive_key")
+    return {code for code in codes if response.context.get(code)}
 
 
 @contextmanager

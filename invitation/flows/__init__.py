@@ -6,11 +6,22 @@ signals. None of them knows a request.
 """
 
 from invitation.flows.cleaning import BATCH_SIZE, count_cleanup, expire, purge
+from invitation.flows.ending import close_all_of
+from invitation.flows.granting import (
+    QuotaLine,
+    correct_ledger,
+    grant_all,
+    ledger_differences,
+    quota_lines,
+    set_unlimited,
+    top_up,
+)
 from invitation.flows.grouping import grantable_groups, join_groups, set_groups
 from invitation.flows.inviting import (
     Invited,
     create,
     invite,
+    inviting_refusal,
     may_invite,
     send_to,
 )
@@ -25,21 +36,27 @@ from invitation.flows.opening import (
     release,
 )
 from invitation.flows.quotas import (
+    GRANT_MAX,
     QuotaState,
     correct_quota,
     grant,
     quota_of,
     remaining_invitations,
 )
+from invitation.flows.rewarding import reward
 
 __all__ = [
     "BATCH_SIZE",
+    "GRANT_MAX",
     "Invited",
     "Opened",
+    "QuotaLine",
     "QuotaState",
     "activate",
     "change_link",
     "claim",
+    "close_all_of",
+    "correct_ledger",
     "correct_quota",
     "count_cleanup",
     "create",
@@ -50,18 +67,25 @@ __all__ = [
     "expire",
     "extend",
     "grant",
+    "grant_all",
     "grantable_groups",
     "invite",
+    "inviting_refusal",
     "join_groups",
+    "ledger_differences",
     "may_invite",
     "open_invitation",
     "purge",
+    "quota_lines",
     "quota_of",
     "release",
     "remaining_invitations",
     "resend",
     "revoke",
+    "reward",
     "send_to",
     "set_groups",
+    "set_unlimited",
+    "top_up",
     "waiting_mails",
 ]

@@ -40,7 +40,7 @@ def expire(batch_size: int = BATCH_SIZE, now: datetime | None = None) -> int:
     last = 0
     while batch := _next_batch(overdue, last, batch_size):
         last = batch[-1]
-        marked += _in_transaction(partial(_expire, batch, now))
+        marked += in_transaction(partial(_expire, batch, now))
     _settle(batch_size)
     return marked
 
@@ -77,7 +77,7 @@ def _settle(batch_size: int) -> None:
     last = 0
     while batch := _next_batch(holding, last, batch_size):
         last = batch[-1]
-        _in_transaction(partial(_refund, batch))
+        in_transaction(partial(_refund, batch))
 
 
 def _refund(batch: list[int]) -> None:
@@ -94,11 +94,11 @@ def purge(batch_size: int = BATCH_SIZE, now: datetime | None = None) -> int:
     last = 0
     while batch := _next_batch(ended, last, batch_size):
         last = batch[-1]
-        deleted += _in_transaction(partial(InvitationKey.objects.purge, batch, before))
+        deleted += in_transaction(partial(InvitationKey.objects.purge, batch, before))
     return deleted
 
 
-def _in_transaction(step: Callable[[], T]) -> T:
+def in_transaction(step: Callable[[], T]) -> T:
     """Do one step in a transaction, and again if the database ended it to end a deadlock.
 
     Rows are locked in the order of their keys, but a database that reads a small table as a whole
