@@ -16,11 +16,15 @@ from django.utils.module_loading import import_string
 #: A number, ``None`` for no limit, a callable of the member or its dotted path, or a mapping.
 QuotaRule = Union[int, str, "Callable[[Any], int | None]", "Mapping[str | None, int | None]", None]
 
+#: The same without a path: what it leads to.
+Limits = Union[int, "Callable[[Any], int | None]", "Mapping[str | None, int | None]", None]
+
 
 def _limit_of_groups(limits: Mapping[str | None, int | None], user: Any) -> int | None:
     """Return the most that one of the member's groups allows, or what stands beside ``None``."""
-    names = user.groups.values_list("name", flat=True) if hasattr(user, "groups") else ()
-    found = [limits[name] for name in names if name in limits]
+    # All of them, so that who asks for many members can have fetched them beforehand.
+    groups = user.groups.all() if hasattr(user, "groups") else ()
+    found = [limits[group.name] for group in groups if group.name in limits]
     if not found:
         return limits.get(None, 0)
     return None if None in found else max(number for number in found if number is not None)
@@ -39,11 +43,17 @@ class Conf:
         """Give the quota as it is set; ask ``invitations_per_user`` for one member's number."""
         return cast(QuotaRule, getattr(settings, "INVITATIONS_PER_USER", 10))
 
-    def invitations_per_user(self, user: Any) -> int | None:
-        """Return how many invitations the site allows this member; ``None`` is unlimited."""
+    @property
+    def quota_rule(self) -> Limits:
+        """Give the quota as it is set, and what a dotted path leads to."""
         value = self.INVITATIONS_PER_USER
         if isinstance(value, str):
-            value = cast("Callable[[Any], int | None]", import_string(value))
+            return cast("Callable[[Any], int | None]", import_string(value))
+        return value
+
+    def invitations_per_user(self, user: Any) -> int | None:
+        """Return how many invitations the site allows this member; ``None`` is unlimited."""
+        value = self.quota_rule
         if isinstance(value, Mapping):
             return _limit_of_groups(value, user)
         return value(user) if callable(value) else value

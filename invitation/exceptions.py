@@ -138,6 +138,16 @@ class TooManyAttempts(InvitationError):
         self.seconds = seconds
 
 
+class InviterInactive(KeyRefused):
+    """Say that the invitation waits until its inviter's account is active again."""
+
+    code = "inviter_inactive_key"
+    message = _(
+        "The account of the person who invited you is not active at the moment. "
+        "This invitation works again as soon as it is."
+    )
+
+
 class InvitingForbidden(InvitationError):
     """Say that this member may not invite."""
 
@@ -150,6 +160,13 @@ class SharingForbidden(InvitingForbidden):
 
     code = "sharing_forbidden"
     message = _("You are not allowed to make links for several people.")
+
+
+class AccountTooNew(InvitingForbidden):
+    """Say that this member may not invite yet; ``params["moment"]`` is from when, in words."""
+
+    code = "account_too_new"
+    message = _("Your account is too new to invite people. You can do it from %(moment)s on.")
 
 
 class QuotaExceeded(InvitationError):

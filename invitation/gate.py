@@ -19,6 +19,7 @@ from django.utils.cache import patch_cache_control
 from invitation import flows, masking, sites, visitor
 from invitation.exceptions import (
     CodeNotFound,
+    InviterInactive,
     KeyDeclined,
     KeyExpired,
     KeyNotFound,
@@ -41,6 +42,7 @@ REFUSALS: tuple[type[KeyRefused], ...] = (
     KeyDeclined,
     KeyPaused,
     CodeNotFound,
+    InviterInactive,
 )
 REFUSAL_TEMPLATE = "invitation/wrong_invitation_key.html"
 

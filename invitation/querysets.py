@@ -14,6 +14,7 @@ from django.db.models.lookups import Exact
 from django.utils import timezone
 
 from invitation import addresses
+from invitation.conf import conf
 from invitation.exceptions import AddressRefused
 
 if TYPE_CHECKING:
@@ -62,10 +63,10 @@ class InvitationKeyQuerySet(models.QuerySet["InvitationKey"]):
 
     def usable(self, now: datetime | None = None) -> InvitationKeyQuerySet:
         """Keep those that a visitor can register with at this moment."""
-        return self._open(now).filter(paused_at=None)
+        return self.unended(now).filter(inviter_there(self.model), paused_at=None)
 
-    def _open(self, now: datetime | None) -> InvitationKeyQuerySet:
-        """Keep those that have not ended, whether or not cleanup has marked them yet."""
+    def unended(self, now: datetime | None = None) -> InvitationKeyQuerySet:
+        """Keep those that are open, whether or not their inviter's account is active."""
         return self.pending().filter(in_time(now or timezone.now()), UNUSED)
 
     def shared_links(self) -> InvitationKeyQuerySet:
@@ -119,7 +120,9 @@ class InvitationKeyQuerySet(models.QuerySet["InvitationKey"]):
         """Keep those that have this ``state``, whether or not cleanup has marked them yet."""
         if state == self.model.Status.EXPIRED:
             return self.expired(now)
-        return self._open(now) if state == self.model.Status.PENDING else self.filter(status=state)
+        if state == self.model.Status.PENDING:
+            return self.unended(now)
+        return self.filter(status=state)
 
     def matching(self, text: str) -> InvitationKeyQuerySet:
         """Keep those whose address or recipient's name holds this text, in letters of any case.
@@ -144,6 +147,15 @@ class InvitationKeyQuerySet(models.QuerySet["InvitationKey"]):
     def on_site(self, site_id: int) -> InvitationKeyQuerySet:
         """Keep those of this site."""
         return self.filter(site_id=site_id)
+
+
+def inviter_there(model: type[models.Model]) -> Q:
+    """Return the condition that no inactive inviter keeps an invitation from working."""
+    inviter: Any = model._meta.get_field("from_user").related_model
+    names = {field.name for field in inviter._meta.get_fields()}
+    if not conf.INVITATION_REQUIRE_ACTIVE_INVITER or "is_active" not in names:
+        return Q()
+    return Q(from_user=None) | Q(from_user__is_active=True)
 
 
 def in_time(now: datetime) -> Q:

@@ -34,7 +34,7 @@ invitation_activated = Signal()
 #   invitation: InvitationKey
 invitation_declined = Signal()
 
-# Sent when an open invitation has been withdrawn.
+# Sent when an open invitation has been withdrawn, or its inviter's account deleted.
 #   invitation: InvitationKey
 invitation_revoked = Signal()
 

@@ -38,6 +38,7 @@ ENDS = {
     "used": ("no_uses_left_key", 410),
     "revoked": ("revoked_key", 410),
     "declined": ("declined_key", 410),
+    "inactive": ("inviter_inactive_key", 410),
     "deleted": ("invalid_key", 404),
 }
 
@@ -58,6 +59,9 @@ def end(invitation: InvitationKey, how: str) -> None:
         flows.revoke(invitation)
     elif how == "declined":
         flows.decline(flows.open_invitation(invitation.key))
+    elif how == "inactive":
+        inviters = get_user_model()._default_manager.filter(pk=invitation.from_user_id)
+        inviters.update(is_active=False)
     else:
         rows.delete()
 
@@ -117,7 +121,8 @@ def path_in(mail: EmailMessage, *, part: str = "") -> str:
 def flags(response: Any) -> set[str]:
     """Return the reasons that a page of refusal shows, by their flags in its context."""
     codes = ("no_key", "invalid_key", "expired_key", "no_uses_left_key", "revoked_key")
-    return {code for code in (*codes, "declined_key") if response.context.get(code)}
+    codes = (*codes, "declined_key", "inviter_inactive_key")
+    return {code for code in codes if response.context.get(code)}
 
 
 @contextmanager

@@ -25,7 +25,13 @@ from invitation import flows
 from invitation.admin.base import user_search_fields
 from invitation.admin.invitations import InvitationKeyForm
 from invitation.exceptions import InvitationError
-from invitation.models import Acceptance, InvitationEmail, InvitationKey, InvitationQuota
+from invitation.models import (
+    Acceptance,
+    InvitationEmail,
+    InvitationKey,
+    InvitationQuota,
+    QuotaEntry,
+)
 
 pytestmark = pytest.mark.django_db
 
@@ -655,6 +661,94 @@ def test_granting_takes_back_nothing_that_was_spent_since(
     admin_client.post(url(InvitationQuota, "change", quota.pk), {"granted": 2})
     quota.refresh_from_db()
     assert (quota.granted, quota.spent) == (2, 1)
+
+
+def test_the_ledger_follows_what_is_edited(member: Any, admin_client: Client) -> None:
+    admin_client.post(f"{QUOTAS}add/", {"inviter": member.pk, "granted": 5})
+    quota = InvitationQuota.objects.get()
+    for granted in (8, 2, 2):
+        admin_client.post(url(InvitationQuota, "change", quota.pk), {"granted": granted})
+    entries = QuotaEntry.objects.order_by("pk").values_list("change", "reason")
+    assert list(entries) == [(5, "granted"), (3, "granted"), (-6, "corrected")]
+    assert flows.ledger_differences() == []
+
+
+def test_lifting_the_limit_takes_back_nothing_that_was_granted_since(
+    member: Any, admin_client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    quota = InvitationQuota.objects.create(inviter=member)
+    correct_quota = flows.correct_quota
+
+    def grant_meanwhile(user: Any, granted: int | None, unlimited: bool) -> None:
+        flows.grant(member, 3)
+        correct_quota(user, granted, unlimited)
+
+    monkeypatch.setattr(flows, "correct_quota", grant_meanwhile)
+    data = {"granted": 0, "unlimited": "on"}
+    admin_client.post(url(InvitationQuota, "change", quota.pk), data)
+    quota.refresh_from_db()
+    assert (quota.granted, quota.unlimited) == (3, True)
+
+
+@pytest.mark.parametrize("rows", [2, 40])
+def test_limits_by_group_cost_the_list_no_query_per_row(
+    admin_client: Client, settings: Any, rows: int
+) -> None:
+    settings.INVITATIONS_PER_USER = {"vip": None, None: 3}
+    for number in range(rows):
+        InvitationQuota.objects.create(inviter=make_user(f"member{number}"))
+    with CaptureQueriesContext(connection) as queries:
+        text_of(admin_client.get(QUOTAS))
+    assert len(queries) <= 9
+
+
+def grant_to(client: Client, *quotas: InvitationQuota, **typed: Any) -> list[str]:
+    data = {"action": "grant", "_selected_action": [quota.pk for quota in quotas], **typed}
+    response = client.post(QUOTAS, data, follow=True)
+    assert response.status_code == 200
+    return [str(message) for message in response.context["messages"]]
+
+
+@pytest.mark.anywhere
+def test_a_number_is_granted_to_the_selected(member: Any, admin_client: Client) -> None:
+    quotas = [InvitationQuota.objects.create(inviter=user) for user in (member, make_user("eve"))]
+    other = InvitationQuota.objects.create(inviter=make_user("other"))
+    assert 'name="amount"' in text_of(admin_client.get(QUOTAS))
+    [said] = grant_to(admin_client, *quotas, amount=4)
+    rows = InvitationQuota.objects.order_by("pk").values_list("granted", flat=True)
+    assert list(rows) == [4, 4, 0]
+    assert other.granted == 0
+    assert "2" in said
+    assert [entry.change for entry in QuotaEntry.objects.all()] == [4, 4]
+    assert LogEntry.objects.filter(change_message="+4").count() == 2
+
+
+@pytest.mark.parametrize(
+    "typed",
+    [
+        {},
+        {"amount": ""},
+        {"amount": 0},
+        {"amount": "x"},
+        {"amount": "1000001"},
+        {"amount": "9" * 10},
+    ],
+)
+def test_without_a_number_nothing_is_granted(
+    member: Any, admin_client: Client, typed: dict[str, Any]
+) -> None:
+    quota = InvitationQuota.objects.create(inviter=member)
+    [said] = grant_to(admin_client, quota, **typed)
+    assert said == "Please enter how many invitations to grant, from 1 to 1000000."
+    assert not QuotaEntry.objects.exists()
+
+
+def test_who_may_only_look_grants_nothing(member: Any) -> None:
+    quota = InvitationQuota.objects.create(inviter=member)
+    client = staff_client("view_invitationquota")
+    grant_to(client, quota, amount=4)
+    assert 'value="grant"' not in text_of(client.get(QUOTAS))
+    assert not QuotaEntry.objects.exists()
 
 
 # Mails and acceptances

@@ -243,6 +243,10 @@ BAD = {
             {"/welcome/": "Welcome"},
         ],
     ),
+    "INVITATION_QUOTA_PERIOD": ("E029", [30, timedelta(), timedelta(-1), timedelta(36501), "30d"]),
+    "INVITATION_MINIMUM_ACCOUNT_AGE": ("E030", [3, None, timedelta(-1), timedelta(36501)]),
+    "INVITATION_REWARD": ("E031", [-1, None, True, "1", 1.5, 1001]),
+    "INVITATION_REQUIRE_ACTIVE_INVITER": ("E032", [None, 1, "False"]),
 }
 GOOD = {
     "ACCOUNT_INVITATION_DAYS": [None, 1, 7, 36500],
@@ -279,6 +283,10 @@ GOOD = {
         [("/welcome/", "Welcome page"), ["/", _("Home")]],
         (("/members/?new=1#top", "Members"),),
     ],
+    "INVITATION_QUOTA_PERIOD": [None, timedelta(minutes=1), timedelta(36500)],
+    "INVITATION_MINIMUM_ACCOUNT_AGE": [timedelta(), timedelta(3), timedelta(36500)],
+    "INVITATION_REWARD": [0, 1, 1000],
+    "INVITATION_REQUIRE_ACTIVE_INVITER": [True, False],
 }
 
 
@@ -305,7 +313,21 @@ def test_every_simple_setting_has_a_rule_and_is_tested() -> None:
 
 
 @pytest.mark.parametrize(
-    "value", [-1, True, 1.5, "10", "", "no.such.path", f"{__name__}.NOT_CALLABLE", ["x"]]
+    "value",
+    [
+        -1,
+        True,
+        1.5,
+        "10",
+        "",
+        "no.such.path",
+        f"{__name__}.NOT_CALLABLE",
+        ["x"],
+        {"vip": -1},
+        {None: "10"},
+        {7: 10},
+        {"vip": True},
+    ],
 )
 def test_a_bad_quota_is_reported(settings: Any, value: Any) -> None:
     settings.INVITATIONS_PER_USER = value
@@ -318,10 +340,22 @@ def test_a_quota_that_cannot_be_imported_says_why(settings: Any) -> None:
     assert "ModuleNotFoundError: No module named 'no_such_module'" in message.msg
 
 
-@pytest.mark.parametrize("value", [None, 0, 10, lambda user: 3, "builtins.len"])
+@pytest.mark.parametrize(
+    "value", [None, 0, 10, lambda user: 3, "builtins.len", {"vip": None, None: 3}, {"vip": 0}, {}]
+)
 def test_a_good_quota_is_not_reported(settings: Any, value: Any) -> None:
     settings.INVITATIONS_PER_USER = value
     assert ids(values.check_quota) == []
+
+
+def test_an_account_age_that_the_user_model_does_not_know_is_reported(
+    settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(values, "get_user_model", lambda: site_model())
+    settings.INVITATION_MINIMUM_ACCOUNT_AGE = timedelta()
+    assert ids(values.check_values) == []
+    settings.INVITATION_MINIMUM_ACCOUNT_AGE = timedelta(days=1)
+    assert ids(values.check_values) == ["E030"]
 
 
 @pytest.mark.parametrize(

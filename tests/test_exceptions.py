@@ -19,9 +19,16 @@ KINDS = [
 ]
 
 
+#: What fills the places in the words of some.
+PARAMS = {
+    exceptions.AddressMismatch: {"email": "a@b.c"},
+    exceptions.AccountTooNew: {"moment": "Nov. 29, 2026, noon"},
+}
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_each_error_has_a_code_and_words(kind: type[InvitationError]) -> None:
-    error = kind(params={"email": "a@b.c"}) if kind is exceptions.AddressMismatch else kind()
+    error = kind(params=PARAMS[kind]) if kind in PARAMS else kind()
     assert error.code.replace("_", "").isalpha()
     assert error.code == error.code.lower()
     assert str(error).endswith(".")

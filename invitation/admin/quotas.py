@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
-from django.contrib import admin
+from django import forms
+from django.contrib import admin, messages
+from django.contrib.admin.helpers import ActionForm
+from django.contrib.auth import get_user_model
+from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext_lazy
 
 from invitation import flows
 from invitation.admin.base import AnyAdmin, LookMixin, WithMemberMixin, user_search_fields
@@ -14,6 +20,24 @@ from invitation.admin.exporting import ExportMixin
 from invitation.admin.ledger import LedgerMixin
 from invitation.conf import conf
 from invitation.models import InvitationQuota
+
+#: What the action says.
+NO_AMOUNT = _("Please enter how many invitations to grant, from 1 to %(most)s.")
+GRANTED = ngettext_lazy(
+    "Invitations were granted to %d member.", "Invitations were granted to %d members."
+)
+
+
+class QuotaActionForm(ActionForm):
+    """Ask for a number beside the action."""
+
+    # A text, looked at by the action: of a number that is none, Django would say something else.
+    amount = forms.CharField(
+        label=_("Invitations to grant:"),
+        required=False,
+        max_length=10,
+        widget=forms.NumberInput(attrs={"min": 1, "max": flows.GRANT_MAX}),
+    )
 
 
 @admin.register(InvitationQuota)
@@ -23,7 +47,8 @@ class InvitationQuotaAdmin(LedgerMixin, ExportMixin, WithMemberMixin, LookMixin,
     A quota is not deleted: that would give back all that was spent, and the ledger would not know.
     """
 
-    actions = ("export",)
+    action_form = QuotaActionForm
+    actions = ("grant", "export")
     export_name = "quotas"
     export_fields = ("inviter", "granted", "unlimited", "spent", "remaining", "ledger_sum")
 
@@ -54,10 +79,37 @@ class InvitationQuotaAdmin(LedgerMixin, ExportMixin, WithMemberMixin, LookMixin,
         """Return where to search, in whichever user model the site has."""
         return user_search_fields("inviter")
 
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        """Return the quotas, with the groups of their members where the limit depends on these."""
+        rows = super().get_queryset(request)
+        by_group = isinstance(conf.quota_rule, Mapping) and hasattr(get_user_model(), "groups")
+        return rows.prefetch_related("inviter__groups") if by_group else rows
+
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
-        """Write what was granted, and its entry in the ledger; something may have been spent."""
-        flows.correct_quota(obj.inviter, obj.granted, obj.unlimited)
+        """Write what was granted, and its entry in the ledger; something may have been spent.
+
+        What was not changed here may have been changed elsewhere, and stays as it is.
+        """
+        granted = obj.granted if not change or "granted" in form.changed_data else None
+        flows.correct_quota(obj.inviter, granted, obj.unlimited)
         obj.pk = InvitationQuota.objects.get(inviter=obj.inviter).pk
+
+    @admin.action(description=_("Grant invitations to selected members"), permissions=["change"])
+    def grant(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
+        """Grant so many invitations to each as stands beside the action."""
+        typed = request.POST.get("amount", "")
+        amount = int(typed) if typed.isdecimal() and len(typed) <= len(str(flows.GRANT_MAX)) else 0
+        if not 1 <= amount <= flows.GRANT_MAX:
+            self.message_user(request, NO_AMOUNT % {"most": flows.GRANT_MAX}, messages.ERROR)
+            return
+        quotas = list(queryset)
+        members = get_user_model()._default_manager.filter(
+            pk__in=[quota.inviter_id for quota in quotas]
+        )
+        granted = flows.grant_all(members, amount)
+        for quota in quotas:
+            self.log_change(request, quota, f"+{amount}")
+        self.message_user(request, GRANTED % granted, messages.SUCCESS)
 
     @admin.display(description=_("remaining"))
     def remaining(self, quota: InvitationQuota) -> Any:

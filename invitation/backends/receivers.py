@@ -23,6 +23,7 @@ def connect() -> None:
     pre_delete.connect(
         release_invitation, sender=get_user_model(), dispatch_uid="invitation.release"
     )
+    pre_delete.connect(close_invitations, sender=get_user_model(), dispatch_uid="invitation.close")
     if not apps.is_installed("registration"):
         return
     from registration import signals
@@ -48,6 +49,11 @@ def supply_activation_days() -> None:
 def release_invitation(sender: Any, instance: Any, **kwargs: Any) -> None:
     """Give the invitation back when an account is deleted that was never usable."""
     flows.release(instance)
+
+
+def close_invitations(sender: Any, instance: Any, **kwargs: Any) -> None:
+    """Revoke what a member has open when his account is deleted."""
+    flows.close_all_of(instance)
 
 
 def record_activation(sender: Any, user: Any, **kwargs: Any) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from reprlib import repr as short_repr
@@ -15,6 +15,7 @@ from django.conf import settings
 from django.contrib.auth import get_permission_codename, get_user_model
 from django.core.checks import CheckMessage, Error
 from django.core.checks import Warning as CheckWarning
+from django.db.models import DateTimeField
 from django.utils.functional import Promise
 from django.utils.module_loading import import_string
 
@@ -23,6 +24,9 @@ from invitation.conf import conf
 
 #: A hundred years: far from where a date overflows, on every database.
 DAYS_MAX = 36500
+
+#: More for one newcomer is a misprint.
+REWARD_MAX = 1000
 
 #: Shorter keys can be guessed; as long as Django wants SECRET_KEY to be, less its prefix.
 SIGNING_KEY_LENGTH_MIN = 32
@@ -52,6 +56,25 @@ def is_number(value: object, least: int, most: int | None = None) -> bool:
     if not isinstance(value, int) or isinstance(value, bool):
         return False
     return least <= value and (most is None or value <= most)
+
+
+def is_timedelta(value: object, least: timedelta = timedelta()) -> bool:
+    """Tell whether this is a span of time that is not too short, nor too long for a date."""
+    return isinstance(value, timedelta) and least <= value <= timedelta(DAYS_MAX)
+
+
+def knows_account_age() -> bool:
+    """Tell whether the user model remembers since when there is an account."""
+    fields = {field.name: field for field in get_user_model()._meta.get_fields()}
+    return isinstance(fields.get("date_joined"), DateTimeField)
+
+
+def is_quota_by_group(value: object) -> bool:
+    """Tell whether this says for groups' names, and ``None``, what each may spend."""
+    return isinstance(value, Mapping) and all(
+        (name is None or isinstance(name, str)) and (limit is None or is_number(limit, 0))
+        for name, limit in value.items()
+    )
 
 
 def is_base_url(value: object) -> bool:
@@ -147,9 +170,7 @@ RULES = (
     Rule(
         name="INVITATION_RESEND_COOLDOWN",
         id="invitation.E012",
-        fits=lambda value: (
-            isinstance(value, timedelta) and timedelta() <= value <= timedelta(DAYS_MAX)
-        ),
+        fits=lambda value: is_timedelta(value),
         wanted=f"a timedelta from 0 to {DAYS_MAX} days",
         hint="For example datetime.timedelta(minutes=5).",
     ),
@@ -188,6 +209,37 @@ RULES = (
         wanted="a list of pairs of a path of this site and a label",
         hint='For example [("/welcome/", "Welcome page")]. No host, and no // in it.',
     ),
+    Rule(
+        name="INVITATION_QUOTA_PERIOD",
+        id="invitation.E029",
+        fits=lambda value: value is None or is_timedelta(value, timedelta(minutes=1)),
+        wanted=f"a timedelta from a minute to {DAYS_MAX} days, or None",
+        hint="For example datetime.timedelta(days=30). With None what is spent stays spent.",
+    ),
+    Rule(
+        name="INVITATION_MINIMUM_ACCOUNT_AGE",
+        id="invitation.E030",
+        fits=lambda value: is_timedelta(value) and (not value or knows_account_age()),
+        wanted=(
+            f"a timedelta from 0 to {DAYS_MAX} days, and 0 where the user model has no "
+            "DateTimeField date_joined"
+        ),
+        hint="For example datetime.timedelta(days=3).",
+    ),
+    Rule(
+        name="INVITATION_REWARD",
+        id="invitation.E031",
+        fits=lambda value: is_number(value, 0, REWARD_MAX),
+        wanted=f"a whole number from 0 to {REWARD_MAX}",
+        hint="0 gives no reward.",
+    ),
+    Rule(
+        name="INVITATION_REQUIRE_ACTIVE_INVITER",
+        id="invitation.E032",
+        fits=is_boolean,
+        wanted="True or False",
+        hint="False lets an invitation work whatever becomes of its inviter's account.",
+    ),
 )
 
 
@@ -212,12 +264,13 @@ def check_quota(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
         except Exception as error:  # noqa: BLE001 (a module of the site may raise anything)
             good, reason = False, f" Importing it failed with {type(error).__name__}: {error}"
     else:
-        good = value is None or callable(value) or is_number(value, 0)
+        good = value is None or callable(value) or is_number(value, 0) or is_quota_by_group(value)
     if good:
         return []
     message = (
         f"INVITATIONS_PER_USER is {short_repr(value)}, but it must be a whole "
-        f"number from 0, None, a callable, or the dotted path of a callable.{reason}"
+        "number from 0, None, a callable, the dotted path of a callable, or a mapping of "
+        f"groups' names, and None for everybody else, to such numbers or None.{reason}"
     )
     hint = "For example 10. None is unlimited; a callable gets the user and returns one of these."
     return [Error(message, hint=hint, id="invitation.E002")]

@@ -28,6 +28,16 @@ from invitation.flows.cleaning import (
     forget_attempts,
     purge,
 )
+from invitation.flows.ending import close_all_of
+from invitation.flows.granting import (
+    QuotaLine,
+    correct_ledger,
+    grant_all,
+    ledger_differences,
+    quota_lines,
+    set_unlimited,
+    top_up,
+)
 from invitation.flows.grouping import (
     check_groups,
     grantable_groups,
@@ -40,6 +50,7 @@ from invitation.flows.inviting import (
     create,
     expiry,
     invite,
+    inviting_refusal,
     may_invite,
     send_to,
 )
@@ -56,6 +67,7 @@ from invitation.flows.opening import (
 )
 from invitation.flows.previewing import preview
 from invitation.flows.quotas import (
+    GRANT_MAX,
     QuotaState,
     correct_quota,
     grant,
@@ -63,6 +75,7 @@ from invitation.flows.quotas import (
     remaining_invitations,
 )
 from invitation.flows.renewing import ask_for_renewal, is_renewable, renew, renewal_costs
+from invitation.flows.rewarding import reward
 from invitation.flows.sharing import (
     close,
     edit_shared,
@@ -80,10 +93,12 @@ from invitation.flows.throttling import Limit
 __all__ = [
     "BATCH_AGE",
     "BATCH_SIZE",
+    "GRANT_MAX",
     "Batch",
     "Invited",
     "Limit",
     "Opened",
+    "QuotaLine",
     "QuotaState",
     "Row",
     "Verdict",
@@ -94,6 +109,8 @@ __all__ = [
     "check_groups",
     "claim",
     "close",
+    "close_all_of",
+    "correct_ledger",
     "correct_quota",
     "count_cleanup",
     "create",
@@ -109,14 +126,17 @@ __all__ = [
     "find_accepted",
     "forget_attempts",
     "grant",
+    "grant_all",
     "grantable_groups",
     "groups_to_join",
     "in_batch",
     "invite",
     "invite_many",
+    "inviting_refusal",
     "is_renewable",
     "join",
     "join_groups",
+    "ledger_differences",
     "may_invite",
     "may_share",
     "may_share_unlimited",
@@ -128,6 +148,7 @@ __all__ = [
     "preview",
     "proven_addresses",
     "purge",
+    "quota_lines",
     "quota_of",
     "received_invitations",
     "refusal_to_accept",
@@ -138,8 +159,11 @@ __all__ = [
     "resend",
     "resume",
     "revoke",
+    "reward",
     "send_to",
     "set_groups",
+    "set_unlimited",
     "share",
+    "top_up",
     "waiting_mails",
 ]

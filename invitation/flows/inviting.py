@@ -10,12 +10,13 @@ from typing import Any, Literal
 from django.contrib.auth.models import Group
 from django.db import IntegrityError, transaction
 from django.urls import reverse
-from django.utils import timezone
+from django.utils import formats, timezone
 from django.utils.translation import get_language
 
 from invitation import addresses, blocklist, destinations, signals, sites, texts
 from invitation.conf import conf
 from invitation.exceptions import (
+    AccountTooNew,
     AlreadyInvited,
     ExpiryRefused,
     InvitationError,
@@ -52,10 +53,30 @@ class Invited:
 
 def may_invite(user: Any) -> bool:
     """Tell whether this person may invite at all, his quota aside."""
+    return inviting_refusal(user) is None
+
+
+def inviting_refusal(user: Any) -> InvitingForbidden | None:
+    """Return why this person may not invite, or ``None`` if he may, his quota aside."""
     if not (user.is_authenticated and user.is_active):
-        return False
+        return InvitingForbidden()
     permission = conf.INVITATION_PERMISSION
-    return permission is None or user.has_perm(permission)
+    if permission is not None and not user.has_perm(permission):
+        return InvitingForbidden()
+    return _age_refusal(user)
+
+
+def _age_refusal(user: Any) -> AccountTooNew | None:
+    """Return from when on this member may invite whose account is too new, or ``None``."""
+    age = conf.INVITATION_MINIMUM_ACCOUNT_AGE
+    # A user model need not remember it, which is for the system checks to say.
+    joined: datetime | None = getattr(user, "date_joined", None)
+    if not age or joined is None or joined + age <= timezone.now():
+        return None
+    moment = joined + age
+    if timezone.is_aware(moment):
+        moment = timezone.localtime(moment)
+    return AccountTooNew(params={"moment": formats.date_format(moment, "DATETIME_FORMAT")})
 
 
 def invite(
@@ -218,8 +239,9 @@ def send_to(invitation: InvitationKey, email: str) -> None:
 
 
 def _check_inviter(inviter: Any) -> None:
-    if not may_invite(inviter):
-        raise InvitingForbidden()
+    refusal = inviting_refusal(inviter)
+    if refusal is not None:
+        raise refusal
 
 
 def _check_not_own(inviter: Any, email: str) -> None:

@@ -41,7 +41,7 @@ def resend(invitation: InvitationKey) -> None:
         with transaction.atomic():
             # First of all: to who has read in a transaction, SQLite may refuse to write.
             InvitationKey.objects.lock([invitation.pk])
-            if not InvitationKey.objects.usable().filter(pk=invitation.pk).exists():
+            if not InvitationKey.objects.unended().filter(pk=invitation.pk).exists():
                 extend(invitation)
             if not ask_for_mail(invitation):
                 raise MailTooSoon()

@@ -136,7 +136,8 @@ def _announce_claim(opened: Opened, email: str, acceptance: Acceptance, user: An
 
 def refusal_now(invitation: InvitationKey) -> KeyRefused:
     """Return why an invitation that was open a moment ago cannot be claimed now."""
-    now = InvitationKey.objects.filter(pk=invitation.pk, locator=invitation.locator).first()
+    rows = InvitationKey.objects.select_related("from_user")
+    now = rows.filter(pk=invitation.pk, locator=invitation.locator).first()
     if now is None:
         return KeyNotFound()
     # Usable again: whoever was faster has given it back since.

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import transaction
@@ -22,6 +22,9 @@ from invitation.managers import Held
 from invitation.models import InvitationKey, InvitationQuota, QuotaEntry
 
 Reason = QuotaEntry.Reason
+
+#: The most that can be granted at once: far from where the counter's column ends.
+GRANT_MAX = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -56,13 +59,23 @@ def spend(inviter: Any, amount: int = 1, *, unless: Exists | None = None) -> Non
     """
     quotas, limit = InvitationQuota.objects, conf.invitations_per_user(inviter)
     period = conf.INVITATION_QUOTA_PERIOD
+    if limit is not None and amount > limit and not quotas.has_row(inviter):
+        # Nothing was granted to him either. Others who wait for a row that is made here, and goes
+        # with this transaction, would deadlock on MariaDB.
+        raise QuotaExceeded()
     quotas.hold(inviter)
-    if limit is not None and period is not None:
-        regained = quotas.refill(inviter, limit, period, timezone.now())
-        if regained:
-            note(inviter, regained, Reason.REFILLED)
+    if period is not None:
+        _refill(inviter, limit, period, timezone.now())
     if not quotas.spend(inviter, limit, amount, unless=unless):
         raise QuotaExceeded()
+
+
+def _refill(
+    inviter: Any, limit: int | None, period: timedelta, now: datetime, **options: bool
+) -> None:
+    regained = InvitationQuota.objects.refill(inviter, limit, period, now, **options)
+    if regained:
+        note(inviter, regained, Reason.REFILLED)
 
 
 def note(
@@ -90,21 +103,42 @@ def give_back(held: Collection[Held], reason: QuotaEntry.Reason) -> None:
     QuotaEntry.objects.bulk_create(entries)
 
 
-def grant(user: Any, amount: int, reason: QuotaEntry.Reason = Reason.GRANTED) -> None:
+def check_amount(amount: int) -> None:
+    """Raise ``ValueError`` for an amount that nobody can be granted at once."""
+    if not 1 <= amount <= GRANT_MAX:
+        raise ValueError(f"A grant is from 1 to {GRANT_MAX} invitations.")
+
+
+def grant(
+    user: Any,
+    amount: int,
+    reason: QuotaEntry.Reason = Reason.GRANTED,
+    invitation: InvitationKey | None = None,
+) -> None:
     """Give a member so many invitations on top of the site's limit; at least one."""
-    if amount < 1:
-        raise ValueError("A grant is at least one invitation.")
+    check_amount(amount)
     with transaction.atomic():
         InvitationQuota.objects.hold(user)
+        period = conf.INVITATION_QUOTA_PERIOD
+        if period is not None:
+            # A period that is over cannot use up what is granted afterwards. The next one still
+            # begins with the next spending.
+            limit = conf.invitations_per_user(user)
+            _refill(user, limit, period, timezone.now(), begin=False)
         InvitationQuota.objects.filter(inviter=user).update(granted=F("granted") + amount)
-        note(user, amount, reason)
+        note(user, amount, reason, invitation)
 
 
-def correct_quota(user: Any, granted: int, unlimited: bool) -> None:
-    """Write what staff say that a member has been granted, and whether he has no limit at all."""
+def correct_quota(user: Any, granted: int | None, unlimited: bool) -> None:
+    """Write what staff say that a member has been granted, and whether he has no limit at all.
+
+    ``None`` leaves alone what he has been granted.
+    """
     with transaction.atomic():
         InvitationQuota.objects.hold(user)
         row = InvitationQuota.objects.select_for_update().get(inviter=user)
+        if granted is None:
+            granted = row.granted
         change = granted - row.granted
         InvitationQuota.objects.filter(pk=row.pk).update(granted=granted, unlimited=unlimited)
         if change:

@@ -44,7 +44,8 @@ class InvitationKeyManager(models.Manager["InvitationKey"]):
 
     def get_key(self, invitation_key: object) -> InvitationKey | None:
         """Return the invitation that this key names, usable or not, or ``None``."""
-        resolved = keys.resolve(invitation_key, self.all(), sites.current_site_id())
+        rows = self.select_related("from_user")
+        resolved = keys.resolve(invitation_key, rows, sites.current_site_id())
         return resolved.row if resolved else None
 
     def remaining_invitations_for_user(self, user: Any) -> int | None:
@@ -111,6 +112,25 @@ class InvitationKeyManager(models.Manager["InvitationKey"]):
     def end(self, pk: int, status: str, now: datetime) -> bool:
         """End a pending invitation with this status; tell whether it was still pending."""
         return self._open(pk).update(status=status, pending_slot=None, ended_at=now) == 1
+
+    def close_all_of(self, user: Any, now: datetime) -> list[InvitationKey]:
+        """Revoke what a member has open, and return it; few queries, however much that is.
+
+        What newcomers hold whose accounts are not active yet has no time left if it comes back.
+        Call it inside a transaction.
+        """
+        status = self.model.Status
+        own = self.filter(from_user=user)
+        pending = own.filter(holds("status", status.PENDING), in_time(now))
+        lock_in_order(pending, "ended_at")
+        changes = {"status": status.REVOKED, "pending_slot": None, "ended_at": now}
+        revoked = pending.update(**changes)
+        later = Q(expires_at=None) | Q(expires_at__gt=now)
+        held = own.filter(holds("status", status.ACCEPTED), later)
+        held.filter(acceptances__activated_at=None).update(expires_at=now)
+        if not revoked:
+            return []
+        return list(own.filter(holds("status", status.REVOKED), ended_at=now).order_by("pk"))
 
     def find_open(self, slot: str) -> int | None:
         """Return the id of the pending invitation that holds this slot, if there is one."""

@@ -7,8 +7,10 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+from django.core.exceptions import EmptyResultSet
 from django.db import connections, models, transaction
-from django.db.models import Case, Exists, F, Q, Value, When
+from django.db.models import Case, Exists, F, OuterRef, Q, Subquery, Value, When
+from django.db.models.constants import OnConflict
 from django.db.models.functions import Coalesce
 from django.db.models.lookups import LessThanOrEqual
 
@@ -30,8 +32,39 @@ class Held:
     invitation: int
     inviter: int
     amount: int
-    #: When it was made: what was spent in a period that is over is not given back.
+    #: When it was made: tells in which period it was paid for, where the ledger does not.
     made: datetime
+
+
+def _insert(
+    manager: models.Manager[Any],
+    column: str,
+    source: models.QuerySet[Any],
+    source_column: str,
+    values: dict[str, Any],
+    *,
+    unless_there: bool = False,
+) -> None:
+    """Insert a row for each row of another queryset, perhaps unless it is there; one query.
+
+    ``values`` holds an expression of the source's row for each of the other columns.
+    """
+    wrapper = connections[manager.db]
+    ops, opts = wrapper.ops, manager.model._meta
+    columns = [opts.get_field(name).column for name in (column, *values)]
+    rows = source.values_list(source_column, *values.values())
+    try:
+        select, params = rows.query.get_compiler(connection=wrapper).as_sql()
+    except EmptyResultSet:
+        return
+    names = ", ".join(ops.quote_name(name) for name in columns)
+    table = ops.quote_name(opts.db_table)
+    insert, suffix = ops.insert_statement(), ""
+    if unless_there:
+        insert = ops.insert_statement(on_conflict=OnConflict.IGNORE)
+        suffix = ops.on_conflict_suffix_sql([], OnConflict.IGNORE, [], [])
+    with wrapper.cursor() as cursor:
+        cursor.execute(f"{insert} {table} ({names}) {select} {suffix}", params)
 
 
 class InvitationQuotaManager(models.Manager["InvitationQuota"]):
@@ -51,6 +84,11 @@ class InvitationQuotaManager(models.Manager["InvitationQuota"]):
             unique_fields=["inviter"] if features.supports_update_conflicts_with_target else None,
         )
 
+    def has_row(self, user: Any) -> bool:
+        """Tell whether a member has a row, and lock it if he has."""
+        # By a write: to who has read in a transaction, SQLite may refuse to write.
+        return bool(self.filter(inviter=user).update(spent=F("spent")))
+
     def spend(
         self, user: Any, limit: int | None, amount: int = 1, *, unless: Q | Exists | None = None
     ) -> bool:
@@ -67,17 +105,27 @@ class InvitationQuotaManager(models.Manager["InvitationQuota"]):
             rows = rows.filter(Q(unlimited=True) | enough)
         return rows.update(spent=F("spent") + amount) == 1
 
-    def refill(self, user: Any, limit: int, period: timedelta, now: datetime) -> int:
+    def refill(
+        self,
+        user: Any,
+        limit: int | None,
+        period: timedelta,
+        now: datetime,
+        *,
+        begin: bool = True,
+    ) -> int:
         """Begin a new period if the last one is over; return what that gives back.
 
         What was spent beyond the site's limit was taken from the grants, which do not come again.
+        ``hold`` the quota before. With ``begin=False`` the old one is ended, and none begun.
         """
         row = self.select_for_update().get(inviter=user)
         if not row.is_over(period, now):
             return 0
         regained = row.refillable(limit)
         granted = row.granted - (row.spent - regained)
-        self.filter(pk=row.pk).update(granted=granted, spent=0, period_start=now)
+        start = now if begin else None
+        self.filter(pk=row.pk).update(granted=granted, spent=0, period_start=start)
         return regained
 
     def lock(self, inviters: Collection[int]) -> None:
@@ -92,28 +140,139 @@ class InvitationQuotaManager(models.Manager["InvitationQuota"]):
         inviters = {one.inviter for one in held}
         rows = self.filter(inviter_id__in=inviters)
         quotas: dict[int, InvitationQuota] = {row.inviter_id: row for row in rows}
+        paid = self._paid_in_period(held) if any(q.period_start for q in quotas.values()) else {}
         given: list[Held] = []
         for one in held:
             quota = quotas.get(one.inviter)
-            if quota is None or (quota.period_start and one.made < quota.period_start):
+            if quota is None:
                 continue
             amount = min(one.amount, quota.spent)
+            if quota.period_start:
+                unknown = amount if one.made >= quota.period_start else 0
+                amount = min(amount, paid.get(one.invitation, unknown))
             quota.spent -= amount
             if amount:
                 given.append(replace(one, amount=amount))
         changed = {one.inviter for one in given}
-        cases = [When(inviter_id=user, then=Value(quotas[user].spent)) for user in changed]
+        cases = [When(pk=quotas[user].pk, then=Value(quotas[user].spent)) for user in changed]
         if cases:
-            self.filter(inviter_id__in=changed).update(spent=Case(*cases))
+            # By primary key: see ``querysets.holds``.
+            self.filter(pk__in=[quotas[user].pk for user in changed]).update(spent=Case(*cases))
         return given
+
+    def _paid_in_period(self, held: Collection[Held]) -> dict[int, int]:
+        """Return what was spent on each of these since its inviter's period began.
+
+        Without those of which the ledger knows nothing.
+        """
+        entries: Any = self.model._meta.apps.get_model("invitation", "QuotaEntry").objects
+        since = Q(created_at__gte=F("inviter__invitation_quota__period_start"))
+        known = entries.filter(invitation_id__in=[one.invitation for one in held])
+        sums = known.values_list("invitation_id").annotate(
+            sum=Coalesce(models.Sum("change", filter=since), 0)
+        )
+        return {invitation: max(0, -change) for invitation, change in sums.order_by()}
 
     def of(self, user: Any) -> InvitationQuota:
         """Return a member's quota, which he has also without a row."""
         return self.filter(inviter=user).first() or self.model(inviter=user)
 
+    # -- many members; call these inside a transaction ---------------------------------------
+
+    def hold_all(
+        self, users: models.QuerySet[Any], *, create: bool = True
+    ) -> models.QuerySet[InvitationQuota]:
+        """Make sure that these members have rows, lock and return them; two or three queries."""
+        rows = self.filter(inviter__in=users)
+        wrapper = connections[self.db]
+        new = users.order_by("pk").filter(~Exists(self.filter(inviter=OuterRef("pk"))))
+        if wrapper.vendor != "mysql":
+            if create:
+                values = {"granted": Value(0), "spent": Value(0), "unlimited": Value(False)}
+                _insert(self, "inviter", new, "pk", values, unless_there=True)
+            lock_in_order(rows, "spent")
+            return rows
+        # There, who inserts what he selects locks the table's next key while he waits for a row,
+        # and who has that row may want the next key: nobody would notice before a timeout.
+        if create:
+            missing = [self.model(inviter_id=pk) for pk in new.values_list("pk", flat=True)]
+            self.bulk_create(missing, update_conflicts=True, update_fields=["inviter"])
+        # From here on by primary key: see ``querysets.holds``.
+        pks = rows.order_by("pk").select_for_update().values_list("pk", flat=True)
+        return self.filter(pk__in=list(pks))
+
+    def over(
+        self, rows: models.QuerySet[InvitationQuota], limit: Any, before: datetime
+    ) -> models.QuerySet[InvitationQuota]:
+        """Keep those whose period began at this time or earlier, with ``used`` and ``regained``.
+
+        In SQL what ``refillable`` says of one. No difference is below zero: see ``spend``.
+        """
+        ended = Q(period_start__lte=before) | Q(period_start=None, spent__gt=0)
+        used = Case(
+            When(Q(site_limit=None) | Q(unlimited=True), then=Value(0)),
+            When(spent__lte=F("site_limit"), then=Value(0)),
+            When(spent__gte=F("site_limit") + F("granted"), then=F("granted")),
+            default=F("spent") - F("site_limit"),
+            output_field=models.IntegerField(),
+        )
+        rows = rows.annotate(site_limit=limit).filter(ended).annotate(used=used)
+        return rows.annotate(regained=F("spent") - F("used"))
+
+    def settle(self, rows: models.QuerySet[InvitationQuota]) -> None:
+        """End the period of those that are ``over``."""
+        # MySQL evaluates assignments from left to right and with the new values.
+        rows.update(granted=F("granted") - F("used"), spent=0, period_start=None)
+
+    def short_of(
+        self, rows: models.QuerySet[InvitationQuota], limit: Any, amount: int
+    ) -> models.QuerySet[InvitationQuota]:
+        """Keep those that have less than this left, with what is ``missing``."""
+        rows = rows.filter(unlimited=False).annotate(
+            wanted=F("spent") + Value(amount), site_limit=limit
+        )
+        rows = rows.filter(wanted__gt=F("site_limit") + F("granted"))
+        return rows.annotate(missing=F("wanted") - (F("site_limit") + F("granted")))
+
+    def add(
+        self, rows: models.QuerySet[InvitationQuota], entries: models.QuerySet[QuotaEntry]
+    ) -> int:
+        """Grant what these entries say, at most one for each row; return how many got something."""
+        own = entries.filter(inviter=OuterRef("inviter"))
+        changes = {"granted": F("granted") + Subquery(own.values("change"))}
+        return rows.filter(Exists(own)).update(**changes)
+
+    def differing(self) -> models.QuerySet[InvitationQuota]:
+        """Keep those that are not the sum of their entries, which is their ``total``."""
+        entries: Any = self.model._meta.apps.get_model("invitation", "QuotaEntry").objects
+        sums = entries.filter(inviter=OuterRef("inviter")).order_by().values("inviter")
+        total = Coalesce(Subquery(sums.annotate(sum=models.Sum("change")).values("sum")), 0)
+        rows = self.annotate(total=total)
+        return rows.exclude(granted=F("total") + F("spent"))
+
 
 class QuotaEntryManager(models.Manager["QuotaEntry"]):
     """Write the ledger."""
+
+    def latest_pk(self) -> int:
+        """Return the key of the newest entry, or 0."""
+        newest: int | None = self.aggregate(newest=models.Max("pk"))["newest"]
+        return newest or 0
+
+    def write_all(
+        self, rows: models.QuerySet[InvitationQuota], change: Any, reason: str, now: datetime
+    ) -> None:
+        """Write an entry for each of these quotas; ``change`` is an expression of its row."""
+        moment = Value(now, models.DateTimeField())
+        values = {"change": change, "reason": Value(str(reason)), "created_at": moment}
+        _insert(self, "inviter", rows.order_by(), "inviter_id", values)
+
+    def without_quota(self) -> models.QuerySet[Any, Any]:
+        """Return the sums of those members who have no quota, where there should be nothing."""
+        quotas: Any = self.model._meta.apps.get_model("invitation", "InvitationQuota").objects
+        rows = self.filter(~Exists(quotas.filter(inviter=OuterRef("inviter"))))
+        sums = rows.order_by("inviter").values("inviter").annotate(total=models.Sum("change"))
+        return sums.exclude(total=0)
 
     def balance_of(self, invitation: InvitationKey) -> int | None:
         """Return what an invitation has changed in all, or ``None`` if nothing is known of it."""

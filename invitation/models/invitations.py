@@ -14,6 +14,7 @@ from django.utils import formats, timezone
 from django.utils.translation import gettext_lazy as _
 
 from invitation import addresses, codes, exceptions, keys, managers, querysets
+from invitation.conf import conf
 from invitation.models.mails import InvitationEmail
 
 
@@ -215,7 +216,14 @@ class InvitationKey(models.Model):
             return exceptions.KeyUsedUp()
         if self.paused_at is not None:
             return exceptions.KeyPaused()
-        return None
+        return None if self._inviter_there() else exceptions.InviterInactive()
+
+    def _inviter_there(self) -> bool:
+        """Tell whether the inviter's account is active, or does not matter."""
+        if not conf.INVITATION_REQUIRE_ACTIVE_INVITER:
+            return True
+        inviter: Any = self.from_user
+        return inviter is None or inviter.is_active
 
     def given_back(self) -> managers.Held:
         """Return what this gives back if it ends now; its inviter must be there."""

@@ -69,8 +69,13 @@ class InvitationQuota(models.Model):
         begun = not self.is_over(period, now) and self.refillable(limit) > 0
         return self.period_start + period if begun else None
 
-    def refillable(self, limit: int) -> int:
-        """Return how much a new period gives back: what was spent, the used grants aside."""
+    def refillable(self, limit: int | None) -> int:
+        """Return how much a new period gives back: what was spent, the used grants aside.
+
+        Who has no limit has used no grants.
+        """
+        if limit is None or self.unlimited:
+            return self.spent
         return self.spent - min(self.granted, max(0, self.spent - max(0, limit)))
 
 

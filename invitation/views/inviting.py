@@ -15,7 +15,7 @@ from django.utils.translation import gettext as _
 from django.views.generic import FormView, TemplateView
 
 from invitation import flows, sites, visitor
-from invitation.exceptions import InvitationError, InvitingForbidden
+from invitation.exceptions import InvitationError
 from invitation.forms import InvitationKeyForm, InvitationOptionsMixin
 from invitation.models import InvitationEmail
 
@@ -34,10 +34,17 @@ class MemberMixin(AccessMixin):
         """Show the page to members who may invite, and to nobody else."""
         if not request.user.is_authenticated:
             return self.handle_no_permission()
-        if not flows.may_invite(request.user):
-            context = {"message": str(InvitingForbidden())}
+        refusal = flows.inviting_refusal(request.user)
+        if refusal is not None:
+            context = {"message": str(refusal), "reason": refusal.code}
             return render(request, self.forbidden_template_name, context, status=403)
         return super().dispatch(request, *args, **kwargs)  # type: ignore[misc, no-any-return]
+
+
+def left_to(user: Any) -> dict[str, Any]:
+    """Return what a page says of how much a member has left, and when he gets more."""
+    quota = flows.quota_of(user)
+    return {"remaining_invitations": quota.remaining, "quota_refills_at": quota.refills_at}
 
 
 class InviteView(MemberMixin, InviteFormView):
@@ -55,7 +62,7 @@ class InviteView(MemberMixin, InviteFormView):
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         """Return the form and how many invitations remain."""
-        kwargs.setdefault("remaining_invitations", flows.remaining_invitations(self.request.user))
+        kwargs = {**left_to(self.request.user), **kwargs}
         kwargs.setdefault("site", sites.get_site(sites.current_site_id(self.request)))
         kwargs.setdefault("may_share", flows.may_share(self.request.user))
         return super().get_context_data(**kwargs)
@@ -139,7 +146,7 @@ class InvitationCompleteView(MemberMixin, TemplateView):
             mailed=mailed,
             mail_state=mail.state if mail else "",
             mail_delayed=mail is not None and mail.state in delayed,
-            remaining_invitations=flows.remaining_invitations(self.request.user),
             site=sites.get_site(sites.current_site_id(self.request)),
+            **left_to(self.request.user),
             **kwargs,
         )

@@ -21,6 +21,7 @@ from invitation.exceptions import InvitationError, InvitingForbidden, NotPending
 from invitation.forms import InvitationEditForm, InvitationSearchForm
 from invitation.models import Acceptance, InvitationKey
 from invitation.querysets import InvitationKeyQuerySet
+from invitation.views.inviting import left_to
 
 if TYPE_CHECKING:
     EditFormView = FormView[InvitationEditForm]
@@ -38,9 +39,11 @@ class OwnInvitationsMixin(LoginRequiredMixin):
         """Return them with all that is shown of one."""
         site_id = sites.current_site_id(self.request)
         accepted = Acceptance.objects.select_related("user")
+        # With the inviter, as whether an invitation works is also a question to his account.
         rows = InvitationKey.objects.personal().sent_by(self.request.user).on_site(site_id)
         return (
-            rows.with_latest_mail()
+            rows.select_related("from_user")
+            .with_latest_mail()
             .noting_groups()
             .prefetch_related(Prefetch("acceptances", accepted))
         )
@@ -66,7 +69,7 @@ class InvitationListView(OwnInvitationsMixin, KeyListView):
         """Return a page of invitations and how many more the member may make."""
         kept = self.request.GET.copy()
         kept.pop("page", None)
-        kwargs.setdefault("remaining_invitations", flows.remaining_invitations(self.request.user))
+        kwargs = {**left_to(self.request.user), **kwargs}
         return super().get_context_data(
             form=self.form, narrowed=any(kept.values()), query=kept.urlencode(), **kwargs
         )
@@ -139,8 +142,9 @@ class InvitationActionView(InvitationDetailView):
 
 
 def _check_may(request: HttpRequest, action: Action) -> None:
-    if action.invites and not flows.may_invite(request.user):
-        raise InvitingForbidden()
+    refusal = flows.inviting_refusal(request.user) if action.invites else None
+    if refusal is not None:
+        raise refusal
 
 
 class InvitationLinkView(InvitationDetailView):
@@ -154,8 +158,9 @@ class InvitationLinkView(InvitationDetailView):
 
     def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         """Show it, unless it would open nothing."""
-        if not flows.may_invite(request.user):
-            return self.refuse(InvitingForbidden())
+        refusal = flows.inviting_refusal(request.user)
+        if refusal is not None:
+            return self.refuse(refusal)
         if not self.invitation.is_usable():
             return self.refuse(NotPending())
         path = reverse("invitation_invited", kwargs={"invitation_key": self.invitation.key})

@@ -202,7 +202,10 @@ def test_an_account_without_invitation_is_deleted_like_any_other() -> None:
     assert not get_user_model()._default_manager.exists()
 
 
-def test_the_invitation_survives_its_inviter(member: Any) -> None:
+def test_where_the_inviter_does_not_matter_the_invitation_survives_him(
+    member: Any, settings: Any
+) -> None:
+    settings.INVITATION_REQUIRE_ACTIVE_INVITER = False
     invitation = make_invitation(member)
     member.delete()
     invitation.refresh_from_db()
@@ -210,7 +213,10 @@ def test_the_invitation_survives_its_inviter(member: Any) -> None:
     assert register(invitation)
 
 
-def test_a_use_comes_back_to_an_invitation_without_inviter(member: Any, newcomer: Any) -> None:
+def test_there_a_use_comes_back_to_an_invitation_whose_inviter_is_gone(
+    member: Any, newcomer: Any, settings: Any
+) -> None:
+    settings.INVITATION_REQUIRE_ACTIVE_INVITER = False
     member.delete()
     newcomer.delete()
     assert InvitationKey.objects.get().is_usable()

@@ -39,6 +39,7 @@ def make_overdue(members: list[Any], each: int, name: str) -> list[InvitationKey
     for row in rows:
         row.pending_slot = row.slot()
     for member in members:
+        InvitationQuota.objects.hold(member)
         InvitationQuota.objects.spend(member, None, each)
     return InvitationKey.objects.bulk_create(rows)
 

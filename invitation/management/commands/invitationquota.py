@@ -1,0 +1,163 @@
+"""Show, grant and verify the quotas of some members or of all."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser, ArgumentTypeError
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Any
+
+from django.contrib.auth import get_user_model
+from django.contrib.auth.models import Group
+from django.core.management.base import BaseCommand, CommandError
+from django.db import transaction
+from django.db.models import Q, QuerySet
+from django.db.models.functions import Lower
+from django.utils import timezone
+
+from invitation import flows
+
+Verb = Callable[[QuerySet[Any]], int]
+
+#: What is done, and what is said with the number of members.
+DONE = {
+    "add": "Granted {amount} to {members}.",
+    "topup": "Topped up to {amount}: {members}.",
+    "unlimited": "Without limit from now on: {members}.",
+    "limited": "With a limit again: {members}.",
+}
+
+COLUMNS = "{:<32} {:>9} {:>8} {:>8} {:>9}  {}"
+
+
+def amount(text: str) -> int:
+    """Return the text as a number that can be granted."""
+    number = int(text)
+    if not 1 <= number <= flows.GRANT_MAX:
+        raise ArgumentTypeError(f"{text} is not from 1 to {flows.GRANT_MAX}")
+    return number
+
+
+class Command(BaseCommand):
+    """Do one thing with the quotas of the chosen members."""
+
+    help = "Show the quotas of members, grant them more invitations, or verify the ledger."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        """Take what is to be done, and for whom."""
+        actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
+        show = actions.add_parser("show", help="Print what members have, spent and have left.")
+        add = actions.add_parser("add", help="Grant each member so many invitations more.")
+        topup = actions.add_parser("topup", help="Let each member have at least so many left.")
+        unlimited = actions.add_parser("unlimited", help="Let members invite without limit.")
+        limited = actions.add_parser("limited", help="Let the limit hold for members again.")
+        verify = actions.add_parser("verify", help="Compare each counter with its ledger.")
+        verify.add_argument("--repair", action="store_true", help="Let the ledger follow.")
+        for action in (add, topup):
+            action.add_argument("amount", type=amount, metavar="N")
+        for action in (show, add, topup, unlimited, limited):
+            whom = action.add_mutually_exclusive_group(required=True)
+            whom.add_argument(
+                "--user",
+                action="append",
+                metavar="NAME",
+                help="A member, by login name or e-mail address; may be given several times.",
+            )
+            whom.add_argument("--group", metavar="NAME", help="Who is in this group.")
+            whom.add_argument("--all", action="store_true", help="Every member.")
+        for action in (add, topup, unlimited, limited):
+            action.add_argument("--dry-run", action="store_true", help="Only count.")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Do it and say for how many."""
+        if options["action"] == "verify":
+            self.verify(repair=options["repair"], quiet=options["verbosity"] == 0)
+        elif options["action"] == "show":
+            self.show(chosen_users(options))
+        else:
+            self.change(options)
+
+    def show(self, users: QuerySet[Any]) -> None:
+        """Print a table."""
+        self.stdout.write(COLUMNS.format("Member", "Limit", "Granted", "Spent", "Left", "Refills"))
+        for line in flows.quota_lines(users.order_by("pk")):
+            refills = line.refills_at
+            if refills is not None and timezone.is_aware(refills):
+                refills = timezone.localtime(refills)
+            row = COLUMNS.format(
+                line.user.get_username(),
+                "unlimited" if line.limit is None else line.limit,
+                line.granted,
+                line.spent,
+                "unlimited" if line.remaining is None else line.remaining,
+                f"{refills:%Y-%m-%d %H:%M %Z}" if refills else "",
+            )
+            self.stdout.write(row.rstrip())
+
+    def change(self, options: dict[str, Any]) -> None:
+        """Do what changes quotas, or find out for how many it would."""
+        verbs: dict[str, Verb] = {
+            "add": partial(flows.grant_all, amount=options.get("amount", 0)),
+            "topup": partial(flows.top_up, amount=options.get("amount", 0)),
+            "unlimited": flows.set_unlimited,
+            "limited": partial(flows.set_unlimited, unlimited=False),
+        }
+        action, users = options["action"], chosen_users(options)
+        if options["dry_run"]:
+            with transaction.atomic():
+                number = verbs[action](users)
+                transaction.set_rollback(True)
+        else:
+            number = verbs[action](users)
+        if options["verbosity"] > 0:
+            members = f"{number} member" if number == 1 else f"{number} members"
+            words = DONE[action].format(amount=options.get("amount"), members=members)
+            self.stdout.write(f"Would do: {words}" if options["dry_run"] else words)
+
+    def verify(self, *, repair: bool, quiet: bool) -> None:
+        """Print whose counter and ledger differ, and fail if that is still so afterwards."""
+        found = flows.correct_ledger() if repair else flows.ledger_differences()
+        for one in found:
+            self.stdout.write(f"{one.name}: counter {one.counter}, ledger {one.ledger}")
+        if found and not repair:
+            raise CommandError(f"Counter and ledger differ: {len(found)}.", returncode=1)
+        if not quiet:
+            words = f"Corrected: {len(found)}." if found else "Every counter is its ledger's sum."
+            self.stdout.write(words)
+
+
+def chosen_users(options: dict[str, Any]) -> QuerySet[Any]:
+    """Return the members that were asked for. Raises ``CommandError`` for an unknown name."""
+    model: Any = get_user_model()
+    users: QuerySet[Any] = model._default_manager.all()
+    if options["user"]:
+        return users.filter(pk__in=list(find_users(options["user"])))
+    if options["group"] is None:
+        return users
+    if not hasattr(model, "groups"):
+        raise CommandError(f"The user model {model._meta.label} has no groups.")
+    if not Group.objects.filter(name=options["group"]).exists():
+        raise CommandError(f'There is no group "{options["group"]}".')
+    return users.filter(groups__name=options["group"])
+
+
+def find_users(names: list[str]) -> Iterator[Any]:
+    """Yield the keys of the members with these login names or e-mail addresses; one query."""
+    model: Any = get_user_model()
+    login, email = model.USERNAME_FIELD, model.get_email_field_name()
+    condition = Q(**{f"{login}__in": names})
+    fields = {field.name for field in model._meta.get_fields()}
+    users = model._default_manager.all()
+    if email in fields:
+        users = users.annotate(lower_email=Lower(email))
+        condition |= Q(lower_email__in=[name.lower() for name in names])
+    rows = list(users.filter(condition).distinct())
+    for name in names:
+        found = [user for user in rows if user.get_username() == name]
+        if not found and email in fields:
+            found = [user for user in rows if getattr(user, email).lower() == name.lower()]
+        if not found:
+            raise CommandError(f'There is no member "{name}".')
+        if len(found) > 1:
+            raise CommandError(f'Several members have the address "{name}": use a login name.')
+        yield found[0].pk
