@@ -21,9 +21,9 @@ from invitation.views import joining
 from tests import scenes
 from tests.factories import DAY, make_user
 from tests.scenes import DECLINE, LANDING, REGISTER, answers
-from tests.test_budgets import CONTROL
 from tests.test_headers import protected
 from tests.test_managing import words
+from tests.test_sharing import asked
 
 pytestmark = pytest.mark.django_db
 Commit = Callable[..., Any]
@@ -117,14 +117,13 @@ class TestTheCode:
         Client().get(JOIN)  # the Site is kept in memory from here
         with CaptureQueriesContext(connection) as queries:
             Client().get(JOIN)
-        assert len(queries) == 0
+        assert asked(queries) == []
 
     def test_a_right_one_costs_seven_and_a_wrong_one_five(self, link: InvitationKey) -> None:
         for code, most in ((link.code, 7), (WRONG, 5)):
             with CaptureQueriesContext(connection) as queries:
                 join(code)
-            asked = [x["sql"] for x in queries if not x["sql"].startswith(CONTROL)]
-            assert len(asked) <= most, "\n".join(asked)
+            assert len(asked(queries)) <= most, "\n".join(asked(queries))
 
 
 @pytest.mark.anywhere
@@ -137,7 +136,7 @@ class TestTheWord:
                 response = getattr(client, method)(f"{JOIN}Fair-2026/")
             assert (response.status_code, response["Location"]) == (302, LANDING)
             assert client.cookies["invitation_key"].value == link.key
-            assert len(queries) == 1
+            assert len(asked(queries)) == 1
             assert protected(response)
         assert Client().post(f"{JOIN}fair-2026/").status_code == 405
         assert scenes.dump() == before
@@ -153,7 +152,7 @@ class TestTheWord:
     def test_a_code_is_not_taken_there_as_nothing_counts_it(self, link: InvitationKey) -> None:
         with CaptureQueriesContext(connection) as queries:
             response = Client().get(f"{JOIN}{link.code}/")
-        assert (response.status_code, response["Location"], len(queries)) == (302, JOIN, 0)
+        assert (response.status_code, response["Location"], asked(queries)) == (302, JOIN, [])
         assert "invitation_key" not in response.cookies
 
 

@@ -213,6 +213,7 @@ class TestOpening:
     @pytest.mark.anywhere
     def test_so_does_a_word(self, owner: Any) -> None:
         link = share(owner, word="spring-fair")
+        share(owner, word="autumn")
         with CaptureQueriesContext(connection) as queries:
             assert flows.open_code("Spring-Fair").invitation == link
         assert len(queries) == 1
