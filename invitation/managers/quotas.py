@@ -76,9 +76,12 @@ class InvitationQuotaManager(models.Manager["InvitationQuota"]):
         It is written in any case, for the lock: of those who find it there already, MariaDB would
         give each a shared one, and none of them the exclusive one that he asks for next.
         """
+        self._insert_or_lock([self.model(inviter=user)])
+
+    def _insert_or_lock(self, rows: list[InvitationQuota]) -> None:
         features = connections[self.db].features
         self.bulk_create(
-            [self.model(inviter=user)],
+            rows,
             update_conflicts=True,
             update_fields=["inviter"],
             unique_fields=["inviter"] if features.supports_update_conflicts_with_target else None,
@@ -196,7 +199,7 @@ class InvitationQuotaManager(models.Manager["InvitationQuota"]):
         # and who has that row may want the next key: nobody would notice before a timeout.
         if create:
             missing = [self.model(inviter_id=pk) for pk in new.values_list("pk", flat=True)]
-            self.bulk_create(missing, update_conflicts=True, update_fields=["inviter"])
+            self._insert_or_lock(missing)
         # From here on by primary key: see ``querysets.holds``.
         pks = rows.order_by("pk").select_for_update().values_list("pk", flat=True)
         return self.filter(pk__in=list(pks))

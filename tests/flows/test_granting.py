@@ -10,7 +10,8 @@ import pytest
 import time_machine
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Group
-from django.db import connection
+from django.core.management import CommandError, call_command
+from django.db import connection, connections
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
@@ -312,3 +313,37 @@ def test_time_is_not_what_tells_entries_apart(people: list[Any]) -> None:
         flows.grant_all(everybody(), 2)
         flows.grant_all(everybody(), 3)
     assert [quota(user)[0] for user in people] == [6, 5, 5]
+
+
+def test_the_way_of_mysql_makes_and_returns_the_same_rows(
+    people: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    flows.grant(people[0], 1)
+    monkeypatch.setattr(connections["default"], "vendor", "mysql")
+    hold_all = InvitationQuota.objects.hold_all
+    rows = list(hold_all(everybody(), create=False))
+    assert [row.inviter for row in rows] == people[:1]
+    rows = list(hold_all(everybody()).order_by("inviter"))
+    assert [(row.inviter, row.granted) for row in rows] == list(zip(people, (1, 0, 0), strict=True))
+
+
+def test_where_nobody_has_groups_what_is_for_everybody_else_holds(
+    people: list[Any], settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.INVITATIONS_PER_USER = LIMITS
+    for kind in get_user_model().__mro__:
+        if "groups" in vars(kind):
+            monkeypatch.delattr(kind, "groups")
+    assert {line.remaining for line in flows.quota_lines(everybody())} == {2}
+    assert left(people[0]) == 2
+    with pytest.raises(CommandError, match="has no groups"):
+        call_command("invitationquota", "show", "--group", "vip")
+
+
+def test_what_was_granted_can_be_left_alone(people: list[Any]) -> None:
+    flows.grant(people[0], 3)
+    flows.correct_quota(people[0], None, unlimited=True)
+    assert (quota(people[0]), left(people[0])) == ((3, 0), None)
+    flows.correct_quota(people[0], 1, unlimited=False)
+    assert quota(people[0]) == (1, 0)
+    assert QuotaEntry.objects.latest("pk").reason == "corrected"
