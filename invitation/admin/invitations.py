@@ -31,6 +31,7 @@ from invitation.admin.base import (
 from invitation.admin.exporting import ExportMixin
 from invitation.admin.filters import KindFilter, MailStateFilter, StateFilter
 from invitation.exceptions import (
+    AddressBlocked,
     AddressRefused,
     AlreadyInvited,
     InvitationError,
@@ -59,6 +60,10 @@ RESENT = ngettext_lazy(
     "%d mails are on their way. Their states are shown below.",
 )
 REFUSED = {
+    AddressBlocked.code: ngettext_lazy(
+        "%d invitation is for an address that nobody may invite any more.",
+        "%d invitations are for addresses that nobody may invite any more.",
+    ),
     NotPending.code: ngettext_lazy(
         "%d invitation is no longer open: nothing was done.",
         "%d invitations are no longer open: nothing was done.",

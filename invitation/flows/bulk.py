@@ -23,7 +23,7 @@ from django.utils.functional import Promise
 from django.utils.translation import get_language, get_supported_language_variant
 from django.utils.translation import gettext_lazy as _
 
-from invitation import addresses, managers, signals, sites, texts
+from invitation import addresses, blocklist, managers, signals, sites, texts
 from invitation.exceptions import (
     AddressRefused,
     AlreadyInvited,
@@ -292,6 +292,7 @@ def _refused(recipient: Recipient, verdict: Verdict, reason: str, code: str) -> 
 
 def _check(recipient: Recipient, note: str, groups: dict[str, int]) -> Row:
     email = addresses.clean(recipient.email)
+    blocklist.check(email)
     if not groups.keys() >= set(recipient.groups):
         raise GroupRefused()
     names = tuple(dict.fromkeys(recipient.groups))

@@ -108,8 +108,6 @@ def claim(opened: Opened, create: Callable[[], User], *, email: str = "") -> Use
             claimed_at=now,
             activated_at=now if user.is_active else None,
         )
-        if invitation.shared:  # of those for one person no query more is asked
-            join_groups(invitation, account)
         made.append((acceptance, user))
         join_groups(invitation, user)
     return user

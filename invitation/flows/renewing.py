@@ -12,6 +12,7 @@ from invitation import addresses, keys, signals, sites
 from invitation.exceptions import NotRenewable
 from invitation.flows.announcing import announce
 from invitation.flows.cleaning import in_transaction, mark_expired
+from invitation.flows.grouping import groups_to_join
 from invitation.flows.inviting import Invited, invite, may_invite
 from invitation.flows.mailing import queue_mail
 from invitation.flows.managing import resend, was_given_back
@@ -118,4 +119,6 @@ def renew(invitation: InvitationKey) -> Invited:
         language=invitation.language,
         site_id=invitation.site_id,
         data=invitation.data or None,
+        destination=invitation.destination or None,
+        groups=groups_to_join(invitation),
     )
