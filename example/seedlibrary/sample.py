@@ -17,6 +17,7 @@ from registration.models import RegistrationProfile
 
 from invitation import flows
 from invitation.models import InvitationKey
+from invitation.recipients import Recipient
 from seedlibrary.models import Packet
 
 PASSWORD = "let-it-grow"
