@@ -31,7 +31,7 @@ class StateFilter(admin.SimpleListFilter):
         if value == "overdue":
             invitations = invitations.overdue()
         elif value == "paused":
-            invitations = invitations.usable().exclude(paused_at=None)
+            invitations = invitations.unended().exclude(paused_at=None)
         elif value in InvitationKey.Status.values:
             invitations = invitations.in_state(value)
         else:

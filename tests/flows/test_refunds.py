@@ -158,9 +158,17 @@ def test_expires_after_its_inviter_s_account_was_deleted(
     assert not InvitationQuota.objects.exists()
 
 
+def test_was_withdrawn_and_is_renewed_see_doc_renewal(
+    member: Any, invitation: InvitationKey
+) -> None:
+    flows.revoke(invitation)
+    flows.renew(invitation)
+    assert spent(member) == 2
+
+
 def test_each_row_has_its_test() -> None:
     table = TABLE.partition("the invitation\n     - quota\n")[2].partition("\n\n")[0]
     rows = [row.replace("``", "") for row in re.findall(r"(?m)^   \* - (.*)$", table)]
     names = ["test_" + re.sub(r"\W+", "_", row).strip("_").lower() for row in rows]
-    assert len(names) == 14
+    assert len(names) == 15
     assert [name for name in names if name not in globals()] == []
