@@ -20,7 +20,7 @@ from django.db.models import Q
 from django.urls import reverse
 from django.utils import timezone as clock
 from django.utils.functional import Promise
-from django.utils.translation import get_language, get_supported_language_variant
+from django.utils.translation import get_language, get_supported_language_variant, pgettext_lazy
 from django.utils.translation import gettext_lazy as _
 
 from invitation import addresses, blocklist, managers, signals, sites, texts
@@ -58,7 +58,7 @@ class Verdict(models.TextChoices):
     #: Will be invited.
     NEW = "new", _("new")
     #: Has been invited, just now.
-    INVITED = "invited", _("invited")
+    INVITED = "invited", pgettext_lazy("what became of a row of a list", "invited")
     ALREADY = "already_invited", _("already invited")
     OWN = "own_address", _("your own address")
     INVALID = "invalid", _("invalid")
