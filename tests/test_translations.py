@@ -39,12 +39,17 @@ def read(locale: str) -> Catalog:
 
 
 def messages(catalog: Catalog) -> dict[Any, Message]:
-    """Return the messages by their context and text; what is read of plurals may be a list."""
-    return {
-        (message.context, message.id if isinstance(message.id, str) else tuple(message.id)): message
-        for message in catalog
-        if message.id
-    }
+    """Return the messages by their context and text; what is read of plurals may be a list.
+
+    And a context that is read from a compiled catalogue may be bytes.
+    """
+    found: dict[Any, Message] = {}
+    for message in filter(lambda message: message.id, catalog):
+        context: Any = message.context
+        context = context.decode() if isinstance(context, bytes) else context
+        text = message.id if isinstance(message.id, str) else tuple(message.id)
+        found[context, text] = message
+    return found
 
 
 def forms(message: Message) -> list[str]:
