@@ -231,6 +231,13 @@ class WordRefused(InvitationError):
     message = _("Please use 3 to 64 letters, digits and hyphens, and begin and end with no hyphen.")
 
 
+class AlreadyShared(InvitationError):
+    """Say that this form has made its shared link before, as by a second click."""
+
+    code = "already_shared"
+    message = _("This link has been made already. You find it in the list of your links.")
+
+
 class TooFewUses(InvitationError):
     """Say that a shared link cannot be for fewer people than have come through it."""
 

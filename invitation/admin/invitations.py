@@ -366,9 +366,12 @@ class InvitationKeyAdmin(ExportMixin, LookMixin, AnyAdmin):
             try:
                 verb(invitation)
             except InvitationError as error:
-                if error.code not in REFUSED:
+                # An address may also be refused by a rule that is newer than the invitation.
+                blocked = isinstance(error, AddressRefused) and error.code not in REFUSED
+                code = AddressBlocked.code if blocked else error.code
+                if code not in REFUSED:
                     raise
-                refused[error.code] += 1
+                refused[code] += 1
             else:
                 done += 1
                 self.log_change(request, invitation, str(record))

@@ -42,6 +42,7 @@ from invitation.flows.grouping import (
     check_groups,
     grantable_groups,
     groups_to_join,
+    groups_to_join_of,
     join_groups,
     set_groups,
 )
@@ -129,6 +130,7 @@ __all__ = [
     "grant_all",
     "grantable_groups",
     "groups_to_join",
+    "groups_to_join_of",
     "in_batch",
     "invite",
     "invite_many",

@@ -32,12 +32,14 @@ from invitation.exceptions import (
     InvitingForbidden,
     OwnAddress,
     TextRefused,
+    TooManyAttempts,
 )
 from invitation.flows import quotas
 from invitation.flows.announcing import announce
 from invitation.flows.grouping import grantable_groups
 from invitation.flows.inviting import INVITE_ROUNDS, expiry, may_invite
 from invitation.flows.mailing import queue_mails
+from invitation.flows.throttling import Limit, attempt
 from invitation.models import InvitationKey, InvitationQuota
 from invitation.recipients import Recipient
 
@@ -178,8 +180,9 @@ def _invite(inviter: Any, site_id: int, batch: uuid.UUID, rows: list[Row]) -> Ba
     # All that this member invites goes through this lock: what is found now, holds.
     InvitationQuota.objects.hold(inviter)
     made = _made(inviter, batch)
-    # Confirmed again, a list makes nothing more, whatever the quota has by then.
-    remaining = 0 if made else quotas.remaining_now(inviter)
+    # Confirmed again, a list makes nothing more, whatever the quota has by then, and whatever has
+    # become of what it made.
+    remaining = 0 if _is_used(inviter, batch) else quotas.remaining_now(inviter)
     rows = [
         replace(row, verdict=Verdict.INVITED)
         if row.verdict == Verdict.NEW and row.email_key in made
@@ -191,6 +194,15 @@ def _invite(inviter: Any, site_id: int, batch: uuid.UUID, rows: list[Row]) -> Ba
         quotas.spend(inviter, len(new))
         _write(inviter, site_id, batch, new)
     return Batch(batch, [_done(row) for row in rows])
+
+
+def _is_used(inviter: Any, batch: uuid.UUID) -> bool:
+    """Note that this list is used, and tell whether it was before."""
+    try:
+        attempt([Limit(f"bulk:{inviter.pk}:{batch}", 1, BATCH_AGE)])
+    except TooManyAttempts:
+        return True
+    return False
 
 
 def _made(inviter: Any, batch: uuid.UUID) -> set[str]:

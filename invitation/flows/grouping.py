@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from typing import Any
 
 from django.contrib.auth import get_user_model
@@ -66,6 +66,23 @@ def groups_to_join(invitation: InvitationKey) -> list[Group]:
         return []
     allowed = set(grantable_groups(invitation.from_user).values_list("pk", flat=True))
     return [group for group in carried if group.pk in allowed]
+
+
+def groups_to_join_of(invitations: Iterable[InvitationKey]) -> dict[int, list[Group]]:
+    """Return the same for many invitations, by their keys: a query for each inviter of groups.
+
+    They should come with their inviters and groups.
+    """
+    allowed: dict[int | None, set[int]] = {}
+    found: dict[int, list[Group]] = {}
+    for invitation in invitations:
+        groups = sorted(invitation.groups.all(), key=lambda group: group.name)
+        inviter = invitation.from_user_id
+        if groups and inviter not in allowed:
+            grantable = grantable_groups(invitation.from_user)
+            allowed[inviter] = set(grantable.values_list("pk", flat=True))
+        found[invitation.pk] = [group for group in groups if group.pk in allowed[inviter]]
+    return found
 
 
 def join_groups(invitation: InvitationKey, user: Any) -> list[Group]:

@@ -12,10 +12,11 @@ from urllib.parse import urlsplit
 from django.db import transaction
 from django.utils import timezone
 
-from invitation import keys, managers, signals, sites
+from invitation import blocklist, keys, managers, signals, sites
 from invitation.conf import conf
 from invitation.delivery.base import get_delivery
 from invitation.exceptions import (
+    AddressRefused,
     DeliveryFailed,
     InvitationError,
     KeyExpired,
@@ -164,10 +165,19 @@ def _objection(mail: InvitationEmail) -> InvitationError | None:
     """Return why a mail has become pointless since it was queued, or ``None``."""
     refusal = mail.invitation.refusal()
     if mail.kind == InvitationEmail.Kind.INVITATION:
-        return refusal
+        return refusal or _blocked(mail.invitation.email)
     inviter = mail.invitation.from_user
     still = isinstance(refusal, (KeyExpired, KeyRevoked)) and inviter and inviter.is_active
     return None if still else NotRenewable()
+
+
+def _blocked(email: str) -> AddressRefused | None:
+    """Return why this address gets no mail, also if that is so only since it was invited."""
+    try:
+        blocklist.check(email)
+    except AddressRefused as error:
+        return error
+    return None
 
 
 def _note_failure(mail: InvitationEmail, reason: str, *, permanent: bool = False) -> None:

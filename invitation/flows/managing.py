@@ -56,8 +56,9 @@ def extend(invitation: InvitationKey) -> None:
     """Give an invitation its whole time from now on, or more if it has more; reopen an expired one.
 
     What was given back when it expired is spent again. Raises ``NotPending`` if it was accepted,
-    declined or revoked, ``QuotaExceeded`` if nothing is left to spend, and ``AlreadyInvited`` if
-    its inviter has another open invitation to the address.
+    declined or revoked, ``QuotaExceeded`` if nothing is left to spend, ``AlreadyInvited`` if its
+    inviter has another open invitation to the address, and ``AddressBlocked`` for an expired one to
+    an address that nobody may invite any more.
     """
     expires_at = expiry(timezone.now())
     with transaction.atomic():
@@ -75,6 +76,8 @@ def _revive(invitation: InvitationKey, expires_at: datetime | None) -> None:
     row = expired.personal().select_related("from_user").filter(pk=invitation.pk).first()
     if row is None:
         raise NotPending()
+    if row.email:
+        blocklist.check(row.email)
     held = row.quota_held
     if row.from_user is not None and not held and was_given_back(row):
         held = 1

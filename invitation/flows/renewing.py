@@ -9,7 +9,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from invitation import addresses, keys, signals, sites
-from invitation.exceptions import NotRenewable
+from invitation.exceptions import MailTooSoon, NotRenewable
 from invitation.flows.announcing import announce
 from invitation.flows.cleaning import in_transaction, mark_expired
 from invitation.flows.grouping import groups_to_join
@@ -102,7 +102,7 @@ def renew(invitation: InvitationKey) -> Invited:
 
     One that has expired is opened again, with the link that is out. One that was withdrawn stays
     dead, and its link with it: the same member invites the same address anew, with the same name
-    and note.
+    and note, or sends the mail of the invitation again that he has made since.
 
     Raises ``NotRenewable`` unless it is one of the two, and what ``resend`` and ``invite`` raise.
     """
@@ -111,6 +111,15 @@ def renew(invitation: InvitationKey) -> Invited:
     if invitation.status != invitation.Status.REVOKED:
         resend(invitation)
         return Invited(invitation, created=False, mailed=True)
+    slot = invitation.slot()
+    newer = InvitationKey.objects.find_open(slot) if slot else None
+    if newer is not None:
+        row = InvitationKey.objects.select_related("from_user").get(pk=newer)
+        try:
+            resend(row)
+        except MailTooSoon:  # as after a second click
+            return Invited(row, created=False, mailed=False)
+        return Invited(row, created=False, mailed=True)
     return invite(
         invitation.from_user,
         invitation.email,

@@ -15,10 +15,12 @@ from django.views.decorators.debug import sensitive_variables
 
 from invitation import addresses, codes, keys, signals, sites
 from invitation.exceptions import (
+    AlreadyShared,
     CodeNotFound,
     NotPending,
     SharingForbidden,
     TooFewUses,
+    TooManyAttempts,
     WordRefused,
 )
 from invitation.flows import quotas, throttling
@@ -59,14 +61,16 @@ def share(
     groups: Collection[Group] = (),
     word: str = "",
     site_id: int | None = None,
+    once: str = "",
 ) -> InvitationKey:
     """Make a link for several people: spend its uses, write it, in one transaction.
 
     ``max_uses`` is ``None`` for any number, which costs nothing; ``expires_at`` is ``None`` for
     ever; whoever comes from outside ``allowed_domains`` cannot register, unless there are none.
+    ``once`` is a text that a form carries: with the same one no second link is made.
 
-    Raises ``SharingForbidden``, ``QuotaExceeded``, ``GroupRefused``, ``WordRefused``, and
-    ``AddressRefused`` for a domain; after any of them nothing has changed.
+    Raises ``AlreadyShared``, ``SharingForbidden``, ``QuotaExceeded``, ``GroupRefused``,
+    ``WordRefused``, and ``AddressRefused`` for a domain; after any of them nothing has changed.
     """
     _check_may(inviter, max_uses)
     site_id = sites.current_site_id() if site_id is None else site_id
@@ -80,6 +84,10 @@ def share(
     _check_word_free(invitation)
     try:
         with transaction.atomic():
+            if once:
+                throttling.attempt(
+                    [throttling.Limit(f"share:{inviter.pk}:{once}", 1, throttling.WINDOW_MAX)]
+                )
             if max_uses is not None:
                 quotas.spend(inviter, max_uses)
             invitation.save(force_insert=True)
@@ -87,6 +95,8 @@ def share(
                 quotas.note(inviter, -max_uses, quotas.Reason.SHARED, invitation)
             set_groups(invitation, inviter, groups)
             announce(signals.invitation_created, invitation=invitation)
+    except TooManyAttempts as error:
+        raise AlreadyShared() from error
     except IntegrityError as error:
         raise _taken() from error
     return invitation

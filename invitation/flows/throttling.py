@@ -37,11 +37,13 @@ class Limit:
 def attempt(limits: Sequence[Limit]) -> None:
     """Count an attempt, before it is made. Raises ``TooManyAttempts`` at the first full counter.
 
-    The narrowest limit comes first: whoever is stopped by it takes nothing from the others.
+    The narrowest limit comes first: whoever is stopped by it takes nothing from the others, and who
+    is stopped by a wider one gets back what the narrower ones have counted.
     """
     now = timezone.now()
-    for limit in limits:
+    for place, limit in enumerate(limits):
         if not ThrottleCounter.objects.hit(limit.hashed_scope, limit.times, limit.window, now):
+            take_back(limits[:place])
             raise TooManyAttempts(seconds=int(limit.window.total_seconds()))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import re
+import secrets
 from typing import Any
 
 from django import forms
@@ -85,6 +86,9 @@ class SharedLinkForm(forms.Form):
         help_text=_("In place of the code. Anybody may guess it: take a code for what is private."),
     )
 
+    #: By which a second click is known: it makes no second link.
+    once = forms.CharField(max_length=43, required=False, widget=forms.HiddenInput)
+
     def __init__(
         self,
         *args: Any,
@@ -93,12 +97,14 @@ class SharedLinkForm(forms.Form):
         invitation: InvitationKey | None = None,
         **kwargs: Any,
     ) -> None:
-        now = _values(invitation) if invitation is not None else {"expires_on": _usual_last_day()}
+        now = _values(invitation) if invitation is not None else _new_values()
         initial = {**now, **(kwargs.pop("initial", None) or {})}
         super().__init__(*args, **{**kwargs, "initial": initial})
         self.inviter = inviter
         self.site_id = site_id
         self.invitation = invitation
+        if invitation is not None:
+            del self.fields["once"]
         self._offer_rights()
 
     def _offer_rights(self) -> None:
@@ -171,7 +177,8 @@ class SharedLinkForm(forms.Form):
         if "groups" in self.fields:
             terms["groups"] = list(cleaned["groups"])
         if self.invitation is None:
-            return flows.share(self.inviter, site_id=self.site_id, **terms)
+            once = cleaned["once"]
+            return flows.share(self.inviter, site_id=self.site_id, once=once, **terms)
         flows.edit_shared(self.invitation, **terms)
         return self.invitation
 
@@ -219,6 +226,10 @@ def _values(invitation: InvitationKey) -> dict[str, Any]:
         "groups": list(invitation.groups.all()),
         "word": invitation.word or "",
     }
+
+
+def _new_values() -> dict[str, Any]:
+    return {"expires_on": _usual_last_day(), "once": secrets.token_urlsafe(16)}
 
 
 def _usual_last_day() -> dt.date | None:

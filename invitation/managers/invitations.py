@@ -110,8 +110,16 @@ class InvitationKeyManager(models.Manager["InvitationKey"]):
         rows.update(uses=F("uses") - 1)
 
     def end(self, pk: int, status: str, now: datetime) -> bool:
-        """End a pending invitation with this status; tell whether it was still pending."""
-        return self._open(pk).update(status=status, pending_slot=None, ended_at=now) == 1
+        """End an open invitation with this status; tell whether it was still open.
+
+        What has run out is for cleanup, which also gives back what it holds.
+        """
+        return (
+            self._open(pk)
+            .filter(in_time(now))
+            .update(status=status, pending_slot=None, ended_at=now)
+            == 1
+        )
 
     def close_all_of(self, user: Any, now: datetime) -> list[InvitationKey]:
         """Revoke what a member has open, and return it; few queries, however much that is.

@@ -25,6 +25,10 @@ if TYPE_CHECKING:
     )
 
 
+#: The reason of the entries that name an invitation and are no part of its price.
+REWARD = "reward"
+
+
 @dataclass(frozen=True)
 class Held:
     """Say what an invitation may give back to its inviter's quota."""
@@ -171,6 +175,7 @@ class InvitationQuotaManager(models.Manager["InvitationQuota"]):
         entries: Any = self.model._meta.apps.get_model("invitation", "QuotaEntry").objects
         since = Q(created_at__gte=F("inviter__invitation_quota__period_start"))
         known = entries.filter(invitation_id__in=[one.invitation for one in held])
+        known = known.exclude(reason=REWARD)
         sums = known.values_list("invitation_id").annotate(
             sum=Coalesce(models.Sum("change", filter=since), 0)
         )
@@ -278,8 +283,9 @@ class QuotaEntryManager(models.Manager["QuotaEntry"]):
         return sums.exclude(total=0)
 
     def balance_of(self, invitation: InvitationKey) -> int | None:
-        """Return what an invitation has changed in all, or ``None`` if nothing is known of it."""
-        sums = self.filter(invitation=invitation).aggregate(sum=models.Sum("change"))
+        """Return what an invitation has cost in all, or ``None`` if nothing is known of it."""
+        paid = self.filter(invitation=invitation).exclude(reason=REWARD)
+        sums = paid.aggregate(sum=models.Sum("change"))
         balance: int | None = sums["sum"]
         return balance
 

@@ -113,7 +113,11 @@ class ReceivedListView(LoginRequiredMixin, ReceivedKeyListView):
         """Return a page of invitations, and whether an address is known to be his at all."""
         kwargs.setdefault("proven", not self.received.query.is_empty())
         kwargs.setdefault("site", sites.get_site(sites.current_site_id(self.request)))
-        return super().get_context_data(**kwargs)
+        context: dict[str, Any] = super().get_context_data(**kwargs)
+        groups = flows.groups_to_join_of(context["invitations"])
+        for invitation in context["invitations"]:
+            invitation.groups_to_join = groups[invitation.pk]
+        return context
 
 
 class ReceivedAcceptView(ReceivedListView):

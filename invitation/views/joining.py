@@ -42,9 +42,11 @@ class JoinView(JoinFormView):
     form_class = JoinForm
     template_name = "invitation/invitation_join.html"
 
-    #: Wrong codes within a window: from one client address (IPv6: one network of 64 bits), and
-    #: from all together.
+    #: Wrong codes within a window: from one client address (IPv6: one network of 64 bits), from the
+    #: IPv6 network of 48 bits around it, of which a household may have many smaller ones, and from
+    #: all together.
     client_limit = 20
+    wide_limit = 100
     total_limit = 5000
     window = timedelta(minutes=10)
 
@@ -66,9 +68,11 @@ class JoinView(JoinFormView):
 
     def get_limits(self) -> list[flows.Limit]:
         """Return what limits this visitor, the narrowest first."""
-        client = network(self.client_address())
+        address = self.client_address()
+        limits = {network(address): self.client_limit}
+        limits.setdefault(network(address, 48), self.wide_limit)
         return [
-            flows.Limit(f"join:{client}", self.client_limit, self.window),
+            *(flows.Limit(f"join:{name}", times, self.window) for name, times in limits.items()),
             flows.Limit("join", self.total_limit, self.window),
         ]
 
@@ -117,11 +121,11 @@ class JoinWordView(View):
             return gate.refuse(request, refusal)
 
 
-def network(address: str) -> str:
-    """Return the network that one client has: an IPv4 address, or 64 bits of an IPv6 one."""
+def network(address: str, bits: int = 64) -> str:
+    """Return the network that one client has: an IPv4 address, or so many bits of an IPv6 one."""
     try:
         client = IPv6Address(address)
     except AddressValueError:
         return address
     mapped: IPv4Address | None = client.ipv4_mapped
-    return str(mapped or IPv6Network((int(client) >> 64 << 64, 64)))
+    return str(mapped or IPv6Network((int(client) >> (128 - bits) << (128 - bits), bits)))

@@ -296,11 +296,15 @@ def test_a_period_that_is_over_gives_its_invitations_to_the_list(
 
 
 def test_the_same_list_again_makes_nothing(member: Any, commit: Commit) -> None:
+    def rows() -> dict[str, Any]:
+        # But for the mark that this list, too, is used.
+        return {name: rows for name, rows in scenes.dump().items() if "throttle" not in name}
+
     flows.invite_many(member, guests(3))
-    before = scenes.dump()
+    before = rows()
     with commit():
         assert verdicts(flows.invite_many(member, guests(3))) == ["already_invited"] * 3
-    assert scenes.dump() == before
+    assert rows() == before
 
 
 def test_a_list_that_is_confirmed_twice_says_the_same_twice(member: Any, settings: Any) -> None:
