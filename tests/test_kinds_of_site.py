@@ -33,6 +33,12 @@ def test_what_holds_anywhere_holds_on(settings: str) -> None:
     command = [sys.executable, "-m", "pytest", "-q", "-m", "anywhere", f"--ds={settings}"]
     command += ["--create-db", "-p", "no:cacheprovider", "-p", "no:xdist", *marked_files()]
     run = subprocess.run(
-        command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=300, check=False
+        command,
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=1200,
+        check=False,
     )
     assert run.returncode == 0, f"{run.stdout}\n{run.stderr}"

@@ -107,10 +107,13 @@ def test_an_inviter_who_is_deleted_takes_no_account_with_him(short_arena: Arena)
 
     def after(invitation: InvitationKey, outcomes: list[Any]) -> None:
         counts = count(outcomes)
-        assert counts["claimed"] == 1
-        assert set(counts) == {"deleted", "claimed", "no_uses_left_key"}
+        # Either somebody was faster than the deletion, or it has taken the invitation along.
+        assert counts["claimed"] <= 1
+        assert set(counts) <= {"deleted", "claimed", "no_uses_left_key", "revoked_key"}
         assert not User.objects.filter(pk=invitation.from_user_id).exists()
-        assert Acceptance.objects.get(invitation=invitation).user is not None
+        came = Acceptance.objects.filter(invitation=invitation, user__isnull=False)
+        assert came.count() == Acceptance.objects.filter(invitation=invitation).count()
+        assert came.count() == counts["claimed"]
         books.check_invitations()
 
     short_arena.race(
