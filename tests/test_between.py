@@ -11,7 +11,14 @@ from django.test import Client
 from django.utils import timezone
 
 from invitation import flows
-from invitation.exceptions import AddressBlocked, KeyExpired, NotPending, TooManyAttempts
+from invitation.exceptions import (
+    AddressBlocked,
+    KeyExpired,
+    NotPending,
+    NotRenewable,
+    SharingForbidden,
+    TooManyAttempts,
+)
 from invitation.flows.throttling import Limit, attempt
 from invitation.models import InvitationEmail, InvitationKey, ThrottleCounter
 from invitation.recipients import Recipient
@@ -257,3 +264,23 @@ def test_nobody_is_asked_for_a_new_shared_link(sharer: Any) -> None:
     opened = open_it(personal)
     flows.revoke(personal)
     assert "renewal" in Client().get(scenes.link(opened.key)).content.decode()
+
+
+# -- what is left of a member who is gone --
+
+
+def test_nobody_can_renew_or_enlarge_what_has_no_inviter_any_more(
+    sharer: Any, settings: Any
+) -> None:
+    settings.INVITATION_REQUIRE_ACTIVE_INVITER = False
+    link = share(sharer, 3)
+    personal = scenes.invite(sharer, ADDRESS)
+    flows.revoke(personal)
+    sharer.delete()
+    for row in (link, personal):
+        row.refresh_from_db()
+    assert not flows.renewal_costs(personal)
+    with pytest.raises(NotRenewable):
+        flows.renew(personal)
+    with pytest.raises(SharingForbidden):
+        flows.edit_shared(link, label="Fair", max_uses=None, expires_at=None)

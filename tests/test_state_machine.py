@@ -744,17 +744,13 @@ class PersonalLife(Life):
     @step(when=there_are_some, place=places)
     def renew(self, place: int) -> None:
         row = self.invitation(place)
-        if row.from_user is None:
-            # Defect: what was revoked is invited in the name of nobody, an AttributeError, and what
-            # has expired is said to cost something.
-            return
         costs, entries = flows.renewal_costs(row), QuotaEntry.objects.latest_pk()
         dead = row.state in (Status.EXPIRED, Status.REVOKED)
         with self.doing(row.from_user):
             flows.renew(row)
         spent = -self.changed(entries, Reason.INVITED, Reason.REOPENED)
         assert spent == (costs if self.refusal is None else 0)
-        assert self.refusal is not None or (dead and row.email)
+        assert self.refusal is not None or (dead and row.email and row.from_user)
 
     # -- the invited --
 
@@ -839,8 +835,6 @@ class SharedLife(Life):
         self, place: int, uses: int | None, domains: Any, names: Any, word: str
     ) -> None:
         row = self.invitation(place)
-        if row.from_user is None and uses is None:
-            return  # Defect: nobody is asked for his rights, an AttributeError.
         before, had = unused(row), row.max_uses
         entries = QuotaEntry.objects.latest_pk()
         with self.doing(row.from_user):

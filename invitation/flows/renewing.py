@@ -85,11 +85,14 @@ def _has_asked_enough(invitation: InvitationKey, now: datetime) -> bool:
 def is_renewable(invitation: InvitationKey) -> bool:
     """Tell whether its inviter can give a new link for this invitation."""
     dead = invitation.state in (invitation.Status.EXPIRED, invitation.Status.REVOKED)
-    return dead and bool(invitation.email) and not invitation.shared
+    has_both = bool(invitation.email) and invitation.from_user_id is not None
+    return dead and has_both and not invitation.shared
 
 
 def renewal_costs(invitation: InvitationKey) -> bool:
     """Tell whether renewing a dead invitation spends one of its inviter's quota."""
+    if invitation.from_user_id is None:
+        return False
     if invitation.status == invitation.Status.REVOKED:
         slot = invitation.slot()
         return slot is None or InvitationKey.objects.find_open(slot) is None

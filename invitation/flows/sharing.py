@@ -253,7 +253,8 @@ def _open(row: InvitationKey | None) -> Opened:
 
 
 def _check_may(inviter: Any, max_uses: int | None) -> None:
-    if not may_share(inviter):
+    # A link whose member is gone has nobody to ask.
+    if inviter is None or not may_share(inviter):
         raise SharingForbidden()
     if max_uses is None and not may_share_unlimited(inviter):
         message = _("You are not allowed to make links for any number of people.")
