@@ -866,12 +866,15 @@ class SharedLife(Life):
         # A personal one that is revoked stays spent.
         amount = unused(row) if ends and row.shared else 0
         entries = QuotaEntry.objects.latest_pk()
+        opened = [open_it(row)] if row.is_usable() else []
         with self.doing(row.from_user):
             verb(row)
         if self.refusal is None:
             self.gave_back(entries, Reason.RETURNED, amount)
             assert not ends or row.status == Status.REVOKED
             assert ends or (row.paused_at is None) == (verb is flows.resume)
+        for seen_before in opened:
+            self.register(seen_before, row.email or ADDRESSES[0])
 
     @step(when=there_are_some, place=places)
     def change_link(self, place: int) -> None:
