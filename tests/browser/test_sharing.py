@@ -32,7 +32,9 @@ def test_a_code_that_was_read_out_leads_to_an_account_and_is_counted(visit: Visi
     assert re.fullmatch(r"[0-9A-Z]{4}(-[0-9A-Z]{4}){2}", code)
 
     newcomer = visit()
-    newcomer.goto("/accounts/join/")
+    newcomer.goto("/accounts/login/")
+    newcomer.get_by_role("link", name="I have a code").click()
+    expect(newcomer).to_have_url(re.compile("/accounts/join/$"))
     newcomer.get_by_label("Code").fill("0000 1111 2222")
     newcomer.get_by_role("button", name="Go on").click()
     expect(newcomer.get_by_role("main")).to_contain_text("We do not know this code")

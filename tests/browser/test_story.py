@@ -196,7 +196,7 @@ def test_somebody_signed_in_can_log_out_and_stays_invited(visit: Visit) -> None:
     member.goto(link)
     main = member.get_by_role("main")
     expect(main).to_contain_text("rosa", ignore_case=True)
-    main.get_by_role("button", name="Log out and make a new account").click()
+    main.get_by_role("button", name="Log out and use another account").click()
     expect(member).to_have_url(re.compile("/invited/$"))
     main.locator("a[href$='/accounts/register/']").first.click()
     expect(member.get_by_label("mail", exact=False)).to_have_value("heron@example.org")
