@@ -25,7 +25,8 @@ def cell(value: Any) -> Any:
         return ""
     if isinstance(value, (int, float)):
         return value
-    text = str(value)
+    # Of no use to anybody, and Python 3.10 cannot write it.
+    text = str(value).replace("\0", "")
     return f"'{text}" if text.lstrip(" ").startswith(FORMULA_STARTS) else text
 
 
