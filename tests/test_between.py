@@ -142,6 +142,12 @@ def test_an_expired_one_to_a_blocked_address_is_not_opened_again(
     assert InvitationKey.objects.get().status == "expired"
 
 
+def test_an_expired_one_that_is_addressed_to_nobody_is_opened_again(member: Any) -> None:
+    invitation = make_invitation(member, "", status="expired")
+    flows.extend(invitation)
+    assert invitation.is_usable()
+
+
 def test_a_mail_that_waits_does_not_leave_for_a_blocked_address(
     member: Any, settings: Any, mailoutbox: list[Any]
 ) -> None:
