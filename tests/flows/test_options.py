@@ -239,7 +239,7 @@ def test_to_others_it_is(member: Any, settings: Any, verb: str) -> None:
     settings.INVITATION_BLOCKED_RECIPIENTS = ["example.net"]
     try:
         TO_BLOCKED[verb](member)
-    except InvitationError as error:  # pragma: no cover
+    except InvitationError as error:
         pytest.fail(str(error))
 
 
