@@ -6,7 +6,7 @@ and settings that are made late both work. ``docs/settings.rst`` lists them all.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import timedelta
 from typing import Any, Union, cast
 
@@ -197,6 +197,64 @@ class Conf:
         return cast(
             "Sequence[tuple[str, Any]]", getattr(settings, "INVITATION_DESTINATIONS", default)
         )
+
+    # -- mails: what they look like, and how many there may be -----------------------------------
+
+    @property
+    def INVITATION_SUBJECT_PREFIX(self) -> str:
+        """Give what every subject begins with, blank included: ``"[Club] "``."""
+        return cast(str, getattr(settings, "INVITATION_SUBJECT_PREFIX", ""))
+
+    @property
+    def INVITATION_REMINDER_DAYS(self) -> int | None:
+        """Give how many days before its end an invitation is mailed again; ``None`` is never."""
+        return cast("int | None", getattr(settings, "INVITATION_REMINDER_DAYS", None))
+
+    @property
+    def INVITATION_NOTIFY_INVITER(self) -> Collection[str] | str | Callable[[Any], Collection[str]]:
+        """Give the rule as it is set; ask ``notify_inviter`` about one member."""
+        default: tuple[str, ...] = ()
+        return cast(
+            "Collection[str] | str | Callable[[Any], Collection[str]]",
+            getattr(settings, "INVITATION_NOTIFY_INVITER", default),
+        )
+
+    def notify_inviter(self, user: Any) -> Collection[str]:
+        """Return of what this inviter is mailed: of ``"accepted"`` and ``"expired"``."""
+        rule = self.INVITATION_NOTIFY_INVITER
+        if isinstance(rule, str):
+            rule = cast("Callable[[Any], Collection[str]]", import_string(rule))
+        return rule(user) if callable(rule) else rule
+
+    @property
+    def INVITATION_LIMIT_PER_INVITER(self) -> int | None:
+        """Give how many mails a member may cause in 24 hours; ``None`` is no limit."""
+        return cast("int | None", getattr(settings, "INVITATION_LIMIT_PER_INVITER", 1000))
+
+    @property
+    def INVITATION_LIMIT_PER_RECIPIENT(self) -> int | None:
+        """Give how many mails one mailbox gets in 24 hours, whoever causes them."""
+        return cast("int | None", getattr(settings, "INVITATION_LIMIT_PER_RECIPIENT", 5))
+
+    @property
+    def INVITATION_LIMIT_PER_DOMAIN(self) -> int | None:
+        """Give how many mails one domain gets in 24 hours; ``None`` is no limit."""
+        return cast("int | None", getattr(settings, "INVITATION_LIMIT_PER_DOMAIN", 2000))
+
+    @property
+    def INVITATION_LIMIT_PER_SITE(self) -> int | None:
+        """Give how many mails a site sends in 24 hours; ``None`` is no limit."""
+        return cast("int | None", getattr(settings, "INVITATION_LIMIT_PER_SITE", 10_000))
+
+    @property
+    def INVITATION_NOTE_PERMISSION(self) -> str | None:
+        """Give the permission that a personal note needs; ``None`` lets every inviter write one."""
+        return cast("str | None", getattr(settings, "INVITATION_NOTE_PERMISSION", None))
+
+    @property
+    def INVITATION_NOTE_MAX_LENGTH(self) -> int:
+        """Give how many characters a personal note may have: 500 at most."""
+        return cast(int, getattr(settings, "INVITATION_NOTE_MAX_LENGTH", 500))
 
 
 conf = Conf()

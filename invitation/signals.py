@@ -46,3 +46,23 @@ invitation_renewal_requested = Signal()
 # deleted right after it, as INVITATION_RETENTION_DAYS says.
 #   invitation_ids: list[int]
 invitations_expired = Signal()
+
+# Sent when a mail of the outbox has come to an end: it was sent, has failed for good, was
+# suppressed or cancelled; and again when one that was sent has come back. Count with it.
+#   mail: InvitationEmail, state: str, failure: str, empty if it was sent
+mail_settled = Signal()
+
+# Sent once when the way to the mail server turns out to be closed, and once when it is open again.
+#   reason: str
+delivery_paused = Signal()
+delivery_resumed = Signal()
+
+# Sent when a mail has come back, or its recipient has called it spam: by whoever learns of it, such
+# as the receiver for django-anymail.
+#   email: str, mail: InvitationEmail | None
+invitation_bounced = Signal()
+invitation_complained = Signal()
+
+# Sent when an address wants no more invitations, for the first time.
+#   reason: str, one of SuppressedAddress.Reason
+address_suppressed = Signal()

@@ -19,7 +19,7 @@ from django.utils.safestring import SafeData, mark_safe
 
 from invitation import flows, routes, views, visitor
 from invitation.delivery.base import MailPreview
-from invitation.delivery.email import SAMPLE_KEY
+from invitation.delivery.messages import SAMPLE_KEY
 from invitation.forms import InvitationKeyForm
 from invitation.models import InvitationEmail, InvitationKey
 from tests import scenes

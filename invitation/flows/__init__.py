@@ -55,7 +55,7 @@ from invitation.flows.inviting import (
     may_invite,
     send_to,
 )
-from invitation.flows.mailing import deliver, deliver_due, waiting_mails
+from invitation.flows.mailing import waiting_mails
 from invitation.flows.managing import change_link, edit, extend, resend, revoke
 from invitation.flows.opening import (
     Opened,
@@ -77,6 +77,7 @@ from invitation.flows.quotas import (
 )
 from invitation.flows.renewing import ask_for_renewal, is_renewable, renew, renewal_costs
 from invitation.flows.rewarding import reward
+from invitation.flows.sending import deliver, deliver_due
 from invitation.flows.sharing import (
     close,
     edit_shared,

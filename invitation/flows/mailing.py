@@ -1,40 +1,23 @@
-"""Queue the mails of invitations, send them, and note what became of them."""
+"""Write the mails of invitations into the outbox."""
 
 from __future__ import annotations
 
-import logging
-import traceback
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from email.utils import make_msgid
 from urllib.parse import urlsplit
 
 from django.db import transaction
 from django.utils import timezone
 
-from invitation import blocklist, keys, managers, signals, sites
+from invitation import managers, sites
 from invitation.conf import conf
 from invitation.delivery.base import get_delivery
-from invitation.exceptions import (
-    AddressRefused,
-    DeliveryFailed,
-    InvitationError,
-    KeyExpired,
-    KeyRevoked,
-    NotRenewable,
-)
-from invitation.flows.announcing import announce
+from invitation.flows.sending import deliver
 from invitation.models import InvitationEmail, InvitationKey
 
-logger = logging.getLogger(__name__)
-
-#: How often a mail is tried before it counts as failed, and the pause that grows with each try.
-MAIL_ATTEMPTS = InvitationEmail.ATTEMPTS
-MAIL_PAUSE = timedelta(minutes=5)
 #: How many mails of a list are sent at once; more wait for ``sendinvitations``.
 BULK_IMMEDIATE = 10
-#: How much of a reason is kept.
-REASON_LENGTH = 500
 
 
 def ask_for_mail(invitation: InvitationKey) -> bool:
@@ -131,84 +114,6 @@ def _send_now(mails: list[InvitationEmail]) -> None:
                 deliver(mail)
 
 
-def deliver(mail: InvitationEmail) -> bool:
-    """Send one mail that this process has leased, note what became of it, tell if it went."""
-    delivery = get_delivery()
-    outbox = InvitationEmail.objects
-    if mail.attempts > MAIL_ATTEMPTS:
-        # Its senders died, one after the other, before they could say why.
-        outbox.mark_failed(mail, f"Given up after {MAIL_ATTEMPTS} attempts.")
-        return False
-    objection = _objection(mail)
-    if objection is not None:
-        outbox.mark_failed(mail, str(objection))
-        return False
-    try:
-        delivery.send(mail)
-    except DeliveryFailed as error:
-        logger.warning("Invitation mail %s was not sent: %s", mail.pk, type(error.__cause__))
-        _note_failure(mail, str(error), permanent=error.permanent)
-        return False
-    except Exception as error:  # noqa: BLE001
-        # Whatever a template or a mail backend of the site raises: one mail must not hold up
-        # those behind it, nor be tried for ever. A traceback may quote the link.
-        report = keys.conceal(traceback.format_exc())
-        logger.error("Invitation mail %s was not sent:\n%s", mail.pk, report)  # noqa: TRY400
-        _note_failure(mail, f"{type(error).__name__}: {error}")
-        return False
-    if outbox.mark_sent(mail, timezone.now()) and mail.kind == InvitationEmail.Kind.INVITATION:
-        announce(signals.invitation_sent, invitation=mail.invitation, mail=mail)
-    return True
-
-
-def _objection(mail: InvitationEmail) -> InvitationError | None:
-    """Return why a mail has become pointless since it was queued, or ``None``."""
-    refusal = mail.invitation.refusal()
-    if mail.kind == InvitationEmail.Kind.INVITATION:
-        return refusal or _blocked(mail.invitation.email)
-    inviter = mail.invitation.from_user
-    still = isinstance(refusal, (KeyExpired, KeyRevoked)) and inviter and inviter.is_active
-    return None if still else NotRenewable()
-
-
-def _blocked(email: str) -> AddressRefused | None:
-    """Return why this address gets no mail, also if that is so only since it was invited."""
-    try:
-        blocklist.check(email)
-    except AddressRefused as error:
-        return error
-    return None
-
-
-def _note_failure(mail: InvitationEmail, reason: str, *, permanent: bool = False) -> None:
-    # PostgreSQL stores no NUL, and a mail server may answer anything.
-    reason = keys.conceal(reason).replace("\0", "")[:REASON_LENGTH]
-    if permanent or mail.attempts >= MAIL_ATTEMPTS:
-        InvitationEmail.objects.mark_failed(mail, reason)
-    else:
-        not_before = timezone.now() + MAIL_PAUSE * mail.attempts
-        InvitationEmail.objects.mark_queued(mail, reason, not_before)
-
-
 def waiting_mails() -> tuple[int, datetime | None]:
     """Return how many mails have still to go, and when the first of them may be tried."""
     return InvitationEmail.objects.waiting()
-
-
-def deliver_due(limit: int | None = None) -> tuple[int, int]:
-    """Send what waits in the outbox, oldest first; return how many went and how many did not.
-
-    Safe to run beside itself: each mail is leased before it is sent.
-    """
-    sent = unsent = 0
-    due = InvitationEmail.objects.due(timezone.now()).order_by("not_before", "pk")
-    pks = due.values_list("pk", flat=True)
-    for pk in list(pks if limit is None else pks[:limit]):
-        mail = InvitationEmail.objects.lease(pk, timezone.now())
-        if mail is None:
-            continue
-        if deliver(mail):
-            sent += 1
-        else:
-            unsent += 1
-    return sent, unsent

@@ -10,21 +10,26 @@ from __future__ import annotations
 
 from invitation.managers.batches import insert, values_at_once
 from invitation.managers.invitations import AcceptanceManager, InvitationKeyManager
-from invitation.managers.mails import InvitationEmailManager
+from invitation.managers.limits import MailCounterManager
+from invitation.managers.mails import DeliveryPauseManager, InvitationEmailManager
 from invitation.managers.quotas import (
     Held,
     InvitationQuotaManager,
     QuotaEntryManager,
     ThrottleCounterManager,
 )
+from invitation.managers.suppressions import SuppressedAddressManager
 
 __all__ = [
     "AcceptanceManager",
+    "DeliveryPauseManager",
     "Held",
     "InvitationEmailManager",
     "InvitationKeyManager",
     "InvitationQuotaManager",
+    "MailCounterManager",
     "QuotaEntryManager",
+    "SuppressedAddressManager",
     "ThrottleCounterManager",
     "insert",
     "values_at_once",

@@ -12,7 +12,11 @@ from django.db.models.functions import Coalesce
 from invitation.querysets import holds
 
 if TYPE_CHECKING:
-    from invitation.models import InvitationEmail, InvitationKey
+    from invitation.models import (  # noqa: F401 (one is named in a text)
+        DeliveryPause,
+        InvitationEmail,
+        InvitationKey,
+    )
 
 
 class InvitationEmailManager(models.Manager["InvitationEmail"]):
@@ -71,22 +75,28 @@ class InvitationEmailManager(models.Manager["InvitationEmail"]):
         left_behind = Q(holds("state", state.SENDING), lease_until__lte=now)
         unsent = self.of_invitations().filter(waiting | left_behind, invitation=invitation)
         changes = {"state": state.QUEUED, "lease_until": None, "not_before": now, "attempts": 0}
-        return bool(unsent.update(**changes))
+        return bool(unsent.update(**changes, failure=""))
 
     def mark_sent(self, mail: InvitationEmail, now: datetime) -> bool:
         """Note that the mail server has taken the mail."""
-        return self._finish(mail, state=self.model.State.SENT, sent_at=now, last_error="")
+        return self._finish(
+            mail, state=self.model.State.SENT, sent_at=now, last_error="", failure=""
+        )
 
     def mark_queued(self, mail: InvitationEmail, reason: str, not_before: datetime) -> bool:
         """Note why the attempt failed and when to try again."""
         state = self.model.State.QUEUED
         return self._finish(mail, state=state, last_error=reason, not_before=not_before)
 
-    def mark_failed(self, mail: InvitationEmail, reason: str) -> bool:
-        """Note why the mail will not be tried again."""
-        return self._finish(mail, state=self.model.State.FAILED, last_error=reason)
+    def mark_ended(self, mail: InvitationEmail, state: str, failure: str, details: str) -> bool:
+        """Note that the mail will not be tried again, and why; tell whether it was still held."""
+        return self._finish(mail, state=state, failure=failure, last_error=details)
 
     def _finish(self, mail: InvitationEmail, **changes: Any) -> bool:
         held = self.filter(holds("state", self.model.State.SENDING), pk=mail.pk)
         held = held.filter(attempts=mail.attempts, lease_until=mail.lease_until)
         return held.update(lease_until=None, **changes) == 1
+
+
+class DeliveryPauseManager(models.Manager["DeliveryPause"]):
+    """Close and open the way out of the house, exactly once each."""

@@ -7,15 +7,23 @@ not depend on any setting.
 from __future__ import annotations
 
 from invitation.models.invitations import Acceptance, InvitationKey, make_slot
-from invitation.models.mails import InvitationEmail
+from invitation.models.mails import (
+    DeliveryPause,
+    InvitationEmail,
+    MailCounter,
+    SuppressedAddress,
+)
 from invitation.models.quotas import InvitationQuota, QuotaEntry, ThrottleCounter
 
 __all__ = [
     "Acceptance",
+    "DeliveryPause",
     "InvitationEmail",
     "InvitationKey",
     "InvitationQuota",
+    "MailCounter",
     "QuotaEntry",
+    "SuppressedAddress",
     "ThrottleCounter",
     "make_slot",
 ]

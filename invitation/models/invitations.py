@@ -80,6 +80,10 @@ class InvitationKey(models.Model):
     destination = models.CharField(_("landing page"), max_length=200, blank=True)
     #: When somebody whose link was dead last asked the inviter for a new one.
     renewal_requested_at = models.DateTimeField(null=True, blank=True, editable=False)
+    #: When the reminder that it will expire was queued: there is one for each invitation.
+    reminded_at = models.DateTimeField(null=True, blank=True, editable=False)
+    #: Since when it names nobody any more: address, name and note are gone.
+    forgotten_at = models.DateTimeField(_("forgotten"), null=True, blank=True, editable=False)
     #: For the site's own use; never read here.
     data = models.JSONField(_("data"), default=dict, blank=True)
     #: No foreign key: the schema must not depend on whether contrib.sites is installed.
@@ -99,6 +103,7 @@ class InvitationKey(models.Model):
         permissions = [
             ("create_shared_link", _("Can make shared links")),
             ("unlimited_shared_link", _("Can make shared links for any number of people")),
+            ("link_in_note", _("Can write links into personal notes")),
         ]
         indexes = [
             models.Index(fields=["status", "expires_at"], name="invitation_status_expires"),

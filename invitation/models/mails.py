@@ -25,6 +25,11 @@ class InvitationEmail(models.Model):
         INVITATION = "invitation", _("invitation")
         #: To the inviter: somebody's link is dead, and a new one is asked for.
         RENEWAL = "renewal", _("request for a new link")
+        #: To the invited person: the invitation will expire soon.
+        REMINDER = "reminder", _("reminder")
+        #: To the inviter: somebody has accepted, or nobody has in time.
+        ACCEPTED = "accepted", _("news of an acceptance")
+        EXPIRED = "expired", _("news of an expiry")
 
     class State(models.TextChoices):
         """Say how far the mail has come."""
@@ -33,7 +38,21 @@ class InvitationEmail(models.Model):
         SENDING = "sending", _("sending")
         SENT = "sent", _("sent")
         FAILED = "failed", _("failed")
+        #: The recipient wants no invitations. His inviter is not told.
         SUPPRESSED = "suppressed", _("suppressed")
+        CANCELLED = "cancelled", _("cancelled")
+
+    class Failure(models.TextChoices):
+        """Say in words for people why a mail has failed or was suppressed."""
+
+        REFUSED = "refused", _("The recipient's mail server refuses it.")
+        GIVEN_UP = "given_up", _("It could not be delivered, however often it was tried.")
+        BOUNCED = "bounced", _("It came back: nobody reads mail at this address.")
+        COMPLAINED = "complained", _("The recipient has marked it as spam.")
+        OPTED_OUT = "opted_out", _("The recipient wants no invitations.")
+        BLOCKED = "blocked", _("Nobody may invite this address.")
+        POINTLESS = "pointless", _("The invitation had ended before its mail could leave.")
+        BROKEN = "broken", _("The mail could not be written.")
 
     invitation = models.ForeignKey(
         "invitation.InvitationKey",
@@ -48,6 +67,8 @@ class InvitationEmail(models.Model):
     lease_until = models.DateTimeField(_("held until"), null=True, blank=True)
     message_id = models.CharField(_("Message-ID"), max_length=255, blank=True)
     last_error = models.TextField(_("last error"), blank=True)
+    #: Why it has come to an end unsent; ``last_error`` has the details.
+    failure = models.CharField(_("reason"), max_length=12, choices=Failure.choices, blank=True)
     created_at = models.DateTimeField(_("created"), default=timezone.now)
     sent_at = models.DateTimeField(_("sent"), null=True, blank=True)
 
@@ -63,3 +84,79 @@ class InvitationEmail(models.Model):
 
     def __str__(self) -> str:
         return f"{self.get_kind_display()} {self.pk} ({self.get_state_display()})"
+
+
+class DeliveryPause(models.Model):
+    """Remember that the way out of the house is closed, for all who send, on all machines."""
+
+    #: Of what: there is one outbox.
+    queue = models.CharField(_("queue"), max_length=20, unique=True, default="mail")
+    #: Nobody tries before this moment; in the past, it is open again.
+    until = models.DateTimeField(_("paused until"))
+    since = models.DateTimeField(_("paused since"))
+    #: How often in a row it was found closed: the pause grows with it. 0 is open.
+    failures = models.PositiveIntegerField(_("failures"), default=0)
+    reason = models.TextField(_("reason"), blank=True)
+
+    objects = managers.DeliveryPauseManager()
+
+    class Meta:
+        """Name the table."""
+
+        verbose_name = _("delivery pause")
+        verbose_name_plural = _("delivery pauses")
+
+    def __str__(self) -> str:
+        return self.queue
+
+
+class MailCounter(models.Model):
+    """Count the mails of the last 24 hours of a sender, to a recipient, a domain, or of a site."""
+
+    #: A keyed hash of what is counted, so that the table names nobody.
+    scope = models.CharField(max_length=64, unique=True)
+    #: How many in each hour, by the number of the hour since 1970.
+    hours = models.JSONField(default=dict)
+    updated_at = models.DateTimeField(db_index=True)
+
+    objects = managers.MailCounterManager()
+
+    class Meta:
+        """Name the table."""
+
+        verbose_name = _("mail counter")
+        verbose_name_plural = _("mail counters")
+
+    def __str__(self) -> str:
+        return f"{self.scope[:6]}…"
+
+
+class SuppressedAddress(models.Model):
+    """Remember an address that gets no more invitations, as nothing but a keyed hash of it."""
+
+    class Reason(models.TextChoices):
+        """Say why."""
+
+        OPTED_OUT = "opted_out", _("asked for it")
+        COMPLAINED = "complained", _("marked an invitation as spam")
+        BOUNCED = "bounced", _("takes no mail")
+        ADMIN = "admin", _("set by an administrator")
+
+    #: See ``optouts``.
+    digest = models.CharField(max_length=64, unique=True, editable=False)
+    #: Which of the site's keys made the hash, so that it can be told when that one is gone.
+    key_id = models.CharField(max_length=16, editable=False)
+    reason = models.CharField(_("reason"), max_length=10, choices=Reason.choices)
+    created_at = models.DateTimeField(_("since"), default=timezone.now)
+
+    objects = managers.SuppressedAddressManager()
+
+    class Meta:
+        """Name and sort the table."""
+
+        verbose_name = _("suppressed address")
+        verbose_name_plural = _("suppressed addresses")
+        ordering = ["-pk"]
+
+    def __str__(self) -> str:
+        return f"{self.digest[:6]}…"

@@ -48,13 +48,13 @@ def ask(member: Any) -> None:
 
 
 VERBS = {
-    invite: ["invitation_created", "invitation_sent"],
+    invite: ["invitation_created", "invitation_sent", "mail_settled"],
     claim: ["invitation_accepted", "invitation_activated"],
     activate: ["invitation_accepted", "invitation_activated"],
     decline: ["invitation_declined"],
     revoke: ["invitation_revoked"],
     expire: ["invitations_expired"],
-    ask: ["invitation_renewal_requested"],
+    ask: ["invitation_renewal_requested", "mail_settled"],
 }
 
 

@@ -78,7 +78,11 @@ def test_that_it_was_marked_is_told(member: Any, commit: Any, heard: Heard) -> N
     row = make_invitation(member, site_id=site_id(), left=-DAY)
     with commit():
         flows.ask_for_renewal(row.mail_key)
-    assert heard.names() == ["invitations_expired", "invitation_renewal_requested"]
+    assert heard.names() == [
+        "invitations_expired",
+        "invitation_renewal_requested",
+        "mail_settled",
+    ]
     assert heard.last("invitations_expired")["invitation_ids"] == [row.pk]
 
 

@@ -193,7 +193,7 @@ def test_rows_are_written_spent_noted_mailed_and_told(
     ids = {mail.message_id for mail in InvitationEmail.objects.all()}
     assert len(ids) == 2
     assert all(re.fullmatch("<.+@example.com>", one) for one in ids)
-    assert heard.names() == ["invitation_created"] * 2 + ["invitation_sent"] * 2
+    assert heard.names() == ["invitation_created"] * 2 + ["invitation_sent", "mail_settled"] * 2
     told = [arguments["invitation"] for _, arguments in heard[:2]]
     assert told == rows
     assert not told[0]._state.adding

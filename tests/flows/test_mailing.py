@@ -14,7 +14,7 @@ from django.utils import timezone
 from invitation import flows, keys
 from invitation.delivery.dummy import DummyDelivery
 from invitation.exceptions import DeliveryFailed, MailTooSoon
-from invitation.flows.mailing import MAIL_ATTEMPTS, MAIL_PAUSE
+from invitation.flows.sending import MAIL_ATTEMPTS, MAIL_PAUSE
 from invitation.models import InvitationEmail, InvitationKey
 from tests.factories import ADDRESS, DAY, make_invitation, make_mail, make_user
 from tests.flows.conftest import Heard
@@ -90,7 +90,7 @@ def test_after_the_commit_it_is_sent_and_told(member: Any, commit: Any, heard: H
     mail = OUTBOX.get()
     assert (mail.state, mail.lease_until, mail.last_error) == ("sent", None, "")
     assert mail.sent_at is not None
-    assert heard.names() == ["invitation_created", "invitation_sent"]
+    assert heard.names() == ["invitation_created", "invitation_sent", "mail_settled"]
     assert heard.last("invitation_sent")["mail"] == mail
 
 
@@ -334,7 +334,7 @@ def test_a_mail_that_goes_in_the_moment_of_its_lease_is_no_error(
     "finish",
     [
         lambda mail: OUTBOX.mark_sent(mail, NOW),
-        lambda mail: OUTBOX.mark_failed(mail, "late"),
+        lambda mail: OUTBOX.mark_ended(mail, "failed", "given_up", "late"),
         lambda mail: OUTBOX.mark_queued(mail, "late", NOW),
     ],
 )

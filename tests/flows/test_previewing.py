@@ -16,7 +16,8 @@ from django.utils import translation
 
 from invitation import flows, keys
 from invitation.delivery.base import BaseDelivery, MailPreview
-from invitation.delivery.email import SAMPLE_KEY, EmailDelivery
+from invitation.delivery.email import EmailDelivery
+from invitation.delivery.messages import SAMPLE_KEY
 from invitation.exceptions import (
     AddressRefused,
     DestinationRefused,

@@ -125,7 +125,7 @@ def test_renewing_is_not_creating(
 ) -> None:
     with commit():
         flows.invite(member, ADDRESS)
-    assert heard.names() == ["invitation_sent"]
+    assert heard.names() == ["invitation_sent", "mail_settled"]
 
 
 @pytest.mark.parametrize("state", ["queued", "failed"])
