@@ -54,7 +54,7 @@ VERBS = {
     decline: ["invitation_declined"],
     revoke: ["invitation_revoked"],
     expire: ["invitations_expired"],
-    ask: ["invitation_renewal_requested", "mail_settled"],
+    ask: ["mail_settled", "invitation_renewal_requested"],
 }
 
 
