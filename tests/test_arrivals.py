@@ -14,6 +14,7 @@ from django.core import mail
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
 from django.utils import timezone
 
 from invitation import flows, keys, sites
@@ -138,7 +139,20 @@ class TestSignedInWithTheInvitedAddress:
         client = arrive(invitation, invited)
         response = post_of(client)
         assert response.cookies["invitation_key"].value == ""
-        assert client.get(LANDING).status_code == 404
+
+    def test_whatever_he_opens_then_says_that_it_is_done(
+        self, invitation: InvitationKey, invited: Any
+    ) -> None:
+        client = arrive(invitation, invited)
+        post_of(client)
+        link = reverse("invitation_invited", args=[invitation.mail_key])
+        for page in (client.get(LANDING), client.get(link), client.post(ACCEPT)):
+            assert page.status_code == 200
+            assert "accepted this invitation already" in words(page)
+        stranger = Client()
+        assert stranger.get(link).status_code == 410
+        stranger.force_login(scenes.make_user("somebody"))
+        assert stranger.get(link).status_code == 410
 
     def test_a_second_click_is_told_that_it_is_done(
         self, invitation: InvitationKey, invited: Any

@@ -291,6 +291,18 @@ def test_a_second_click_makes_no_second_link(sharer: Any) -> None:
     assert (InvitationKey.objects.count(), spent(sharer)) == (1, 3)
 
 
+def test_nor_is_its_own_word_taken_for_somebody_elses(sharer: Any) -> None:
+    browser = Client()
+    browser.force_login(sharer)
+    form = browser.get("/accounts/invite/link/").context["form"]
+    typed = {"label": "Fair", "max_uses": 3, "word": "fair", "once": form["once"].value()}
+    assert browser.post("/accounts/invite/link/", typed).status_code == 302
+    again = browser.post("/accounts/invite/link/", typed).context["form"]
+    assert "made already" in str(again.non_field_errors())
+    other = browser.post("/accounts/invite/link/", {**typed, "once": "another"}).context["form"]
+    assert "is taken" in str(other["word"].errors)
+
+
 # -- dead shared links --
 
 

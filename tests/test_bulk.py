@@ -545,6 +545,16 @@ def test_the_command_says_how_many_mails_wait(
     assert lines[-1] == "Mails that wait for sendinvitations: 1."
 
 
+@pytest.mark.anywhere
+@pytest.mark.parametrize("number", [999, -1])
+def test_the_command_invites_to_no_site_that_is_not_there(
+    member: Any, file: str, number: int
+) -> None:
+    with pytest.raises(CommandError, match=f"There is no Site {number}"):
+        run("--csv", file, "--as", member.get_username(), "--site", str(number))
+    assert not InvitationKey.objects.exists()
+
+
 def test_the_command_can_be_silent(member: Any, file: str) -> None:
     assert run("--csv", file, "--as", "member", verbosity=0) == ""
     assert InvitationKey.objects.count() == 1

@@ -249,7 +249,7 @@ class TestMaking:
             ({"allowed_domains": "a@b.org"}, "allowed_domains", "invalid_domain"),
             ({"allowed_domains": "exаmple.org"}, "allowed_domains", "lookalike_domain"),
             ({"allowed_domains": "a.org " * 51}, "allowed_domains", "too_many_domains"),
-            ({"word": "no word"}, "word", "invalid_word"),
+            ({"word": "no!word"}, "word", "invalid_word"),
             ({"word": "7QK2-M9XA-4TRB"}, "word", "word_like_code"),
             ({"word": "Fair-2026"}, "word", "word_taken"),
         ],

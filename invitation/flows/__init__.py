@@ -88,6 +88,7 @@ from invitation.flows.sharing import (
     pause,
     resume,
     share,
+    sharing_refusal,
 )
 from invitation.flows.throttling import Limit
 
@@ -166,6 +167,7 @@ __all__ = [
     "set_groups",
     "set_unlimited",
     "share",
+    "sharing_refusal",
     "top_up",
     "waiting_mails",
 ]

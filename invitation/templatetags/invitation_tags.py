@@ -130,7 +130,7 @@ class RemainingNode(template.Node):
 @register.filter
 def invitation_address(email: str) -> str:
     """Return an address as people read it: ``{{ invitation.email|invitation_address }}``."""
-    return addresses.display(email) if email else ""
+    return addresses.display(str(email)) if email else ""
 
 
 @register.filter
