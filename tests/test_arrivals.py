@@ -708,7 +708,25 @@ class TestNobodyElses:
         assert signed_in(invited).post(f"{RECEIVED}{pk}/accept/").status_code == 404
 
 
+@pytest.mark.parametrize("method", ["put", "patch", "delete"])
+@pytest.mark.parametrize("verb", ["accept", "decline"])
+def test_the_inbox_knows_no_other_method(
+    invitation: InvitationKey, invited: Any, verb: str, method: str
+) -> None:
+    browser = Client()
+    browser.force_login(invited)
+    address = f"/accounts/invitations/received/{invitation.pk}/{verb}/"
+    assert getattr(browser, method)(address).status_code == 405
+    invitation.refresh_from_db()
+    assert invitation.status == InvitationKey.Status.PENDING
+
+
 def test_an_invitation_of_long_ago_is_not_shown(settings: Any, member: Any, invited: Any) -> None:
     settings.INVITATION_VERIFIED_ADDRESSES = proven
     make_invitation(member, NEWCOMER, left=-DAY)
     assert list(signed_in(invited).get(RECEIVED).context["invitations"]) == []
+
+
+def test_where_to_go_on_is_text_in_the_login_form(db: None) -> None:
+    answer = Client().get("/accounts/login/", {"next": '/"><script>alert(1)</script>'})
+    assert "<script>alert" not in answer.content.decode()

@@ -128,6 +128,18 @@ def test_what_is_invited_anew_keeps_its_groups_and_its_landing_page(
 # -- rewards and what shared links give back --
 
 
+def test_what_is_invited_anew_loses_a_group_that_may_no_longer_be_given(
+    member: Any, settings: Any
+) -> None:
+    altos = Group.objects.create(name="Altos")
+    settings.INVITATION_GRANTABLE_GROUPS = lambda user: [altos]
+    invitation = flows.invite(member, ADDRESS, groups=[altos], mail=False).invitation
+    flows.revoke(invitation)
+    settings.INVITATION_GRANTABLE_GROUPS = lambda user: []
+    renewed = flows.renew(invitation).invitation
+    assert not renewed.groups.exists()
+
+
 def test_a_reward_takes_nothing_from_what_a_link_gives_back(
     sharer: Any, settings: Any, commit: Any
 ) -> None:

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 import time_machine
 from django.contrib.auth.models import Group
+from django.contrib.sites.models import Site
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.core.management import CommandError, call_command
 from django.db import connection
@@ -299,6 +300,15 @@ def test_only_a_list_that_was_shown_to_this_member_can_be_confirmed(
     response = confirm(client, texts.get(how, carried))
     assert response.status_code == 409
     assert "Nobody was invited" in words(response)
+    assert not InvitationKey.objects.exists()
+
+
+def test_a_list_that_was_shown_on_another_site_cannot_be_confirmed(
+    settings: Any, member_client: Client
+) -> None:
+    carried = payload(member_client)
+    settings.SITE_ID = Site.objects.create(domain="other.example", name="Other").pk
+    assert confirm(member_client, carried).status_code == 409
     assert not InvitationKey.objects.exists()
 
 

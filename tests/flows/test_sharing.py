@@ -578,6 +578,14 @@ class TestEnding:
         flows.expire()
         assert balance(owner) == -1
 
+    def test_it_stays_open_where_nothing_can_be_given_back(
+        self, link: InvitationKey, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(quotas, "give_back", lambda *held: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            flows.close(link)
+        assert InvitationKey.objects.get().status == InvitationKey.Status.PENDING
+
     def test_of_any_number_nothing_comes_back(self, owner: Any) -> None:
         link = share(owner, max_uses=None)
         come(link)
