@@ -155,7 +155,9 @@ def inviter_there(model: type[models.Model]) -> Q:
     names = {field.name for field in inviter._meta.get_fields()}
     if not conf.INVITATION_REQUIRE_ACTIVE_INVITER or "is_active" not in names:
         return Q()
-    return Q(from_user=None) | Q(from_user__is_active=True)
+    # A subquery and not a join: the condition goes into writes as well.
+    active = inviter._base_manager.filter(pk=OuterRef("from_user_id"), is_active=True)
+    return Q(from_user=None) | Q(Exists(active))
 
 
 def in_time(now: datetime) -> Q:

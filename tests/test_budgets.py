@@ -7,6 +7,7 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+from django.contrib.auth.models import Group
 from django.db import connection
 from django.http import HttpResponse
 from django.test import Client
@@ -121,6 +122,17 @@ def test_the_page_that_renews_costs_six_at_most(
     page = f"/accounts/invitations/{invitation.pk}/renew/"
     asked = statements(lambda: member_client.get(page), commit)
     assert len(asked) <= 6, "\n".join(asked)
+
+
+def test_groups_cost_the_page_that_renews_one_more(
+    member: Any, member_client: Client, commit: Commit
+) -> None:
+    invitation = scenes.invite(member)
+    invitation.groups.add(*(Group.objects.create(name=name) for name in ("Altos", "Basses")))
+    scenes.end(invitation, "revoked")
+    page = f"/accounts/invitations/{invitation.pk}/renew/"
+    asked = statements(lambda: member_client.get(page), commit)
+    assert len(asked) <= 7, "\n".join(asked)
 
 
 @pytest.mark.parametrize("earlier", [0, 1])

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 import time_machine
 from django.contrib.auth.models import Group
+from django.contrib.sites.models import Site
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.core.management import CommandError, call_command
 from django.db import connection
@@ -302,6 +303,15 @@ def test_only_a_list_that_was_shown_to_this_member_can_be_confirmed(
     assert not InvitationKey.objects.exists()
 
 
+def test_a_list_that_was_shown_on_another_site_cannot_be_confirmed(
+    settings: Any, member_client: Client
+) -> None:
+    carried = payload(member_client)
+    settings.SITE_ID = Site.objects.create(domain="other.example", name="Other").pk
+    assert confirm(member_client, carried).status_code == 409
+    assert not InvitationKey.objects.exists()
+
+
 def test_a_list_that_is_too_old_is_shown_in_the_form_again(member_client: Client) -> None:
     carried = payload(member_client, "ann@example.org", note="Hello!")
     with time_machine.travel(timezone.now() + DAY * 1.1, tick=False):
@@ -543,6 +553,16 @@ def test_the_command_says_how_many_mails_wait(
     monkeypatch.setattr(mailing, "BULK_IMMEDIATE", 0)
     lines = run("--csv", file, "--as", "member", "--note", "Hello", "--site", "1").splitlines()
     assert lines[-1] == "Mails that wait for sendinvitations: 1."
+
+
+@pytest.mark.anywhere
+@pytest.mark.parametrize("number", [999, -1])
+def test_the_command_invites_to_no_site_that_is_not_there(
+    member: Any, file: str, number: int
+) -> None:
+    with pytest.raises(CommandError, match=f"There is no Site {number}"):
+        run("--csv", file, "--as", member.get_username(), "--site", str(number))
+    assert not InvitationKey.objects.exists()
 
 
 def test_the_command_can_be_silent(member: Any, file: str) -> None:

@@ -89,6 +89,7 @@ from invitation.flows.sharing import (
     pause,
     resume,
     share,
+    sharing_refusal,
 )
 from invitation.flows.throttling import Limit
 
@@ -167,6 +168,7 @@ __all__ = [
     "set_groups",
     "set_unlimited",
     "share",
+    "sharing_refusal",
     "top_up",
     "waiting_mails",
 ]

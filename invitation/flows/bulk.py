@@ -29,7 +29,6 @@ from invitation.exceptions import (
     AlreadyInvited,
     GroupRefused,
     InvitationError,
-    InvitingForbidden,
     OwnAddress,
     TextRefused,
     TooManyAttempts,
@@ -37,7 +36,7 @@ from invitation.exceptions import (
 from invitation.flows import quotas
 from invitation.flows.announcing import announce
 from invitation.flows.grouping import grantable_groups
-from invitation.flows.inviting import INVITE_ROUNDS, expiry, may_invite
+from invitation.flows.inviting import INVITE_ROUNDS, expiry, inviting_refusal
 from invitation.flows.mailing import queue_mails
 from invitation.flows.throttling import Limit, attempt
 from invitation.models import InvitationKey, InvitationQuota
@@ -168,8 +167,9 @@ def invite_many(
 
 
 def _prepare(inviter: Any, site_id: int | None) -> int:
-    if not may_invite(inviter):
-        raise InvitingForbidden()
+    refusal = inviting_refusal(inviter)
+    if refusal is not None:
+        raise refusal
     site_id = sites.current_site_id() if site_id is None else site_id
     # Without an address for its link no mail could ever be sent.
     sites.absolute(reverse("invitation_invited", args=["key"]), site_id)

@@ -12,7 +12,14 @@ from django.db.models.functions import Coalesce
 
 from invitation import keys, sites
 from invitation.managers.quotas import Held
-from invitation.querysets import UNUSED, InvitationKeyQuerySet, holds, in_time, lock_in_order
+from invitation.querysets import (
+    UNUSED,
+    InvitationKeyQuerySet,
+    holds,
+    in_time,
+    inviter_there,
+    lock_in_order,
+)
 
 if TYPE_CHECKING:
     from invitation.models import Acceptance, InvitationKey
@@ -73,6 +80,7 @@ class InvitationKeyManager(models.Manager["InvitationKey"]):
         changed = (
             self._open(pk)
             .filter(holds("locator", locator), in_time(now), UNUSED, paused_at=None)
+            .filter(inviter_there(self.model))
             .update(
                 # MySQL evaluates assignments from left to right and with the new values, so
                 # what looks at `uses` must stand before `uses` itself.

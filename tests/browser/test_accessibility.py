@@ -150,6 +150,20 @@ class TestAxe:
             assert violations(visitor) == []
         assert visitor.url.endswith("/accounts/invited/")
 
+    def test_who_invited_whom_in_the_admin(self, visit: Visit, look: dict[str, Any]) -> None:
+        page = visit(**look, bypass_csp=True)
+        log_in(page, "rosa")
+        found = []
+        # The one came through the other: each shows what the other's page lacks.
+        for name in ("nadia", "rosa"):
+            page.goto(f"/admin/auth/user/?q={name}")
+            page.locator("#result_list").get_by_role("link", name=name, exact=True).click()
+            page.get_by_role("link", name="Who invited whom").click()
+            page.get_by_role("heading", level=1, name="Who invited whom").wait_for()
+            found += inspect(page, page.url)
+        assert page.locator(".invitation-tree tbody tr").count() >= 3
+        assert found == []
+
     def test_pages_of_the_invited(self, visit: Visit, look: dict[str, Any], link: str) -> None:
         page = visit(**look, bypass_csp=True)
         page.goto(link)

@@ -493,3 +493,11 @@ def test_a_small_statement_is_enough(member: Any, monkeypatch: pytest.MonkeyPatc
     assert flows.invite_many(member, guests(7)).count(Verdict.INVITED) == 7
     assert InvitationKey.objects.count() == InvitationEmail.objects.count() == 7
     assert set(verdicts(flows.plan(member, guests(7)))) == {"already_invited"}
+
+
+def test_a_blocked_address_is_invited_by_no_list_either(member: Any, settings: Any) -> None:
+    settings.INVITATION_BLOCKED_RECIPIENTS = ["example.org"]
+    both = people("ann@example.org", "bob@example.net")
+    for batch in (flows.plan(member, both), flows.invite_many(member, both)):
+        assert [row.code for row in batch.rows] == ["blocked_address", ""]
+    assert InvitationKey.objects.get().email == "bob@example.net"
