@@ -108,10 +108,10 @@ class Processes:
         """Start ``sendinvitations``."""
         return self.start("-m", "django", "sendinvitations", *arguments, **environment)
 
-    def run(self, *arguments: str, **environment: str) -> str:
+    def run(self, *arguments: str, patience: float = PATIENCE, **environment: str) -> str:
         """Let ``sendinvitations`` run to its end, and return what it says."""
         process = self.command(*arguments, **environment)
-        said, _ = process.communicate(timeout=PATIENCE)
+        said, _ = process.communicate(timeout=patience)
         assert process.returncode == 0, said
         return said
 
