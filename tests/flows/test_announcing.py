@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from django.db import transaction
 
-from invitation import flows, signals
+from invitation import flows, optouts, signals
 from invitation.models import InvitationKey
 from tests.factories import ADDRESS, DAY, make_invitation, open_it, register, rolled_back, spent
 from tests.flows.conftest import SIGNALS, Heard
@@ -47,7 +47,22 @@ def ask(member: Any) -> None:
     assert flows.ask_for_renewal(make_invitation(member, status="expired").mail_key)
 
 
+def opt_out(member: Any) -> None:
+    flows.opt_out(optouts.make_token(ADDRESS))
+
+
+def bounce(member: Any) -> None:
+    flows.report_bounce(ADDRESS)
+
+
+def complain(member: Any) -> None:
+    flows.report_complaint(ADDRESS)
+
+
 VERBS = {
+    opt_out: ["address_suppressed"],
+    bounce: ["address_suppressed", "invitation_bounced"],
+    complain: ["address_suppressed", "invitation_complained"],
     invite: ["invitation_created", "invitation_sent", "mail_settled"],
     claim: ["invitation_accepted", "invitation_activated"],
     activate: ["invitation_accepted", "invitation_activated"],
