@@ -90,6 +90,14 @@ from invitation.flows.sharing import (
     resume,
     share,
 )
+from invitation.flows.suppressing import (
+    is_suppressed,
+    lift,
+    opt_out,
+    report_bounce,
+    report_complaint,
+    suppress,
+)
 from invitation.flows.throttling import Limit
 
 __all__ = [
@@ -138,15 +146,18 @@ __all__ = [
     "invite_many",
     "inviting_refusal",
     "is_renewable",
+    "is_suppressed",
     "join",
     "join_groups",
     "ledger_differences",
+    "lift",
     "may_invite",
     "may_share",
     "may_share_unlimited",
     "open_code",
     "open_invitation",
     "open_word",
+    "opt_out",
     "pause",
     "plan",
     "preview",
@@ -160,6 +171,8 @@ __all__ = [
     "remaining_invitations",
     "renew",
     "renewal_costs",
+    "report_bounce",
+    "report_complaint",
     "resend",
     "resume",
     "revoke",
@@ -168,6 +181,7 @@ __all__ = [
     "set_groups",
     "set_unlimited",
     "share",
+    "suppress",
     "top_up",
     "waiting_mails",
 ]

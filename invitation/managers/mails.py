@@ -34,6 +34,32 @@ class InvitationEmailManager(models.Manager["InvitationEmail"]):
         """Keep the mails to the invited, without those to their inviters."""
         return self.filter(kind=self.model.Kind.INVITATION)
 
+    def sent_to(self, email_key: str, message_id: str = "") -> InvitationEmail | None:
+        """Return the mail to an invited person that somebody tells us about, or ``None``.
+
+        That with this Message-ID, in angle brackets or not, whatever has become of it; else the
+        latest one that was sent to this address, in the form of ``addresses.canonical``.
+        """
+        kinds = (self.model.Kind.INVITATION, self.model.Kind.REMINDER)
+        rows = self.select_related("invitation__from_user").order_by("-pk")
+        rows = rows.filter(invitation__email_key=email_key, kind__in=kinds)
+        bare = message_id.replace("\0", "").strip().strip("<>")
+        named = rows.filter(message_id__in=(bare, f"<{bare}>")).first() if bare else None
+        return named or rows.filter(state=self.model.State.SENT).first()
+
+    def mark_bounced(self, mail: InvitationEmail, details: str) -> bool:
+        """Note that a mail has come back that was sent; tell whether it was.
+
+        Perhaps before its sender could note that it was sent, who then finds it settled.
+        """
+        state = self.model.State
+        left = Q(holds("state", state.SENT)) | Q(holds("state", state.SENDING))
+        changes = {"state": state.FAILED, "failure": self.model.Failure.BOUNCED}
+        changed = self.filter(left, pk=mail.pk).update(
+            **changes, last_error=details, lease_until=None
+        )
+        return changed == 1
+
     def due(self, now: datetime) -> models.QuerySet[InvitationEmail]:
         """Keep what waits to be sent, and what a sender left behind."""
         state = self.model.State

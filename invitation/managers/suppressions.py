@@ -2,13 +2,49 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import TYPE_CHECKING
 
-from django.db import models
+from django.db import IntegrityError, models, transaction
 
 if TYPE_CHECKING:
-    from invitation.models import SuppressedAddress  # noqa: F401 (named in a text)
+    from invitation.models import SuppressedAddress
 
 
 class SuppressedAddressManager(models.Manager["SuppressedAddress"]):
     """Write one row for each address, however often it is suppressed."""
+
+    def known(self, digests: Collection[str]) -> models.QuerySet[SuppressedAddress]:
+        """Keep the row of one address, which any of these may stand for."""
+        return self.filter(digest__in=digests)
+
+    def reason(self, digests: Collection[str]) -> str | None:
+        """Return why this address gets no invitations, or ``None``; one query.
+
+        There may be two rows where one was written by a link and the other with a newer key: what
+        its owner wants counts more than what his mail server does.
+        """
+        found = sorted(
+            self.known(digests).values_list("reason", flat=True),
+            key=lambda reason: reason == self.model.Reason.BOUNCED,
+        )
+        return found[0] if found else None
+
+    def add_one(self, digest: str, key_id: str, reason: str) -> bool:
+        """Write a row unless there is one; tell whether it was written.
+
+        Two that do so at once: the unique digest decides, and the other one does not look for what
+        it has met. On MariaDB a transaction might not see it.
+        """
+        row = self.model(digest=digest, key_id=key_id, reason=reason)
+        try:
+            with transaction.atomic(using=self.db):
+                row.save(force_insert=True, using=self.db)
+        except IntegrityError:
+            return False
+        return True
+
+    def outrank(self, digests: Collection[str], reason: str) -> bool:
+        """Put another reason in place of a bounce, which says nothing of what its owner wants."""
+        bounced = self.model.Reason.BOUNCED
+        return bool(self.known(digests).filter(reason=bounced).update(reason=reason))
