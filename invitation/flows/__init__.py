@@ -66,6 +66,13 @@ from invitation.flows.opening import (
     open_invitation,
     release,
 )
+from invitation.flows.operating import (
+    cancel,
+    current_pause,
+    is_delayed,
+    reopen,
+    retry,
+)
 from invitation.flows.previewing import preview
 from invitation.flows.quotas import (
     GRANT_MAX,
@@ -115,6 +122,7 @@ __all__ = [
     "accept",
     "activate",
     "ask_for_renewal",
+    "cancel",
     "change_link",
     "check_groups",
     "claim",
@@ -124,6 +132,7 @@ __all__ = [
     "correct_quota",
     "count_cleanup",
     "create",
+    "current_pause",
     "decline",
     "deliver",
     "deliver_due",
@@ -145,6 +154,7 @@ __all__ = [
     "invite",
     "invite_many",
     "inviting_refusal",
+    "is_delayed",
     "is_renewable",
     "is_suppressed",
     "join",
@@ -171,10 +181,12 @@ __all__ = [
     "remaining_invitations",
     "renew",
     "renewal_costs",
+    "reopen",
     "report_bounce",
     "report_complaint",
     "resend",
     "resume",
+    "retry",
     "revoke",
     "reward",
     "send_to",
