@@ -358,3 +358,14 @@ class DeliveryFailed(InvitationError):
     def __init__(self, message: str | Promise | None = None, *, permanent: bool = False) -> None:
         super().__init__(message)
         self.permanent = permanent
+
+
+class DeliveryUnavailable(DeliveryFailed):
+    """Say that no mail can leave at the moment, whoever it is for.
+
+    The mail server cannot be reached, its certificate is wrong, it refuses the site's password or
+    its sender. It is no mail's fault, and costs none of them an attempt.
+    """
+
+    code = "delivery_unavailable"
+    message = _("Mails cannot be sent at the moment.")

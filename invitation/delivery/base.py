@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from inspect import isabstract
+from types import TracebackType
+from typing import TYPE_CHECKING
 
 from django.core.checks import CheckMessage
 from django.core.exceptions import ImproperlyConfigured
@@ -12,6 +16,9 @@ from django.utils.module_loading import import_string
 
 from invitation.conf import conf
 from invitation.models import InvitationEmail, InvitationKey
+
+if TYPE_CHECKING:
+    from typing import Self
 
 
 @dataclass(frozen=True)
@@ -32,16 +39,42 @@ class BaseDelivery(ABC):
     """Send the mails of the outbox by one way out of the house.
 
     A delivery only sends. Taking a row of the outbox, noting what became of it and telling
-    the rest of the site is the business of ``flows``.
+    the rest of the site is the business of ``flows``. It is a context manager over a batch of
+    mails: ``with get_delivery() as delivery:`` and then ``delivery.send(mail)`` for each.
     """
 
     #: Whether a mail is sent in the process that asked for it, right after the commit. With
-    #: ``False`` the row waits in the outbox for ``sendinvitations``.
+    #: ``False`` the row waits in the outbox for who is told of it by ``hand_over``, or for
+    #: ``sendinvitations``.
     immediate: bool = True
+
+    def __enter__(self) -> Self:
+        """Begin a batch; whatever it needs is opened by the first ``send``."""
+        return self
+
+    def __exit__(  # noqa: B027 (most have nothing to close)
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """End the batch and close what it has opened; hides no error and raises none."""
 
     @abstractmethod
     def send(self, mail: InvitationEmail) -> None:
-        """Send this mail in bounded time, or raise ``DeliveryFailed`` and say why."""
+        """Send this mail in bounded time, or raise ``DeliveryFailed`` and say why.
+
+        ``DeliveryUnavailable`` says that no mail at all can leave at the moment. After any
+        error, the next mail of the batch is tried as if it were the first.
+        """
+
+    def hand_over(self, pks: Sequence[int], not_before: datetime | None = None) -> None:  # noqa: B027 (most tell nobody)
+        """Tell who sends that these rows wait, from ``not_before`` on, where that is not us.
+
+        Called after the commit where ``immediate`` is ``False``: for rows just queued, and for one
+        that is to be tried again. Must not raise: what nobody was told of is found by
+        ``sendinvitations``.
+        """
 
     def preview(self, invitation: InvitationKey) -> MailPreview | None:
         """Return what would be sent for an invitation that is not saved and has no key yet.

@@ -66,6 +66,13 @@ from invitation.flows.opening import (
     open_invitation,
     release,
 )
+from invitation.flows.operating import (
+    cancel,
+    current_pause,
+    is_delayed,
+    reopen,
+    retry,
+)
 from invitation.flows.previewing import preview
 from invitation.flows.quotas import (
     GRANT_MAX,
@@ -77,7 +84,7 @@ from invitation.flows.quotas import (
 )
 from invitation.flows.renewing import ask_for_renewal, is_renewable, renew, renewal_costs
 from invitation.flows.rewarding import reward
-from invitation.flows.sending import deliver, deliver_due
+from invitation.flows.sending import deliver, deliver_due, deliver_rows
 from invitation.flows.sharing import (
     close,
     edit_shared,
@@ -115,6 +122,7 @@ __all__ = [
     "accept",
     "activate",
     "ask_for_renewal",
+    "cancel",
     "change_link",
     "check_groups",
     "claim",
@@ -124,9 +132,11 @@ __all__ = [
     "correct_quota",
     "count_cleanup",
     "create",
+    "current_pause",
     "decline",
     "deliver",
     "deliver_due",
+    "deliver_rows",
     "destination_of",
     "edit",
     "edit_shared",
@@ -144,6 +154,7 @@ __all__ = [
     "invite",
     "invite_many",
     "inviting_refusal",
+    "is_delayed",
     "is_renewable",
     "is_suppressed",
     "join",
@@ -170,10 +181,12 @@ __all__ = [
     "remaining_invitations",
     "renew",
     "renewal_costs",
+    "reopen",
     "report_bounce",
     "report_complaint",
     "resend",
     "resume",
+    "retry",
     "revoke",
     "reward",
     "send_to",

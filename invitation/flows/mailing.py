@@ -13,7 +13,7 @@ from django.utils import timezone
 from invitation import managers, sites
 from invitation.conf import conf
 from invitation.delivery.base import get_delivery
-from invitation.flows.sending import deliver
+from invitation.flows.sending import deliver, deliver_rows
 from invitation.models import InvitationEmail, InvitationKey
 
 #: How many mails of a list are sent at once; more wait for ``sendinvitations``.
@@ -29,8 +29,8 @@ def ask_for_mail(invitation: InvitationKey) -> bool:
     rested = InvitationKey.objects.request_mail(invitation.pk, now, conf.INVITATION_RESEND_COOLDOWN)
     if InvitationEmail.objects.requeue(invitation, now, failed=rested):
         own = InvitationEmail.objects.of_invitations().filter(invitation=invitation)
-        waiting = InvitationEmail.objects.due(now) & own
-        transaction.on_commit(lambda: _send_now(list(waiting)), robust=True)
+        waiting = (InvitationEmail.objects.due(now) & own).values_list("pk", flat=True)
+        transaction.on_commit(lambda: _let_go(list(waiting)), robust=True)
         return True
     if rested:
         queue_mail(invitation)
@@ -55,10 +55,12 @@ def queue_mail(
         mail.attempts = 1
         mail.lease_until = now + InvitationEmail.objects.LEASE
     mail.save(force_insert=True)
+    # Robust: whatever goes wrong while sending, the invitation stands and the member's
+    # request goes on; Django logs the error, and the lease runs out for the next try.
     if immediate:
-        # Robust: whatever goes wrong while sending, the invitation stands and the member's
-        # request goes on; Django logs the error, and the lease runs out for the next try.
         transaction.on_commit(lambda: deliver(mail), robust=True)
+    else:
+        transaction.on_commit(lambda: get_delivery().hand_over([mail.pk]), robust=True)
 
 
 def queue_mails(invitations: Sequence[InvitationKey]) -> None:
@@ -80,20 +82,27 @@ def queue_mails(invitations: Sequence[InvitationKey]) -> None:
         for invitation in invitations
     ]
     managers.insert(mails)
-    if len(mails) <= BULK_IMMEDIATE and get_delivery().immediate:
-        written = InvitationEmail.objects.filter(invitation__in=invitations).order_by("pk")
-        transaction.on_commit(lambda: _send_while_it_works(list(written)), robust=True)
+    if len(mails) <= BULK_IMMEDIATE or not get_delivery().immediate:
+        transaction.on_commit(lambda: _let_go(_pks_of(mails)), robust=True)
 
 
-def _send_while_it_works(mails: list[InvitationEmail]) -> None:
-    """Send these one after the other, and leave the rest to wait if one does not go.
+def _pks_of(mails: Sequence[InvitationEmail]) -> list[int]:
+    """Return the primary keys of rows that were written together, in their order."""
+    of = {mail.invitation_id for mail in mails}
+    written = InvitationEmail.objects.filter(
+        created_at=mails[0].created_at, invitation__gte=min(of), invitation__lte=max(of)
+    )
+    found = written.order_by("pk").values_list("pk", "invitation_id")
+    return [pk for pk, invitation in found if invitation in of]
 
-    A mail server that hangs takes as long as it may for each.
-    """
-    for waiting in mails:
-        mail = InvitationEmail.objects.lease(waiting.pk, timezone.now())
-        if mail is not None and not deliver(mail):
-            return
+
+def _let_go(pks: list[int]) -> None:
+    """Send these rows, or tell who does."""
+    delivery = get_delivery()
+    if delivery.immediate:
+        deliver_rows(pks)
+    else:
+        delivery.hand_over(pks)
 
 
 def _mail_host(site_id: int) -> str:
@@ -104,14 +113,6 @@ def _mail_host(site_id: int) -> str:
         return host.encode("idna").decode()
     except UnicodeError:  # no host name at all, which is for the system checks to say
         return "localhost"
-
-
-def _send_now(mails: list[InvitationEmail]) -> None:
-    if get_delivery().immediate:
-        for waiting in mails:
-            mail = InvitationEmail.objects.lease(waiting.pk, timezone.now())
-            if mail is not None:
-                deliver(mail)
 
 
 def waiting_mails() -> tuple[int, datetime | None]:

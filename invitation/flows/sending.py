@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import traceback
+from collections.abc import Sequence
 from datetime import timedelta
 
 from django.utils import timezone
@@ -84,6 +85,23 @@ def _note_failure(
         reason = keys.conceal(reason).replace("\0", "")[:REASON_LENGTH]
         not_before = timezone.now() + MAIL_PAUSE * mail.attempts
         InvitationEmail.objects.mark_queued(mail, reason, not_before)
+
+
+def deliver_rows(pks: Sequence[int]) -> tuple[int, int]:
+    """Send these rows if they are due; return how many went and how many did not.
+
+    After one that does not go the rest waits: a mail server that hangs takes as long as it may
+    for each.
+    """
+    sent = 0
+    for pk in pks:
+        mail = InvitationEmail.objects.lease(pk, timezone.now())
+        if mail is None:
+            continue
+        if not deliver(mail):
+            return sent, 1
+        sent += 1
+    return sent, 0
 
 
 def deliver_due(limit: int | None = None) -> tuple[int, int]:

@@ -9,6 +9,7 @@ from django.db import models
 from django.db.models import F, Q
 from django.db.models.functions import Coalesce
 
+from invitation.managers.operating import MailOperatingMixin, PauseOperatingMixin
 from invitation.querysets import holds
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     )
 
 
-class InvitationEmailManager(models.Manager["InvitationEmail"]):
+class InvitationEmailManager(MailOperatingMixin, models.Manager["InvitationEmail"]):
     """Lead a mail through the states of the outbox.
 
     A sender holds a row by a lease: the state ``sending``, a time until which it holds, and
@@ -124,5 +125,5 @@ class InvitationEmailManager(models.Manager["InvitationEmail"]):
         return held.update(lease_until=None, **changes) == 1
 
 
-class DeliveryPauseManager(models.Manager["DeliveryPause"]):
+class DeliveryPauseManager(PauseOperatingMixin, models.Manager["DeliveryPause"]):
     """Close and open the way out of the house, exactly once each."""
