@@ -13,7 +13,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import include, path
 
-from invitation import flows
+from invitation import flows, optouts
 from tests import scenes
 from tests.scenes import DECLINE, INVITE, LANDING, NEWCOMER, REGISTER, RENEWAL, answers
 
@@ -77,6 +77,12 @@ def test_accepting_with_an_account_costs_six_besides_session_and_account(
     accept = "/accounts/invited/accept/"
     asked = statements(lambda: visitor.post(accept), commit)
     assert len([sql for sql in asked if "django_session" not in sql]) <= 7, "\n".join(asked)
+
+
+def test_to_look_at_the_page_to_opt_out_costs_none_and_opting_out_two(commit: Commit) -> None:
+    address = f"/accounts/invitations/opt-out/{optouts.make_token(NEWCOMER)}/"
+    assert statements(lambda: Client().get(address), commit) == []
+    assert len(statements(lambda: Client().post(address), commit)) == 2
 
 
 def test_closed_registration_costs_none(commit: Commit) -> None:

@@ -38,8 +38,7 @@ class SuppressedAddressForm(RowForm):
             raise forms.ValidationError(str(error), code=error.code) from error
         # What came back may work again one day; what an administrator says holds until he lifts it.
         if flows.is_suppressed(email) not in (None, SuppressedAddress.Reason.BOUNCED):
-            message = _("This address gets no invitations already.")
-            raise forms.ValidationError(message, code="suppressed")
+            raise forms.ValidationError(_("This address gets no invitations already."))
         return email
 
 

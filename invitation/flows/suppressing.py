@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from django.db import transaction
-
 from invitation import keys, optouts, signals
 from invitation.flows.announcing import announce
 from invitation.models import InvitationEmail, SuppressedAddress
@@ -63,14 +61,14 @@ def report_bounce(
     mail = InvitationEmail.objects.sent_to(optouts.comparable(email), message_id)
     # PostgreSQL stores no NUL, and a mail server may answer anything, also with the mail itself.
     details = keys.conceal(details).replace("\0", "")[:DETAILS_LENGTH]
-    with transaction.atomic():
-        returned = mail is not None and InvitationEmail.objects.mark_bounced(mail, details)
-        news = suppress(email, Reason.BOUNCED) or returned
-        if returned:
-            state, failure = InvitationEmail.State.FAILED, InvitationEmail.Failure.BOUNCED
-            announce(signals.mail_settled, mail=mail, state=str(state), failure=str(failure))
-        if news:
-            announce(signals.invitation_bounced, email=email, mail=mail)
+    returned = mail is not None and InvitationEmail.objects.mark_bounced(mail, details)
+    if returned:
+        state, failure = InvitationEmail.State.FAILED, InvitationEmail.Failure.BOUNCED
+        announce(signals.mail_settled, mail=mail, state=str(state), failure=str(failure))
+    # Not in one transaction: if the second fails, whoever tells us does so again.
+    news = suppress(email, Reason.BOUNCED) or returned
+    if news:
+        announce(signals.invitation_bounced, email=email, mail=mail)
     return news
 
 
@@ -80,19 +78,21 @@ def report_complaint(email: str, message_id: str = "") -> bool:
     The address gets no more invitations. The mail stays sent: its inviter is not told.
     """
     mail = InvitationEmail.objects.sent_to(optouts.comparable(email), message_id)
-    with transaction.atomic():
-        news = suppress(email, Reason.COMPLAINED)
-        if news:
-            announce(signals.invitation_complained, email=email, mail=mail)
+    news = suppress(email, Reason.COMPLAINED)
+    if news:
+        announce(signals.invitation_complained, email=email, mail=mail)
     return news
 
 
 def _suppress(known: Sequence[Digest], reason: str) -> bool:
-    """Write the row with the first of these, unless there is one by any; tell if that is news."""
+    """Write the row with the first of these, unless there is one by any; tell if that is news.
+
+    No transaction of its own: SQLite refuses a write after a look to who is not alone, and on
+    MariaDB a look for what is not there would lock out the others.
+    """
     rows = SuppressedAddress.objects
     digests = [digest.digest for digest in known]
-    with transaction.atomic():
-        if rows.reason(digests) is None and rows.add_one(known[0].digest, known[0].key_id, reason):
-            announce(signals.address_suppressed, reason=str(reason))
-            return True
-        return reason != Reason.BOUNCED and rows.outrank(digests, reason)
+    if rows.reason(digests) is None and rows.add_one(known[0].digest, known[0].key_id, reason):
+        announce(signals.address_suppressed, reason=str(reason))
+        return True
+    return reason != Reason.BOUNCED and rows.outrank(digests, reason)

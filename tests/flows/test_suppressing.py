@@ -300,7 +300,7 @@ def test_a_mail_that_comes_back_has_failed_and_its_address_is_suppressed(
     assert (mail.state, mail.failure) == ("failed", "bounced")
     assert mail.last_error == "550 5.1.1 no such user"
     assert flows.is_suppressed(ADDRESS) is Reason.BOUNCED
-    assert heard.names() == ["address_suppressed", "mail_settled", "invitation_bounced"]
+    assert heard.names() == ["mail_settled", "address_suppressed", "invitation_bounced"]
     assert heard.last("invitation_bounced")["mail"] == mail
     assert heard.last("invitation_bounced")["email"] == ADDRESS
     settled = heard.last("mail_settled")
