@@ -104,7 +104,7 @@ class InvitationKeyQuerySet(models.QuerySet["InvitationKey"]):
         return self.filter(from_user=user)
 
     def with_latest_mail(self) -> InvitationKeyQuerySet:
-        """Add ``latest_mail_state``, ``latest_mail_error`` and ``latest_mail_attempts``.
+        """Add what is told of the latest mail: ``latest_mail_state`` and the other columns below.
 
         They are about the mails to the invited person, not about those to the inviter.
         """
@@ -112,8 +112,10 @@ class InvitationKeyQuerySet(models.QuerySet["InvitationKey"]):
         latest = mails.objects.of_invitations().filter(invitation=OuterRef("pk")).order_by("-pk")
         return self.annotate(
             latest_mail_state=Subquery(latest.values("state")[:1]),
+            latest_mail_failure=Subquery(latest.values("failure")[:1]),
             latest_mail_error=Subquery(latest.values("last_error")[:1]),
             latest_mail_attempts=Subquery(latest.values("attempts")[:1]),
+            latest_mail_not_before=Subquery(latest.values("not_before")[:1]),
         )
 
     def in_state(self, state: str, now: datetime | None = None) -> InvitationKeyQuerySet:

@@ -385,7 +385,13 @@ def test_the_progress_counts_the_mails_and_loads_itself_again_only_if_asked(
     InvitationEmail.objects.filter(pk=first.pk).update(state="sent")
     InvitationEmail.objects.filter(pk=second.pk).update(state="sending")
     response = member_client.get(address)
-    assert response.context["mails"] == {"sent": 1, "waiting": 2, "failed": 0, "total": 3}
+    assert response.context["mails"] == {
+        "sent": 1,
+        "waiting": 2,
+        "failed": 0,
+        "cancelled": 0,
+        "total": 3,
+    }
     assert "The mails are going out" in words(response)
     assert "Refresh" not in response
     assert "no-store" in response["Cache-Control"]
@@ -394,7 +400,8 @@ def test_the_progress_counts_the_mails_and_loads_itself_again_only_if_asked(
     assert "every 10 seconds" in words(refreshing)
     assert "Stop that" in words(refreshing)
     InvitationEmail.objects.update(state="sent")
-    InvitationEmail.objects.filter(pk=first.pk).update(state="failed", last_error="550 gone")
+    refused = {"state": "failed", "failure": "refused", "last_error": "550 gone"}
+    InvitationEmail.objects.filter(pk=first.pk).update(**refused)
     done = member_client.get(address, {"refresh": "on"})
     assert "Refresh" not in done
     assert "Failed 1" in words(done)
@@ -417,7 +424,7 @@ def test_the_outcome_can_be_saved(
     make_invitation(member, "other@example.org")
     first, second, third = InvitationKey.objects.exclude(email__startswith="o").order_by("pk")
     InvitationEmail.objects.filter(invitation=first).update(state="sent")
-    refused = {"state": "failed", "attempts": 1, "last_error": "550 no such user"}
+    refused = {"state": "failed", "failure": "refused", "last_error": "550 no such user"}
     InvitationEmail.objects.filter(invitation=second).update(**refused)
     InvitationEmail.objects.filter(invitation=third).delete()
     InvitationKey.objects.filter(pk=third.pk).update(recipient_name="=HYPERLINK()")

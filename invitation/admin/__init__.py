@@ -11,6 +11,7 @@ from invitation.admin.invitations import InvitationKeyAdmin
 from invitation.admin.ledger import QuotaEntryAdmin
 from invitation.admin.quotas import InvitationQuotaAdmin
 from invitation.admin.records import AcceptanceAdmin, InvitationEmailAdmin
+from invitation.admin.suppressions import SuppressedAddressAdmin
 from invitation.admin.trees import InvitationTreeMixin
 
 __all__ = [
@@ -20,4 +21,5 @@ __all__ = [
     "InvitationQuotaAdmin",
     "InvitationTreeMixin",
     "QuotaEntryAdmin",
+    "SuppressedAddressAdmin",
 ]

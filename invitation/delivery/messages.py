@@ -10,11 +10,13 @@ import django
 from django.conf import settings
 from django.core.mail import EmailMultiAlternatives
 from django.template.loader import render_to_string
-from django.urls import reverse
+from django.urls import NoReverseMatch, reverse
 from django.utils import formats, timezone, translation
+from django.utils.translation import get_language
 
-from invitation import addresses, sites, texts
+from invitation import addresses, optouts, sites, texts
 from invitation.conf import conf
+from invitation.delivery import headers
 from invitation.delivery.base import MailPreview
 from invitation.exceptions import DeliveryFailed
 from invitation.models import InvitationEmail, InvitationKey
@@ -34,10 +36,14 @@ class InvitationMessage(EmailMultiAlternatives):
     def message(self, **options: Any) -> Any:
         """Return the mail with lines as long as SMTP allows (RFC 5321, 4.5.3.1.6: 998)."""
         policy = options.get("policy", default_policy)
-        wide = {"policy": policy.clone(max_line_length=998)} if django.VERSION >= (6, 0) else {}
-        message: Any = super().message(**options | wide)
+        if django.VERSION < (6, 0):
+            message: Any = super().message(**options)
+            headers.keep_whole(message)
+            return message
+        wide = headers.whole(policy).clone(max_line_length=998)
+        message = super().message(**options | {"policy": wide})
         # The headers are folded later, and as ever.
-        message.policy = policy if wide else message.policy
+        message.policy = policy
         return message
 
 
@@ -87,6 +93,7 @@ class MessageWriter:
             )
         message.to = [invitation.email]
         message.reply_to = self.get_reply_to(invitation)
+        message.extra_headers |= self.get_opt_out_headers(invitation)
         return message
 
     def get_renewal_message(self, mail: InvitationEmail) -> EmailMultiAlternatives:
@@ -119,17 +126,34 @@ class MessageWriter:
             # A subject is one line, whatever a template or a site's name makes of it.
             subject=" ".join(render_to_string(subject, context).split()),
             body=render_to_string(text, context),
-            headers=self.get_headers(mail),
+            headers={"Content-Language": get_language() or "en", **self.get_headers(mail)},
         )
         message.attach_alternative(render_to_string(html, context), "text/html")
         return message
 
     def get_headers(self, mail: InvitationEmail) -> dict[str, str]:
         """Return the extra headers; a mail keeps its Message-ID over all attempts."""
-        # RFC 3834, section 5: keeps vacation responders from answering.
-        headers = {"Auto-Submitted": "auto-generated"}
+        # RFC 3834, section 5: keeps vacation responders from answering. Exchange has its own way,
+        # by which it is to be quiet about everything but that a mail cannot be delivered.
+        headers = {
+            "Auto-Submitted": "auto-generated",
+            "X-Auto-Response-Suppress": "DR, RN, NRN, OOF, AutoReply",
+        }
         if mail.message_id:
             headers["Message-ID"] = mail.message_id
+        return headers
+
+    def get_opt_out_headers(self, invitation: InvitationKey) -> dict[str, str]:
+        """Return what lets a mail program offer a button by which to get no more invitations.
+
+        RFC 2369 and RFC 8058: only an address with TLS may be posted to unasked.
+        """
+        url = opt_out_url(invitation)
+        if not url:
+            return {}
+        headers = {"List-Unsubscribe": f"<{url}>"}
+        if url.startswith("https:"):
+            headers["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
         return headers
 
     def get_reply_to(self, invitation: InvitationKey) -> list[str]:
@@ -150,6 +174,7 @@ class MessageWriter:
             "invitation_key": key,
             "invitation_url": url,
             "decline_url": f"{url}?answer=no",
+            "opt_out_url": opt_out_url(invitation),
             "inviter_name": texts.inviter_name(invitation.from_user),
             "recipient_name": texts.plain_name(invitation.recipient_name),
             "note": invitation.note,
@@ -171,6 +196,21 @@ class MessageWriter:
             "ended_on": _day_in_words(invitation),
             **_site_context(invitation),
         }
+
+
+def opt_out_url(invitation: InvitationKey) -> str:
+    """Return where the invited person can say that he wants no more invitations at all.
+
+    Empty where a site has left that page out of its URLconf.
+    """
+    # Who only looks at the mail shall not find the way to say so for somebody else.
+    adding = invitation._state.adding
+    token = SAMPLE_KEY if adding else optouts.make_token(invitation.email)
+    try:
+        path = reverse("invitation_opt_out", kwargs={"token": token})
+    except NoReverseMatch:
+        return ""
+    return sites.absolute(path, invitation.site_id)
 
 
 def _site_context(invitation: InvitationKey) -> dict[str, Any]:

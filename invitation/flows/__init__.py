@@ -66,6 +66,13 @@ from invitation.flows.opening import (
     open_invitation,
     release,
 )
+from invitation.flows.operating import (
+    cancel,
+    current_pause,
+    is_delayed,
+    reopen,
+    retry,
+)
 from invitation.flows.previewing import preview
 from invitation.flows.quotas import (
     GRANT_MAX,
@@ -91,6 +98,14 @@ from invitation.flows.sharing import (
     share,
     sharing_refusal,
 )
+from invitation.flows.suppressing import (
+    is_suppressed,
+    lift,
+    opt_out,
+    report_bounce,
+    report_complaint,
+    suppress,
+)
 from invitation.flows.throttling import Limit
 
 __all__ = [
@@ -108,6 +123,7 @@ __all__ = [
     "accept",
     "activate",
     "ask_for_renewal",
+    "cancel",
     "change_link",
     "check_groups",
     "claim",
@@ -117,6 +133,7 @@ __all__ = [
     "correct_quota",
     "count_cleanup",
     "create",
+    "current_pause",
     "decline",
     "deliver",
     "deliver_due",
@@ -139,16 +156,20 @@ __all__ = [
     "invite",
     "invite_many",
     "inviting_refusal",
+    "is_delayed",
     "is_renewable",
+    "is_suppressed",
     "join",
     "join_groups",
     "ledger_differences",
+    "lift",
     "may_invite",
     "may_share",
     "may_share_unlimited",
     "open_code",
     "open_invitation",
     "open_word",
+    "opt_out",
     "pause",
     "plan",
     "preview",
@@ -162,8 +183,12 @@ __all__ = [
     "remaining_invitations",
     "renew",
     "renewal_costs",
+    "reopen",
+    "report_bounce",
+    "report_complaint",
     "resend",
     "resume",
+    "retry",
     "revoke",
     "reward",
     "send_to",
@@ -171,6 +196,7 @@ __all__ = [
     "set_unlimited",
     "share",
     "sharing_refusal",
+    "suppress",
     "top_up",
     "waiting_mails",
 ]

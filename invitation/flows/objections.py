@@ -12,6 +12,7 @@ from invitation.exceptions import (
     KeyRevoked,
     NotRenewable,
 )
+from invitation.flows.suppressing import Reason, is_suppressed
 from invitation.models import InvitationEmail
 
 Failure = InvitationEmail.Failure
@@ -48,4 +49,10 @@ def _to_address(email: str) -> Objection | None:
         blocklist.check(email)
     except AddressRefused as error:
         return Objection(Failure.BLOCKED, str(error))
-    return None
+    reason = is_suppressed(email)
+    if reason == Reason.BOUNCED:
+        return Objection(Failure.BOUNCED)
+    if reason == Reason.COMPLAINED:
+        return Objection(Failure.COMPLAINED, state=State.SUPPRESSED)
+    # Also where an administrator has said so: he was asked to.
+    return None if reason is None else Objection(Failure.OPTED_OUT, state=State.SUPPRESSED)

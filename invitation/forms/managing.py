@@ -22,6 +22,14 @@ STATES = [
     (InvitationKey.Status.EXPIRED, _("expired")),
 ]
 
+#: And those of their mails: what he may know of them (see ``InvitationEmail.state_for_inviter``).
+MAIL_STATES = [
+    ("waiting", _("waiting")),
+    ("sent", _("sent")),
+    ("failed", _("failed")),
+    ("cancelled", _("stopped")),
+]
+
 
 class InvitationEditForm(InvitationTextsForm):
     """Change what an open invitation says."""

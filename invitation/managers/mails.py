@@ -10,6 +10,7 @@ from django.db import connections, models, router, transaction
 from django.db.models import Q, Subquery
 from django.db.models.functions import Coalesce
 
+from invitation.managers.operating import MailOperatingMixin, PauseOperatingMixin
 from invitation.querysets import holds
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     )
 
 
-class InvitationEmailManager(models.Manager["InvitationEmail"]):
+class InvitationEmailManager(MailOperatingMixin, models.Manager["InvitationEmail"]):
     """Lead a mail through the states of the outbox.
 
     A sender holds a row by a lease: the state ``sending``, a time until which it holds, and the
@@ -38,6 +39,32 @@ class InvitationEmailManager(models.Manager["InvitationEmail"]):
     def of_invitations(self) -> models.QuerySet[InvitationEmail]:
         """Keep the mails to the invited, without those to their inviters."""
         return self.filter(kind=self.model.Kind.INVITATION)
+
+    def sent_to(self, email_key: str, message_id: str = "") -> InvitationEmail | None:
+        """Return the mail to an invited person that somebody tells us about, or ``None``.
+
+        That with this Message-ID, in angle brackets or not, whatever has become of it; else the
+        latest one that was sent to this address, in the form of ``addresses.canonical``.
+        """
+        kinds = (self.model.Kind.INVITATION, self.model.Kind.REMINDER)
+        rows = self.select_related("invitation__from_user").order_by("-pk")
+        rows = rows.filter(invitation__email_key=email_key, kind__in=kinds)
+        bare = message_id.replace("\0", "").strip().strip("<>")
+        named = rows.filter(message_id__in=(bare, f"<{bare}>")).first() if bare else None
+        return named or rows.filter(state=self.model.State.SENT).first()
+
+    def mark_bounced(self, mail: InvitationEmail, details: str) -> bool:
+        """Note that a mail has come back that was sent; tell whether it was.
+
+        Perhaps before its sender could note that it was sent, who then finds it settled.
+        """
+        state = self.model.State
+        left = Q(holds("state", state.SENT)) | Q(holds("state", state.SENDING))
+        changes = {"state": state.FAILED, "failure": self.model.Failure.BOUNCED}
+        changed = self.filter(left, pk=mail.pk).update(
+            **changes, last_error=details, lease_until=None
+        )
+        return changed == 1
 
     def due(self, now: datetime) -> models.QuerySet[InvitationEmail]:
         """Keep what waits to be sent, and what a sender left behind."""
@@ -229,7 +256,7 @@ def _by_lease(mails: Iterable[InvitationEmail]) -> dict[datetime | None, list[in
     return groups
 
 
-class DeliveryPauseManager(models.Manager["DeliveryPause"]):
+class DeliveryPauseManager(PauseOperatingMixin, models.Manager["DeliveryPause"]):
     """Close and open the way out of the house, exactly once each.
 
     A row with ``failures`` is a closed way. Nobody tries before ``until``; then exactly one does,

@@ -10,7 +10,7 @@ import pytest
 from django.db import transaction
 from django.utils import timezone
 
-from invitation import flows, signals
+from invitation import flows, optouts, signals
 from invitation.delivery.dummy import DummyDelivery
 from invitation.exceptions import DeliveryFailed, DeliveryUnavailable
 from invitation.models import DeliveryPause, InvitationKey
@@ -76,9 +76,24 @@ def find_it_open(member: Any) -> None:
         flows.deliver_rows([mail.pk])
 
 
+def opt_out(member: Any) -> None:
+    flows.opt_out(optouts.make_token(ADDRESS))
+
+
+def bounce(member: Any) -> None:
+    flows.report_bounce(ADDRESS)
+
+
+def complain(member: Any) -> None:
+    flows.report_complaint(ADDRESS)
+
+
 VERBS = {
     fail_to_send: ["delivery_paused"],
     find_it_open: ["mail_settled", "delivery_resumed"],
+    opt_out: ["address_suppressed"],
+    bounce: ["address_suppressed", "invitation_bounced"],
+    complain: ["address_suppressed", "invitation_complained"],
     invite: ["invitation_created", "invitation_sent", "mail_settled"],
     claim: ["invitation_accepted", "invitation_activated"],
     activate: ["invitation_accepted", "invitation_activated"],

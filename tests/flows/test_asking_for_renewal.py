@@ -287,7 +287,7 @@ def test_that_to_the_inviter_waits_for_its_own_turn(
 def test_what_a_member_is_shown_of_his_mails_are_those_to_the_invited(member: Any) -> None:
     row = dead(member)
     make_mail(row, state="sent")
-    make_mail(row, kind="renewal", state="failed", last_error="550 no", attempts=1)
+    make_mail(row, kind="renewal", state="failed", failure="refused", last_error="550 no")
     shown: Any = InvitationKey.objects.with_latest_mail().get()
     assert (shown.latest_mail_state, shown.mail_refusal) == ("sent", "")
 
