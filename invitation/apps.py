@@ -15,8 +15,8 @@ class InvitationConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        """Register the checks, follow accounts, and keep keys out of the logs."""
-        from invitation import checks, masking
+        """Register the checks and the task, follow accounts, and keep keys out of the logs."""
+        from invitation import checks, masking, workers
         from invitation.backends import receivers
         from invitation.flows import rewarding
 
@@ -28,6 +28,7 @@ class InvitationConfig(AppConfig):
             django_checks.register(check, "invitation", deploy=True)
         receivers.connect()
         rewarding.connect()
+        workers.register()
         for logger in masking.loggers():
             if not any(isinstance(known, masking.KeyFilter) for known in logger.filters):
                 logger.addFilter(masking.KeyFilter())
