@@ -39,15 +39,16 @@ class CeleryDelivery(BackgroundDelivery):
 
     def enqueue(self, batches: Sequence[list[int]], not_before: datetime | None) -> None:
         """Send a message for each batch, all over one connection."""
-        options = self.get_options()
+        task, options = self.get_task(), self.get_options()
+        eager = task.app.conf.task_always_eager
         if not_before is not None:
             wait = not_before - timezone.now()
-            if wait > self.longest_wait:
+            # What runs tasks at once cannot wait: a retry would follow the failure at once, too.
+            if eager or wait > self.longest_wait:
                 return
             options["countdown"] = max(wait.total_seconds(), 0)
-        task = self.get_task()
         with self.get_connection_to_broker(task.app) as connection:
-            if not task.app.conf.task_always_eager:
+            if not eager:
                 # Twice, as there may be a second broker to try.
                 connection.ensure_connection(
                     max_retries=1, interval_start=0, interval_step=0, timeout=self.broker_timeout

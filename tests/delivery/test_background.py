@@ -8,6 +8,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from datetime import timedelta
+from smtplib import SMTPDataError
 from typing import Any
 
 import pytest
@@ -21,7 +22,7 @@ from django.utils import timezone
 from invitation import flows, workers
 from invitation.delivery.background import BackgroundDelivery
 from invitation.delivery.base import get_delivery
-from invitation.models import InvitationEmail, InvitationKey
+from invitation.models import DeliveryPause, InvitationEmail, InvitationKey
 from invitation.recipients import Recipient
 from tests.conftest import Sink
 from tests.delivery.queues import ROOM, Queue
@@ -178,6 +179,39 @@ def test_a_task_for_what_was_withdrawn_meanwhile_sends_nothing(
     mail.refresh_from_db()
     assert (mail.state, mail.failure) == ("failed", "pointless")
     assert mailoutbox == []
+
+
+def test_what_did_not_go_is_handed_over_again_for_later(
+    queue: Queue, commit: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def break_off(*args: Any) -> int:
+        raise SMTPDataError(451, "try again later")
+
+    monkeypatch.setattr("django.core.mail.backends.locmem.EmailBackend.send_messages", break_off)
+    mail = make_mail()
+    with commit():
+        assert queue.run([mail.pk]) == {"sent": 0, "unsent": 1}
+    [message] = queue.messages()
+    assert message.pks == [mail.pk]
+    assert message.not_before
+    mail.refresh_from_db()
+    assert mail.state == "queued"
+
+
+def test_while_the_queue_is_paused_nothing_is_tried_and_the_rows_come_back(
+    queue: Queue, commit: Any, mailoutbox: Any
+) -> None:
+    mail = make_mail()
+    now = timezone.now()
+    DeliveryPause.objects.create(since=now, until=now + MINUTE, failures=1)
+    with commit():
+        assert queue.run([mail.pk]) == {"sent": 0, "unsent": 0}
+    [message] = queue.messages()
+    assert message.pks == [mail.pk]
+    assert message.not_before
+    assert mailoutbox == []
+    mail.refresh_from_db()
+    assert (mail.state, mail.attempts) == ("queued", 0)
 
 
 # -- when nobody takes it --

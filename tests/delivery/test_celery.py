@@ -141,6 +141,29 @@ def test_where_tasks_run_at_once_the_mail_goes_at_once_and_needs_no_broker(
     assert InvitationEmail.objects.get().state == "sent"
 
 
+def test_where_tasks_run_at_once_a_retry_waits_for_the_command(
+    celery_queue: CeleryQueue,
+    member: Any,
+    commit: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: Any,
+) -> None:
+    celery_queue.app.conf.task_always_eager = True
+    tried: list[Any] = []
+
+    def refuse(backend: Any, messages: Any) -> int:
+        tried.extend(messages)
+        raise ConnectionRefusedError("no mail server")
+
+    monkeypatch.setattr("django.core.mail.backends.locmem.EmailBackend.send_messages", refuse)
+    with commit():
+        flows.invite(member, ADDRESS)
+    assert len(tried) == 1
+    assert InvitationEmail.objects.get().state == "queued"
+    # As it would if the retry were made at once, again and again.
+    assert "told no worker" not in caplog.text
+
+
 FIND_TASK = """
 import django
 from celery import Celery
