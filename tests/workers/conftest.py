@@ -200,7 +200,9 @@ class Redis(Celery):
     broker = os.environ.get("INVITATION_TEST_REDIS", "")
 
 
-WAYS: list[type[Way]] = [Tasks, RabbitMQ, Redis]
+#: The brokers that are given; if none is, those that are missing are named.
+BROKERS = [way for way in (RabbitMQ, Redis) if way.broker] or [RabbitMQ, Redis]
+WAYS: list[type[Way]] = [Tasks, *BROKERS]
 
 
 @pytest.fixture(scope="session", params=WAYS, ids=[way.name for way in WAYS])
