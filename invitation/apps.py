@@ -15,8 +15,8 @@ class InvitationConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        """Register the checks, follow accounts, and keep keys out of the logs."""
-        from invitation import checks, masking
+        """Register the checks and the task, follow accounts, and keep keys out of the logs."""
+        from invitation import checks, masking, workers
         from invitation.backends import anymail, receivers
         from invitation.flows import rewarding
 
@@ -29,6 +29,7 @@ class InvitationConfig(AppConfig):
         receivers.connect()
         anymail.connect()
         rewarding.connect()
+        workers.register()
         for logger in masking.loggers():
             if not any(isinstance(known, masking.KeyFilter) for known in logger.filters):
                 logger.addFilter(masking.KeyFilter())
