@@ -146,6 +146,20 @@ def received(signal: Signal) -> Iterator[list[dict[str, Any]]]:
         signal.disconnect(receiver)
 
 
+@contextmanager
+def statements() -> Iterator[list[str]]:
+    """Collect what is asked of the database, transaction control aside."""
+    asked: list[str] = []
+
+    def note(execute: Any, sql: str, *args: Any) -> Any:
+        if not sql.startswith(("SAVEPOINT", "RELEASE", "ROLLBACK")):
+            asked.append(sql)
+        return execute(sql, *args)
+
+    with connection.execute_wrapper(note):
+        yield asked
+
+
 class Crash(Exception):
     """Stand for whatever may go wrong in a site's own code."""
 

@@ -1,8 +1,8 @@
 """Check the set-up of a site, and say what to do about it: ``manage.py check``.
 
-One module for each thing that is looked at: ``values`` of settings, ``limits``, what ``mails`` need,
-what the ``installation`` lacks, and how redux's ``registration`` is routed. Each id is used once and
-never again for anything else; ``docs/checks.rst`` lists them all.
+One module for each thing that is looked at: ``values`` of settings, ``limits`` of mails, what
+``mails`` need, what the ``installation`` lacks, and how redux's ``registration`` is routed. Each id
+is used once and never again for anything else; ``docs/checks.rst`` lists them all.
 """
 
 from __future__ import annotations
