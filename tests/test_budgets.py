@@ -105,7 +105,7 @@ def test_asking_with_what_is_no_key_costs_nothing_at_all(commit: Commit, key: st
     assert statements(lambda: visitor.post(RENEWAL), commit) == []
 
 
-@pytest.mark.parametrize(("end", "most"), [("revoked", 9), ("expired", 12), ("deleted", 1)])
+@pytest.mark.parametrize(("end", "most"), [("revoked", 13), ("expired", 15), ("deleted", 1)])
 def test_asking_for_a_new_link_costs_little(
     member: Any, commit: Commit, end: str, most: int
 ) -> None:
@@ -142,16 +142,25 @@ def test_groups_cost_the_page_that_renews_one_more(
 
 
 @pytest.mark.parametrize("earlier", [0, 1])
-def test_inviting_costs_ten_at_most(
-    member: Any, member_client: Client, commit: Commit, earlier: int
+@pytest.mark.parametrize(("limited", "most"), [(True, 13), (False, 10)])
+def test_inviting_costs_thirteen_at_most(
+    member: Any,
+    member_client: Client,
+    commit: Commit,
+    settings: Any,
+    earlier: int,
+    limited: bool,
+    most: int,
 ) -> None:
+    if not limited:
+        scenes.no_limits(settings)
     for number in range(earlier):
         scenes.invite(member, f"earlier{number}@example.com")
     done: list[HttpResponse] = []
     asked = statements(lambda: done.append(member_client.post(INVITE, {"email": NEWCOMER})), commit)
     assert done[0].status_code == 302
     # The last three are the mail: a look whether it may leave, whether it is wanted, and the mark.
-    assert len(asked) <= 10, "\n".join(asked)
+    assert len(asked) <= most, "\n".join(asked)
 
 
 @pytest.mark.parametrize(

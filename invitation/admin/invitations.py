@@ -35,6 +35,7 @@ from invitation.exceptions import (
     AddressRefused,
     AlreadyInvited,
     InvitationError,
+    MailLimitReached,
     MailTooSoon,
     NotPending,
     QuotaExceeded,
@@ -68,6 +69,10 @@ REFUSED = {
         "%d invitation is no longer open: nothing was done.",
         "%d invitations are no longer open: nothing was done.",
     ),
+    MailLimitReached.code: ngettext_lazy(
+        "%d mail was not asked for: there may be no more of its kind today.",
+        "%d mails were not asked for: there may be no more of their kind today.",
+    ),
     MailTooSoon.code: ngettext_lazy(
         "%d invitation was mailed a moment ago. Please wait a little.",
         "%d invitations were mailed a moment ago. Please wait a little.",
@@ -88,6 +93,9 @@ LABEL_LENGTH_MAX = 100
 class InvitationKeyForm(KeyForm):
     """Check what staff write into an invitation: it may end up in a mail."""
 
+    #: Who does; set for each request.
+    writer: Any = None
+
     def clean_recipient_name(self) -> str:
         """Return the name as the mail may carry it."""
         return texts.plain_name(self.cleaned_data["recipient_name"])
@@ -98,8 +106,9 @@ class InvitationKeyForm(KeyForm):
 
     def clean_note(self) -> str:
         """Return the note as the mail may carry it."""
+        note, kept = self.cleaned_data["note"], self.instance.note
         try:
-            return texts.check_text(self.cleaned_data["note"])
+            return flows.check_note(self.writer, note, kept=kept)
         except TextRefused as error:
             raise ValidationError(str(error), code=error.code) from error
 
@@ -219,6 +228,12 @@ class InvitationKeyAdmin(ExportMixin, LookMixin, AnyAdmin):
         if obj is None or not obj.shared:
             return [first, *others]
         return [(_("Shared link"), {"fields": self.shared_fields}), *others]
+
+    def get_form(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+        """Return the form, a new class for each request, which knows who writes."""
+        form: Any = super().get_form(request, *args, **kwargs)
+        form.writer = request.user
+        return form
 
     def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
         """Return what goes with these invitations; mails and acceptances need no permission.
@@ -369,6 +384,7 @@ class InvitationKeyAdmin(ExportMixin, LookMixin, AnyAdmin):
                 # An address may also be refused by a rule that is newer than the invitation.
                 blocked = isinstance(error, AddressRefused) and error.code not in REFUSED
                 code = AddressBlocked.code if blocked else error.code
+                code = MailLimitReached.code if isinstance(error, MailLimitReached) else code
                 if code not in REFUSED:
                     raise
                 refused[code] += 1

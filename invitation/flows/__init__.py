@@ -14,9 +14,6 @@ from invitation.flows.accepting import (
 )
 from invitation.flows.bulk import (
     BATCH_AGE,
-    Batch,
-    Row,
-    Verdict,
     in_batch,
     invite_many,
     plan,
@@ -26,6 +23,7 @@ from invitation.flows.cleaning import (
     count_cleanup,
     expire,
     forget_attempts,
+    forget_mail_counts,
     purge,
 )
 from invitation.flows.ending import close_all_of
@@ -57,6 +55,7 @@ from invitation.flows.inviting import (
 )
 from invitation.flows.mailing import waiting_mails
 from invitation.flows.managing import change_link, edit, extend, resend, revoke
+from invitation.flows.notes import check_note, may_write_note, note_length_max
 from invitation.flows.opening import (
     Opened,
     activate,
@@ -82,6 +81,7 @@ from invitation.flows.quotas import (
     quota_of,
     remaining_invitations,
 )
+from invitation.flows.rationing import Batch, Row, Verdict
 from invitation.flows.renewing import ask_for_renewal, is_renewable, renew, renewal_costs
 from invitation.flows.rewarding import reward
 from invitation.flows.sending import deliver, deliver_due, deliver_rows, delivery_pause
@@ -126,6 +126,7 @@ __all__ = [
     "cancel",
     "change_link",
     "check_groups",
+    "check_note",
     "claim",
     "close",
     "close_all_of",
@@ -147,6 +148,7 @@ __all__ = [
     "extend",
     "find_accepted",
     "forget_attempts",
+    "forget_mail_counts",
     "grant",
     "grant_all",
     "grantable_groups",
@@ -166,6 +168,8 @@ __all__ = [
     "may_invite",
     "may_share",
     "may_share_unlimited",
+    "may_write_note",
+    "note_length_max",
     "open_code",
     "open_invitation",
     "open_word",

@@ -17,7 +17,7 @@ from invitation.flows import quotas
 from invitation.flows.announcing import announce
 from invitation.flows.opening import release_all
 from invitation.flows.throttling import WINDOW_MAX
-from invitation.models import Acceptance, InvitationKey, ThrottleCounter
+from invitation.models import Acceptance, InvitationKey, MailCounter, ThrottleCounter
 from invitation.querysets import not_asked_for
 
 T = TypeVar("T")
@@ -30,6 +30,9 @@ BATCH_SIZE = 500
 
 #: Counters of attempts that one run of cleanup deletes.
 COUNTERS_AT_ONCE = 10_000
+
+#: After how long a counter of mails limits nothing: 25 hours, and one by which clocks are changed.
+MAIL_COUNTS_KEPT = timedelta(hours=26)
 
 
 def expire(batch_size: int = BATCH_SIZE, now: datetime | None = None) -> int:
@@ -115,6 +118,15 @@ def forget_attempts(now: datetime | None = None) -> int:
     """
     before = (now or timezone.now()) - WINDOW_MAX
     return ThrottleCounter.objects.forget(before, COUNTERS_AT_ONCE)
+
+
+def forget_mail_counts(now: datetime | None = None) -> int:
+    """Delete counters of mails that limit nothing any more; return how many.
+
+    A bounded number: what is left goes with the next run.
+    """
+    before = (now or timezone.now()) - MAIL_COUNTS_KEPT
+    return MailCounter.objects.forget(before, COUNTERS_AT_ONCE)
 
 
 def in_transaction(step: Callable[[], T]) -> T:

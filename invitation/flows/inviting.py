@@ -30,6 +30,7 @@ from invitation.flows import quotas
 from invitation.flows.announcing import announce
 from invitation.flows.grouping import check_groups
 from invitation.flows.mailing import ask_for_mail, queue_mail
+from invitation.flows.notes import check_note
 from invitation.models import InvitationKey, make_slot
 
 #: Rounds of "make a new one, or renew the open one" while others open and end it meanwhile.
@@ -97,7 +98,7 @@ def invite(
 
     The mail leaves after the commit. If the member has an open invitation to this address, that
     one is renewed: nothing is spent again. The outcome does not depend on whether the address
-    has an account or was invited by somebody else.
+    has an account or was invited by somebody else, unless a limit of mails is reached.
 
     ``days`` is one of INVITATION_EXPIRY_CHOICES. ``destination`` is the path of the page where the
     newcomer lands; ``None`` leaves a renewed invitation the one it has. Without ``mail`` none is
@@ -105,8 +106,8 @@ def invite(
     joins; with ``None`` a renewed invitation keeps its own.
 
     Raises ``InvitingForbidden``, ``QuotaExceeded``, ``AddressRefused``, ``OwnAddress``,
-    ``AddressBlocked``, ``TextRefused``, ``ExpiryRefused``, ``DestinationRefused`` and
-    ``GroupRefused``; after any of them nothing has changed.
+    ``AddressBlocked``, ``TextRefused``, ``ExpiryRefused``, ``DestinationRefused``,
+    ``GroupRefused`` and ``MailLimitReached``; after any of them nothing has changed.
     """
     fields = checked_fields(
         inviter,
@@ -145,7 +146,7 @@ def checked_fields(
     fields: dict[str, Any] = {
         "email": email,
         "recipient_name": texts.plain_name(recipient_name),
-        "note": texts.check_text(note),
+        "note": check_note(inviter, note),
         "language": language or get_language() or "",
         "expires_at": expiry(timezone.now(), days),
     }
@@ -214,7 +215,7 @@ def send_to(invitation: InvitationKey, email: str) -> None:
 
     Raises ``AddressRefused``, also if the member has another open invitation to this address,
     ``OwnAddress``, ``AddressBlocked``, ``NotPending`` if it has ended or belongs to another
-    address, and ``MailTooSoon``.
+    address, ``MailTooSoon`` and ``MailLimitReached``.
     """
     email = addresses.clean(email)
     _check_not_own(invitation.from_user, email)

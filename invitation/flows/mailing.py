@@ -13,6 +13,7 @@ from django.utils import timezone
 from invitation import managers, sites
 from invitation.conf import conf
 from invitation.delivery.base import get_delivery
+from invitation.flows import limiting
 from invitation.flows.sending import IN_PROCESS_SECONDS, deliver, deliver_rows
 from invitation.models import InvitationEmail, InvitationKey
 
@@ -23,7 +24,8 @@ BULK_IMMEDIATE = 10
 def ask_for_mail(invitation: InvitationKey) -> bool:
     """Queue a mail unless one was asked for within the cool-down; tell whether it is queued.
 
-    A mail that waits for its next try is no reason to wait: that one is tried again, at once.
+    A mail that waits for its next try is no reason to wait: that one is tried again, at once, and
+    counts for no limit a second time. Raises ``MailLimitReached`` for a new one.
     """
     now = timezone.now()
     rested = InvitationKey.objects.request_mail(invitation.pk, now, conf.INVITATION_RESEND_COOLDOWN)
@@ -39,8 +41,15 @@ def ask_for_mail(invitation: InvitationKey) -> bool:
 
 def queue_mail(
     invitation: InvitationKey, kind: InvitationEmail.Kind = InvitationEmail.Kind.INVITATION
-) -> None:
-    """Write the outbox row; where mails are sent at once, already leased to this process."""
+) -> bool:
+    """Write the outbox row; where mails are sent at once, already leased to this process.
+
+    Raises ``MailLimitReached`` for an invitation, if there may be no more mail within 24 hours. One
+    of another kind is not written then: tells whether it was. Call it in the transaction of what it
+    is about, when everything else in that is locked.
+    """
+    if not limiting.count([invitation], kind):
+        return False
     now = timezone.now()
     mail = InvitationEmail(
         invitation=invitation,
@@ -61,16 +70,19 @@ def queue_mail(
         transaction.on_commit(lambda: deliver(mail), robust=True)
     else:
         transaction.on_commit(lambda: get_delivery().hand_over([mail.pk]), robust=True)
+    return True
 
 
 def queue_mails(invitations: Sequence[InvitationKey]) -> None:
     """Write the outbox rows of many invitations of one site, in few statements.
 
     At most ``BULK_IMMEDIATE`` are sent after the commit, by a delivery that does so: a request must
-    not last as long as a thousand mails. More than that wait for ``sendinvitations``.
+    not last as long as a thousand mails. More than that wait for ``sendinvitations``. Raises
+    ``MailLimitReached``, as ``queue_mail`` does, if there may not be so many.
     """
     if not invitations:
         return
+    limiting.count(invitations, InvitationEmail.Kind.INVITATION)
     now, host = timezone.now(), _mail_host(invitations[0].site_id)
     mails = [
         InvitationEmail(

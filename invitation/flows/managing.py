@@ -23,6 +23,7 @@ from invitation.flows.ending import end
 from invitation.flows.grouping import set_groups
 from invitation.flows.inviting import expiry
 from invitation.flows.mailing import ask_for_mail
+from invitation.flows.notes import check_note
 from invitation.flows.sharing import close
 from invitation.models import InvitationKey, QuotaEntry
 
@@ -32,7 +33,8 @@ def resend(invitation: InvitationKey) -> None:
 
     Raises ``NotPending`` if it was accepted, declined or revoked, or is addressed to nobody,
     ``AddressBlocked`` if the site lets nobody invite the address any more, ``MailTooSoon`` within
-    the cool-down, and what ``extend`` raises. After any of them nothing has changed.
+    the cool-down, ``MailLimitReached``, and what ``extend`` raises. After any of them nothing has
+    changed.
     """
     if not invitation.email:
         raise NotPending()
@@ -126,10 +128,11 @@ def edit(
 ) -> None:
     """Change the name, the note and, unless they are ``None``, the groups of an open invitation.
 
-    Raises ``NotPending`` if it has ended, ``TextRefused`` for a note that may not be mailed, and
-    ``GroupRefused`` for a group that its inviter may not give.
+    Raises ``NotPending`` if it has ended, ``TextRefused`` for a note that may not be mailed in its
+    inviter's name, and ``GroupRefused`` for a group that he may not give.
     """
-    name, note = texts.plain_name(recipient_name), texts.check_text(note)
+    name = texts.plain_name(recipient_name)
+    note = check_note(invitation.from_user, note, kept=invitation.note)
     with transaction.atomic():
         _write(invitation, recipient_name=name, note=note)
         if groups is not None:

@@ -209,7 +209,8 @@ class InvitationEmailManager(MailOperatingMixin, models.Manager["InvitationEmail
         state = self.model.State
         waiting = Q(holds("state", state.QUEUED))
         if failed:
-            waiting |= Q(holds("state", state.FAILED))
+            # Unless it had left and has come back: another one counts anew.
+            waiting |= Q(holds("state", state.FAILED), sent_at=None)
         left_behind = Q(holds("state", state.SENDING), lease_until__lte=now)
         unsent = self.of_invitations().filter(waiting | left_behind, invitation=invitation)
         changes = {"state": state.QUEUED, "lease_until": None, "not_before": now, "attempts": 0}

@@ -15,6 +15,7 @@ from django.core.management import call_command
 from django.db import connections
 
 from invitation.delivery.dummy import DummyDelivery
+from tests import scenes
 from tests.races.arena import Arena
 from tests.races.wire import Site
 
@@ -73,6 +74,12 @@ def dummy_delivery(settings: Any) -> Iterator[list[Any]]:
     DummyDelivery.outbox.clear()
     yield DummyDelivery.outbox
     DummyDelivery.outbox.clear()
+
+
+@pytest.fixture(autouse=True)
+def without_limits(settings: Any) -> None:
+    """Let rounds mail the same people again and again."""
+    scenes.no_limits(settings)
 
 
 @pytest.fixture(params=[False, True], ids=["autocommit", "atomic_requests"])

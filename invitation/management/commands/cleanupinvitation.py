@@ -42,6 +42,7 @@ class Command(BaseCommand):
         else:
             expired, deleted = flows.expire(size), flows.purge(size)
             flows.forget_attempts()
+            flows.forget_mail_counts()
             words = ("Expired", "deleted")
         if options["verbosity"] > 0:
             self.stdout.write(f"{words[0]}: {expired}, {words[1]}: {deleted}.")
