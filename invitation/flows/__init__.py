@@ -55,6 +55,7 @@ from invitation.flows.inviting import (
     may_invite,
     send_to,
 )
+from invitation.flows.languages import language_for
 from invitation.flows.mailing import waiting_mails
 from invitation.flows.managing import change_link, edit, extend, resend, revoke
 from invitation.flows.opening import (
@@ -75,6 +76,7 @@ from invitation.flows.quotas import (
     quota_of,
     remaining_invitations,
 )
+from invitation.flows.reminding import remind
 from invitation.flows.renewing import ask_for_renewal, is_renewable, renew, renewal_costs
 from invitation.flows.rewarding import reward
 from invitation.flows.sending import deliver, deliver_due, deliver_rows
@@ -140,6 +142,7 @@ __all__ = [
     "is_renewable",
     "join",
     "join_groups",
+    "language_for",
     "ledger_differences",
     "may_invite",
     "may_share",
@@ -158,6 +161,7 @@ __all__ = [
     "refusal_to_accept",
     "release",
     "remaining_invitations",
+    "remind",
     "renew",
     "renewal_costs",
     "resend",

@@ -20,8 +20,8 @@ from django.db.models import Q
 from django.urls import reverse
 from django.utils import timezone as clock
 from django.utils.functional import Promise
-from django.utils.translation import get_language, get_supported_language_variant, pgettext_lazy
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from invitation import addresses, blocklist, managers, signals, sites, texts
 from invitation.exceptions import (
@@ -31,13 +31,13 @@ from invitation.exceptions import (
     InvitationError,
     InvitingForbidden,
     OwnAddress,
-    TextRefused,
     TooManyAttempts,
 )
 from invitation.flows import quotas
 from invitation.flows.announcing import announce
 from invitation.flows.grouping import grantable_groups
 from invitation.flows.inviting import INVITE_ROUNDS, expiry, may_invite
+from invitation.flows.languages import language_for, named_language
 from invitation.flows.mailing import queue_mails
 from invitation.flows.throttling import Limit, attempt
 from invitation.models import InvitationKey, InvitationQuota
@@ -47,7 +47,6 @@ from invitation.recipients import Recipient
 BATCH_AGE = timedelta(days=1)
 
 _LABEL = "bulk:"
-_LANGUAGE_LENGTH_MAX = 35
 #: How far the clocks of a site's hosts may be apart, and how long a confirmation may take.
 _SLACK = timedelta(hours=1)
 #: How many bits of an id are the random number behind the time.
@@ -217,7 +216,7 @@ def _done(row: Row) -> Row:
 
 def _write(inviter: Any, site_id: int, batch: uuid.UUID, rows: list[Row]) -> None:
     now = clock.now()
-    expires_at, language = expiry(now), get_language() or ""
+    expires_at, language = expiry(now), language_for(inviter)
     invitations = [
         InvitationKey(
             from_user=inviter,
@@ -314,24 +313,11 @@ def _check(recipient: Recipient, note: str, groups: dict[str, int]) -> Row:
         verdict=Verdict.NEW,
         recipient_name=texts.plain_name(recipient.name),
         note=texts.check_text(recipient.note) or note,
-        language=_language(recipient.language),
+        language=named_language(recipient.language),
         groups=tuple(groups[name] for name in names),
         group_names=names,
         email_key=email.lower(),
     )
-
-
-def _language(text: str) -> str:
-    """Return the code of a language of the site."""
-    if not text:
-        return ""
-    code = text.lower().replace("_", "-")
-    try:
-        return get_supported_language_variant(code[:_LANGUAGE_LENGTH_MAX])
-    except LookupError as error:
-        message = _("“%(language)s” is no language of this site.")
-        params = {"language": text[:_LANGUAGE_LENGTH_MAX]}
-        raise TextRefused(message, code="unknown_language", params=params) from error
 
 
 # -- all rows, against what is there ------------------------------------------------------------

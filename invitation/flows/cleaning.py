@@ -15,6 +15,7 @@ from invitation import signals
 from invitation.conf import conf
 from invitation.flows import quotas
 from invitation.flows.announcing import announce
+from invitation.flows.notifying import awaiting_news, tell_of_expiry
 from invitation.flows.opening import release_all
 from invitation.flows.throttling import WINDOW_MAX
 from invitation.models import Acceptance, InvitationKey, ThrottleCounter
@@ -45,17 +46,23 @@ def expire(batch_size: int = BATCH_SIZE, now: datetime | None = None) -> int:
     last = 0
     while batch := _next_batch(overdue, last, batch_size):
         last = batch[-1]
-        marked += in_transaction(partial(mark_expired, batch, now))
+        marked += in_transaction(partial(_expire, batch, now))
     _settle(batch_size)
     return marked
 
 
-def mark_expired(batch: list[int], now: datetime) -> int:
-    """Mark the overdue ones among these, in one transaction with the caller's; return how many."""
+def _expire(batch: list[int], now: datetime) -> int:
+    expired = mark_expired(batch, now)
+    tell_of_expiry(expired, now)
+    return len(expired)
+
+
+def mark_expired(batch: list[int], now: datetime) -> list[int]:
+    """Mark the overdue ones among these, in one transaction with the caller's; return their ids."""
     expired = InvitationKey.objects.expire(batch, now)
     if expired:
         announce(signals.invitations_expired, invitation_ids=expired)
-    return len(expired)
+    return expired
 
 
 def _orphans() -> QuerySet[Acceptance]:
@@ -95,7 +102,8 @@ def _refund(batch: list[int]) -> None:
 def purge(batch_size: int = BATCH_SIZE, now: datetime | None = None) -> int:
     """Delete what ended unused longer ago than INVITATION_RETENTION_DAYS; return how many.
 
-    What somebody has asked to renew within the last week stays for its inviter.
+    What somebody has asked to renew within the last week stays for its inviter, and so does what a
+    mail has still to tell him of.
     """
     now = now or timezone.now()
     before = now - timedelta(days=conf.INVITATION_RETENTION_DAYS)
@@ -104,6 +112,8 @@ def purge(batch_size: int = BATCH_SIZE, now: datetime | None = None) -> int:
     last = 0
     while batch := _next_batch(ended, last, batch_size):
         last = batch[-1]
+        told_later = awaiting_news(batch, now)
+        batch = [pk for pk in batch if pk not in told_later]
         deleted += in_transaction(partial(InvitationKey.objects.purge, batch, before, now))
     return deleted
 
@@ -137,7 +147,10 @@ def in_transaction(step: Callable[[], T]) -> T:
 
 
 def count_cleanup(now: datetime | None = None) -> tuple[int, int]:
-    """Return how many invitations ``expire`` would mark and ``purge`` would then delete."""
+    """Return how many invitations ``expire`` would mark and ``purge`` would then delete.
+
+    Where inviters are told of what has expired, ``purge`` deletes that a day later or more.
+    """
     now = now or timezone.now()
     before = now - timedelta(days=conf.INVITATION_RETENTION_DAYS)
     overdue = InvitationKey.objects.overdue(now)

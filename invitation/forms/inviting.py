@@ -11,7 +11,7 @@ from django.utils.translation import gettext_lazy as _
 from invitation import addresses, flows, texts
 from invitation.exceptions import AddressRefused, GroupRefused, InvitationError, TextRefused
 from invitation.forms.grouping import add_groups, chosen_groups
-from invitation.forms.options import InvitationOptionsMixin
+from invitation.forms.options import InvitationOptionsMixin, own_language
 
 
 class NoteField(forms.CharField):
@@ -73,6 +73,8 @@ class InvitationKeyForm(InvitationOptionsMixin, InvitationTextsForm):
         super().__init__(*args, **kwargs)
         self.inviter = inviter
         self.site_id = site_id
+        if "language" in self.fields:
+            self.fields["language"].initial = own_language(inviter)
         add_groups(self, inviter)
 
     def clean_email(self) -> str:

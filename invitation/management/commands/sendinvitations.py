@@ -23,6 +23,9 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Send and print the counts, unless verbosity is 0."""
+        reminders = flows.remind()
+        if reminders and options["verbosity"] > 0:
+            self.stdout.write(f"Reminders: {reminders}.")
         sent, unsent = flows.deliver_due(options["limit"])
         if options["verbosity"] > 0:
             self.stdout.write(f"Sent: {sent}, not sent: {unsent}.{self.outlook()}")
