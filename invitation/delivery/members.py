@@ -26,9 +26,10 @@ class MemberKnowledge:
 
     def language_of(self, member: Any) -> str:
         """Return a member's language if the account names one of the site's, else nothing."""
-        language = getattr(member, self.member_language_field, None)
+        language = str(getattr(member, self.member_language_field, None) or "")[:LANGUAGE_MAX]
         try:
-            return translation.get_supported_language_variant(str(language or "")[:LANGUAGE_MAX])
+            code = language.lower().replace("_", "-")
+            return translation.get_supported_language_variant(code)
         except LookupError:
             return ""
 
