@@ -140,9 +140,12 @@ class InvitationKeyQuerySet(models.QuerySet["InvitationKey"]):
         return rows.on_site(mail.invitation.site_id).filter(ended_at__gte=mail.created_at)
 
     def newsworthy(self) -> InvitationKeyQuerySet:
-        """Keep expired ones for one person each, of which an inviter may want to hear."""
-        rows = self.personal().exclude(email="").exclude(from_user=None)
-        return rows.filter(status=self.model.Status.EXPIRED)
+        """Keep expired ones for one person each, of which an inviter may want to hear.
+
+        Not those for which somebody has asked for a new link: of that he has heard.
+        """
+        rows = self.personal().exclude(email="").filter(from_user__isnull=False)
+        return rows.filter(status=self.model.Status.EXPIRED, renewal_requested_at=None)
 
     def in_state(self, state: str, now: datetime | None = None) -> InvitationKeyQuerySet:
         """Keep those that have this ``state``, whether or not cleanup has marked them yet."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from reprlib import repr as short_repr
@@ -245,8 +245,13 @@ RULES = (
 
 def check_values(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
     """Report settings of the wrong type, or with a value that means nothing."""
+    return report(RULES)
+
+
+def report(rules: Iterable[Rule]) -> list[CheckMessage]:
+    """Return a message for each setting that is not as its rule wants it."""
     messages: list[CheckMessage] = []
-    for rule in RULES:
+    for rule in rules:
         value = getattr(conf, rule.name)
         if not rule.fits(value):
             message = f"{rule.name} is {short_repr(value)}, but it must be {rule.wanted}."

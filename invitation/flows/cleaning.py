@@ -15,7 +15,7 @@ from invitation import signals
 from invitation.conf import conf
 from invitation.flows import quotas
 from invitation.flows.announcing import announce
-from invitation.flows.notifying import awaiting_news, tell_of_expiry
+from invitation.flows.notifying import awaiting_news, news_of_expiry
 from invitation.flows.opening import release_all
 from invitation.flows.throttling import WINDOW_MAX
 from invitation.models import Acceptance, InvitationKey, ThrottleCounter
@@ -46,23 +46,19 @@ def expire(batch_size: int = BATCH_SIZE, now: datetime | None = None) -> int:
     last = 0
     while batch := _next_batch(overdue, last, batch_size):
         last = batch[-1]
-        marked += in_transaction(partial(_expire, batch, now))
+        marked += in_transaction(partial(mark_expired, batch, now))
     _settle(batch_size)
+    for step in news_of_expiry(now, batch_size):
+        in_transaction(step)
     return marked
 
 
-def _expire(batch: list[int], now: datetime) -> int:
-    expired = mark_expired(batch, now)
-    tell_of_expiry(expired, now)
-    return len(expired)
-
-
-def mark_expired(batch: list[int], now: datetime) -> list[int]:
-    """Mark the overdue ones among these, in one transaction with the caller's; return their ids."""
+def mark_expired(batch: list[int], now: datetime) -> int:
+    """Mark the overdue ones among these, in one transaction with the caller's; return how many."""
     expired = InvitationKey.objects.expire(batch, now)
     if expired:
         announce(signals.invitations_expired, invitation_ids=expired)
-    return expired
+    return len(expired)
 
 
 def _orphans() -> QuerySet[Acceptance]:

@@ -43,10 +43,11 @@ def queue_mail(
     *,
     now: datetime | None = None,
     not_before: datetime | None = None,
-) -> None:
+) -> bool:
     """Write the outbox row; where mails are sent at once, already leased to this process.
 
-    With ``not_before`` it waits until then, for a worker or ``sendinvitations``.
+    With ``not_before`` it waits until then, for a worker or ``sendinvitations``. Tells whether it
+    was written.
     """
     now = now or timezone.now()
     mail = InvitationEmail(
@@ -68,6 +69,7 @@ def queue_mail(
         transaction.on_commit(lambda: deliver(mail), robust=True)
     else:
         transaction.on_commit(lambda: _hand_over(mail.pk, not_before), robust=True)
+    return True
 
 
 def _hand_over(pk: int, not_before: datetime | None) -> None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Iterator
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 from django.db import transaction
@@ -14,13 +15,18 @@ from invitation.conf import conf
 from invitation.flows.mailing import queue_mail
 from invitation.flows.objections import wants_news
 from invitation.models import Acceptance, InvitationEmail, InvitationKey
+from invitation.querysets import InvitationKeyQuerySet
 
+#: What INVITATION_NOTIFY_INVITER may name.
+NEWS = (InvitationEmail.Kind.ACCEPTED.value, InvitationEmail.Kind.EXPIRED.value)
 #: Inviter and site: the mails of each site are its own.
 Party = tuple[Any, int]
 #: An inviter gets one mail about expired invitations within this time, which names them all.
 NEWS_PAUSE = timedelta(days=1)
 #: How long what has expired is kept for a mail that does not leave.
 NEWS_KEPT = timedelta(days=7)
+#: How a mail is that will still be written.
+WAITING = (InvitationEmail.State.QUEUED, InvitationEmail.State.SENDING)
 
 
 def connect() -> None:
@@ -60,28 +66,56 @@ def _receive_accepted(
 # -- expired ------------------------------------------------------------------------------------
 
 
-def tell_of_expiry(expired: Collection[int], now: datetime) -> None:
-    """Ask for the mails that say to inviters which invitations have expired just now.
+def news_of_expiry(now: datetime, batch_size: int) -> Iterator[Callable[[], None]]:
+    """Yield what asks for each mail that says to an inviter which invitations have expired of late.
 
-    In the transaction that has marked them at this very moment. One mail for each inviter, a day
-    at least after the one before: it is written when it leaves, and then names all that expired
-    since it was asked for. Two cleanups at the same moment may ask for two.
+    One mail for each inviter, a day at least after the one before: it is written when it leaves, and
+    then names all that have expired since the first of which he has not heard.
+
+    Each step is for a transaction of its own, and not for the one that marks them: counting mails
+    for many inviters, while others count for one of them, could block both. What a crash prevented
+    is made up by the next run, for a day.
     """
     if not conf.INVITATION_NOTIFY_INVITER:
         return
-    rows = InvitationKey.objects.get_queryset().newsworthy().filter(pk__in=expired)
-    first: dict[Party, InvitationKey] = {}
-    for row in rows.select_related("from_user").order_by("pk"):
-        first.setdefault(_party(row), row)
+    recent = InvitationKey.objects.get_queryset().newsworthy().filter(ended_at__gt=now - NEWS_PAUSE)
+    inviters = recent.order_by("from_user").values_list("from_user", flat=True).distinct()
+    last = None
+    while batch := list((inviters.filter(from_user__gt=last) if last else inviters)[:batch_size]):
+        last = batch[-1]
+        rows = recent.filter(from_user__in=batch).order_by("from_user")
+        parties = list(rows.values_list("from_user", "site_id").distinct())
+        # The latest one of each, as they are in the order in which they were asked for.
+        before = {_party(mail.invitation): mail for mail in _news_to(parties, now)}
+        for party in parties:
+            first = _first_untold(recent, party, before.get(party))
+            if first is not None and wants_news(first.from_user, InvitationEmail.Kind.EXPIRED):
+                yield partial(_tell_of_expiry, first, before.get(party), now)
+
+
+def _first_untold(
+    recent: InvitationKeyQuerySet, party: Party, mail: InvitationEmail | None
+) -> InvitationKey | None:
+    """Return the first of an inviter's expired invitations that no mail names."""
+    inviter, site_id = party
+    rows = recent.filter(from_user=inviter, site_id=site_id)
+    if mail is not None and mail.state in WAITING:
+        return None
+    if mail is not None:
+        rows = rows.filter(ended_at__gt=mail.sent_at or mail.not_before)
+    return rows.select_related("from_user").order_by("ended_at", "pk").first()
+
+
+def _tell_of_expiry(first: InvitationKey, before: InvitationEmail | None, now: datetime) -> None:
+    # The row before any counter of mails; and of two cleanups, the second waits here.
+    InvitationKey.objects.lock([first.pk])
+    since: Any = first.ended_at
     kind = InvitationEmail.Kind.EXPIRED
-    first = {party: row for party, row in first.items() if wants_news(row.from_user, kind)}
-    # The latest one, as they are in the order in which they were asked for.
-    before = {_party(mail.invitation): mail for mail in _news_to(first, now)}
-    for party, row in first.items():
-        mail = before.get(party)
-        if mail is None or mail.state != InvitationEmail.State.QUEUED:
-            not_before = now if mail is None else max(now, mail.created_at + NEWS_PAUSE)
-            queue_mail(row, kind, now=now, not_before=not_before)
+    own = InvitationEmail.objects.filter(invitation__from_user=first.from_user, kind=kind)
+    if own.filter(invitation__site_id=first.site_id, created_at__gte=since).exists():
+        return
+    not_before = now if before is None else max(now, before.created_at + NEWS_PAUSE)
+    queue_mail(first, kind, now=since, not_before=not_before)
 
 
 def _party(invitation: InvitationKey) -> Party:
@@ -90,8 +124,8 @@ def _party(invitation: InvitationKey) -> Party:
 
 def _news_to(parties: Collection[Party], now: datetime) -> list[InvitationEmail]:
     """Return the mails about expired invitations that these wait for or have got of late."""
-    state, inviters = InvitationEmail.State, {inviter for inviter, _site in parties}
-    waiting = Q(state__in=(state.QUEUED, state.SENDING), created_at__gt=now - NEWS_KEPT)
+    inviters = {inviter for inviter, _site in parties}
+    waiting = Q(state__in=WAITING, created_at__gt=now - NEWS_KEPT)
     mails = InvitationEmail.objects.filter(waiting | Q(created_at__gt=now - NEWS_PAUSE))
     mails = mails.filter(kind=InvitationEmail.Kind.EXPIRED, invitation__from_user__in=inviters)
     return list(mails.select_related("invitation").order_by("created_at", "pk"))
@@ -109,7 +143,7 @@ def awaiting_news(batch: Collection[int], now: datetime) -> set[int]:
     mails = _news_to({_party(row) for row in rows}, now)
     since: dict[Party, datetime] = {}
     for mail in mails:
-        if mail.state in (InvitationEmail.State.QUEUED, InvitationEmail.State.SENDING):
+        if mail.state in WAITING:
             since.setdefault(_party(mail.invitation), mail.created_at)
     remembered = {mail.invitation_id for mail in mails}
     for row in rows:

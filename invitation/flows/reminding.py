@@ -9,7 +9,6 @@ from django.db import transaction
 from django.utils import timezone
 
 from invitation.conf import conf
-from invitation.exceptions import InvitationError
 from invitation.flows.cleaning import BATCH_SIZE, in_transaction
 from invitation.flows.mailing import queue_mail
 from invitation.models import InvitationEmail, InvitationKey
@@ -51,11 +50,9 @@ def _is_half_over(invitation: InvitationKey, now: datetime) -> bool:
 def _remind(invitation: InvitationKey, now: datetime, rested: datetime) -> bool:
     if not InvitationKey.objects.note_reminder(invitation.pk, now, rested):
         return False
-    try:
-        # The invitation's row before any counter of mails, as everybody else who asks for one.
-        queue_mail(invitation, InvitationEmail.Kind.REMINDER, now=now, not_before=now)
-    except InvitationError:
-        # One mail too many for today: nothing is noted, and the next run tries again.
-        transaction.set_rollback(True)
-        return False
-    return True
+    # The invitation's row before any counter of mails, as everybody else who asks for one.
+    if queue_mail(invitation, InvitationEmail.Kind.REMINDER, now=now, not_before=now):
+        return True
+    # One mail too many for today: nothing is noted, and the next run tries again.
+    transaction.set_rollback(True)
+    return False

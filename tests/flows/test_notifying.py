@@ -107,7 +107,7 @@ def test_where_nobody_is_told_it_costs_nothing(
     invitation = InvitationKey.objects.get(pk=make_invitation(member).pk)
     with django_assert_num_queries(0):
         notifying.tell_of_acceptance(invitation)
-        notifying.tell_of_expiry([invitation.pk], NOON)
+        assert list(notifying.news_of_expiry(NOON, 500)) == []
         assert notifying.awaiting_news([invitation.pk], NOON) == set()
 
 
@@ -308,7 +308,7 @@ def test_cleanup_keeps_what_a_mail_has_still_to_name(
 
 
 def test_cleanup_keeps_nothing_else(member: Any) -> None:
-    before = make_invitation(member, status="expired", ended_at=NOON - HOUR)
+    before = make_invitation(member, status="expired", ended_at=NOON - DAY)
     revoked = make_invitation(member, "eve@example.org", status="revoked")
     [row] = overdue(member, 1)
     call_command("cleanupinvitation", verbosity=0)
@@ -330,14 +330,66 @@ def test_where_nobody_is_told_cleanup_waits_for_nothing(settings: Any, member: A
     assert flows.purge() == 2
 
 
-def test_nothing_is_asked_for_where_marking_is_rolled_back(
+def test_what_a_crash_prevented_is_made_up_by_the_next_run(
     member: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(*args: Any, **options: Any) -> None:
         raise ZeroDivisionError
 
-    overdue(member, 1)
-    monkeypatch.setattr(notifying, "queue_mail", fail)
-    with pytest.raises(ZeroDivisionError):
+    rows = overdue(member, 2)
+    with monkeypatch.context() as crashing:
+        crashing.setattr(notifying, "queue_mail", fail)
+        with pytest.raises(ZeroDivisionError):
+            flows.expire()
+    assert {row.status for row in InvitationKey.objects.all()} == {"expired"}
+    with time_machine.travel(NOON + 2 * HOUR, tick=False):
         flows.expire()
-    assert InvitationKey.objects.get().status == "pending"
+    [mail] = news("expired")
+    assert (mail.created_at, mail.not_before) == (NOON, NOON + 2 * HOUR)
+    assert len(InvitationKey.objects.get_queryset().told_by(mail)) == len(rows)
+
+
+def test_what_expired_longer_ago_is_none(member: Any) -> None:
+    make_invitation(member, status="expired", ended_at=NOON - DAY)
+    flows.expire()
+    assert news("expired") == []
+
+
+def test_of_two_cleanups_one_asks(member: Any) -> None:
+    overdue(member, 2)
+    InvitationKey.objects.expire([row.pk for row in InvitationKey.objects.all()], NOON)
+    first, second = (list(notifying.news_of_expiry(NOON, 500)) for _ in range(2))
+    for step in (*first, *second):
+        step()
+    assert len(first) == len(second) == len(news("expired")) == 1
+
+
+def test_many_inviters_are_told_in_batches(django_assert_num_queries: Any) -> None:
+    for number in range(3):
+        overdue(make_user(f"m{number}"), 2)
+    InvitationKey.objects.expire([row.pk for row in InvitationKey.objects.all()], NOON)
+    with django_assert_num_queries(3 + 2 * 2 + 3):  # inviters; sites and mails; the first of each
+        steps = list(notifying.news_of_expiry(NOON, 2))
+    assert len(steps) == 3
+
+
+def test_one_mail_too_many_is_tried_by_the_next_cleanup(
+    member: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    overdue(member, 1)
+    with monkeypatch.context() as limited:
+        limited.setattr(notifying, "queue_mail", lambda *args, **options: False)
+        flows.expire()
+    assert news("expired") == []
+    flows.expire()
+    assert len(news("expired")) == 1
+
+
+def test_what_an_earlier_mail_has_named_is_not_named_again(member: Any, settings: Any) -> None:
+    settings.INVITATION_RETENTION_DAYS = 30
+    overdue(member, 2)
+    flows.expire()
+    with time_machine.travel(NOON + HOUR, tick=False):
+        flows.deliver_due()
+        flows.expire()
+    assert len(news("expired")) == 1
