@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from email.header import Header
 from email.policy import default as default_policy
 from typing import Any
 
@@ -20,6 +21,9 @@ from invitation.delivery.base import MailPreview
 from invitation.delivery.members import MemberKnowledge
 from invitation.exceptions import DeliveryFailed
 from invitation.models import InvitationEmail, InvitationKey
+
+#: So that no encoded word is longer with the blank before it.
+SUBJECT_LINE_MAX = 75
 
 #: What stands for the key in the preview of a mail: the link is long enough and opens nothing.
 SAMPLE_KEY = "this-is-a-preview"
@@ -40,6 +44,11 @@ class InvitationMessage(EmailMultiAlternatives):
         message: Any = super().message(**options | wide)
         # The headers are folded later, and as ever.
         message.policy = policy if wide else message.policy
+        if not wide and not str(self.subject).isascii():
+            # Before Django 6.0, encoded words are longer than the 75 characters that they may have
+            # (RFC 2047, 2), and the first of them is not on the line of the header's name.
+            subject = Header(str(self.subject), "utf-8", SUBJECT_LINE_MAX, "Subject").encode()
+            message.replace_header("Subject", subject)
         return message
 
 

@@ -69,8 +69,8 @@ def _receive_accepted(
 def news_of_expiry(now: datetime, batch_size: int) -> Iterator[Callable[[], None]]:
     """Yield what asks for each mail that says to an inviter which invitations have expired of late.
 
-    One mail for each inviter, a day at least after the one before: it is written when it leaves, and
-    then names all that have expired since the first of which he has not heard.
+    One mail for each inviter, a day at least after the one before: it is written when it leaves,
+    and then names all that have expired since the first of which he has not heard.
 
     Each step is for a transaction of its own, and not for the one that marks them: counting mails
     for many inviters, while others count for one of them, could block both. What a crash prevented
@@ -79,12 +79,12 @@ def news_of_expiry(now: datetime, batch_size: int) -> Iterator[Callable[[], None
     if not conf.INVITATION_NOTIFY_INVITER:
         return
     recent = InvitationKey.objects.get_queryset().newsworthy().filter(ended_at__gt=now - NEWS_PAUSE)
-    inviters = recent.order_by("from_user").values_list("from_user", flat=True).distinct()
+    inviters = recent.order_by("from_user_id").values_list("from_user_id", flat=True).distinct()
     last = None
     while batch := list((inviters.filter(from_user__gt=last) if last else inviters)[:batch_size]):
         last = batch[-1]
-        rows = recent.filter(from_user__in=batch).order_by("from_user")
-        parties = list(rows.values_list("from_user", "site_id").distinct())
+        rows = recent.filter(from_user__in=batch).order_by("from_user_id", "site_id")
+        parties = list(rows.values_list("from_user_id", "site_id").distinct())
         # The latest one of each, as they are in the order in which they were asked for.
         before = {_party(mail.invitation): mail for mail in _news_to(parties, now)}
         for party in parties:
