@@ -18,7 +18,7 @@ class InvitationConfig(AppConfig):
         """Register the checks and the task, follow accounts, and keep keys out of the logs."""
         from invitation import checks, masking, workers
         from invitation.backends import anymail, receivers
-        from invitation.flows import rewarding
+        from invitation.flows import notifying, rewarding
 
         for check in checks.CHECKS:
             django_checks.register(check, "invitation")
@@ -30,6 +30,7 @@ class InvitationConfig(AppConfig):
         anymail.connect()
         rewarding.connect()
         workers.register()
+        notifying.connect()
         for logger in masking.loggers():
             if not any(isinstance(known, masking.KeyFilter) for known in logger.filters):
                 logger.addFilter(masking.KeyFilter())

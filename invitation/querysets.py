@@ -18,7 +18,7 @@ from invitation.conf import conf
 from invitation.exceptions import AddressRefused
 
 if TYPE_CHECKING:
-    from invitation.models import InvitationKey  # noqa: F401 (named in a text)
+    from invitation.models import InvitationEmail, InvitationKey  # noqa: F401 (named in a text)
 
 
 #: How long an ended invitation is kept for its inviter after somebody has asked for a new link.
@@ -117,6 +117,37 @@ class InvitationKeyQuerySet(models.QuerySet["InvitationKey"]):
             latest_mail_attempts=Subquery(latest.values("attempts")[:1]),
             latest_mail_not_before=Subquery(latest.values("not_before")[:1]),
         )
+
+    def to_remind(self, now: datetime, ahead: timedelta, rested: datetime) -> InvitationKeyQuerySet:
+        """Keep those that somebody was mailed and has not used, and that end soon.
+
+        Nobody is reminded twice, nor while another mail to him waits or has just left: that is
+        since ``rested``.
+        """
+        mails: Any = self.model._meta.get_field("mails").related_model
+        kinds, states = mails.Kind, mails.State
+        own = mails.objects.filter(invitation=OuterRef("pk"))
+        own = own.filter(kind__in=(kinds.INVITATION, kinds.REMINDER))
+        fresh = Q(state__in=(states.QUEUED, states.SENDING)) | Q(sent_at__gt=rested)
+        rows = self.usable(now).personal().exclude(email="").filter(expires_at__lte=now + ahead)
+        rows = rows.filter(reminded_at=None, mail_requested_at__lte=rested)
+        return rows.filter(Exists(own.filter(state=states.SENT)), ~Exists(own.filter(fresh)))
+
+    def told_by(self, mail: InvitationEmail) -> InvitationKeyQuerySet:
+        """Keep those of which a mail about expired invitations tells their inviter.
+
+        It tells of what was marked when it was asked for, and of what was until it leaves.
+        """
+        rows = self.newsworthy().sent_by(mail.invitation.from_user)
+        return rows.on_site(mail.invitation.site_id).filter(ended_at__gte=mail.created_at)
+
+    def newsworthy(self) -> InvitationKeyQuerySet:
+        """Keep expired ones for one person each, of which an inviter may want to hear.
+
+        Not those for which somebody has asked for a new link: of that he has heard.
+        """
+        rows = self.personal().exclude(email="").filter(from_user__isnull=False)
+        return rows.filter(status=self.model.Status.EXPIRED, renewal_requested_at=None)
 
     def in_state(self, state: str, now: datetime | None = None) -> InvitationKeyQuerySet:
         """Keep those that have this ``state``, whether or not cleanup has marked them yet."""

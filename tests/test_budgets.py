@@ -142,8 +142,8 @@ def test_groups_cost_the_page_that_renews_one_more(
 
 
 @pytest.mark.parametrize("earlier", [0, 1])
-@pytest.mark.parametrize(("limited", "most"), [(True, 13), (False, 10)])
-def test_inviting_costs_thirteen_at_most(
+@pytest.mark.parametrize(("limited", "most"), [(True, 14), (False, 11)])
+def test_inviting_costs_fourteen_at_most(
     member: Any,
     member_client: Client,
     commit: Commit,
@@ -159,7 +159,8 @@ def test_inviting_costs_thirteen_at_most(
     done: list[HttpResponse] = []
     asked = statements(lambda: done.append(member_client.post(INVITE, {"email": NEWCOMER})), commit)
     assert done[0].status_code == 302
-    # The last three are the mail: a look whether it may leave, whether it is wanted, and the mark.
+    # The last four are the mail: a look whether it may leave, whether it is wanted, whether the
+    # recipient has an account, and the mark.
     assert len(asked) <= most, "\n".join(asked)
 
 

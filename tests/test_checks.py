@@ -43,7 +43,7 @@ from invitation.backends.classic import InvitationBackend, SimpleBackend
 from invitation.backends.classic import views as classic
 from invitation.backends.default.views import RegistrationView
 from invitation.backends.simple.views import RegistrationView as SimpleView
-from invitation.checks import installation, limits, mails, registration, routing, values
+from invitation.checks import installation, limits, mails, registration, routing, values, writing
 from invitation.delivery.base import BaseDelivery
 from invitation.delivery.dummy import DummyDelivery
 
@@ -113,7 +113,7 @@ def test_what_only_a_site_in_production_needs_waits_for_check_deploy() -> None:
 
 
 def test_every_function_that_checks_is_listed() -> None:
-    rooms = (values, limits, mails, installation, registration)
+    rooms = (values, limits, writing, mails, installation, registration)
     written = {name for room in rooms for name in vars(room) if name.startswith("check_")}
     groups = (checks.CHECKS, checks.DATABASE_CHECKS, checks.DEPLOY_CHECKS)
     listed = [check.__name__ for group in groups for check in group]

@@ -69,8 +69,36 @@ RENEWAL_MAIL = {
     "site_name": SITE.name,
     "base_url": "https://choir.example",
 }
+ACCEPTED_MAIL = {
+    "invitation": SimpleNamespace(email="ada@xn--mnchen-3ya.example"),
+    "detail_url": "https://choir.example/accounts/invitations/7/",
+    "inviter_name": "Grace O'Hopper",
+    "recipient_name": "Ada & Co.",
+    "invited_on": "Nov. 22, 2026",
+    "site": SITE,
+    "site_name": SITE.name,
+    "base_url": "https://choir.example",
+}
+EXPIRED_MAIL = {
+    "invitations": [
+        SimpleNamespace(email="ada@xn--mnchen-3ya.example", recipient_name="Ada & Co."),
+        SimpleNamespace(email="bob@example.org", recipient_name=""),
+    ],
+    "number": 5,
+    "others": 3,
+    "kept": True,
+    "next_url": "https://choir.example/accounts/invitations/?state=expired",
+    "inviter_name": "Grace O'Hopper",
+    "site": SITE,
+    "site_name": SITE.name,
+    "base_url": "https://choir.example",
+}
 MAILS = {
     "invitation/invitation_email": MAIL,
+    "invitation/invitation_member_email": MAIL | {"has_account": True},
+    "invitation/invitation_reminder_email": MAIL | {"has_account": False},
+    "invitation/invitation_accepted_email": ACCEPTED_MAIL,
+    "invitation/invitation_expired_email": EXPIRED_MAIL,
     "invitation/invitation_renewal_email": RENEWAL_MAIL,
     "registration/activation_email": HOST_MAIL,
     "registration/admin_approve_email": HOST_MAIL,
@@ -158,9 +186,10 @@ def test_a_page_is_titled_after_itself_and_its_site(name: str) -> None:
 def test_text_and_html_of_a_mail_say_the_same(name: str) -> None:
     text = render_to_string(f"{name}.txt", MAILS[name])
     read = Reader(render_to_string(f"{name}.html", MAILS[name]))
-    said = read.text
+    said = read.text.replace("( ", "(").replace(" )", ")")  # around a <bdi>
     links = {a["href"] for a in read.all("a")}
     lines = [line.removeprefix("> ") for line in text.splitlines() if line not in ("", "> ", "-- ")]
+    lines = [line.removeprefix("- ") for line in lines]
     for line in lines:
         if line.startswith("https://"):
             assert line in links or f"{line}/" in links
@@ -260,6 +289,77 @@ def test_its_subject_names_the_invited_person() -> None:
     assert render_to_string(name, RENEWAL_MAIL).strip() == f"{start}Ada & Co."
     nameless = RENEWAL_MAIL | {"recipient_name": ""}
     assert render_to_string(name, nameless).strip() == f"{start}ada@münchen.example"
+
+
+@pytest.mark.parametrize("suffix", ["_subject.txt", ".txt", ".html"])
+@pytest.mark.parametrize("name", [name for name in MAILS if name.startswith("invitation/")])
+def test_a_mail_is_whole_without_any_context(name: str, suffix: str) -> None:
+    source = render_to_string(f"{name}{suffix}", {})
+    assert "None" not in source
+    assert Reader(source).all("h1") if suffix == ".html" else source.strip()
+
+
+@pytest.mark.parametrize("suffix", ["txt", "html"])
+@pytest.mark.parametrize(
+    ("name", "changes", "words"),
+    [
+        ("member", {}, "to Harbour Choir & Friends, where you have an account already."),
+        ("member", {"inviter_name": ""}, "You are invited to Harbour Choir & Friends, where"),
+        ("member", {"expiration_date": ""}, "The link does not expire."),
+        ("reminder", {}, "Grace O'Hopper has invited you, and you have not answered yet."),
+        ("reminder", {"inviter_name": ""}, "You have not answered yet."),
+        ("reminder", {}, "If you would like to join, accept the invitation:"),
+        ("reminder", {"has_account": True}, "You have an account there already."),
+        ("accepted", {}, "to Ada & Co. (ada@münchen.example) on Nov. 22, 2026 has been accepted."),
+        ("accepted", {"recipient_name": ""}, "to ada@münchen.example on Nov. 22, 2026 has been"),
+        ("accepted", {"invitation": None, "recipient_name": ""}, "that you made on Nov. 22, 2026"),
+        ("expired", {}, "5 invitations of yours have expired"),
+        ("expired", {"number": 1, "others": 0}, "An invitation of yours has expired"),
+        ("expired", {}, "Ada & Co. (ada@münchen.example)"),
+        ("expired", {}, "and 3 more"),
+        ("expired", {}, "open them again in the list of your invitations:"),
+        ("expired", {"kept": False}, "If you like, invite again:"),
+    ],
+)
+def test_a_mail_says_how_things_stand(
+    name: str, suffix: str, changes: dict[str, Any], words: str
+) -> None:
+    name = f"invitation/invitation_{name}_email"
+    source = render_to_string(f"{name}.{suffix}", MAILS[name] | changes)
+    said = Reader(source).text.replace("( ", "(").replace(" )", ")") if suffix == "html" else source
+    assert words in said
+
+
+@pytest.mark.parametrize(
+    ("name", "changes", "subject"),
+    [
+        ("member", {}, "Grace O'Hopper has an invitation for you at Harbour Choir & Friends"),
+        ("member", {"inviter_name": ""}, "An invitation for you at Harbour Choir & Friends"),
+        (
+            "reminder",
+            {},
+            "The invitation of Grace O'Hopper to Harbour Choir & Friends expires soon",
+        ),
+        (
+            "reminder",
+            {"inviter_name": ""},
+            "Your invitation to Harbour Choir & Friends expires soon",
+        ),
+        ("accepted", {}, "Your invitation to Harbour Choir & Friends is accepted: Ada & Co."),
+        (
+            "accepted",
+            {"recipient_name": ""},
+            "Your invitation to Harbour Choir & Friends is accepted: ada@münchen.example",
+        ),
+        ("expired", {}, "5 invitations of yours to Harbour Choir & Friends have expired"),
+        ("expired", {"number": 1}, "An invitation of yours to Harbour Choir & Friends has expired"),
+    ],
+)
+def test_a_subject_says_what_the_mail_is_about(
+    name: str, changes: dict[str, Any], subject: str
+) -> None:
+    name = f"invitation/invitation_{name}_email"
+    assert render_to_string(f"{name}_subject.txt", MAILS[name] | changes).strip() == subject
 
 
 @pytest.fixture
@@ -489,12 +589,23 @@ def test_that_no_invitation_is_left_is_said_once(member: Any, email: str | None)
 
 #: What names the inviter.
 NAMING = [
+    "invitation/includes/email_note.html",
     "invitation/invitation_accepted.html",
+    "invitation/invitation_accepted_email.html",
+    "invitation/invitation_accepted_email.txt",
     "invitation/invitation_decline.html",
     "invitation/invitation_declined.html",
     "invitation/invitation_email.html",
     "invitation/invitation_email.txt",
     "invitation/invitation_email_subject.txt",
+    "invitation/invitation_expired_email.html",
+    "invitation/invitation_expired_email.txt",
+    "invitation/invitation_member_email.html",
+    "invitation/invitation_member_email.txt",
+    "invitation/invitation_member_email_subject.txt",
+    "invitation/invitation_reminder_email.html",
+    "invitation/invitation_reminder_email.txt",
+    "invitation/invitation_reminder_email_subject.txt",
     "invitation/invitation_renewal_email.html",
     "invitation/invitation_renewal_email.txt",
     "invitation/invited.html",
@@ -510,16 +621,16 @@ def test_each_template_that_names_the_inviter_is_known() -> None:
 @pytest.mark.parametrize("name", NAMING)
 @pytest.mark.parametrize("note", ["", "Come to the rehearsal!"])
 def test_an_inviter_whose_name_cannot_be_shown_leaves_no_gap(name: str, note: str) -> None:
-    source = render_to_string(
-        name, MAIL | RENEWAL_MAIL | {"inviter_name": "", "recipient_name": "Ada", "note": note}
-    )
+    context = MAIL | RENEWAL_MAIL | EXPIRED_MAIL | ACCEPTED_MAIL
+    changes = {"inviter_name": "", "recipient_name": "Ada", "note": note}
+    source = render_to_string(name, context | changes)
     said = " ".join("".join(Reader(source).said).split()) if name.endswith("html") else source
     assert not re.search(r"(?m)^[ ,.:]| [,.:]| {2}", said), said
     for verb in ("invites you", "invited you", "can invite", "writes:", "entered your"):
         assert verb not in said
     assert "Invited by" not in said
     title = re.search(r"<title>(.*?)</title>", source)
-    assert title is None or re.fullmatch(r"[A-Z]\S* \S.*", title[1])
+    assert title is None or re.fullmatch(r"[A-Z5]\S* \S.*", title[1])
 
 
 def test_every_template_can_be_loaded() -> None:

@@ -16,6 +16,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.utils.module_loading import import_string
 
 from invitation.conf import conf
+from invitation.delivery.members import MemberKnowledge
 from invitation.models import InvitationEmail, InvitationKey
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ class MailPreview:
     reply_to: str = ""
 
 
-class BaseDelivery(ABC):
+class BaseDelivery(ABC, MemberKnowledge):
     """Send the mails of the outbox by one way out of the house.
 
     A delivery only sends. Taking a row of the outbox, noting what became of it and telling
@@ -55,7 +56,7 @@ class BaseDelivery(ABC):
         """Begin a batch; whatever it needs is opened by the first ``send``."""
         return self
 
-    def __exit__(  # noqa: B027 (most have nothing to close)
+    def __exit__(
         self,
         kind: type[BaseException] | None,
         error: BaseException | None,
@@ -71,7 +72,7 @@ class BaseDelivery(ABC):
         error, the next mail of the batch is tried as if it were the first.
         """
 
-    def hand_over(self, pks: Sequence[int], not_before: datetime | None = None) -> None:  # noqa: B027 (most tell nobody)
+    def hand_over(self, pks: Sequence[int], not_before: datetime | None = None) -> None:
         """Tell who sends that these rows wait, from ``not_before`` on, where that is not us.
 
         Called after the commit where ``immediate`` is ``False``: for rows just queued, and for one

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from collections.abc import Callable
+from email.header import Header
 from email.policy import default as default_policy
 from typing import Any
 
@@ -11,15 +12,19 @@ from django.conf import settings
 from django.core.mail import EmailMultiAlternatives
 from django.template.loader import render_to_string
 from django.urls import NoReverseMatch, reverse
-from django.utils import formats, timezone, translation
+from django.utils import translation
 from django.utils.translation import get_language
 
 from invitation import addresses, optouts, sites, texts
 from invitation.conf import conf
-from invitation.delivery import headers
+from invitation.delivery import headers, wording
 from invitation.delivery.base import MailPreview
+from invitation.delivery.members import MemberKnowledge
 from invitation.exceptions import DeliveryFailed
 from invitation.models import InvitationEmail, InvitationKey
+
+#: So that no encoded word is longer with the blank before it.
+SUBJECT_LINE_MAX = 75
 
 #: What stands for the key in the preview of a mail: the link is long enough and opens nothing.
 SAMPLE_KEY = "this-is-a-preview"
@@ -38,6 +43,11 @@ class InvitationMessage(EmailMultiAlternatives):
         policy = options.get("policy", default_policy)
         if django.VERSION < (6, 0):
             message: Any = super().message(**options)
+            if not str(self.subject).isascii():
+                # There, encoded words are longer than the 75 characters that they may have
+                # (RFC 2047, 2), and the first of them is not on the line of the header's name.
+                subject = Header(str(self.subject), "utf-8", SUBJECT_LINE_MAX, "Subject").encode()
+                message.replace_header("Subject", subject)
             headers.keep_whole(message)
             return message
         wide = headers.whole(policy).clone(max_line_length=998)
@@ -47,22 +57,31 @@ class InvitationMessage(EmailMultiAlternatives):
         return message
 
 
-class MessageWriter:
-    """Make the message of a row of the outbox; override what your mails should say."""
+class MessageWriter(MemberKnowledge):
+    """Make the message of a row of the outbox; override what your mails should say.
 
-    subject_template_name = "invitation/invitation_email_subject.txt"
-    text_template_name = "invitation/invitation_email.txt"
-    html_template_name = "invitation/invitation_email.html"
+    The names of the three templates of each mail begin with what stands here; ``_subject.txt``,
+    ``.txt`` and ``.html`` follow.
+    """
 
-    #: Of the mail to an inviter whose invitation is asked for again.
-    renewal_subject_template_name = "invitation/invitation_renewal_email_subject.txt"
-    renewal_text_template_name = "invitation/invitation_renewal_email.txt"
-    renewal_html_template_name = "invitation/invitation_renewal_email.html"
-    #: What the user model calls the language of a member, if it knows it: a code such as "de".
-    member_language_field = "language"
+    invitation_templates = "invitation/invitation_email"
+    #: Of an invitation to somebody who has an account here already.
+    member_templates = "invitation/invitation_member_email"
+    reminder_templates = "invitation/invitation_reminder_email"
+    #: Of the mails to an inviter.
+    renewal_templates = "invitation/invitation_renewal_email"
+    accepted_templates = "invitation/invitation_accepted_email"
+    expired_templates = "invitation/invitation_expired_email"
+
+    #: How many invitations the mail about expired ones names; it counts the others.
+    names_in_mail = 20
 
     def preview(self, invitation: InvitationKey) -> MailPreview:
-        """Return the very mail, with a link that opens nothing."""
+        """Return the very mail, with a link that opens nothing.
+
+        It is the one for people without an account, whoever is invited: what the site knows of
+        an address is not for the inviter.
+        """
         message = self.get_message(InvitationEmail(invitation=invitation))
         parts = {kind: str(content) for content, kind in message.alternatives}
         return MailPreview(
@@ -80,55 +99,65 @@ class MessageWriter:
 
         For a preview, neither the mail nor its invitation is saved.
         """
-        if mail.kind == mail.Kind.RENEWAL:
-            return self.get_renewal_message(mail)
+        if mail.kind in (mail.Kind.INVITATION, mail.Kind.REMINDER):
+            return self.get_invitation_message(mail)
+        return self.get_inviter_message(mail)
+
+    def get_invitation_message(self, mail: InvitationEmail) -> EmailMultiAlternatives:
+        """Return the message to an invited person: the invitation, or the reminder of it."""
         invitation = mail.invitation
-        with translation.override(_supported(invitation.language)):
-            message = self.compose(
-                mail,
-                self.get_context(invitation),
-                self.subject_template_name,
-                self.text_template_name,
-                self.html_template_name,
-            )
+        member = None if mail._state.adding else self.get_member(invitation.email)
+        templates = self.invitation_templates if member is None else self.member_templates
+        if mail.kind == mail.Kind.REMINDER:
+            templates = self.reminder_templates
+        with translation.override(_supported(self.language_of(member) or invitation.language)):
+            context = self.get_context(invitation) | {"has_account": member is not None}
+            message = self.compose(mail, context, templates)
         message.to = [invitation.email]
         message.reply_to = self.get_reply_to(invitation)
         message.extra_headers |= self.get_opt_out_headers(invitation)
         return message
 
-    def get_renewal_message(self, mail: InvitationEmail) -> EmailMultiAlternatives:
-        """Return the message that asks an inviter to renew an invitation.
+    def get_inviter_message(self, mail: InvitationEmail) -> EmailMultiAlternatives:
+        """Return the message to an inviter: what became of an invitation, or is asked for.
 
-        It goes to the inviter's own address and holds no key: what it leads to needs a login.
-        Nobody knows who asked, so that a reply goes to the site.
+        It goes to the inviter's own address and holds no key: what it leads to needs a login. A
+        reply to it goes to the site.
         """
         inviter = mail.invitation.from_user
         address = addresses.of_member(inviter)
         if not address:
             raise DeliveryFailed("The inviter has no address any more.", permanent=True)
-        language = getattr(inviter, self.member_language_field, "")
-        with translation.override(_supported(str(language or ""))):
-            message = self.compose(
-                mail,
-                self.get_renewal_context(mail.invitation),
-                self.renewal_subject_template_name,
-                self.renewal_text_template_name,
-                self.renewal_html_template_name,
-            )
+        parts: dict[str, tuple[str, Callable[[], dict[str, Any]]]] = {
+            mail.Kind.RENEWAL: (
+                self.renewal_templates,
+                lambda: self.get_renewal_context(mail.invitation),
+            ),
+            mail.Kind.ACCEPTED: (
+                self.accepted_templates,
+                lambda: self.get_accepted_context(mail.invitation),
+            ),
+            mail.Kind.EXPIRED: (self.expired_templates, lambda: self.get_expired_context(mail)),
+        }
+        templates, get_context = parts[mail.kind]
+        with translation.override(_supported(self.language_of(inviter))):
+            message = self.compose(mail, get_context(), templates)
         message.to = [address]
         return message
 
     def compose(
-        self, mail: InvitationEmail, context: dict[str, Any], subject: str, text: str, html: str
+        self, mail: InvitationEmail, context: dict[str, Any], templates: str
     ) -> EmailMultiAlternatives:
-        """Return the message that these three templates make, to nobody yet."""
+        """Return the message that three templates make, to nobody yet."""
+        subject = render_to_string(f"{templates}_subject.txt", context)
         message = InvitationMessage(
-            # A subject is one line, whatever a template or a site's name makes of it.
-            subject=" ".join(render_to_string(subject, context).split()),
-            body=render_to_string(text, context),
+            # A subject is one line, whatever a template, a setting or a site's name makes of it.
+            subject=" ".join(f"{conf.INVITATION_SUBJECT_PREFIX}{subject}".split()),
+            body=render_to_string(f"{templates}.txt", context),
             headers={"Content-Language": get_language() or "en", **self.get_headers(mail)},
         )
-        message.attach_alternative(render_to_string(html, context), "text/html")
+        html = render_to_string(f"{templates}.html", context)
+        message.attach_alternative(html, "text/html")
         return message
 
     def get_headers(self, mail: InvitationEmail) -> dict[str, str]:
@@ -179,22 +208,61 @@ class MessageWriter:
             "recipient_name": texts.plain_name(invitation.recipient_name),
             "note": invitation.note,
             "expires_at": invitation.expires_at,
-            "expiration_date": _date_in_words(invitation),
-            "expiration_days": _days_left(invitation),
-            **_site_context(invitation),
+            "expiration_date": wording.moment_in_words(invitation.expires_at),
+            "expiration_days": wording.days_left(invitation.expires_at),
+            **wording.site_context(invitation.site_id),
         }
 
     def get_renewal_context(self, invitation: InvitationKey) -> dict[str, Any]:
-        """Return what the templates to an inviter may use; ``docs/templates.rst`` lists it."""
+        """Return what the templates of a request may use; ``docs/templates.rst`` lists it."""
         path = reverse("invitation_renew", kwargs={"pk": invitation.pk})
         return {
-            "invitation": invitation,
             "renew_url": sites.absolute(path, invitation.site_id),
+            "withdrawn": invitation.status == invitation.Status.REVOKED,
+            "ended_on": wording.day_in_words(invitation.over_since),
+            **self._parties(invitation),
+        }
+
+    def get_accepted_context(self, invitation: InvitationKey) -> dict[str, Any]:
+        """Return what the templates of good news may use; ``docs/templates.rst`` lists it.
+
+        Nothing of the account: which one it is, or whether it was there before, is not told.
+        """
+        path = reverse("invitation_detail", kwargs={"pk": invitation.pk})
+        return {
+            "detail_url": sites.absolute(path, invitation.site_id),
+            "invited_on": wording.day_in_words(invitation.date_invited),
+            **self._parties(invitation),
+        }
+
+    def get_expired_context(self, mail: InvitationEmail) -> dict[str, Any]:
+        """Return what the templates of bad news may use; ``docs/templates.rst`` lists it."""
+        invitation, limit = mail.invitation, self.names_in_mail
+        expired = InvitationKey.objects.get_queryset().told_by(mail)
+        named = list(expired.order_by("pk")[:limit])
+        for one in named:  # as texts, whatever wrote the row
+            one.recipient_name = texts.plain_name(one.recipient_name)
+        number = expired.count() if len(named) == limit else len(named)
+        kept = conf.INVITATION_RETENTION_DAYS > 0
+        path = reverse("invitation_list" if kept else "invitation_invite")
+        query = f"?state={InvitationKey.Status.EXPIRED}" if kept else ""
+        return {
+            "invitations": named,
+            "number": number,
+            "others": number - len(named),
+            "kept": kept,
+            "next_url": sites.absolute(path, invitation.site_id) + query,
+            "inviter_name": texts.inviter_name(invitation.from_user),
+            **wording.site_context(invitation.site_id),
+        }
+
+    def _parties(self, invitation: InvitationKey) -> dict[str, Any]:
+        """Return what a mail to an inviter says of him, of whom he has invited, and of the site."""
+        return {
+            "invitation": invitation,
             "inviter_name": texts.inviter_name(invitation.from_user),
             "recipient_name": texts.plain_name(invitation.recipient_name),
-            "withdrawn": invitation.status == invitation.Status.REVOKED,
-            "ended_on": _day_in_words(invitation),
-            **_site_context(invitation),
+            **wording.site_context(invitation.site_id),
         }
 
 
@@ -213,42 +281,9 @@ def opt_out_url(invitation: InvitationKey) -> str:
     return sites.absolute(path, invitation.site_id)
 
 
-def _site_context(invitation: InvitationKey) -> dict[str, Any]:
-    site = sites.get_site(invitation.site_id)
-    base_url = sites.base_url(invitation.site_id)
-    return {"site": site, "site_name": site.name, "base_url": base_url}
-
-
 def _supported(language: str) -> str:
     """Return a language if the site has it, else the site's own."""
     try:
         return translation.get_supported_language_variant(language)
     except LookupError:
         return settings.LANGUAGE_CODE
-
-
-def _date_in_words(invitation: InvitationKey) -> str:
-    """Return the exact end in the active language, with the site's time zone."""
-    moment = invitation.expires_at
-    if moment is None:
-        return ""
-    if timezone.is_naive(moment):
-        return formats.date_format(moment, "DATETIME_FORMAT")
-    local = timezone.localtime(moment, timezone.get_default_timezone())
-    return f"{formats.date_format(local, 'DATETIME_FORMAT')} ({local.tzname()})"
-
-
-def _day_in_words(invitation: InvitationKey) -> str:
-    """Return the day of the end in the active language, with the site's time zone."""
-    moment = invitation.over_since
-    if moment is not None and timezone.is_aware(moment):
-        moment = timezone.localtime(moment, timezone.get_default_timezone())
-    return formats.date_format(moment, "DATE_FORMAT") if moment is not None else ""
-
-
-def _days_left(invitation: InvitationKey) -> int | None:
-    """Return how many days remain, a begun one as a whole one."""
-    if invitation.expires_at is None:
-        return None
-    left = invitation.expires_at - timezone.now()
-    return max(0, -(-left // timedelta(days=1)))

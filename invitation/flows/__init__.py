@@ -53,6 +53,7 @@ from invitation.flows.inviting import (
     may_invite,
     send_to,
 )
+from invitation.flows.languages import language_for
 from invitation.flows.mailing import waiting_mails
 from invitation.flows.managing import change_link, edit, extend, resend, revoke
 from invitation.flows.notes import check_note, may_write_note, note_length_max
@@ -82,6 +83,7 @@ from invitation.flows.quotas import (
     remaining_invitations,
 )
 from invitation.flows.rationing import Batch, Row, Verdict
+from invitation.flows.reminding import remind
 from invitation.flows.renewing import ask_for_renewal, is_renewable, renew, renewal_costs
 from invitation.flows.rewarding import reward
 from invitation.flows.sending import deliver, deliver_due, deliver_rows, delivery_pause
@@ -163,6 +165,7 @@ __all__ = [
     "is_suppressed",
     "join",
     "join_groups",
+    "language_for",
     "ledger_differences",
     "lift",
     "may_invite",
@@ -185,6 +188,7 @@ __all__ = [
     "refusal_to_accept",
     "release",
     "remaining_invitations",
+    "remind",
     "renew",
     "renewal_costs",
     "reopen",

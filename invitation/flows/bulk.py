@@ -20,7 +20,6 @@ from django.db.models import Q
 from django.urls import reverse
 from django.utils import timezone as clock
 from django.utils.functional import Promise
-from django.utils.translation import get_language, get_supported_language_variant
 from django.utils.translation import gettext_lazy as _
 
 from invitation import addresses, blocklist, managers, signals, sites, texts
@@ -31,13 +30,13 @@ from invitation.exceptions import (
     InvitationError,
     MailLimitReached,
     OwnAddress,
-    TextRefused,
     TooManyAttempts,
 )
 from invitation.flows import quotas
 from invitation.flows.announcing import announce
 from invitation.flows.grouping import grantable_groups
 from invitation.flows.inviting import INVITE_ROUNDS, expiry, inviting_refusal
+from invitation.flows.languages import language_for, named_language
 from invitation.flows.mailing import queue_mails
 from invitation.flows.notes import check_note
 from invitation.flows.rationing import Batch, Row, Verdict, ration
@@ -49,7 +48,6 @@ from invitation.recipients import Recipient
 BATCH_AGE = timedelta(days=1)
 
 _LABEL = "bulk:"
-_LANGUAGE_LENGTH_MAX = 35
 #: How far the clocks of a site's hosts may be apart, and how long a confirmation may take.
 _SLACK = timedelta(hours=1)
 #: How many bits of an id are the random number behind the time.
@@ -182,7 +180,7 @@ def _done(row: Row) -> Row:
 
 def _write(inviter: Any, site_id: int, batch: uuid.UUID, rows: list[Row]) -> None:
     now = clock.now()
-    expires_at, language = expiry(now), get_language() or ""
+    expires_at, language = expiry(now), language_for(inviter)
     invitations = [
         InvitationKey(
             from_user=inviter,
@@ -279,24 +277,11 @@ def _check(inviter: Any, recipient: Recipient, note: str, groups: dict[str, int]
         verdict=Verdict.NEW,
         recipient_name=texts.plain_name(recipient.name),
         note=check_note(inviter, recipient.note) or note,
-        language=_language(recipient.language),
+        language=named_language(recipient.language),
         groups=tuple(groups[name] for name in names),
         group_names=names,
         email_key=email.lower(),
     )
-
-
-def _language(text: str) -> str:
-    """Return the code of a language of the site."""
-    if not text:
-        return ""
-    code = text.lower().replace("_", "-")
-    try:
-        return get_supported_language_variant(code[:_LANGUAGE_LENGTH_MAX])
-    except LookupError as error:
-        message = _("“%(language)s” is no language of this site.")
-        params = {"language": text[:_LANGUAGE_LENGTH_MAX]}
-        raise TextRefused(message, code="unknown_language", params=params) from error
 
 
 # -- all rows, against what is there ------------------------------------------------------------

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, TypeVar
 
-from django.db import OperationalError, transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 
@@ -15,15 +13,14 @@ from invitation import signals
 from invitation.conf import conf
 from invitation.flows import quotas
 from invitation.flows.announcing import announce
+from invitation.flows.deadlocks import in_transaction
+from invitation.flows.notifying import awaiting_news, news_of_expiry
 from invitation.flows.opening import release_all
 from invitation.flows.throttling import WINDOW_MAX
 from invitation.models import Acceptance, InvitationKey, MailCounter, ThrottleCounter
 from invitation.querysets import not_asked_for
 
 T = TypeVar("T")
-
-#: How often a step is tried that the database ends because of a deadlock.
-DEADLOCK_TRIES = 5
 
 #: Rows that one step of cleanup works on: it bounds both memory and how long locks are held.
 BATCH_SIZE = 500
@@ -50,6 +47,8 @@ def expire(batch_size: int = BATCH_SIZE, now: datetime | None = None) -> int:
         last = batch[-1]
         marked += in_transaction(partial(mark_expired, batch, now))
     _settle(batch_size)
+    for step in news_of_expiry(now, batch_size):
+        in_transaction(step)
     return marked
 
 
@@ -98,7 +97,8 @@ def _refund(batch: list[int]) -> None:
 def purge(batch_size: int = BATCH_SIZE, now: datetime | None = None) -> int:
     """Delete what ended unused longer ago than INVITATION_RETENTION_DAYS; return how many.
 
-    What somebody has asked to renew within the last week stays for its inviter.
+    What somebody has asked to renew within the last week stays for its inviter, and so does what a
+    mail has still to tell him of.
     """
     now = now or timezone.now()
     before = now - timedelta(days=conf.INVITATION_RETENTION_DAYS)
@@ -107,6 +107,8 @@ def purge(batch_size: int = BATCH_SIZE, now: datetime | None = None) -> int:
     last = 0
     while batch := _next_batch(ended, last, batch_size):
         last = batch[-1]
+        told_later = awaiting_news(batch, now)
+        batch = [pk for pk in batch if pk not in told_later]
         deleted += in_transaction(partial(InvitationKey.objects.purge, batch, before, now))
     return deleted
 
@@ -129,27 +131,11 @@ def forget_mail_counts(now: datetime | None = None) -> int:
     return MailCounter.objects.forget(before, COUNTERS_AT_ONCE)
 
 
-def in_transaction(step: Callable[[], T]) -> T:
-    """Do one step in a transaction, and again if the database ended it to end a deadlock.
-
-    Rows are locked in the order of their keys, but a database that reads a small table as a whole
-    may wait for rows that nobody asked for.
-    """
-    own = not transaction.get_connection().in_atomic_block
-    for _try in range(DEADLOCK_TRIES - 1):
-        try:
-            with transaction.atomic():
-                return step()
-        except OperationalError as error:
-            # In somebody else's transaction, his work is gone with ours.
-            if not own or "deadlock" not in str(error).lower():
-                raise
-    with transaction.atomic():
-        return step()
-
-
 def count_cleanup(now: datetime | None = None) -> tuple[int, int]:
-    """Return how many invitations ``expire`` would mark and ``purge`` would then delete."""
+    """Return how many invitations ``expire`` would mark and ``purge`` would then delete.
+
+    Where inviters are told of what has expired, ``purge`` deletes that a day later or more.
+    """
     now = now or timezone.now()
     before = now - timedelta(days=conf.INVITATION_RETENTION_DAYS)
     overdue = InvitationKey.objects.overdue(now)

@@ -11,7 +11,6 @@ from django.contrib.auth.models import Group
 from django.db import IntegrityError, transaction
 from django.urls import reverse
 from django.utils import formats, timezone
-from django.utils.translation import get_language
 
 from invitation import addresses, blocklist, destinations, signals, sites, texts
 from invitation.conf import conf
@@ -29,6 +28,7 @@ from invitation.exceptions import (
 from invitation.flows import quotas
 from invitation.flows.announcing import announce
 from invitation.flows.grouping import check_groups
+from invitation.flows.languages import language_for
 from invitation.flows.mailing import ask_for_mail, queue_mail
 from invitation.flows.notes import check_note
 from invitation.models import InvitationKey, make_slot
@@ -100,6 +100,8 @@ def invite(
     one is renewed: nothing is spent again. The outcome does not depend on whether the address
     has an account or was invited by somebody else, unless a limit of mails is reached.
 
+    ``language`` is that of the mail; without it, the inviter's own (see ``language_for``).
+
     ``days`` is one of INVITATION_EXPIRY_CHOICES. ``destination`` is the path of the page where the
     newcomer lands; ``None`` leaves a renewed invitation the one it has. Without ``mail`` none is
     asked for, and the link is to be handed over by hand. ``groups`` are what the invited person
@@ -114,10 +116,10 @@ def invite(
         email,
         recipient_name=recipient_name,
         note=note,
-        language=language,
         days=days,
         destination=destination,
     )
+    fields["language"] = language_for(inviter, language)
     site_id = sites.current_site_id() if site_id is None else site_id
     # Without an address for its link no mail could ever be sent.
     sites.absolute(reverse("invitation_invited", args=["key"]), site_id)
@@ -134,7 +136,6 @@ def checked_fields(
     *,
     recipient_name: str = "",
     note: str = "",
-    language: str = "",
     days: Days = "default",
     destination: str | None = None,
 ) -> dict[str, Any]:
@@ -147,7 +148,6 @@ def checked_fields(
         "email": email,
         "recipient_name": texts.plain_name(recipient_name),
         "note": check_note(inviter, note),
-        "language": language or get_language() or "",
         "expires_at": expiry(timezone.now(), days),
     }
     if destination is not None:

@@ -40,9 +40,15 @@ def ask_for_mail(invitation: InvitationKey) -> bool:
 
 
 def queue_mail(
-    invitation: InvitationKey, kind: InvitationEmail.Kind = InvitationEmail.Kind.INVITATION
+    invitation: InvitationKey,
+    kind: InvitationEmail.Kind = InvitationEmail.Kind.INVITATION,
+    *,
+    now: datetime | None = None,
+    not_before: datetime | None = None,
 ) -> bool:
     """Write the outbox row; where mails are sent at once, already leased to this process.
+
+    With ``not_before`` it waits until then, for a worker or ``sendinvitations``.
 
     Raises ``MailLimitReached`` for an invitation, if there may be no more mail within 24 hours. One
     of another kind is not written then: tells whether it was. Call it in the transaction of what it
@@ -50,15 +56,15 @@ def queue_mail(
     """
     if not limiting.count([invitation], kind):
         return False
-    now = timezone.now()
+    now = now or timezone.now()
     mail = InvitationEmail(
         invitation=invitation,
         kind=kind,
-        not_before=now,
+        not_before=not_before or now,
         created_at=now,
         message_id=make_msgid(domain=_mail_host(invitation.site_id)),
     )
-    immediate = get_delivery().immediate
+    immediate = get_delivery().immediate and not_before is None
     if immediate:
         mail.state = InvitationEmail.State.SENDING
         mail.attempts = 1
@@ -69,8 +75,14 @@ def queue_mail(
     if immediate:
         transaction.on_commit(lambda: deliver(mail), robust=True)
     else:
-        transaction.on_commit(lambda: get_delivery().hand_over([mail.pk]), robust=True)
+        transaction.on_commit(lambda: _hand_over(mail.pk, not_before), robust=True)
     return True
+
+
+def _hand_over(pk: int, not_before: datetime | None) -> None:
+    delivery = get_delivery()
+    if not delivery.immediate:
+        delivery.hand_over([pk], not_before)
 
 
 def queue_mails(invitations: Sequence[InvitationKey]) -> None:

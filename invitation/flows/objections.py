@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
-from invitation import blocklist
+from invitation import addresses, blocklist
+from invitation.conf import conf
 from invitation.exceptions import (
     AddressRefused,
     InvitationError,
@@ -13,7 +15,7 @@ from invitation.exceptions import (
     NotRenewable,
 )
 from invitation.flows.suppressing import Reason, is_suppressed
-from invitation.models import InvitationEmail
+from invitation.models import InvitationEmail, InvitationKey
 
 Failure = InvitationEmail.Failure
 State = InvitationEmail.State
@@ -30,17 +32,43 @@ class Objection:
 
 def objection_to(mail: InvitationEmail) -> Objection | None:
     """Return why a mail has become pointless or unwanted since it was queued, or ``None``."""
-    refusal = mail.invitation.refusal()
-    if mail.kind == InvitationEmail.Kind.INVITATION:
+    kind = InvitationEmail.Kind
+    if mail.kind in (kind.INVITATION, kind.REMINDER):
+        refusal = mail.invitation.refusal()
         if refusal is not None:
             return Objection(Failure.POINTLESS, str(refusal))
         return _to_address(mail.invitation.email)
-    inviter = mail.invitation.from_user
-    still = isinstance(refusal, (KeyExpired, KeyRevoked)) and inviter and inviter.is_active
-    if still:
+    if mail.kind == kind.RENEWAL:
+        return _to_renewal(mail.invitation)
+    return _to_news(mail)
+
+
+def _to_renewal(invitation: InvitationKey) -> Objection | None:
+    inviter = invitation.from_user
+    dead = isinstance(invitation.refusal(), (KeyExpired, KeyRevoked))
+    if dead and inviter and inviter.is_active:
         return None
     error: InvitationError = NotRenewable()
     return Objection(Failure.POINTLESS, str(error))
+
+
+def _to_news(mail: InvitationEmail) -> Objection | None:
+    """Return why an inviter is not told what became of his invitations, if he is not."""
+    if not wants_news(mail.invitation.from_user, mail.kind):
+        return Objection(Failure.POINTLESS, "The inviter is not to be told any more.")
+    if mail.kind == InvitationEmail.Kind.ACCEPTED:
+        # An account that is gone without a trace has given it back.
+        still = mail.invitation.status == InvitationKey.Status.ACCEPTED
+    else:
+        still = InvitationKey.objects.get_queryset().told_by(mail).exists()
+    return None if still else Objection(Failure.POINTLESS, "What it tells is no longer so.")
+
+
+def wants_news(inviter: Any, kind: str) -> bool:
+    """Tell whether this inviter is to be mailed news of this kind, and can be."""
+    if inviter is None or not inviter.is_active or kind not in conf.notify_inviter(inviter):
+        return False
+    return addresses.of_member(inviter) != ""
 
 
 def _to_address(email: str) -> Objection | None:

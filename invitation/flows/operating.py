@@ -12,7 +12,8 @@ from django.utils import timezone
 from invitation import signals
 from invitation.delivery.base import get_delivery
 from invitation.flows.announcing import announce
-from invitation.flows.cleaning import BATCH_SIZE, in_transaction
+from invitation.flows.cleaning import BATCH_SIZE
+from invitation.flows.deadlocks import in_transaction
 from invitation.flows.mailing import BULK_IMMEDIATE
 from invitation.flows.sending import deliver_rows
 from invitation.models import DeliveryPause, InvitationEmail

@@ -10,6 +10,7 @@ from invitation import addresses, keys, sites
 from invitation.delivery.base import MailPreview, get_delivery
 from invitation.exceptions import NoPreview
 from invitation.flows.inviting import Days, checked_fields
+from invitation.flows.languages import language_for
 from invitation.models import InvitationKey
 
 logger = logging.getLogger(__name__)
@@ -37,7 +38,6 @@ def preview(
         email,
         recipient_name=recipient_name,
         note=note,
-        language=language,
         days=days,
         destination=destination,
     )
@@ -49,6 +49,7 @@ def preview(
         **fields,
     )
     try:
+        invitation.language = language_for(inviter, language)
         mail = get_delivery().preview(invitation)
     except Exception as error:
         # Whatever a template or a delivery of the site raises: the member has a form to go on

@@ -11,7 +11,8 @@ from django.utils import timezone
 from invitation import addresses, keys, signals, sites
 from invitation.exceptions import MailTooSoon, NotRenewable, TextRefused
 from invitation.flows.announcing import announce
-from invitation.flows.cleaning import in_transaction, mark_expired
+from invitation.flows.cleaning import mark_expired
+from invitation.flows.deadlocks import in_transaction
 from invitation.flows.grouping import groups_to_join
 from invitation.flows.inviting import Invited, invite, may_invite
 from invitation.flows.mailing import queue_mail

@@ -9,7 +9,7 @@ from django.db import IntegrityError
 
 from invitation import keys, optouts, signals
 from invitation.flows.announcing import announce
-from invitation.flows.cleaning import in_transaction
+from invitation.flows.deadlocks import in_transaction
 from invitation.models import InvitationEmail, SuppressedAddress
 from invitation.optouts import Digest
 

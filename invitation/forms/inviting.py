@@ -12,7 +12,7 @@ from django.utils.translation import gettext_lazy as _
 from invitation import addresses, flows
 from invitation.exceptions import AddressRefused, GroupRefused, InvitationError, TextRefused
 from invitation.forms.grouping import add_groups, chosen_groups
-from invitation.forms.options import InvitationOptionsMixin
+from invitation.forms.options import InvitationOptionsMixin, own_language
 
 #: The limits of mails that have to do with whom somebody invites.
 ADDRESS_LIMITS = ("recipient_limit_reached", "domain_limit_reached")
@@ -102,6 +102,8 @@ class InvitationKeyForm(InvitationOptionsMixin, InvitationTextsForm):
         self.inviter = inviter
         self.site_id = site_id
         self.ask_for_note(inviter)
+        if "language" in self.fields:
+            self.fields["language"].initial = own_language(inviter)
         add_groups(self, inviter)
 
     def clean_email(self) -> str:

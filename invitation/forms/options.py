@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from django import forms
-from django.utils.translation import gettext, ngettext
+from django.conf import settings
+from django.utils.translation import get_supported_language_variant, gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
 from invitation import flows
@@ -49,10 +50,32 @@ def _posted(days: int | None) -> str:
     return NEVER if days is None else str(days)
 
 
+def offered_languages() -> list[tuple[str, str]]:
+    """Return the languages among which a member may choose, in words, or none.
+
+    None where the site has not said which it has (Django's LANGUAGES is then all that Django
+    knows), or has one.
+    """
+    configured: Any = settings
+    if not (settings.USE_I18N and configured.is_overridden("LANGUAGES")):
+        return []
+    languages = [(code, gettext(str(name))) for code, name in settings.LANGUAGES]
+    return languages if len(languages) > 1 else []
+
+
+def own_language(inviter: Any) -> str:
+    """Return which of the site's languages an inviter's mails are in unless he chooses another."""
+    try:
+        return get_supported_language_variant(flows.language_for(inviter))
+    except LookupError:  # no translation is active
+        return settings.LANGUAGE_CODE
+
+
 class InvitationOptionsMixin(forms.Form):
     """Add the choices that a site offers, and know by which button a form was sent.
 
-    There are none until INVITATION_EXPIRY_CHOICES and INVITATION_DESTINATIONS offer some.
+    There are none until LANGUAGES, INVITATION_EXPIRY_CHOICES and INVITATION_DESTINATIONS offer
+    some.
     """
 
     #: The buttons besides "send" that the page may show. A site takes one away in a subclass.
@@ -63,6 +86,10 @@ class InvitationOptionsMixin(forms.Form):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        if languages := offered_languages():
+            self.fields["language"] = forms.ChoiceField(
+                label=_("Language of the mail"), choices=languages, required=False
+            )
         if conf.INVITATION_EXPIRY_CHOICES:
             self.fields["days"] = DaysField(label=_("Open for"))
         if conf.INVITATION_DESTINATIONS:
@@ -81,7 +108,10 @@ class InvitationOptionsMixin(forms.Form):
     def choices(self) -> dict[str, Any]:
         """Return what the member has chosen, as ``flows.invite`` and ``flows.preview`` take it."""
         offered = ("days", "destination")
-        return {name: self.cleaned_data[name] for name in offered if name in self.fields}
+        chosen = {name: self.cleaned_data[name] for name in offered if name in self.fields}
+        # Without one, as from a template of the site's own that lacks the field: the member's.
+        language = self.cleaned_data.get("language")
+        return chosen | ({"language": language} if language else {})
 
     def arguments(self) -> dict[str, Any]:
         """Return all that the mail depends on."""

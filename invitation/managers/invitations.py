@@ -204,6 +204,15 @@ class InvitationKeyManager(models.Manager["InvitationKey"]):
         rested = Q(mail_requested_at=None) | Q(mail_requested_at__lte=now - cooldown)
         return self._open(pk).filter(rested).update(mail_requested_at=now) == 1
 
+    def note_reminder(self, pk: int, now: datetime, rested: datetime) -> bool:
+        """Note that the reminder is asked for, of which there is one; tell whether it is now.
+
+        It counts as a mail for the cool-down.
+        """
+        rows = self._open(pk).filter(in_time(now), UNUSED, paused_at=None, reminded_at=None)
+        rows = rows.filter(mail_requested_at__lte=rested)
+        return rows.update(reminded_at=now, mail_requested_at=now) == 1
+
     def request_renewal(self, pk: int, now: datetime, pause: timedelta) -> bool:
         """Note that somebody with a dead link asks for a new one; tell whether it is news.
 

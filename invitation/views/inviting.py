@@ -11,7 +11,6 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
 from django.urls import NoReverseMatch, reverse, reverse_lazy
 from django.utils.functional import SimpleLazyObject
-from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 from django.views.generic import FormView, TemplateView
 
@@ -91,7 +90,8 @@ class InviteView(MemberMixin, InviteFormView):
         # A form of the site's own may know no preview: whoever asks for one sends nothing.
         if _pressed(form, "preview"):
             mail = context["preview"] = form.preview()
-            typed = {"member": str(self.request.user.pk), "language": get_language()}
+            member: Any = self.request.user
+            typed = {"member": str(member.pk), "language": flows.language_for(member)}
             path, secure = _address_of_preview(), self.request.is_secure()
             if mail.html and path:
                 noted = visitor.note_preview(

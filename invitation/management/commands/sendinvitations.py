@@ -66,7 +66,10 @@ class Command(BaseCommand):
     # -- one process --
 
     def send(self, options: dict[str, Any], *, only_news: bool = False) -> None:
-        """Send what is due, and say how it went."""
+        """Write the reminders that are due, send what is, and say how it went."""
+        reminders = flows.remind()
+        if reminders and options["verbosity"] > 0:
+            self.stdout.write(f"Reminders: {reminders}.")
         sent, unsent = flows.deliver_due(options["limit"], stopping=lambda: self.stopped)
         if options["verbosity"] > 0 and (sent or unsent or not only_news):
             self.stdout.write(f"Sent: {sent}, not sent: {unsent}.{self.outlook()}")

@@ -1,0 +1,153 @@
+"""Tell inviters what became of their invitations, where the site and they want it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator
+from datetime import datetime, timedelta
+from functools import partial
+from typing import Any
+
+from django.db import transaction
+from django.db.models import Q
+
+from invitation import signals
+from invitation.conf import conf
+from invitation.flows.mailing import queue_mail
+from invitation.flows.objections import wants_news
+from invitation.models import Acceptance, InvitationEmail, InvitationKey
+from invitation.querysets import InvitationKeyQuerySet
+
+#: What INVITATION_NOTIFY_INVITER may name.
+NEWS = (InvitationEmail.Kind.ACCEPTED.value, InvitationEmail.Kind.EXPIRED.value)
+#: Inviter and site: the mails of each site are its own.
+Party = tuple[Any, int]
+#: An inviter gets one mail about expired invitations within this time, which names them all.
+NEWS_PAUSE = timedelta(days=1)
+#: How long what has expired is kept for a mail that does not leave.
+NEWS_KEPT = timedelta(days=7)
+#: How a mail is that will still be written.
+WAITING = (InvitationEmail.State.QUEUED, InvitationEmail.State.SENDING)
+
+
+def connect() -> None:
+    """Connect the receivers; ``apps.py`` calls this."""
+    signals.invitation_activated.connect(_receive_activated, dispatch_uid="invitation.news")
+    signals.invitation_accepted.connect(_receive_accepted, dispatch_uid="invitation.news")
+
+
+# -- accepted -----------------------------------------------------------------------------------
+
+
+def tell_of_acceptance(invitation: InvitationKey) -> None:
+    """Ask for the mail that says to an inviter that his invitation was accepted.
+
+    After the commit, as rewards are given: a courtesy must not keep anybody from registering. A
+    shared link's owner is spared: it is for many, and its page lists who came.
+    """
+    if not conf.INVITATION_NOTIFY_INVITER or invitation.shared:
+        return
+    if wants_news(invitation.from_user, InvitationEmail.Kind.ACCEPTED):
+        with transaction.atomic():
+            queue_mail(invitation, InvitationEmail.Kind.ACCEPTED)
+
+
+def _receive_activated(sender: Any, invitation: InvitationKey, **kwargs: Any) -> None:
+    tell_of_acceptance(invitation)
+
+
+def _receive_accepted(
+    sender: Any, invitation: InvitationKey, acceptance: Acceptance, **kwargs: Any
+) -> None:
+    # A new account is not worth a mail before it can be used, which most spam accounts never can.
+    if not acceptance.new_account:
+        tell_of_acceptance(invitation)
+
+
+# -- expired ------------------------------------------------------------------------------------
+
+
+def news_of_expiry(now: datetime, batch_size: int) -> Iterator[Callable[[], None]]:
+    """Yield what asks for each mail that says to an inviter which invitations have expired of late.
+
+    One mail for each inviter, a day at least after the one before: it is written when it leaves,
+    and then names all that have expired since the first of which he has not heard.
+
+    Each step is for a transaction of its own, and not for the one that marks them: counting mails
+    for many inviters, while others count for one of them, could block both. What a crash prevented
+    is made up by the next run, for a day.
+    """
+    if not conf.INVITATION_NOTIFY_INVITER:
+        return
+    recent = InvitationKey.objects.get_queryset().newsworthy().filter(ended_at__gt=now - NEWS_PAUSE)
+    inviters = recent.order_by("from_user_id").values_list("from_user_id", flat=True).distinct()
+    last = None
+    while batch := list((inviters.filter(from_user__gt=last) if last else inviters)[:batch_size]):
+        last = batch[-1]
+        rows = recent.filter(from_user__in=batch).order_by("from_user_id", "site_id")
+        parties = list(rows.values_list("from_user_id", "site_id").distinct())
+        # The latest one of each, as they are in the order in which they were asked for.
+        before = {_party(mail.invitation): mail for mail in _news_to(parties, now)}
+        for party in parties:
+            first = _first_untold(recent, party, before.get(party))
+            if first is not None and wants_news(first.from_user, InvitationEmail.Kind.EXPIRED):
+                yield partial(_tell_of_expiry, first, before.get(party), now)
+
+
+def _first_untold(
+    recent: InvitationKeyQuerySet, party: Party, mail: InvitationEmail | None
+) -> InvitationKey | None:
+    """Return the first of an inviter's expired invitations that no mail names."""
+    inviter, site_id = party
+    rows = recent.filter(from_user=inviter, site_id=site_id)
+    if mail is not None and mail.state in WAITING:
+        return None
+    if mail is not None:
+        rows = rows.filter(ended_at__gt=mail.sent_at or mail.not_before)
+    return rows.select_related("from_user").order_by("ended_at", "pk").first()
+
+
+def _tell_of_expiry(first: InvitationKey, before: InvitationEmail | None, now: datetime) -> None:
+    # The row before any counter of mails; and of two cleanups, the second waits here.
+    InvitationKey.objects.lock([first.pk])
+    since: Any = first.ended_at
+    kind = InvitationEmail.Kind.EXPIRED
+    own = InvitationEmail.objects.filter(invitation__from_user=first.from_user, kind=kind)
+    if own.filter(invitation__site_id=first.site_id, created_at__gte=since).exists():
+        return
+    not_before = now if before is None else max(now, before.created_at + NEWS_PAUSE)
+    queue_mail(first, kind, now=since, not_before=not_before)
+
+
+def _party(invitation: InvitationKey) -> Party:
+    return invitation.from_user_id, invitation.site_id
+
+
+def _news_to(parties: Collection[Party], now: datetime) -> list[InvitationEmail]:
+    """Return the mails about expired invitations that these wait for or have got of late."""
+    inviters = {inviter for inviter, _site in parties}
+    waiting = Q(state__in=WAITING, created_at__gt=now - NEWS_KEPT)
+    mails = InvitationEmail.objects.filter(waiting | Q(created_at__gt=now - NEWS_PAUSE))
+    mails = mails.filter(kind=InvitationEmail.Kind.EXPIRED, invitation__from_user__in=inviters)
+    return list(mails.select_related("invitation").order_by("created_at", "pk"))
+
+
+def awaiting_news(batch: Collection[int], now: datetime) -> set[int]:
+    """Return which of these invitations a mail to their inviter has still to name.
+
+    And the one by which it is remembered for a day that there was such a mail. Two queries, and
+    none where nobody is told.
+    """
+    if not conf.INVITATION_NOTIFY_INVITER:
+        return set()
+    rows = list(InvitationKey.objects.get_queryset().newsworthy().filter(pk__in=batch))
+    mails = _news_to({_party(row) for row in rows}, now)
+    since: dict[Party, datetime] = {}
+    for mail in mails:
+        if mail.state in WAITING:
+            since.setdefault(_party(mail.invitation), mail.created_at)
+    remembered = {mail.invitation_id for mail in mails}
+    for row in rows:
+        begin = since.get(_party(row))
+        if begin is not None and row.ended_at is not None and row.ended_at >= begin:
+            remembered.add(row.pk)
+    return remembered

@@ -1,0 +1,179 @@
+"""Invited people who have an account already: other words for them, and a secret to the inviter."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import time_machine
+from django.core.mail import EmailMultiAlternatives
+from django.test import Client
+
+from invitation import flows, keys
+from invitation.delivery import members
+from invitation.delivery.email import EmailDelivery
+from invitation.models import InvitationEmail, InvitationKey
+from tests import scenes
+from tests.factories import ADDRESS, make_invitation, make_mail, make_user
+
+pytestmark = pytest.mark.django_db
+TELLING = "where you have an account already"
+
+
+class Plain(EmailDelivery):
+    """Stand for a site that does not want it."""
+
+    recognises_members = False
+
+
+def message_of(email: str = ADDRESS, **fields: Any) -> EmailMultiAlternatives:
+    invitation = make_invitation(make_user("ann", first_name="Ann"), email)
+    return EmailDelivery().get_message(make_mail(invitation, **fields))
+
+
+def says_so(message: EmailMultiAlternatives) -> bool:
+    html = str(message.alternatives[0][0])
+    assert (TELLING in str(message.body)) == (TELLING in html)
+    return TELLING in html
+
+
+@pytest.mark.anywhere
+def test_who_has_an_account_is_told_so() -> None:
+    make_user("bob", email=ADDRESS)
+    message = message_of()
+    assert says_so(message)
+    assert message.subject == "Ann has an invitation for you at example.com"
+    assert message.to == [ADDRESS]
+
+
+@pytest.mark.anywhere
+def test_who_has_none_is_not() -> None:
+    message = message_of()
+    assert not says_so(message)
+    assert message.subject == "Ann invites you to join example.com"
+
+
+def test_the_link_is_that_of_the_invitation() -> None:
+    make_user("bob", email=ADDRESS)
+    body = str(message_of().body)
+    assert set(keys.PATTERN.findall(body)) == {InvitationKey.objects.get().mail_key}
+
+
+SPELLINGS = [
+    ("bob@example.org", "BOB@EXAMPLE.ORG"),
+    ("Bob@example.org", "bob@example.org"),
+    ("bob@xn--mnchen-3ya.example.org", "bob@münchen.example.org"),
+    ("bob@xn--mnchen-3ya.example.org", "bob@xn--mnchen-3ya.example.org"),
+]
+
+
+@pytest.mark.parametrize(("invited", "registered"), SPELLINGS)
+def test_an_address_is_found_in_any_spelling(invited: str, registered: str) -> None:
+    make_user("bob", email=registered)
+    assert says_so(message_of(invited))
+
+
+@pytest.mark.parametrize(
+    "registered", ["bob@example.com", "b_b@example.org", "bob", "", "böb@x.org"]
+)
+def test_another_address_is_not(registered: str) -> None:
+    make_user("bob", email=registered)
+    assert not says_so(message_of())
+
+
+def test_what_only_the_database_takes_for_the_same_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    make_user("bob", email=ADDRESS)
+    monkeypatch.setattr(members.addresses, "same", lambda one, other: False)
+    assert not says_so(message_of())
+
+
+def test_an_account_that_is_not_active_is_none() -> None:
+    make_user("bob", email=ADDRESS, is_active=False)
+    assert not says_so(message_of())
+
+
+def test_the_first_of_several_accounts_decides() -> None:
+    make_user("bob", email=ADDRESS, is_active=False)
+    second, _third = make_user("bob2", email=ADDRESS), make_user("bob3", email=ADDRESS.upper())
+    assert EmailDelivery().get_member(ADDRESS) == second
+
+
+def test_a_user_model_without_such_fields_knows_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    make_user("bob", email=ADDRESS)
+    model = type(make_user("eve"))
+    monkeypatch.setattr(model, "EMAIL_FIELD", "nothing")
+    assert EmailDelivery().get_member(ADDRESS) is None
+
+
+def test_a_user_model_without_is_active_has_active_members(monkeypatch: pytest.MonkeyPatch) -> None:
+    bob = make_user("bob", email=ADDRESS)
+    fields = [field for field in type(bob)._meta.get_fields() if field.name != "is_active"]
+    monkeypatch.setattr(type(bob)._meta, "get_fields", lambda **options: fields)
+    assert EmailDelivery().get_member(ADDRESS) == bob
+
+
+def test_a_site_can_switch_it_off(django_assert_num_queries: Any) -> None:
+    make_user("bob", email=ADDRESS)
+    mail = make_mail(make_invitation(make_user("ann")))
+    message = Plain().get_message(mail)
+    assert not says_so(message)
+    with django_assert_num_queries(0):
+        assert Plain().get_member(ADDRESS) is None
+        assert EmailDelivery().get_member("") is None
+
+
+def test_it_is_one_query(django_assert_num_queries: Any) -> None:
+    make_user("bob", email=ADDRESS)
+    with django_assert_num_queries(1):
+        EmailDelivery().get_member(ADDRESS)
+
+
+def test_a_reminder_knows_it_too() -> None:
+    assert "If you would like to join" in str(message_of(kind="reminder").body)
+    InvitationKey.objects.all().delete()
+    make_user("bob", email=ADDRESS)
+    mail = make_mail(make_invitation(make_user("eve")), kind="reminder")
+    assert "You have an account there already." in str(EmailDelivery().get_message(mail).body)
+
+
+def test_the_members_own_language_goes_before_the_inviters_choice(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    bob = make_user("bob", email=ADDRESS)
+    bob.language = "fr"
+    monkeypatch.setattr(EmailDelivery, "get_member", lambda self, email: bob)
+    mail = make_mail(make_invitation(make_user("ann"), language="de"))
+    assert str(EmailDelivery().get_message(mail).body).startswith("Bonjour")
+    bob.language = ""
+    assert str(EmailDelivery().get_message(mail).body).startswith("Guten Tag")
+
+
+# -- the inviter --
+
+
+@pytest.mark.anywhere
+def test_the_preview_shows_the_ordinary_mail_whoever_is_invited(
+    member: Any, django_assert_num_queries: Any
+) -> None:
+    before = flows.preview(member, ADDRESS)
+    make_user("bob", email=ADDRESS)
+    with django_assert_num_queries(0):
+        assert flows.preview(member, ADDRESS) == before
+    assert TELLING not in before.text + before.html + before.subject
+
+
+@time_machine.travel("2031-05-06 07:08:09", tick=False)
+def test_the_inviter_sees_the_same_pages(member: Any, commit: Any) -> None:
+    make_user("bob", email=ADDRESS)
+    client = Client()
+    client.force_login(member)
+    pages = []
+    for email in ("new@example.org", ADDRESS):
+        with commit():
+            client.post(scenes.INVITE, {"email": email})
+        invitation = InvitationKey.objects.get(email=email)
+        page = client.get(f"/accounts/invitations/{invitation.pk}/").content.decode()
+        page = page.replace(email, "").replace(f"/{invitation.pk}/", "")
+        pages.append([line for line in page.splitlines() if "csrf" not in line])
+    assert pages[0] == pages[1]
+    assert set(InvitationEmail.objects.values_list("state", flat=True)) == {"sent"}
