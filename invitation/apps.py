@@ -18,7 +18,7 @@ class InvitationConfig(AppConfig):
         """Register the checks, follow accounts, and keep keys out of the logs."""
         from invitation import checks, masking
         from invitation.backends import receivers
-        from invitation.flows import rewarding
+        from invitation.flows import recording, rewarding
 
         for check in checks.CHECKS:
             django_checks.register(check, "invitation")
@@ -28,6 +28,7 @@ class InvitationConfig(AppConfig):
             django_checks.register(check, "invitation", deploy=True)
         receivers.connect()
         rewarding.connect()
+        recording.connect()
         for logger in masking.loggers():
             if not any(isinstance(known, masking.KeyFilter) for known in logger.filters):
                 logger.addFilter(masking.KeyFilter())

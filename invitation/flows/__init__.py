@@ -46,6 +46,7 @@ from invitation.flows.grouping import (
     join_groups,
     set_groups,
 )
+from invitation.flows.health import OutboxHealth, outbox_health
 from invitation.flows.inviting import (
     Invited,
     create,
@@ -115,6 +116,7 @@ __all__ = [
     "Invited",
     "Limit",
     "Opened",
+    "OutboxHealth",
     "QuotaLine",
     "QuotaState",
     "Row",
@@ -168,6 +170,7 @@ __all__ = [
     "open_invitation",
     "open_word",
     "opt_out",
+    "outbox_health",
     "pause",
     "plan",
     "preview",

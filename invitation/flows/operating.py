@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 
 from django.db import transaction
@@ -73,9 +73,9 @@ def reopen() -> bool:
     return DeliveryPause.objects.reopen(timezone.now())
 
 
-def current_pause() -> DeliveryPause | None:
+def current_pause(now: datetime | None = None) -> DeliveryPause | None:
     """Return the pause of all mails that lasts at this moment, or ``None``; one query."""
-    return DeliveryPause.objects.current(timezone.now())
+    return DeliveryPause.objects.current(now or timezone.now())
 
 
 def is_delayed(mail: InvitationEmail) -> bool:
