@@ -29,6 +29,8 @@ from invitation.flows.cleaning import (
     purge,
 )
 from invitation.flows.ending import close_all_of
+from invitation.flows.exporting import export, has_account
+from invitation.flows.forgetting import Forgotten, count_forgettable, forget, forget_ended
 from invitation.flows.granting import (
     QuotaLine,
     correct_ledger,
@@ -113,6 +115,7 @@ __all__ = [
     "BATCH_SIZE",
     "GRANT_MAX",
     "Batch",
+    "Forgotten",
     "Invited",
     "Limit",
     "Opened",
@@ -133,6 +136,7 @@ __all__ = [
     "correct_ledger",
     "correct_quota",
     "count_cleanup",
+    "count_forgettable",
     "create",
     "current_pause",
     "decline",
@@ -144,14 +148,18 @@ __all__ = [
     "edit_shared",
     "expire",
     "expiry",
+    "export",
     "extend",
     "find_accepted",
+    "forget",
     "forget_attempts",
+    "forget_ended",
     "grant",
     "grant_all",
     "grantable_groups",
     "groups_to_join",
     "groups_to_join_of",
+    "has_account",
     "in_batch",
     "invite",
     "invite_many",

@@ -30,6 +30,8 @@ class Objection:
 
 def objection_to(mail: InvitationEmail) -> Objection | None:
     """Return why a mail has become pointless or unwanted since it was queued, or ``None``."""
+    if mail.invitation.forgotten_at is not None:
+        return Objection(Failure.POINTLESS)
     refusal = mail.invitation.refusal()
     if mail.kind == InvitationEmail.Kind.INVITATION:
         if refusal is not None:
