@@ -222,7 +222,9 @@ class InvitationKeyAdmin(ExportMixin, LookMixin, AnyAdmin):
         """Return the fields that cannot be changed: almost all, once the invitation has ended."""
         if obj is None or obj.status == InvitationKey.Status.PENDING:
             return self.readonly_fields
-        return (*self.readonly_fields, *self.editable_fields)
+        # A page that was left open must not bring back what was forgotten.
+        forgotten = () if obj.forgotten_at is None else ("data",)
+        return (*self.readonly_fields, *self.editable_fields, *forgotten)
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
         """Return the fields in their order, for a shared link those that it has."""
