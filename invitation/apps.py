@@ -18,7 +18,7 @@ class InvitationConfig(AppConfig):
         """Register the checks and the task, follow accounts, and keep keys out of the logs."""
         from invitation import checks, masking, workers
         from invitation.backends import anymail, receivers
-        from invitation.flows import notifying, rewarding
+        from invitation.flows import notifying, recording, rewarding
 
         for check in checks.CHECKS:
             django_checks.register(check, "invitation")
@@ -31,6 +31,7 @@ class InvitationConfig(AppConfig):
         rewarding.connect()
         workers.register()
         notifying.connect()
+        recording.connect()
         for logger in masking.loggers():
             if not any(isinstance(known, masking.KeyFilter) for known in logger.filters):
                 logger.addFilter(masking.KeyFilter())

@@ -99,6 +99,17 @@ class InvitationKeyQuerySet(models.QuerySet["InvitationKey"]):
         rows = rows.filter(not_asked_for(now or timezone.now()))
         return rows.exclude(status=status.EXPIRED, quota_held__gt=0) if settled else rows
 
+    def forgettable(self, before: datetime, now: datetime | None = None) -> InvitationKeyQuerySet:
+        """Keep those that ended by then, whatever became of them, and still say whom they were for.
+
+        Not those for which somebody has asked for a new link of late, and no shared links, which
+        are for nobody in particular.
+        """
+        status = self.model.Status
+        ended = (status.ACCEPTED, status.DECLINED, status.REVOKED, status.EXPIRED)
+        rows = self.personal().filter(status__in=ended, ended_at__lte=before, forgotten_at=None)
+        return rows.filter(not_asked_for(now or timezone.now()))
+
     def sent_by(self, user: Any) -> InvitationKeyQuerySet:
         """Keep those that this member made."""
         return self.filter(from_user=user)

@@ -30,6 +30,7 @@ from invitation.admin.base import (
 )
 from invitation.admin.exporting import ExportMixin
 from invitation.admin.filters import KindFilter, MailStateFilter, StateFilter
+from invitation.admin.mails import MailColumnsMixin
 from invitation.exceptions import (
     AddressBlocked,
     AddressRefused,
@@ -125,12 +126,22 @@ class AcceptanceInline(ReadOnlyMixin, AnyInline):
         return super().get_queryset(request).select_related("user")
 
 
-class InvitationEmailInline(ReadOnlyMixin, AnyInline):
-    """Show the mails of an invitation."""
+class InvitationEmailInline(MailColumnsMixin, ReadOnlyMixin, AnyInline):
+    """Show the mails of an invitation; what can be done with one is on its own page."""
 
     model = InvitationEmail
     extra = 0
-    fields = readonly_fields = ("kind", "state", "attempts", "created_at", "sent_at", "last_error")
+    show_change_link = True
+    fields = readonly_fields = (
+        "kind",
+        "state",
+        "reason",
+        "attempts",
+        "created_at",
+        "next_try",
+        "sent_at",
+        "last_error",
+    )
 
 
 @admin.register(InvitationKey)
@@ -220,7 +231,9 @@ class InvitationKeyAdmin(ExportMixin, LookMixin, AnyAdmin):
         """Return the fields that cannot be changed: almost all, once the invitation has ended."""
         if obj is None or obj.status == InvitationKey.Status.PENDING:
             return self.readonly_fields
-        return (*self.readonly_fields, *self.editable_fields)
+        # A page that was left open must not bring back what was forgotten.
+        forgotten = () if obj.forgotten_at is None else ("data",)
+        return (*self.readonly_fields, *self.editable_fields, *forgotten)
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
         """Return the fields in their order, for a shared link those that it has."""
@@ -293,6 +306,8 @@ class InvitationKeyAdmin(ExportMixin, LookMixin, AnyAdmin):
     @admin.display(description=_("e-mail address"), ordering="email")
     def address(self, invitation: InvitationKey) -> str:
         """Return whom it is for, for people to read."""
+        if invitation.forgotten_at is not None:
+            return gettext("(forgotten)")
         return addresses.display(invitation.email) or invitation.label or NOBODY
 
     @admin.display(description=_("inviter"), ordering="from_user")

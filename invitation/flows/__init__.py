@@ -27,6 +27,8 @@ from invitation.flows.cleaning import (
     purge,
 )
 from invitation.flows.ending import close_all_of
+from invitation.flows.exporting import export, has_account
+from invitation.flows.forgetting import Forgotten, count_forgettable, forget, forget_ended
 from invitation.flows.granting import (
     QuotaLine,
     correct_ledger,
@@ -44,6 +46,7 @@ from invitation.flows.grouping import (
     join_groups,
     set_groups,
 )
+from invitation.flows.health import OutboxHealth, outbox_health
 from invitation.flows.inviting import (
     Invited,
     create,
@@ -115,9 +118,11 @@ __all__ = [
     "BATCH_SIZE",
     "GRANT_MAX",
     "Batch",
+    "Forgotten",
     "Invited",
     "Limit",
     "Opened",
+    "OutboxHealth",
     "QuotaLine",
     "QuotaState",
     "Row",
@@ -135,6 +140,7 @@ __all__ = [
     "correct_ledger",
     "correct_quota",
     "count_cleanup",
+    "count_forgettable",
     "create",
     "current_pause",
     "decline",
@@ -147,15 +153,19 @@ __all__ = [
     "edit_shared",
     "expire",
     "expiry",
+    "export",
     "extend",
     "find_accepted",
+    "forget",
     "forget_attempts",
+    "forget_ended",
     "forget_mail_counts",
     "grant",
     "grant_all",
     "grantable_groups",
     "groups_to_join",
     "groups_to_join_of",
+    "has_account",
     "in_batch",
     "invite",
     "invite_many",
@@ -177,6 +187,7 @@ __all__ = [
     "open_invitation",
     "open_word",
     "opt_out",
+    "outbox_health",
     "pause",
     "plan",
     "preview",

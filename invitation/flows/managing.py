@@ -76,7 +76,7 @@ def _revive(invitation: InvitationKey, expires_at: datetime | None) -> None:
     expired = InvitationKey.objects.filter(status=InvitationKey.Status.EXPIRED)
     # A shared link gave back what was left of it: it ends for good.
     row = expired.personal().select_related("from_user").filter(pk=invitation.pk).first()
-    if row is None:
+    if row is None or row.forgotten_at is not None:  # which is open to nobody, or would be to all
         raise NotPending()
     if row.email:
         blocklist.check(row.email)

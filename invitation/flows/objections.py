@@ -32,6 +32,8 @@ class Objection:
 
 def objection_to(mail: InvitationEmail) -> Objection | None:
     """Return why a mail has become pointless or unwanted since it was queued, or ``None``."""
+    if mail.invitation.forgotten_at is not None:
+        return Objection(Failure.POINTLESS)
     kind = InvitationEmail.Kind
     if mail.kind in (kind.INVITATION, kind.REMINDER):
         refusal = mail.invitation.refusal()

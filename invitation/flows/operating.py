@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from datetime import timedelta
+from collections.abc import Iterable
+from datetime import datetime, timedelta
 from functools import partial
 
 from django.db import transaction
@@ -22,40 +22,41 @@ from invitation.models import DeliveryPause, InvitationEmail
 PROMPT = timedelta(minutes=15)
 
 
-def retry(mails: Collection[InvitationEmail]) -> int:
-    """Queue those of these mails again that have failed or were cancelled; return how many.
+def retry(mails: Iterable[InvitationEmail]) -> list[InvitationEmail]:
+    """Queue those of these mails again that have failed or were cancelled, and return them.
 
     At once, with as many attempts as a new one, and the same Message-ID. Not what was suppressed:
     its recipient wants none. Before it leaves, each is asked again whether it is still wanted.
     A few are sent right after the commit where the delivery does so; more wait for
     ``sendinvitations``.
     """
-    return sum(in_transaction(partial(_retry, pks)) for pks in _batches(mails))
+    return [mail for pks in _batches(mails) for mail in in_transaction(partial(_retry, pks))]
 
 
-def _retry(pks: list[int]) -> int:
-    queued = [mail.pk for mail in InvitationEmail.objects.retry(pks, timezone.now())]
+def _retry(pks: list[int]) -> list[InvitationEmail]:
+    mails = InvitationEmail.objects.retry(pks, timezone.now())
+    queued = [mail.pk for mail in mails]
     delivery = get_delivery()
     if queued and not delivery.immediate:
         transaction.on_commit(lambda: delivery.hand_over(queued), robust=True)
     elif 0 < len(queued) <= BULK_IMMEDIATE:
         transaction.on_commit(lambda: deliver_rows(queued), robust=True)
-    return len(queued)
+    return mails
 
 
-def cancel(mails: Collection[InvitationEmail]) -> int:
-    """Stop those of these mails that wait; return how many. They are never sent.
+def cancel(mails: Iterable[InvitationEmail]) -> list[InvitationEmail]:
+    """Stop those of these mails that wait, and return them: they are not sent.
 
     Not one that is being sent at this moment.
     """
-    return sum(in_transaction(partial(_cancel, pks)) for pks in _batches(mails))
+    return [mail for pks in _batches(mails) for mail in in_transaction(partial(_cancel, pks))]
 
 
-def _cancel(pks: list[int]) -> int:
+def _cancel(pks: list[int]) -> list[InvitationEmail]:
     stopped = InvitationEmail.objects.cancel(pks)
     for mail in stopped:
         announce_cancelled(mail)
-    return len(stopped)
+    return stopped
 
 
 def announce_cancelled(mail: InvitationEmail) -> None:
@@ -64,7 +65,7 @@ def announce_cancelled(mail: InvitationEmail) -> None:
     announce(signals.mail_settled, mail=mail, state=state, failure="")
 
 
-def _batches(mails: Collection[InvitationEmail]) -> list[list[int]]:
+def _batches(mails: Iterable[InvitationEmail]) -> list[list[int]]:
     pks = sorted(mail.pk for mail in mails)
     return [pks[start : start + BATCH_SIZE] for start in range(0, len(pks), BATCH_SIZE)]
 
@@ -74,9 +75,9 @@ def reopen() -> bool:
     return DeliveryPause.objects.open_now(timezone.now())
 
 
-def current_pause() -> DeliveryPause | None:
+def current_pause(now: datetime | None = None) -> DeliveryPause | None:
     """Return the pause of all mails that lasts at this moment, or ``None``; one query."""
-    return DeliveryPause.objects.current(timezone.now())
+    return DeliveryPause.objects.current(now or timezone.now())
 
 
 def is_delayed(mail: InvitationEmail) -> bool:

@@ -10,6 +10,7 @@ from django.db import connections, models, router, transaction
 from django.db.models import Q, Subquery
 from django.db.models.functions import Coalesce
 
+from invitation.managers.forgetting import MailForgettingMixin
 from invitation.managers.operating import MailOperatingMixin, PauseOperatingMixin
 from invitation.querysets import holds
 
@@ -21,7 +22,9 @@ if TYPE_CHECKING:
     )
 
 
-class InvitationEmailManager(MailOperatingMixin, models.Manager["InvitationEmail"]):
+class InvitationEmailManager(
+    MailOperatingMixin, MailForgettingMixin, models.Manager["InvitationEmail"]
+):
     """Lead a mail through the states of the outbox.
 
     A sender holds a row by a lease: the state ``sending``, a time until which it holds, and the

@@ -212,7 +212,7 @@ def _outcome_lines(invitations: InvitationKeyQuerySet) -> Iterator[Iterable[Any]
         str(failure): str(InvitationEmail.failure_for_inviter(failure))
         for failure in InvitationEmail.Failure
     }
-    forgotten, next_try = _("(forgotten)"), _("Next try: %(moment)s")
+    next_try = _("Next try: %(moment)s")
     paused = _("The mail system is out of order at the moment.") if flows.current_pause() else ""
     zone = timezone.get_current_timezone()
     headings = (
@@ -240,7 +240,7 @@ def _outcome_lines(invitations: InvitationKeyQuerySet) -> Iterator[Iterable[Any]
         for invitation in _in_pieces(invitations):
             row: Any = invitation
             yield (
-                row.email or forgotten,
+                row.email,
                 row.recipient_name,
                 written(row.date_invited),
                 states[row.state],

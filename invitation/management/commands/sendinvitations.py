@@ -10,7 +10,7 @@ import time
 from argparse import ArgumentParser
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
@@ -39,7 +39,7 @@ class Command(BaseCommand):
     workers: Sequence[Any] = ()
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        """Take --limit, --loop, --interval and --workers."""
+        """Take --limit, --loop, --interval, --workers, --status and --fail-after."""
         parser.add_argument("--limit", type=positive, help="Try at most so many mails at a time.")
         parser.add_argument("--loop", action="store_true", help="Go on until told to end.")
         parser.add_argument(
@@ -51,9 +51,21 @@ class Command(BaseCommand):
         parser.add_argument(
             "--workers", type=positive, default=1, help="Send with so many processes (1)."
         )
+        parser.add_argument(
+            "--status", action="store_true", help="Send nothing: say how the outbox is."
+        )
+        parser.add_argument(
+            "--fail-after",
+            type=positive,
+            metavar="SECONDS",
+            help="With --status: exit with 1 if a mail waits for longer.",
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Send and print the counts, unless verbosity is 0; end after the mail in hand."""
+        if options["status"] or options["fail_after"]:
+            self.report_status(options["fail_after"], options["verbosity"])
+            return
         if options["workers"] > 1:
             self.start_workers(options.pop("workers"), options)
             return
@@ -89,6 +101,24 @@ class Command(BaseCommand):
         end = time.monotonic() + seconds
         while not self.stopped and time.monotonic() < end:
             time.sleep(NAP)
+
+    def report_status(self, fail_after: int | None, verbosity: int) -> None:
+        """Print how the outbox is; fail if the oldest unsent mail waits for too many seconds."""
+        health = flows.outbox_health()
+        age = health.oldest_unsent_age
+        if verbosity > 0:
+            self.stdout.write(
+                f"Queued: {health.queued} (due: {health.due}), "
+                f"sending: {health.sending} (left behind: {health.stuck}), "
+                f"failed in the last 24 hours: {health.failed}."
+            )
+            if age is not None:
+                self.stdout.write(f"The oldest waits for {_seconds(age)} seconds.")
+            if health.paused_until is not None:
+                until = _in_words(health.paused_until)
+                self.stdout.write(f"Paused until {until}: {health.paused_reason}")
+        if fail_after is not None and age is not None and _seconds(age) > fail_after:
+            raise CommandError(f"A mail waits for more than {fail_after} seconds.")
 
     def outlook(self) -> str:
         """Return how many mails still wait and until when, and whether none can leave."""
@@ -155,3 +185,7 @@ def _in_words(moment: datetime) -> str:
     if timezone.is_aware(moment):
         moment = timezone.localtime(moment)
     return f"{moment:%Y-%m-%d %H:%M:%S %Z}".strip()
+
+
+def _seconds(age: timedelta) -> int:
+    return int(age.total_seconds())
