@@ -19,7 +19,8 @@ from django.utils import timezone
 from invitation import addresses, optouts, signals
 from invitation.conf import conf
 from invitation.flows.announcing import announce
-from invitation.flows.cleaning import BATCH_SIZE, in_transaction, mark_expired
+from invitation.flows.cleaning import BATCH_SIZE, mark_expired
+from invitation.flows.deadlocks import in_transaction
 from invitation.flows.operating import announce_cancelled
 from invitation.flows.suppressing import lift
 from invitation.models import DeliveryPause, InvitationEmail, InvitationKey
