@@ -84,7 +84,7 @@ from invitation.flows.quotas import (
 )
 from invitation.flows.renewing import ask_for_renewal, is_renewable, renew, renewal_costs
 from invitation.flows.rewarding import reward
-from invitation.flows.sending import deliver, deliver_due, deliver_rows
+from invitation.flows.sending import deliver, deliver_due, deliver_rows, delivery_pause
 from invitation.flows.sharing import (
     close,
     edit_shared,
@@ -137,6 +137,7 @@ __all__ = [
     "deliver",
     "deliver_due",
     "deliver_rows",
+    "delivery_pause",
     "destination_of",
     "edit",
     "edit_shared",
