@@ -70,7 +70,7 @@ def _batches(mails: Collection[InvitationEmail]) -> list[list[int]]:
 
 def reopen() -> bool:
     """Let the next sender try the way out again at once; tell whether it was closed."""
-    return DeliveryPause.objects.reopen(timezone.now())
+    return DeliveryPause.objects.try_now(timezone.now())
 
 
 def current_pause() -> DeliveryPause | None:
