@@ -36,14 +36,12 @@ class InvitationMessage(EmailMultiAlternatives):
     def message(self, **options: Any) -> Any:
         """Return the mail with lines as long as SMTP allows (RFC 5321, 4.5.3.1.6: 998)."""
         policy = options.get("policy", default_policy)
-        if django.VERSION < (6, 0):
-            message: Any = super().message(**options)
-            headers.keep_whole(message)
-            return message
-        wide = headers.whole(policy).clone(max_line_length=998)
-        message = super().message(**options | {"policy": wide})
-        # The headers are folded later, and as ever.
-        message.policy = policy
+        modern = django.VERSION >= (6, 0)
+        wide = {"policy": headers.whole(policy).clone(max_line_length=998)} if modern else {}
+        message: Any = super().message(**options | wide)
+        headers.keep_whole(message)
+        # The other headers are folded later, and as ever.
+        message.policy = policy if modern else message.policy
         return message
 
 
