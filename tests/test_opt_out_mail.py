@@ -6,6 +6,7 @@ import email
 import email.policy
 import re
 from collections.abc import Callable
+from email.message import EmailMessage, Message
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from django.test import Client
 from django.urls import reverse
 
 from invitation import flows, optouts
+from invitation.delivery import headers
 from invitation.delivery.email import EmailDelivery
 from invitation.delivery.messages import SAMPLE_KEY
 from invitation.models import InvitationEmail, InvitationKey, SuppressedAddress
@@ -63,16 +65,16 @@ def test_the_headers_arrive_whole(
     invitation = make_invitation(make_user("ann", first_name=name.strip()[:60]), note=name)
     mail = make_mail(invitation, kind=kind)
     EmailDelivery().send(mail)
-    headers = headers_of(received[0])
-    assert headers["list-unsubscribe"] == [f"<{url()}>"]
-    assert headers["list-unsubscribe-post"] == ["List-Unsubscribe=One-Click"]
-    assert headers["auto-submitted"] == ["auto-generated"]
-    assert headers["x-auto-response-suppress"] == ["DR, RN, NRN, OOF, AutoReply"]
-    assert headers["content-language"] == ["en"]
-    assert headers["message-id"] == [mail.message_id]
+    found = headers_of(received[0])
+    assert found["list-unsubscribe"] == [f"<{url()}>"]
+    assert found["list-unsubscribe-post"] == ["List-Unsubscribe=One-Click"]
+    assert found["auto-submitted"] == ["auto-generated"]
+    assert found["x-auto-response-suppress"] == ["DR, RN, NRN, OOF, AutoReply"]
+    assert found["content-language"] == ["en"]
+    assert found["message-id"] == [mail.message_id]
     # What a signer signs (RFC 8058, 4) must be there once.
     signed = ("from", "to", "subject", "date", "message-id", "mime-version")
-    assert {len(headers[header]) for header in signed} == {1}
+    assert {len(found[header]) for header in signed} == {1}
 
 
 def test_what_is_sent_can_be_signed(received: list[bytes]) -> None:
@@ -87,6 +89,28 @@ def test_what_is_sent_can_be_signed(received: list[bytes]) -> None:
     assert parsed["List-Unsubscribe"] == f"<{url()}>"
 
 
+LONG = f"<https://example.org/{'x' * 300}/>"
+
+
+@pytest.mark.parametrize("kind", ["newer", "older"])
+def test_an_address_stays_whole_whichever_of_pythons_ways_a_mail_is_made(kind: str) -> None:
+    newer = headers.whole(email.policy.SMTP)
+    message = EmailMessage(policy=newer) if kind == "newer" else Message()
+    message["List-Unsubscribe"] = LONG
+    message["Subject"] = "word " * 50
+    message["To"] = "ann@example.org"
+    headers.keep_whole(message)
+    raw = message.as_bytes().replace(b"\r\n", b"\n")
+    assert f"List-Unsubscribe: {LONG}\n".encode() in raw
+    assert max(len(line) for line in raw.split(b"\n") if b"https" not in line) <= 78
+
+
+def test_a_mail_without_one_stays_without() -> None:
+    message = Message()
+    headers.keep_whole(message)
+    assert message.keys() == []
+
+
 def test_the_language_is_that_of_the_mail(received: list[bytes]) -> None:
     EmailDelivery().send(make_mail(make_invitation(make_user("ann"), language="de")))
     assert headers_of(received[0])["content-language"] == ["de"]
@@ -97,18 +121,18 @@ def test_a_site_without_tls_is_posted_to_by_no_mail_program(
 ) -> None:
     settings.INVITATION_BASE_URL = "http://localhost:8000"
     EmailDelivery().send(make_mail())
-    headers = headers_of(received[0])
-    assert headers["list-unsubscribe"][0].startswith("<http://localhost:8000/accounts/")
-    assert "list-unsubscribe-post" not in headers
+    found = headers_of(received[0])
+    assert found["list-unsubscribe"][0].startswith("<http://localhost:8000/accounts/")
+    assert "list-unsubscribe-post" not in found
 
 
 def test_a_mail_to_an_inviter_has_none_of_them(received: list[bytes]) -> None:
     invitation = make_invitation(make_user("ann"), status="expired")
     EmailDelivery().send(make_mail(invitation, kind="renewal"))
-    headers = headers_of(received[0])
-    assert not {"list-unsubscribe", "list-unsubscribe-post"} & headers.keys()
+    found = headers_of(received[0])
+    assert not {"list-unsubscribe", "list-unsubscribe-post"} & found.keys()
     assert b"opt-out" not in received[0]
-    assert headers["x-auto-response-suppress"]
+    assert found["x-auto-response-suppress"]
 
 
 def test_the_link_is_in_both_bodies_and_names_nobody(received: list[bytes]) -> None:

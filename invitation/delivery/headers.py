@@ -43,8 +43,8 @@ def whole(policy: EmailPolicy) -> EmailPolicy:
 
 
 def keep_whole(message: Message) -> None:
-    """Let a message stay unfolded at these headers that was made by no such policy."""
+    """Let a message stay unfolded at these headers that was made by none of the newer policies."""
     for name in WHOLE:
         value = message[name]
-        if value is not None:
+        if value is not None and not hasattr(value, "fold"):
             message.replace_header(name, _WholeText(str(value)))  # type: ignore[arg-type]

@@ -41,19 +41,17 @@ class InvitationMessage(EmailMultiAlternatives):
     def message(self, **options: Any) -> Any:
         """Return the mail with lines as long as SMTP allows (RFC 5321, 4.5.3.1.6: 998)."""
         policy = options.get("policy", default_policy)
-        if django.VERSION < (6, 0):
-            message: Any = super().message(**options)
-            if not str(self.subject).isascii():
-                # There, encoded words are longer than the 75 characters that they may have
-                # (RFC 2047, 2), and the first of them is not on the line of the header's name.
-                subject = Header(str(self.subject), "utf-8", SUBJECT_LINE_MAX, "Subject").encode()
-                message.replace_header("Subject", subject)
-            headers.keep_whole(message)
-            return message
-        wide = headers.whole(policy).clone(max_line_length=998)
-        message = super().message(**options | {"policy": wide})
-        # The headers are folded later, and as ever.
-        message.policy = policy
+        modern = django.VERSION >= (6, 0)
+        wide = {"policy": headers.whole(policy).clone(max_line_length=998)} if modern else {}
+        message: Any = super().message(**options | wide)
+        if not modern and not str(self.subject).isascii():
+            # There, encoded words are longer than the 75 characters that they may have (RFC 2047,
+            # 2), and the first of them is not on the line of the header's name.
+            subject = Header(str(self.subject), "utf-8", SUBJECT_LINE_MAX, "Subject").encode()
+            message.replace_header("Subject", subject)
+        headers.keep_whole(message)
+        # The other headers are folded later, and as ever.
+        message.policy = policy if modern else message.policy
         return message
 
 

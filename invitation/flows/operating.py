@@ -72,7 +72,7 @@ def _batches(mails: Iterable[InvitationEmail]) -> list[list[int]]:
 
 def reopen() -> bool:
     """Let the next sender try the way out again at once; tell whether it was closed."""
-    return DeliveryPause.objects.open_now(timezone.now())
+    return DeliveryPause.objects.try_now(timezone.now())
 
 
 def current_pause(now: datetime | None = None) -> DeliveryPause | None:

@@ -60,6 +60,6 @@ class PauseOperatingMixin(Pauses):
         """Return the pause that lasts, or ``None``; one query."""
         return self.filter(until__gt=now).order_by("pk").first()
 
-    def open_now(self, now: datetime) -> bool:
+    def try_now(self, now: datetime) -> bool:
         """Let the next sender try at once; tell whether there was a pause."""
         return bool(self.filter(until__gt=now).update(until=now))
