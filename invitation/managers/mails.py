@@ -95,7 +95,7 @@ class InvitationEmailManager(models.Manager["InvitationEmail"]):
         self, rows: models.QuerySet[InvitationEmail], number: int, now: datetime
     ) -> list[tuple[int, int]]:
         """Lock so many of these rows, without waiting for those that others have locked."""
-        if connections[router.db_for_write(self.model)].vendor != "mysql":
+        if not _locks_ranges(router.db_for_write(self.model)):
             free = rows.select_for_update(skip_locked=True).values_list("pk", "attempts")
             return list(free[:number])
         # There, a locked range would keep others from writing into it, and two that hold parts of
@@ -215,6 +215,11 @@ class InvitationEmailManager(models.Manager["InvitationEmail"]):
 
     def _finish(self, mail: InvitationEmail, **changes: Any) -> bool:
         return self._held(mail).update(lease_until=None, **changes) == 1
+
+
+def _locks_ranges(using: str) -> bool:
+    """Tell whether the database locks what lies between the rows that it finds, too."""
+    return connections[using].vendor == "mysql"
 
 
 def _by_lease(mails: Iterable[InvitationEmail]) -> dict[datetime | None, list[int]]:

@@ -10,6 +10,7 @@ import pytest
 import time_machine
 from django.core.exceptions import ImproperlyConfigured
 from django.db import connection
+from django.db.models import Q
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
@@ -17,6 +18,7 @@ from invitation import flows, keys
 from invitation.delivery.dummy import DummyDelivery
 from invitation.exceptions import DeliveryFailed, MailTooSoon
 from invitation.flows.sending import JITTER, MAIL_ATTEMPTS, MAIL_PAUSE, MAIL_PAUSE_MAX
+from invitation.managers.mails import _locks_ranges
 from invitation.models import InvitationEmail, InvitationKey
 from tests.factories import ADDRESS, DAY, make_invitation, make_mail, make_user
 from tests.flows.conftest import Heard
@@ -255,6 +257,23 @@ def test_one_mail_that_raises_does_not_hold_up_the_others(
     assert stored(mails[0]).last_error == "RuntimeError: poison"
 
 
+@pytest.mark.parametrize("permanent", [True, False])
+def test_a_failure_of_a_mail_that_somebody_else_has_by_now_is_not_noted(
+    fail: Any, heard: Heard, commit: Any, permanent: bool
+) -> None:
+    mail = leased()
+
+    class Late(DeliveryFailed):
+        def __str__(self) -> str:
+            OUTBOX.filter(pk=mail.pk).update(attempts=5)
+            return "late"
+
+    fail(Late(permanent=permanent))
+    with commit():
+        assert not flows.deliver(mail)
+    assert (stored(mail).state, stored(mail).last_error, heard) == ("sending", "", [])
+
+
 @pytest.mark.parametrize("kind", [DeliveryFailed, RuntimeError])
 def test_a_reason_that_quotes_the_link_is_kept_and_logged_without_it(
     fail: Any, caplog: pytest.LogCaptureFixture, kind: type[Exception]
@@ -314,7 +333,17 @@ def test_a_lease_ends_exactly_when_it_says() -> None:
     assert again.attempts == 2
 
 
-def test_a_lease_of_many_counts_no_attempt() -> None:
+@pytest.fixture(params=["as the database can", "locking rows", "locking by key"])
+def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Lease in each of the ways that there are for different databases."""
+    if request.param != "as the database can":
+        features = type(connection.features)
+        monkeypatch.setattr(features, "has_select_for_update_skip_locked", True)
+        by_key = request.param == "locking by key"
+        monkeypatch.setattr("invitation.managers.mails._locks_ranges", lambda using: by_key)
+
+
+def test_a_lease_of_many_counts_no_attempt(way: None) -> None:
     mails = [make_mail(make_invitation(email=f"g{number}@example.org")) for number in range(3)]
     held = OUTBOX.lease_batch(2, timezone.now())
     assert [mail.pk for mail in held] == [mail.pk for mail in mails[:2]]
@@ -323,13 +352,32 @@ def test_a_lease_of_many_counts_no_attempt() -> None:
     assert [mail.pk for mail in OUTBOX.lease_batch(3, timezone.now())] == [mails[2].pk]
 
 
-def test_a_lease_takes_only_the_named_rows() -> None:
+def test_a_lease_takes_only_the_named_rows(way: None) -> None:
     mails = [make_mail(make_invitation(email=f"g{number}@example.org")) for number in range(3)]
     named = [mails[2].pk, mails[1].pk, 10**6]
     assert [mail.pk for mail in OUTBOX.lease_batch(9, timezone.now(), named)] == named[1::-1]
 
 
-def test_what_a_sender_left_behind_comes_first() -> None:
+def test_nothing_due_is_nothing_to_lease(way: None) -> None:
+    make_mail(not_before=timezone.now() + DAY)
+    assert OUTBOX.lease_batch(5, timezone.now()) == []
+
+
+def test_who_cannot_lock_the_first_rows_looks_further(
+    way: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mails = [make_mail(make_invitation(email=f"g{number}@example.org")) for number in range(4)]
+    taken = {mails[0].pk, mails[1].pk}
+    find = OUTBOX._due_by_key
+    others = ~Q(pk__in=taken)
+    monkeypatch.setattr(OUTBOX, "_due_by_key", lambda now: find(now) & others)
+    held = {mail.pk for mail in OUTBOX.lease_batch(2, timezone.now())}
+    # Rows that are locked in order are passed over by the database itself.
+    assert held in ({mails[2].pk, mails[3].pk}, taken)
+    monkeypatch.undo()
+
+
+def test_what_a_sender_left_behind_comes_first(way: None) -> None:
     waiting = make_mail(not_before=NOW - DAY)
     left = make_mail(
         make_invitation(email="g@example.org"), state="sending", attempts=3, lease_until=NOW
@@ -343,6 +391,17 @@ def test_to_begin_counts_an_attempt_and_holds_the_row_anew() -> None:
     assert OUTBOX.begin(held, NOW + DAY + LEASE / 2)
     assert (held.attempts, held.lease_until) == (1, NOW + DAY + LEASE / 2 + LEASE)
     assert (stored(held).attempts, stored(held).lease_until) == (1, held.lease_until)
+
+
+def test_who_loses_a_row_between_lease_and_begin_has_none(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(InvitationEmail.objects, "begin", lambda mail, now: False)
+    assert OUTBOX.lease(make_mail().pk, timezone.now()) is None
+
+
+def test_only_some_databases_lock_what_lies_between_rows() -> None:
+    assert _locks_ranges("default") is (connection.vendor == "mysql")
 
 
 def test_what_is_let_go_waits_as_before() -> None:

@@ -323,6 +323,22 @@ def test_a_trial_that_took_too_long_changes_nothing(clock: Any) -> None:
     assert PAUSES.reopen(fast, NOW + 5 * MINUTE)
 
 
+def test_who_finds_it_closed_when_it_is_known_tells_nobody(
+    mails: list[Any], gate: Gate, clock: Any, heard: Heard, commit: Any
+) -> None:
+    class Late(DeliveryUnavailable):
+        def __str__(self) -> str:
+            if not PAUSES.exists():
+                PAUSES.close("by somebody else", NOW)
+            return "by us"
+
+    gate.error = Late()
+    with commit():
+        assert flows.deliver_due() == (0, 1)
+    assert heard == []
+    assert PAUSES.get().reason == "by somebody else"
+
+
 def test_a_reason_is_kept_without_keys_and_nul(gate: Gate, mails: list[Any]) -> None:
     key = mails[0].invitation.mail_key
     gate.error = DeliveryUnavailable(f"550 \0{key}")
