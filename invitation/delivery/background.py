@@ -37,6 +37,9 @@ class BackgroundDelivery(EmailDelivery):
     package: str
     #: How many mails one task sends. Several workers share what is more.
     batch_size: int = 100
+    #: Whether nobody could be told any more. A batch of mails asks once, and not for each that is
+    #: to be tried again: a broker that hangs takes its time.
+    in_vain: bool = False
 
     def get_task(self) -> Any:
         """Return the task, or raise ``PackageMissing``, a kind of ``ImproperlyConfigured``."""
@@ -48,6 +51,8 @@ class BackgroundDelivery(EmailDelivery):
 
     def hand_over(self, pks: Sequence[int], not_before: datetime | None = None) -> None:
         """Make tasks for these rows, in bounded time, and never raise."""
+        if self.in_vain:
+            return
         batches = [
             list(pks[start : start + self.batch_size])
             for start in range(0, len(pks), self.batch_size)
@@ -55,6 +60,7 @@ class BackgroundDelivery(EmailDelivery):
         try:
             self.enqueue(batches, not_before)
         except Exception as error:  # noqa: BLE001
+            self.in_vain = True
             # Whatever the client of some broker raises: the rows are there, and the request, or
             # the worker that has more to send, goes on. Its words are the broker's, and not logged.
             kind = f"{type(error).__module__}.{type(error).__qualname__}"

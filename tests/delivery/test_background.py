@@ -233,6 +233,17 @@ def test_a_broken_queue_holds_nobody_up_and_loses_nothing(
     assert [message.to for message in mailoutbox] == [[ADDRESS]]
 
 
+def test_a_batch_asks_a_broken_queue_once(queue: Queue, caplog: Any) -> None:
+    queue.break_down()
+    with get_delivery() as delivery:
+        delivery.hand_over([1])
+        delivery.hand_over([2])
+    assert caplog.text.count("told no worker") == 1
+    with get_delivery() as another:
+        another.hand_over([3])
+    assert caplog.text.count("told no worker") == 2
+
+
 # -- no request waits for a mail server --
 
 

@@ -141,6 +141,9 @@ class Way(ABC):
     def empty(self) -> None:
         """Let nothing wait for a worker."""
 
+    def settle(self) -> None:  # noqa: B027 (most can bear it at any time)
+        """Wait until the worker, if there is one, can bear that the tables are emptied."""
+
 
 class Tasks(Way):
     name = "tasks"
@@ -156,6 +159,13 @@ class Tasks(Way):
         from django_tasks_db.models import DBTaskResult
 
         DBTaskResult.objects.all().delete()
+
+    def settle(self) -> None:
+        from django_tasks_db.models import DBTaskResult
+
+        # It ends with an error if the row of the task that it runs is gone.
+        unfinished = DBTaskResult.objects.filter(status__in=("READY", "RUNNING"))
+        eventually(lambda: self.process is None or not unfinished.exists())
 
 
 class Celery(Way):
@@ -228,6 +238,7 @@ def way(one_way: Way, transactional_db: None, sink: SlowSink, settings: Any) -> 
     settings.CELERY_BROKER_URL = one_way.broker
     one_way.empty()
     yield one_way
+    one_way.settle()
     if one_way.log.exists():
         print(one_way.log.read_text("utf-8", "replace"))  # noqa: T201 (pytest keeps it)
 
