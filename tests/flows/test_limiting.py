@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import time_machine
-from django.db import transaction
+from django.db import OperationalError, transaction
 
 from invitation import addresses, flows
 from invitation.delivery.dummy import DummyDelivery
@@ -492,3 +492,34 @@ def test_a_list_of_many_domains_is_counted_in_few_statements(member: Any, settin
             flows.invite_many(member, rows)
         numbers.append(len(asked))
     assert numbers[1] == numbers[2] == numbers[0] + 4
+
+
+# -- deadlocks -----------------------------------------------------------------------------------
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("verb", ["invite", "invite_many", "resend"])
+def test_a_deadlock_over_a_counter_that_was_just_deleted_is_tried_again(
+    settings: Any, monkeypatch: pytest.MonkeyPatch, verb: str
+) -> None:
+    settings.INVITATION_RESEND_COOLDOWN = timedelta()
+    member = make_user()
+    row = flows.invite(member, "old@x.org").invitation
+    limit(settings, "SITE", 9)
+    hold, left = MailCounter.objects.hold, [2]
+
+    def deadlock(*args: Any) -> Any:
+        if left[0]:
+            left[0] -= 1
+            raise OperationalError("Deadlock found when trying to get lock")
+        return hold(*args)
+
+    monkeypatch.setattr(MailCounter.objects, "hold", deadlock)
+    verbs: dict[str, Callable[[], Any]] = {
+        "invite": lambda: flows.invite(member, "a@x.org"),
+        "invite_many": lambda: flows.invite_many(member, people("a@x.org")),
+        "resend": lambda: flows.resend(row),
+    }
+    verbs[verb]()
+    assert (left, counted()) == ([0], [1])
+    assert InvitationEmail.objects.count() == 2
