@@ -451,6 +451,21 @@ def test_what_was_counted_before_the_list_counts(member: Any, settings: Any, han
     assert verdicts(batch) == ["already_invited", "already_invited", "invited"]
 
 
+def test_rows_over_the_quota_take_no_room(member: Any, settings: Any) -> None:
+    settings.INVITATIONS_PER_USER = 1
+    limit(settings, "INVITER", 3)
+    batch = flows.plan(member, people(*(f"{name}@x.org" for name in "abcdef")))
+    assert verdicts(batch) == ["new", *["over_quota"] * 5]
+
+
+def test_confirmed_again_a_list_says_the_same(member: Any, settings: Any) -> None:
+    limit(settings, "INVITER", 1)
+    rows = people("a@x.org", "b@x.org")
+    batch = flows.invite_many(member, rows)
+    assert verdicts(batch) == ["invited", "inviter_limit_reached"]
+    assert flows.invite_many(member, rows, batch=batch.id).rows == batch.rows
+
+
 def test_who_is_invited_already_takes_no_room(member: Any, settings: Any) -> None:
     flows.invite(member, "a@x.org")
     limit(settings, "INVITER", 1)
