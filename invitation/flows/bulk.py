@@ -12,10 +12,11 @@ import uuid
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
+from functools import partial
 from typing import Any
 
 from django.conf import settings
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError
 from django.db.models import Q
 from django.urls import reverse
 from django.utils import timezone as clock
@@ -34,6 +35,7 @@ from invitation.exceptions import (
 )
 from invitation.flows import quotas
 from invitation.flows.announcing import announce
+from invitation.flows.cleaning import in_transaction
 from invitation.flows.grouping import grantable_groups
 from invitation.flows.inviting import INVITE_ROUNDS, expiry, inviting_refusal
 from invitation.flows.languages import language_for, named_language
@@ -113,8 +115,10 @@ def invite_many(
     refusal: IntegrityError | None = None
     for turn in range(1, INVITE_ROUNDS + 1):
         try:
-            with transaction.atomic():
-                return _invite(inviter, site_id, batch, rows, last_try=turn == INVITE_ROUNDS)
+            last_try = turn == INVITE_ROUNDS
+            return in_transaction(
+                partial(_invite, inviter, site_id, batch, rows, last_try=last_try)
+            )
         except MailLimitReached:
             # Somebody has mailed since we looked what there was room for. It is counted last, so
             # that nobody who holds a counter wants a slot; only the last try holds all of them.

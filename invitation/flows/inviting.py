@@ -27,6 +27,7 @@ from invitation.exceptions import (
 )
 from invitation.flows import quotas
 from invitation.flows.announcing import announce
+from invitation.flows.cleaning import in_transaction
 from invitation.flows.grouping import check_groups
 from invitation.flows.languages import language_for
 from invitation.flows.mailing import ask_for_mail, queue_mail
@@ -165,15 +166,18 @@ def _invite(
 ) -> Invited:
     slot = make_slot(site_id, inviter.pk, addresses.canonical(fields["email"]))
     refusal: InvitationError | IntegrityError
+
+    def make() -> Invited:
+        invitation = _create(inviter, site_id, fields, mail=mail)
+        if groups:
+            invitation.groups.set(groups)
+        if mail:
+            queue_mail(invitation)
+        return Invited(invitation, created=True, mailed=mail)
+
     for _round in range(INVITE_ROUNDS):
         try:
-            with transaction.atomic():
-                invitation = _create(inviter, site_id, fields, mail=mail)
-                if groups:
-                    invitation.groups.set(groups)
-                if mail:
-                    queue_mail(invitation)
-            return Invited(invitation, created=True, mailed=mail)
+            return in_transaction(make)
         except (IntegrityError, QuotaExceeded) as error:
             refusal = error
         renewed = _renew(slot, fields, groups, mail=mail)

@@ -76,14 +76,16 @@ class Room:
     used: Counter[str]
     taken: Counter[str] = field(default_factory=Counter)
 
-    def take(self, limits: Iterable[MailLimit]) -> MailLimitReached | None:
-        """Count a mail with these limits, or return which of them is reached."""
-        limits = tuple(limits)
+    def refusal(self, limits: Iterable[MailLimit]) -> MailLimitReached | None:
+        """Return which of these limits is reached."""
         for limit in limits:
             if self.used[limit.scope] + self.taken[limit.scope] >= limit.times:
                 return limit.error()
-        self.taken.update(limit.scope for limit in limits)
         return None
+
+    def take(self, limits: Iterable[MailLimit]) -> None:
+        """Count a mail with these limits."""
+        self.taken.update(limit.scope for limit in limits)
 
 
 #: Returns the limits of an invitation's mail to a canonical address.
@@ -106,9 +108,13 @@ def count(invitations: Sequence[InvitationKey], kind: str) -> bool:
     with transaction.atomic(savepoint=False):
         held = MailCounter.objects.hold(scopes, hour, now)
         room = Room(Counter({scope: sum(hours.values()) for scope, hours in held.items()}))
-        refusals = (room.take(limits) for limits in wanted)
-        refusal = next((error for error in refusals if error is not None), None)
-        if refusal is None:
+        for limits in wanted:
+            refusal = room.refusal(limits)
+            if refusal is not None:
+                break
+            room.take(limits)
+        else:
+            refusal = None
             MailCounter.objects.add(held, room.taken, hour, now)
     if refusal is not None and kind == InvitationEmail.Kind.INVITATION:
         raise refusal
@@ -117,8 +123,8 @@ def count(invitations: Sequence[InvitationKey], kind: str) -> bool:
 
 def room_for(
     inviter: Any, site_id: int, email_keys: Sequence[str], *, lock: bool = False
-) -> Callable[[str], MailLimitReached | None]:
-    """Return what takes room for an invitation to one of these addresses, or says why not.
+) -> tuple[Room, dict[str, tuple[MailLimit, ...]]]:
+    """Return what room there is for invitations to these addresses, and the limits of each.
 
     Nothing is counted by it. What it says may be over in the next moment, unless ``lock`` keeps
     everybody else from counting until the end of the transaction.
@@ -129,8 +135,7 @@ def room_for(
     hour = _hour()
     if lock:
         MailCounter.objects.hold(scopes, hour, timezone.now())
-    room = Room(Counter(MailCounter.objects.used(scopes, hour) if scopes else {}))
-    return lambda email_key: room.take(wanted[email_key])
+    return Room(Counter(MailCounter.objects.used(scopes, hour) if scopes else {})), wanted
 
 
 def _limits_of_mails(

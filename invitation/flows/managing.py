@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from contextlib import suppress
 from datetime import datetime
+from functools import partial
 
 from django.contrib.auth.models import Group
 from django.db import IntegrityError, transaction
@@ -19,6 +20,7 @@ from invitation.exceptions import (
     NotPending,
 )
 from invitation.flows import quotas
+from invitation.flows.cleaning import in_transaction
 from invitation.flows.ending import end
 from invitation.flows.grouping import set_groups
 from invitation.flows.inviting import expiry
@@ -40,18 +42,21 @@ def resend(invitation: InvitationKey) -> None:
         raise NotPending()
     blocklist.check(invitation.email)
     try:
-        with transaction.atomic():
-            # First of all: to who has read in a transaction, SQLite may refuse to write.
-            InvitationKey.objects.lock([invitation.pk])
-            if not InvitationKey.objects.unended().filter(pk=invitation.pk).exists():
-                extend(invitation)
-            if not ask_for_mail(invitation):
-                raise MailTooSoon()
+        in_transaction(partial(_resend, invitation))
     except InvitationError:
         # What was changed is rolled back; or the row is gone.
         with suppress(InvitationKey.DoesNotExist):
             invitation.refresh_from_db()
         raise
+
+
+def _resend(invitation: InvitationKey) -> None:
+    # First of all: to who has read in a transaction, SQLite may refuse to write.
+    InvitationKey.objects.lock([invitation.pk])
+    if not InvitationKey.objects.unended().filter(pk=invitation.pk).exists():
+        extend(invitation)
+    if not ask_for_mail(invitation):
+        raise MailTooSoon()
 
 
 def extend(invitation: InvitationKey) -> None:

@@ -70,16 +70,17 @@ def ration(
     limits as they are found until the end of the transaction.
     """
     new = [row.email_key for row in rows if row.verdict == Verdict.NEW]
-    refuse = limiting.room_for(inviter, site_id, new, lock=lock)
+    room, limits = limiting.room_for(inviter, site_id, new, lock=lock)
     for row in rows:
         if row.verdict != Verdict.NEW:
             yield row
-        elif remaining is not None and remaining <= 0:
-            reason: str | Promise = _("You have no invitation left for this one.")
-            yield replace(row, verdict=Verdict.OVER_QUOTA, reason=reason, code="over_quota")
-        elif refusal := refuse(row.email_key):
-            reason = str(refusal)
+        elif refusal := room.refusal(limits[row.email_key]):
+            reason: str | Promise = str(refusal)
             yield replace(row, verdict=Verdict.OVER_LIMIT, reason=reason, code=refusal.code)
+        elif remaining is not None and remaining <= 0:
+            reason = _("You have no invitation left for this one.")
+            yield replace(row, verdict=Verdict.OVER_QUOTA, reason=reason, code="over_quota")
         else:
+            room.take(limits[row.email_key])
             remaining = None if remaining is None else remaining - 1
             yield row

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import time_machine
-from django.db import transaction
+from django.db import OperationalError, transaction
 
 from invitation import addresses, flows
 from invitation.delivery.dummy import DummyDelivery
@@ -451,6 +451,21 @@ def test_what_was_counted_before_the_list_counts(member: Any, settings: Any, han
     assert verdicts(batch) == ["already_invited", "already_invited", "invited"]
 
 
+def test_rows_over_the_quota_take_no_room(member: Any, settings: Any) -> None:
+    settings.INVITATIONS_PER_USER = 1
+    limit(settings, "INVITER", 3)
+    batch = flows.plan(member, people(*(f"{name}@x.org" for name in "abcdef")))
+    assert verdicts(batch) == ["new", *["over_quota"] * 5]
+
+
+def test_confirmed_again_a_list_says_the_same(member: Any, settings: Any) -> None:
+    limit(settings, "INVITER", 1)
+    rows = people("a@x.org", "b@x.org")
+    batch = flows.invite_many(member, rows)
+    assert verdicts(batch) == ["invited", "inviter_limit_reached"]
+    assert flows.invite_many(member, rows, batch=batch.id).rows == batch.rows
+
+
 def test_who_is_invited_already_takes_no_room(member: Any, settings: Any) -> None:
     flows.invite(member, "a@x.org")
     limit(settings, "INVITER", 1)
@@ -492,3 +507,34 @@ def test_a_list_of_many_domains_is_counted_in_few_statements(member: Any, settin
             flows.invite_many(member, rows)
         numbers.append(len(asked))
     assert numbers[1] == numbers[2] == numbers[0] + 4
+
+
+# -- deadlocks -----------------------------------------------------------------------------------
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("verb", ["invite", "invite_many", "resend"])
+def test_a_deadlock_over_a_counter_that_was_just_deleted_is_tried_again(
+    settings: Any, monkeypatch: pytest.MonkeyPatch, verb: str
+) -> None:
+    settings.INVITATION_RESEND_COOLDOWN = timedelta()
+    member = make_user()
+    row = flows.invite(member, "old@x.org").invitation
+    limit(settings, "SITE", 9)
+    hold, left = MailCounter.objects.hold, [2]
+
+    def deadlock(*args: Any) -> Any:
+        if left[0]:
+            left[0] -= 1
+            raise OperationalError("Deadlock found when trying to get lock")
+        return hold(*args)
+
+    monkeypatch.setattr(MailCounter.objects, "hold", deadlock)
+    verbs: dict[str, Callable[[], Any]] = {
+        "invite": lambda: flows.invite(member, "a@x.org"),
+        "invite_many": lambda: flows.invite_many(member, people("a@x.org")),
+        "resend": lambda: flows.resend(row),
+    }
+    verbs[verb]()
+    assert (left, counted()) == ([0], [1])
+    assert InvitationEmail.objects.count() == 2
