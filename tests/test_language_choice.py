@@ -32,7 +32,7 @@ def field_of(member: Any) -> Any:
 @pytest.mark.usefixtures("three")
 @pytest.mark.anywhere
 def test_the_choice_is_among_the_languages_of_the_site(member: Any) -> None:
-    assert field_of(member).choices == LANGUAGES
+    assert [code for code, _name in field_of(member).choices] == ["en", "de", "fr"]
 
 
 @pytest.mark.usefixtures("three")

@@ -82,6 +82,13 @@ LOGIN_REDIRECT_URL = "members"
 
 SITE_ID = 1
 LANGUAGE_CODE = "en-gb"
+# Who invites chooses among these for the mail. (The pages of this example are in English.)
+LANGUAGES = [
+    ("en-gb", "British English"),
+    ("de", "German"),
+    ("es", "Spanish"),
+    ("fr", "French"),
+]
 TIME_ZONE = "Europe/London"
 USE_TZ = True
 
@@ -118,4 +125,7 @@ INVITATION_BULK_MAX_ROWS = 2000
 # Nobody writes to a robot, or gets himself an account that looks like the librarians' own.
 INVITATION_BLOCKED_RECIPIENTS = ["noreply@*", "staff.lindenrow.example"]
 INVITATION_DESTINATIONS = [("/", "The shelf with the seeds"), ("/members/", "The members' page")]
+# "manage.py sendinvitations" in cron reminds who has not answered; members hear what became of it.
+INVITATION_REMINDER_DAYS = 3
+INVITATION_NOTIFY_INVITER = ["accepted", "expired"]
 INVITATION_BASE_URL = os.environ.get("SITE_URL", "http://127.0.0.1:8000")

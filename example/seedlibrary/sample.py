@@ -16,7 +16,7 @@ from django.utils import timezone
 from registration.models import RegistrationProfile
 
 from invitation import flows
-from invitation.models import InvitationKey
+from invitation.models import InvitationEmail, InvitationKey
 from invitation.recipients import Recipient
 from seedlibrary.models import Packet
 
@@ -123,6 +123,10 @@ def _invitations(rosa: Any, amir: Any, june: Any, tomas: Any) -> Any:
 
     time.sleep(max(0.0, (ends - timezone.now()).total_seconds()))
     flows.expire()
+    _nearly_forgotten("priya@lindenrow.example")
+    # As cron would do: the reminder leaves, and what june has to hear of walter's invitation.
+    flows.remind()
+    flows.deliver_due()
     return nadia
 
 
@@ -178,6 +182,15 @@ def _nearly_over(inviter: Any, email: str, name: str) -> Any:
         invitation.expires_at = ends
         invitation.save(update_fields=["date_invited", "mail_requested_at", "expires_at"])
     return ends
+
+
+def _nearly_forgotten(email: str) -> None:
+    """Let somebody have had an open invitation for so long that he is to be reminded."""
+    mailed = timezone.now() - timedelta(days=settings.ACCOUNT_INVITATION_DAYS - 2)
+    InvitationKey.objects.filter(email=email).update(
+        date_invited=mailed, mail_requested_at=mailed, expires_at=timezone.now() + timedelta(days=2)
+    )
+    InvitationEmail.objects.filter(invitation__email=email).update(sent_at=mailed)
 
 
 def _not_activated(login: str, email: str) -> Any:

@@ -37,7 +37,6 @@ def says_so(message: EmailMultiAlternatives) -> bool:
     return TELLING in html
 
 
-@pytest.mark.anywhere
 def test_who_has_an_account_is_told_so() -> None:
     make_user("bob", email=ADDRESS)
     message = message_of()
@@ -47,6 +46,12 @@ def test_who_has_an_account_is_told_so() -> None:
 
 
 @pytest.mark.anywhere
+def test_an_account_is_known_by_its_address() -> None:
+    bob = make_user("bob", email=ADDRESS)
+    assert EmailDelivery().get_member(ADDRESS.upper()) == bob
+    assert EmailDelivery().get_member("eve@example.org") is None
+
+
 def test_who_has_none_is_not() -> None:
     message = message_of()
     assert not says_so(message)
