@@ -35,7 +35,7 @@ from invitation.exceptions import (
 )
 from invitation.flows import quotas
 from invitation.flows.announcing import announce
-from invitation.flows.cleaning import in_transaction
+from invitation.flows.deadlocks import in_transaction
 from invitation.flows.grouping import grantable_groups
 from invitation.flows.inviting import INVITE_ROUNDS, expiry, inviting_refusal
 from invitation.flows.languages import language_for, named_language

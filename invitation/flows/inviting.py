@@ -27,7 +27,7 @@ from invitation.exceptions import (
 )
 from invitation.flows import quotas
 from invitation.flows.announcing import announce
-from invitation.flows.cleaning import in_transaction
+from invitation.flows.deadlocks import in_transaction
 from invitation.flows.grouping import check_groups
 from invitation.flows.languages import language_for
 from invitation.flows.mailing import ask_for_mail, queue_mail

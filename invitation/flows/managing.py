@@ -20,7 +20,7 @@ from invitation.exceptions import (
     NotPending,
 )
 from invitation.flows import quotas
-from invitation.flows.cleaning import in_transaction
+from invitation.flows.deadlocks import in_transaction
 from invitation.flows.ending import end
 from invitation.flows.grouping import set_groups
 from invitation.flows.inviting import expiry
