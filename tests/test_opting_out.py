@@ -191,6 +191,13 @@ def test_the_link_goes_nowhere_and_nothing_is_set(method: str, token: str | None
     assert not response.cookies
 
 
+@pytest.mark.parametrize("method", ["get", "post"])
+def test_no_error_report_gets_the_link(method: str) -> None:
+    token = optouts.make_token(NEWCOMER)
+    request = getattr(Client(), method)(address(token)).wsgi_request
+    assert token not in f"{request.path} {request.path_info}"
+
+
 def test_who_is_logged_in_gets_the_same_page_and_keeps_his_messages(
     settings: Any, member_client: Client
 ) -> None:
