@@ -56,7 +56,7 @@ def deliver(mail: InvitationEmail) -> bool:
     """Send one mail with which this process has begun an attempt; tell whether it went."""
     sending = _Sending(seconds=IN_PROCESS_SECONDS)
     with get_delivery() as delivery:
-        sending.finish(delivery, mail)
+        sending.finish(delivery, mail, alone=True)
     return sending.sent == 1
 
 
@@ -130,7 +130,7 @@ class _Sending:
                 return None
             if not InvitationEmail.objects.begin(held, timezone.now()):
                 continue
-            if self.finish(delivery, held) is _Outcome.CLOSED:
+            if self.finish(delivery, held, alone=pause is not None) is _Outcome.CLOSED:
                 InvitationEmail.objects.release(mails[place + 1 :])
                 return None
         return len(mails) or None
@@ -142,9 +142,15 @@ class _Sending:
 
     # -- one mail --
 
-    def finish(self, delivery: BaseDelivery, held: InvitationEmail) -> _Outcome:
-        """Send a mail with which an attempt was begun, unless it is no longer wanted."""
-        mail, paused_until = InvitationEmail.objects.look(held)
+    def finish(
+        self, delivery: BaseDelivery, held: InvitationEmail, *, alone: bool = False
+    ) -> _Outcome:
+        """Send a mail with which an attempt was begun, unless it is no longer wanted.
+
+        ``alone`` says that nobody has looked whether the way is open, as a batch does. Within one,
+        who has a connection goes on, and who has none finds out.
+        """
+        mail, paused_until = InvitationEmail.objects.look(held, for_pause=alone)
         if mail is None:
             return _Outcome.SKIPPED
         if paused_until is not None and not self._may_try():

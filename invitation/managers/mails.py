@@ -114,14 +114,19 @@ class InvitationEmailManager(models.Manager["InvitationEmail"]):
     def _take(
         self, rows: models.QuerySet[InvitationEmail], number: int, now: datetime, until: datetime
     ) -> list[tuple[int, int]]:
-        """Lease the first rows that nobody else takes in this moment, one by one."""
+        """Lease the first rows that nobody else takes in this moment."""
         seen = list(rows.values_list("pk", "attempts")[: number * self.CROWD])
-        if not seen:
-            return []
         changes = {"state": self.model.State.SENDING, "lease_until": until}
+        using = router.db_for_write(self.model)
+        first = seen[:number]
+        # Both begin with writing: SQLite refuses who has read in a transaction and then writes.
+        with transaction.atomic(using=using):
+            free = self.filter(self._due_by_key(now), pk__in=[pk for pk, _ in first])
+            if not first or free.update(**changes) == len(first):
+                return first
+            transaction.set_rollback(True, using=using)
         taken: list[tuple[int, int]] = []
-        # It begins with writing: SQLite refuses who has read in a transaction and then writes.
-        with transaction.atomic(using=router.db_for_write(self.model)):
+        with transaction.atomic(using=using):
             for pk, attempts in seen:
                 free = self.filter(self._due_by_key(now), pk=pk, attempts=attempts)
                 if free.update(**changes):
@@ -144,21 +149,23 @@ class InvitationEmailManager(models.Manager["InvitationEmail"]):
         mail.lease_until, mail.attempts = until, attempts
         return True
 
-    def look(self, held: InvitationEmail) -> tuple[InvitationEmail | None, datetime | None]:
+    def look(
+        self, held: InvitationEmail, *, for_pause: bool = False
+    ) -> tuple[InvitationEmail | None, datetime | None]:
         """Return a row that we hold as it is now, with invitation and inviter, and the pause.
 
-        No row if it is no longer ours, or cleanup has deleted it. The pause is until when the way
-        out of the house was found closed, whether or not that moment has come.
+        No row if it is no longer ours, or cleanup has deleted it. The pause, if it is asked for, is
+        until when the way out was found closed, whether or not that moment has come.
         """
-        pauses: Any = self.model._meta.apps.get_model("invitation", "DeliveryPause")
-        closed = pauses.objects.closed().values("until")[:1]
-        rows = self.select_related("invitation__from_user").filter(pk=held.pk)
-        mail: Any = rows.annotate(paused_until=Subquery(closed)).first()
-        if mail is None or mail.state != self.model.State.SENDING:
-            return None, None
-        if (mail.attempts, mail.lease_until) != (held.attempts, held.lease_until):
-            return None, None
-        return mail, mail.paused_until
+        rows: Any = self.select_related("invitation__from_user").filter(pk=held.pk).order_by()
+        if for_pause:
+            pauses: Any = self.model._meta.apps.get_model("invitation", "DeliveryPause")
+            rows = rows.annotate(paused_until=Subquery(pauses.objects.closed().values("until")))
+        for mail in rows:
+            ours = (mail.attempts, mail.lease_until) == (held.attempts, held.lease_until)
+            if ours and mail.state == self.model.State.SENDING:
+                return mail, getattr(mail, "paused_until", None)
+        return None, None
 
     def lease(self, pk: int, now: datetime) -> InvitationEmail | None:
         """Take one due row, begin an attempt, and return it; ``None`` if somebody else has it."""
@@ -170,8 +177,8 @@ class InvitationEmailManager(models.Manager["InvitationEmail"]):
     def release(self, mails: Iterable[InvitationEmail]) -> None:
         """Let go of leased rows with which no attempt was begun."""
         for until, group in _by_lease(mails).items():
-            held = self.filter(holds("state", self.model.State.SENDING), pk__in=group)
-            held.filter(lease_until=until).update(state=self.model.State.QUEUED, lease_until=None)
+            held = self.filter(pk__in=group, lease_until=until)
+            held.update(state=self.model.State.QUEUED, lease_until=None)
 
     def requeue(self, invitation: InvitationKey, now: datetime, *, failed: bool = True) -> bool:
         """Queue the unsent mail of an invitation again, at once; tell whether there was one.
@@ -210,8 +217,8 @@ class InvitationEmailManager(models.Manager["InvitationEmail"]):
         return self._finish(mail, state=state, failure=failure, last_error=details)
 
     def _held(self, mail: InvitationEmail) -> models.QuerySet[InvitationEmail]:
-        held = self.filter(holds("state", self.model.State.SENDING), pk=mail.pk)
-        return held.filter(attempts=mail.attempts, lease_until=mail.lease_until)
+        """Keep the row if it is still ours: only one that is held has a time until when."""
+        return self.filter(pk=mail.pk, attempts=mail.attempts, lease_until=mail.lease_until)
 
     def _finish(self, mail: InvitationEmail, **changes: Any) -> bool:
         return self._held(mail).update(lease_until=None, **changes) == 1

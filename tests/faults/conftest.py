@@ -20,7 +20,7 @@ from tests.races.conftest import shared_database  # noqa: F401 (a fixture of thi
 
 ROOT = Path(__file__).parents[2]
 #: Seconds that a process may take, on a busy machine.
-PATIENCE = 90
+PATIENCE = 300
 SMTP = "django.core.mail.backends.smtp.EmailBackend"
 
 

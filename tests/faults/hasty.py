@@ -11,3 +11,9 @@ class HastyDelivery(OutboxDelivery):
     timeout = 1
     time_per_mail = 2
     time_to_close = 0.5
+
+
+class ImmediateDelivery(HastyDelivery):
+    """Be one that sends in the process that asked for the mail."""
+
+    immediate = True

