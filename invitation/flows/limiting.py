@@ -9,8 +9,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
-from datetime import timezone as zone
 from functools import cache, partial
 from typing import Any
 
@@ -188,7 +186,5 @@ def _limit(name: str, times: int | None) -> Callable[[Any], MailLimit | None]:
 
 
 def _hour() -> int:
-    """Return the number of this hour since 1970, of which a change of the clocks makes no other."""
-    now = timezone.now()
-    moment = now if timezone.is_aware(now) else datetime.now(zone.utc)
-    return int(moment.timestamp()) // _HOUR
+    """Return the number of this hour since 1970, which a change of the clocks does not touch."""
+    return int(timezone.now().timestamp()) // _HOUR

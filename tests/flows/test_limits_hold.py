@@ -29,8 +29,8 @@ from invitation.models import InvitationEmail, InvitationKey
 from invitation.recipients import Recipient
 from tests.factories import make_user
 
-NOON = datetime(2026, 3, 28, 12, tzinfo=timezone.utc)
-LIMITS = {"inviter": 6, "recipient": 3, "domain": 7, "site": 10}
+NOON = datetime(2026, 3, 28, 12, 40, tzinfo=timezone.utc)
+LIMITS = {"inviter": 6, "recipient": 3, "domain": 5, "site": 10}
 NAMES = ("ann", "zoe", "eve")
 Kind = InvitationEmail.Kind
 
