@@ -44,11 +44,11 @@ class InvitationMessage(EmailMultiAlternatives):
         message: Any = super().message(**options | wide)
         # The headers are folded later, and as ever.
         message.policy = policy if wide else message.policy
-        if not wide and not str(self.subject).isascii():
-            # Before Django 6.0, encoded words are longer than the 75 characters that they may have
-            # (RFC 2047, 2), and the first of them is not on the line of the header's name.
-            subject = Header(str(self.subject), "utf-8", SUBJECT_LINE_MAX, "Subject").encode()
-            message.replace_header("Subject", subject)
+        # Before Django 6.0, encoded words are longer than the 75 characters that they may have
+        # (RFC 2047, 2), and the first of them is not on the line of the header's name.
+        subject = Header(str(self.subject), "utf-8", SUBJECT_LINE_MAX, "Subject")
+        as_it_is = wide or str(self.subject).isascii()
+        message.replace_header("Subject", message["Subject"] if as_it_is else subject.encode())
         return message
 
 
