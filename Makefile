@@ -71,7 +71,7 @@ lint: $(VENV)/.test ## style, layout, types and layers, without the tests
 coverage: $(VENV)/.test ## the tests, which must reach every branch of the package
 	$(RUN_TESTS) --cov --cov-report=term
 
-test-services: $(VENV)/.test ## the tests on PostgreSQL and MariaDB, on servers of their own
+test-services: $(VENV)/.test ## the tests on PostgreSQL and MariaDB, and with workers on RabbitMQ and Redis
 	tests/services/run $(BIN)/python $(PYTEST)
 
 test-browser: $(VENV)/.browser ## the pages in Chromium: CHROMIUM=/usr/bin/chromium

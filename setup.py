@@ -25,7 +25,11 @@ def version() -> str:
 TEST = [
     "aiosmtpd>=1.4.6",
     "babel>=2.16",
+    "celery[redis]>=5.4",
     "coverage[toml]>=7.6",
+    "django-anymail>=13",
+    "django-tasks>=0.12",
+    "django-tasks-db>=0.13",
     "hypothesis>=6.100",
     "import-linter>=2.5",
     "pillow>=11",
@@ -77,6 +81,10 @@ setup(
         "postgresql": ["psycopg[binary]>=3.2"],
         "mysql": ["mysqlclient>=2.2.1"],
         "qr": ["segno>=1.6"],
+        "anymail": ["django-anymail>=13"],
+        # The first of the two is Django's own from Django 6.0 on, and then lies idle.
+        "tasks": ["django-tasks>=0.12", "django-tasks-db>=0.13"],
+        "celery": ["celery>=5.4"],
         "dev": [*TEST, *LINT, *DOCS, *RELEASE],
     },
     classifiers=[

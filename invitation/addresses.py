@@ -48,6 +48,9 @@ from invitation.exceptions import AddressRefused
 LENGTH_MAX = 254
 LOCAL_LENGTH_MAX = 64
 
+#: Domains that lead to the mailboxes of another one.
+_OTHER_NAMES = {"googlemail.com": "gmail.com"}
+
 #: What people paste around an address. Line breaks are not among it: they are refused.
 _MARGIN = " \t\u00a0\u3000"
 #: Control, format (bidi, zero-width), surrogate, private, unassigned; line and paragraph separator.
@@ -131,6 +134,17 @@ def canonical(email: object) -> str:
     which spellings are one mailbox. Raises ``AddressRefused``.
     """
     return clean(email).lower()
+
+
+def mailbox(email_key: str) -> str:
+    """Return what the spellings of one mailbox have in common, with most providers.
+
+    For limits alone, and never to mail to: ``+tag`` and dots are left out of the canonical address.
+    Elsewhere two people may share it, who then share a limit.
+    """
+    local, _at, domain = email_key.rpartition("@")
+    local = local.partition("+")[0].replace(".", "")
+    return f"{local}@{_OTHER_NAMES.get(domain, domain)}"
 
 
 def domain_of(email: object) -> str:

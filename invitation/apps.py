@@ -15,10 +15,10 @@ class InvitationConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        """Register the checks, follow accounts, and keep keys out of the logs."""
-        from invitation import checks, masking
-        from invitation.backends import receivers
-        from invitation.flows import notifying, rewarding
+        """Register the checks and the task, follow accounts, and keep keys out of the logs."""
+        from invitation import checks, masking, workers
+        from invitation.backends import anymail, receivers
+        from invitation.flows import notifying, recording, rewarding
 
         for check in checks.CHECKS:
             django_checks.register(check, "invitation")
@@ -27,8 +27,11 @@ class InvitationConfig(AppConfig):
         for check in checks.DEPLOY_CHECKS:
             django_checks.register(check, "invitation", deploy=True)
         receivers.connect()
+        anymail.connect()
         rewarding.connect()
+        workers.register()
         notifying.connect()
+        recording.connect()
         for logger in masking.loggers():
             if not any(isinstance(known, masking.KeyFilter) for known in logger.filters):
                 logger.addFilter(masking.KeyFilter())

@@ -88,11 +88,15 @@ def check_word(text: str) -> str:
 
 
 def plain_word(text: object) -> str | None:
-    """Return the word that a text means, in letters of any case, or ``None`` if it is none."""
+    """Return the word that a text means, in letters of any case, or ``None`` if it is none.
+
+    A blank is taken for a hyphen: nobody hears the difference.
+    """
     if not isinstance(text, str) or len(text) > WORD_LENGTH_MAX:
         return None
+    joined = _BETWEEN.sub("-", text.strip())
     # Twice, as a folded letter may be composed in another way.
-    folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text.strip()).casefold())
+    folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", joined).casefold())
     if not WORD_LENGTH_MIN <= len(folded) <= WORD_LENGTH_MAX:
         return None
     fits = all(char == "-" or _is_of_words(char) for char in folded)

@@ -252,6 +252,13 @@ class TextRefused(InvitationError):
     message = _("Please write plain text without links or addresses.")
 
 
+class NoteForbidden(TextRefused):
+    """Say that this member may not add a personal note."""
+
+    code = "note_forbidden"
+    message = _("You are not allowed to add a personal note.")
+
+
 class GroupRefused(InvitationError):
     """Say that the member may not give one of the groups."""
 
@@ -326,6 +333,13 @@ class MailTooSoon(InvitationError):
 
     code = "mail_too_soon"
     message = _("A mail for this invitation was sent a moment ago. Please wait a little.")
+
+
+class MailLimitReached(InvitationError):
+    """Say that there may be no more mail for a while; the code names the limit (``limiting``)."""
+
+    code = "mail_limit_reached"
+    message = _("No more mail can be sent today. Please try again tomorrow.")
 
 
 class NotPending(InvitationError):

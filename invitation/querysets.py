@@ -99,12 +99,23 @@ class InvitationKeyQuerySet(models.QuerySet["InvitationKey"]):
         rows = rows.filter(not_asked_for(now or timezone.now()))
         return rows.exclude(status=status.EXPIRED, quota_held__gt=0) if settled else rows
 
+    def forgettable(self, before: datetime, now: datetime | None = None) -> InvitationKeyQuerySet:
+        """Keep those that ended by then, whatever became of them, and still say whom they were for.
+
+        Not those for which somebody has asked for a new link of late, and no shared links, which
+        are for nobody in particular.
+        """
+        status = self.model.Status
+        ended = (status.ACCEPTED, status.DECLINED, status.REVOKED, status.EXPIRED)
+        rows = self.personal().filter(status__in=ended, ended_at__lte=before, forgotten_at=None)
+        return rows.filter(not_asked_for(now or timezone.now()))
+
     def sent_by(self, user: Any) -> InvitationKeyQuerySet:
         """Keep those that this member made."""
         return self.filter(from_user=user)
 
     def with_latest_mail(self) -> InvitationKeyQuerySet:
-        """Add ``latest_mail_state``, ``latest_mail_error`` and ``latest_mail_attempts``.
+        """Add what is told of the latest mail: ``latest_mail_state`` and the other columns below.
 
         They are about the mails to the invited person, not about those to the inviter.
         """
@@ -112,8 +123,10 @@ class InvitationKeyQuerySet(models.QuerySet["InvitationKey"]):
         latest = mails.objects.of_invitations().filter(invitation=OuterRef("pk")).order_by("-pk")
         return self.annotate(
             latest_mail_state=Subquery(latest.values("state")[:1]),
+            latest_mail_failure=Subquery(latest.values("failure")[:1]),
             latest_mail_error=Subquery(latest.values("last_error")[:1]),
             latest_mail_attempts=Subquery(latest.values("attempts")[:1]),
+            latest_mail_not_before=Subquery(latest.values("not_before")[:1]),
         )
 
     def to_remind(self, now: datetime, ahead: timedelta, rested: datetime) -> InvitationKeyQuerySet:
@@ -186,7 +199,9 @@ def inviter_there(model: type[models.Model]) -> Q:
     names = {field.name for field in inviter._meta.get_fields()}
     if not conf.INVITATION_REQUIRE_ACTIVE_INVITER or "is_active" not in names:
         return Q()
-    return Q(from_user=None) | Q(from_user__is_active=True)
+    # A subquery and not a join: the condition goes into writes as well.
+    active = inviter._base_manager.filter(pk=OuterRef("from_user_id"), is_active=True)
+    return Q(from_user=None) | Q(Exists(active))
 
 
 def in_time(now: datetime) -> Q:

@@ -62,6 +62,12 @@ urlpatterns = [
         views.InvitationRenewView.as_view(),
         name="invitation_renew",
     ),
+    # As for the key below: whatever a mail program makes of the link is answered by our own page.
+    re_path(
+        r"^invitations/opt-out/(?P<token>[\s\S]+)/\Z",
+        views.OptOutView.as_view(),
+        name="invitation_opt_out",
+    ),
     path("invite/link/", views.ShareView.as_view(), name="invitation_share"),
     path("invitations/links/", views.SharedLinkListView.as_view(), name="invitation_shared_list"),
     path(

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Iterable, Iterator
 from typing import Any
 
 #: What makes a spreadsheet take a cell for a formula (OWASP, "CSV Injection"), the
 #: full-width forms included.
-FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "\0", *"\uff1d\uff0b\uff0d\uff20")
+FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", *"\uff1d\uff0b\uff0d\uff20")
+#: Where a spreadsheet of another country divides the line again, before such a character.
+_WITHIN = re.compile('([;|\t][\\s"]*)([=+@\uff1d\uff0b\uff0d\uff20-])')
 
 
 class _Echo:
@@ -27,6 +30,7 @@ def cell(value: Any) -> Any:
         return value
     # Of no use to anybody, and Python 3.10 cannot write it.
     text = str(value).replace("\0", "")
+    text = _WITHIN.sub(r"\1'\2", text)
     return f"'{text}" if text.lstrip(" ").startswith(FORMULA_STARTS) else text
 
 

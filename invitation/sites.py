@@ -65,6 +65,13 @@ def current_site_id(request: HttpRequest | None = None) -> int:
     return int(site.pk)
 
 
+def exists(site_id: int) -> bool:
+    """Tell whether this project has a site of this id; one query with ``django.contrib.sites``."""
+    if not apps.is_installed("django.contrib.sites"):
+        return site_id == NO_SITE_ID
+    return bool(apps.get_model("sites", "Site")._default_manager.filter(pk=site_id).exists())
+
+
 def get_site(site_id: int) -> SiteLike:
     """Return the Site of this id, or a stand-in with the name and domain of the base URL."""
     if site_id != NO_SITE_ID and apps.is_installed("django.contrib.sites"):

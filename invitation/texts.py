@@ -95,18 +95,20 @@ def plain_name(text: str, limit: int = NAME_LENGTH_MAX) -> str:
     return name
 
 
-def check_text(text: str, limit: int = TEXT_LENGTH_MAX) -> str:
+def check_text(text: str, limit: int = TEXT_LENGTH_MAX, *, links: bool = False) -> str:
     r"""Return the text fit for a mail, or raise ``TextRefused``.
 
     The result is composed (NFC), without control, bidi and zero-width characters; line breaks are
     kept as ``\n``. Codes: ``text_too_long`` (more than ``limit`` characters) and ``link_in_text``
-    (anything link-, address- or phone-like).
+    (anything link-, address- or phone-like), unless ``links`` are admitted.
     """
     text = str(text or "")
     cleaned = _visible(text).strip() if len(text) <= _SLACK * limit else text
     if len(cleaned) > limit:
         message = _("Please write at most %(limit)d characters.")
         raise TextRefused(message, code="text_too_long", params={"limit": limit})
+    if links:
+        return cleaned
     for piece in cleaned.split():
         if _is_link(piece):
             message = _(

@@ -66,6 +66,12 @@ def end(invitation: InvitationKey, how: str) -> None:
         rows.delete()
 
 
+def no_limits(settings: Any) -> None:
+    """Let there be as many mails as anybody likes."""
+    for name in ("INVITER", "RECIPIENT", "DOMAIN", "SITE"):
+        setattr(settings, f"INVITATION_LIMIT_PER_{name}", None)
+
+
 def link(key: str) -> str:
     """Return the address of the link with this key."""
     return f"/accounts/invited/{key}/"
@@ -138,6 +144,20 @@ def received(signal: Signal) -> Iterator[list[dict[str, Any]]]:
         yield sent
     finally:
         signal.disconnect(receiver)
+
+
+@contextmanager
+def statements() -> Iterator[list[str]]:
+    """Collect what is asked of the database, transaction control aside."""
+    asked: list[str] = []
+
+    def note(execute: Any, sql: str, *args: Any) -> Any:
+        if not sql.startswith(("SAVEPOINT", "RELEASE", "ROLLBACK")):
+            asked.append(sql)
+        return execute(sql, *args)
+
+    with connection.execute_wrapper(note):
+        yield asked
 
 
 class Crash(Exception):

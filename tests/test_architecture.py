@@ -13,13 +13,14 @@ import sys
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
+import django
 import pytest
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "invitation"
 
 #: Hosts of registration: only their own backend may import them.
-HOSTS = {"registration", "allauth", "django_registration"}
+HOSTS = {"registration", "allauth", "django_registration", "anymail"}
 OUR_SETTINGS = re.compile(r"^(INVITATION|INVITE|ACCOUNT_INVITATION)S?_")
 BELOW_HTTP = ("flows", "delivery", "models", "managers", "keys", "addresses", "texts", "exceptions")
 LONGEST_MODULE = 400
@@ -96,6 +97,18 @@ def test_only_conf_reads_our_settings() -> None:
 def test_only_a_backend_imports_its_host() -> None:
     others = [file for file in modules() if PACKAGE / "backends" not in file.parents]
     assert broken(lambda tree: (x for x in imports(tree) if x.split(".")[0] in HOSTS), others) == {}
+
+
+def test_only_its_own_module_imports_what_runs_a_worker() -> None:
+    workers = {"celery", "kombu", "django_tasks", "django_tasks_db"}
+    others = [file for file in modules() if PACKAGE / "workers" not in file.parents]
+    found = broken(
+        lambda tree: (
+            x for x in imports(tree) if x.split(".")[0] in workers or x.startswith("django.tasks")
+        ),
+        others,
+    )
+    assert found == {}
 
 
 def test_only_delivery_builds_mail() -> None:
@@ -204,11 +217,31 @@ for name in sys.argv[1:]:
 """
 
 
-def test_importing_the_modules_neither_connects_nor_queries() -> None:
+#: The modules that need a package which a site need not have, and that package.
+OPTIONAL = {
+    "invitation.workers.celery": "celery",
+    "invitation.workers.tasks": "django.tasks" if django.VERSION >= (6, 0) else "django_tasks",
+}
+WITHOUT_THEM = """
+import sys
+sys.modules |= dict.fromkeys(["celery", "kombu", "django_tasks", "django_tasks_db"])
+"""
+
+
+def module_names() -> list[str]:
     names = [name(file)[: -len(".py")].replace("/", ".") for file in modules()]
-    names = [x.removesuffix(".__init__") for x in names]
+    return [x.removesuffix(".__init__") for x in names]
+
+
+@pytest.mark.parametrize("alone", [None, *OPTIONAL])
+def test_importing_the_modules_neither_connects_nor_queries(alone: str | None) -> None:
+    if alone is None:
+        program, names = WITHOUT_THEM, [x for x in module_names() if x not in OPTIONAL]
+    else:
+        pytest.importorskip(OPTIONAL[alone], reason=f"{alone} needs {OPTIONAL[alone]}")
+        program, names = "", [alone]
     run = subprocess.run(
-        [sys.executable, "-c", IMPORT_THEM_ALL, *names],
+        [sys.executable, "-c", program + IMPORT_THEM_ALL, *names],
         cwd=ROOT,
         env=os.environ | {"DJANGO_SETTINGS_MODULE": "tests.settings"},
         capture_output=True,

@@ -14,6 +14,7 @@ from django.core import mail
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
 from django.utils import timezone
 
 from invitation import flows, keys, sites
@@ -138,7 +139,20 @@ class TestSignedInWithTheInvitedAddress:
         client = arrive(invitation, invited)
         response = post_of(client)
         assert response.cookies["invitation_key"].value == ""
-        assert client.get(LANDING).status_code == 404
+
+    def test_whatever_he_opens_then_says_that_it_is_done(
+        self, invitation: InvitationKey, invited: Any
+    ) -> None:
+        client = arrive(invitation, invited)
+        post_of(client)
+        link = reverse("invitation_invited", args=[invitation.mail_key])
+        for page in (client.get(LANDING), client.get(link), client.post(ACCEPT)):
+            assert page.status_code == 200
+            assert "accepted this invitation already" in words(page)
+        stranger = Client()
+        assert stranger.get(link).status_code == 410
+        stranger.force_login(scenes.make_user("somebody"))
+        assert stranger.get(link).status_code == 410
 
     def test_a_second_click_is_told_that_it_is_done(
         self, invitation: InvitationKey, invited: Any
@@ -694,7 +708,25 @@ class TestNobodyElses:
         assert signed_in(invited).post(f"{RECEIVED}{pk}/accept/").status_code == 404
 
 
+@pytest.mark.parametrize("method", ["put", "patch", "delete"])
+@pytest.mark.parametrize("verb", ["accept", "decline"])
+def test_the_inbox_knows_no_other_method(
+    invitation: InvitationKey, invited: Any, verb: str, method: str
+) -> None:
+    browser = Client()
+    browser.force_login(invited)
+    address = f"/accounts/invitations/received/{invitation.pk}/{verb}/"
+    assert getattr(browser, method)(address).status_code == 405
+    invitation.refresh_from_db()
+    assert invitation.status == InvitationKey.Status.PENDING
+
+
 def test_an_invitation_of_long_ago_is_not_shown(settings: Any, member: Any, invited: Any) -> None:
     settings.INVITATION_VERIFIED_ADDRESSES = proven
     make_invitation(member, NEWCOMER, left=-DAY)
     assert list(signed_in(invited).get(RECEIVED).context["invitations"]) == []
+
+
+def test_where_to_go_on_is_text_in_the_login_form(db: None) -> None:
+    answer = Client().get("/accounts/login/", {"next": '/"><script>alert(1)</script>'})
+    assert "<script>alert" not in answer.content.decode()

@@ -13,6 +13,7 @@ from django.utils import timezone
 from invitation import flows
 from invitation.exceptions import (
     AddressBlocked,
+    InviterInactive,
     KeyExpired,
     NotPending,
     NotRenewable,
@@ -20,7 +21,7 @@ from invitation.exceptions import (
     TooManyAttempts,
 )
 from invitation.flows.throttling import Limit, attempt
-from invitation.models import InvitationEmail, InvitationKey, ThrottleCounter
+from invitation.models import Acceptance, InvitationEmail, InvitationKey, ThrottleCounter
 from invitation.recipients import Recipient
 from invitation.views.joining import JoinView, network
 from tests import scenes, staff
@@ -50,13 +51,45 @@ def come(link: InvitationKey, number: int) -> None:
 # -- inviters who are not active --
 
 
+def leave(member: Any) -> None:
+    type(member)._default_manager.filter(pk=member.pk).update(is_active=False)
+
+
+@pytest.mark.parametrize("shared", [False, True], ids=["personal", "shared"])
+def test_what_was_opened_before_its_inviter_left_is_not_claimed(sharer: Any, shared: bool) -> None:
+    opened = open_it(share(sharer) if shared else make_invitation(sharer))
+    leave(sharer)
+    with pytest.raises(InviterInactive):
+        flows.claim(opened, lambda: make_user("invited", email=ADDRESS), email=ADDRESS)
+    assert not Acceptance.objects.exists()
+    opened.invitation.refresh_from_db()
+    assert opened.invitation.uses == 0
+
+
+def test_nor_is_it_accepted_with_an_account_that_is_there(member: Any) -> None:
+    opened = open_it(make_invitation(member))
+    leave(member)
+    with pytest.raises(InviterInactive):
+        flows.accept(opened, make_user("invited", email=ADDRESS))
+
+
+def test_groups_go_by_what_the_inviter_may_give_at_the_claim(member: Any, settings: Any) -> None:
+    settings.INVITATION_REQUIRE_ACTIVE_INVITER = False
+    settings.INVITATION_GRANTABLE_GROUPS = lambda user: Group.objects.all()
+    choir = Group.objects.create(name="choir")
+    opened = open_it(flows.invite(member, ADDRESS, groups=[choir]).invitation)
+    leave(member)
+    invited = flows.claim(opened, lambda: make_user("invited", email=ADDRESS), email=ADDRESS)
+    assert not invited.groups.exists()
+
+
 def test_the_inbox_does_not_accept_while_the_inviter_is_away(member: Any, settings: Any) -> None:
     settings.INVITATION_VERIFIED_ADDRESSES = lambda user: [user.email]
     invited = make_user("invited")
     invitation = scenes.invite(member, invited.email)
     browser = Client()
     browser.force_login(invited)
-    type(member)._default_manager.filter(pk=member.pk).update(is_active=False)
+    leave(member)
     answer = browser.post(f"/accounts/invitations/received/{invitation.pk}/accept/")
     assert (answer.status_code, answer.context["error_code"]) == (409, "inviter_inactive_key")
     invitation.refresh_from_db()
@@ -93,6 +126,18 @@ def test_what_is_invited_anew_keeps_its_groups_and_its_landing_page(
 
 
 # -- rewards and what shared links give back --
+
+
+def test_what_is_invited_anew_loses_a_group_that_may_no_longer_be_given(
+    member: Any, settings: Any
+) -> None:
+    altos = Group.objects.create(name="Altos")
+    settings.INVITATION_GRANTABLE_GROUPS = lambda user: [altos]
+    invitation = flows.invite(member, ADDRESS, groups=[altos], mail=False).invitation
+    flows.revoke(invitation)
+    settings.INVITATION_GRANTABLE_GROUPS = lambda user: []
+    renewed = flows.renew(invitation).invitation
+    assert not renewed.groups.exists()
 
 
 def test_a_reward_takes_nothing_from_what_a_link_gives_back(
@@ -256,6 +301,18 @@ def test_a_second_click_makes_no_second_link(sharer: Any) -> None:
     assert again.status_code == 200
     assert "made already" in str(again.context["form"].non_field_errors())
     assert (InvitationKey.objects.count(), spent(sharer)) == (1, 3)
+
+
+def test_nor_is_its_own_word_taken_for_somebody_elses(sharer: Any) -> None:
+    browser = Client()
+    browser.force_login(sharer)
+    form = browser.get("/accounts/invite/link/").context["form"]
+    typed = {"label": "Fair", "max_uses": 3, "word": "fair", "once": form["once"].value()}
+    assert browser.post("/accounts/invite/link/", typed).status_code == 302
+    again = browser.post("/accounts/invite/link/", typed).context["form"]
+    assert "made already" in str(again.non_field_errors())
+    other = browser.post("/accounts/invite/link/", {**typed, "once": "another"}).context["form"]
+    assert "is taken" in str(other["word"].errors)
 
 
 # -- dead shared links --

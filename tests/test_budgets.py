@@ -7,13 +7,14 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+from django.contrib.auth.models import Group
 from django.db import connection
 from django.http import HttpResponse
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import include, path
 
-from invitation import flows
+from invitation import flows, optouts
 from tests import scenes
 from tests.scenes import DECLINE, INVITE, LANDING, NEWCOMER, REGISTER, RENEWAL, answers
 
@@ -79,6 +80,12 @@ def test_accepting_with_an_account_costs_six_besides_session_and_account(
     assert len([sql for sql in asked if "django_session" not in sql]) <= 7, "\n".join(asked)
 
 
+def test_to_look_at_the_page_to_opt_out_costs_none_and_opting_out_two(commit: Commit) -> None:
+    address = f"/accounts/invitations/opt-out/{optouts.make_token(NEWCOMER)}/"
+    assert statements(lambda: Client().get(address), commit) == []
+    assert len(statements(lambda: Client().post(address), commit)) == 2
+
+
 def test_closed_registration_costs_none(commit: Commit) -> None:
     assert statements(lambda: Client().get(REGISTER), commit) == []
 
@@ -98,7 +105,7 @@ def test_asking_with_what_is_no_key_costs_nothing_at_all(commit: Commit, key: st
     assert statements(lambda: visitor.post(RENEWAL), commit) == []
 
 
-@pytest.mark.parametrize(("end", "most"), [("revoked", 9), ("expired", 11), ("deleted", 1)])
+@pytest.mark.parametrize(("end", "most"), [("revoked", 13), ("expired", 15), ("deleted", 1)])
 def test_asking_for_a_new_link_costs_little(
     member: Any, commit: Commit, end: str, most: int
 ) -> None:
@@ -123,17 +130,38 @@ def test_the_page_that_renews_costs_six_at_most(
     assert len(asked) <= 6, "\n".join(asked)
 
 
-@pytest.mark.parametrize("earlier", [0, 1])
-def test_inviting_and_mailing_costs_nine_at_most(
-    member: Any, member_client: Client, commit: Commit, earlier: int
+def test_groups_cost_the_page_that_renews_one_more(
+    member: Any, member_client: Client, commit: Commit
 ) -> None:
+    invitation = scenes.invite(member)
+    invitation.groups.add(*(Group.objects.create(name=name) for name in ("Altos", "Basses")))
+    scenes.end(invitation, "revoked")
+    page = f"/accounts/invitations/{invitation.pk}/renew/"
+    asked = statements(lambda: member_client.get(page), commit)
+    assert len(asked) <= 7, "\n".join(asked)
+
+
+@pytest.mark.parametrize("earlier", [0, 1])
+@pytest.mark.parametrize(("limited", "most"), [(True, 14), (False, 11)])
+def test_inviting_costs_fourteen_at_most(
+    member: Any,
+    member_client: Client,
+    commit: Commit,
+    settings: Any,
+    earlier: int,
+    limited: bool,
+    most: int,
+) -> None:
+    if not limited:
+        scenes.no_limits(settings)
     for number in range(earlier):
         scenes.invite(member, f"earlier{number}@example.com")
     done: list[HttpResponse] = []
     asked = statements(lambda: done.append(member_client.post(INVITE, {"email": NEWCOMER})), commit)
     assert done[0].status_code == 302
-    # The ninth is the sender's: whether who is invited has an account.
-    assert len(asked) <= 9, "\n".join(asked)
+    # The last four are the mail: a look whether it may leave, whether it is wanted, whether the
+    # recipient has an account, and the mark.
+    assert len(asked) <= most, "\n".join(asked)
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 import time_machine
+from django.apps import apps
 from django.contrib.auth.models import Group
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.core.management import CommandError, call_command
@@ -302,6 +303,17 @@ def test_only_a_list_that_was_shown_to_this_member_can_be_confirmed(
     assert not InvitationKey.objects.exists()
 
 
+def test_a_list_that_was_shown_on_another_site_cannot_be_confirmed(
+    settings: Any, member_client: Client
+) -> None:
+    carried = payload(member_client)
+    # Not imported above: this file runs on sites without contrib.sites, too.
+    site = apps.get_model("sites", "Site")
+    settings.SITE_ID = site._default_manager.create(domain="other.example", name="Other").pk
+    assert confirm(member_client, carried).status_code == 409
+    assert not InvitationKey.objects.exists()
+
+
 def test_a_list_that_is_too_old_is_shown_in_the_form_again(member_client: Client) -> None:
     carried = payload(member_client, "ann@example.org", note="Hello!")
     with time_machine.travel(timezone.now() + DAY * 1.1, tick=False):
@@ -373,7 +385,13 @@ def test_the_progress_counts_the_mails_and_loads_itself_again_only_if_asked(
     InvitationEmail.objects.filter(pk=first.pk).update(state="sent")
     InvitationEmail.objects.filter(pk=second.pk).update(state="sending")
     response = member_client.get(address)
-    assert response.context["mails"] == {"sent": 1, "waiting": 2, "failed": 0, "total": 3}
+    assert response.context["mails"] == {
+        "sent": 1,
+        "waiting": 2,
+        "failed": 0,
+        "cancelled": 0,
+        "total": 3,
+    }
     assert "The mails are going out" in words(response)
     assert "Refresh" not in response
     assert "no-store" in response["Cache-Control"]
@@ -382,7 +400,8 @@ def test_the_progress_counts_the_mails_and_loads_itself_again_only_if_asked(
     assert "every 10 seconds" in words(refreshing)
     assert "Stop that" in words(refreshing)
     InvitationEmail.objects.update(state="sent")
-    InvitationEmail.objects.filter(pk=first.pk).update(state="failed", last_error="550 gone")
+    refused = {"state": "failed", "failure": "refused", "last_error": "550 gone"}
+    InvitationEmail.objects.filter(pk=first.pk).update(**refused)
     done = member_client.get(address, {"refresh": "on"})
     assert "Refresh" not in done
     assert "Failed 1" in words(done)
@@ -405,7 +424,7 @@ def test_the_outcome_can_be_saved(
     make_invitation(member, "other@example.org")
     first, second, third = InvitationKey.objects.exclude(email__startswith="o").order_by("pk")
     InvitationEmail.objects.filter(invitation=first).update(state="sent")
-    refused = {"state": "failed", "attempts": 1, "last_error": "550 no such user"}
+    refused = {"state": "failed", "failure": "refused", "last_error": "550 no such user"}
     InvitationEmail.objects.filter(invitation=second).update(**refused)
     InvitationEmail.objects.filter(invitation=third).delete()
     InvitationKey.objects.filter(pk=third.pk).update(recipient_name="=HYPERLINK()")
@@ -455,9 +474,13 @@ def counted_statements() -> Iterator[list[str]]:
         yield asked
 
 
+@pytest.mark.parametrize("limit", [10_000, None])
 def test_ten_thousand_rows_cost_forty_statements_at_most(
-    settings: Any, member: Any, commit: Commit
+    settings: Any, member: Any, commit: Commit, limit: int | None
 ) -> None:
+    scenes.no_limits(settings)
+    settings.INVITATION_LIMIT_PER_INVITER = settings.INVITATION_LIMIT_PER_DOMAIN = limit
+    settings.INVITATION_LIMIT_PER_SITE = settings.INVITATION_LIMIT_PER_RECIPIENT = limit
     settings.INVITATIONS_PER_USER = 10_000
     settings.INVITATION_QUOTA_PERIOD = DAY
     settings.INVITATION_BULK_MAX_ROWS = 10_000
@@ -471,7 +494,7 @@ def test_ten_thousand_rows_cost_forty_statements_at_most(
     with counted_statements() as looking:
         response = client.post(BULK, {"file": upload(text)})
     assert response.context["number"] == 10_000
-    assert len(looking) <= 8
+    assert len(looking) <= 8, looking
     with counted_statements() as inviting, commit():
         response = confirm(client, response.context["payload"])
     assert response.context["number"] == 10_000
@@ -489,6 +512,7 @@ def test_the_outcome_is_written_while_it_is_read(
     settings: Any, member: Any, member_client: Client
 ) -> None:
     settings.INVITATIONS_PER_USER = None
+    scenes.no_limits(settings)
     peaks = []
     for number in (500, 2500):
         batch = flows.invite_many(member, guests(number, start=number))
@@ -543,6 +567,16 @@ def test_the_command_says_how_many_mails_wait(
     monkeypatch.setattr(mailing, "BULK_IMMEDIATE", 0)
     lines = run("--csv", file, "--as", "member", "--note", "Hello", "--site", "1").splitlines()
     assert lines[-1] == "Mails that wait for sendinvitations: 1."
+
+
+@pytest.mark.anywhere
+@pytest.mark.parametrize("number", [999, -1])
+def test_the_command_invites_to_no_site_that_is_not_there(
+    member: Any, file: str, number: int
+) -> None:
+    with pytest.raises(CommandError, match=f"There is no Site {number}"):
+        run("--csv", file, "--as", member.get_username(), "--site", str(number))
+    assert not InvitationKey.objects.exists()
 
 
 def test_the_command_can_be_silent(member: Any, file: str) -> None:

@@ -38,12 +38,12 @@ from django.views.generic import TemplateView
 from registration.backends.default.views import RegistrationView as ReduxView
 from registration.forms import RegistrationForm
 
-from invitation import checks
+from invitation import checks, flows
 from invitation.backends.classic import InvitationBackend, SimpleBackend
 from invitation.backends.classic import views as classic
 from invitation.backends.default.views import RegistrationView
 from invitation.backends.simple.views import RegistrationView as SimpleView
-from invitation.checks import installation, mails, registration, routing, values, writing
+from invitation.checks import installation, limits, mails, registration, routing, values, writing
 from invitation.delivery.base import BaseDelivery
 from invitation.delivery.dummy import DummyDelivery
 
@@ -113,7 +113,7 @@ def test_what_only_a_site_in_production_needs_waits_for_check_deploy() -> None:
 
 
 def test_every_function_that_checks_is_listed() -> None:
-    rooms = (values, writing, mails, installation, registration)
+    rooms = (values, limits, writing, mails, installation, registration)
     written = {name for room in rooms for name in vars(room) if name.startswith("check_")}
     groups = (checks.CHECKS, checks.DATABASE_CHECKS, checks.DEPLOY_CHECKS)
     listed = [check.__name__ for group in groups for check in group]
@@ -125,14 +125,17 @@ def ids_in(*files: Path) -> Counter[str]:
 
 
 def test_each_id_is_used_once_documented_and_tested() -> None:
-    used = ids_in(*(ROOT / "invitation" / "checks").glob("*.py"))
+    # A delivery checks itself, and has its tests beside its other ones.
+    rooms = [ROOT / "invitation" / "checks", ROOT / "invitation" / "delivery"]
+    used = ids_in(*(file for room in rooms for file in room.glob("*.py")))
     assert {found for found, times in used.items() if times > 1} == set()
     assert set(ids_in(ROOT / "docs" / "checks.rst")) == set(used)
     files = Path(__file__).parent.glob("test_checks*.py")
     tested = {
         found for file in files for found in re.findall(r'"([EW]\d{3})"', file.read_text("utf-8"))
     }
-    assert {f"invitation.{found}" for found in tested} == set(used)
+    elsewhere = set(ids_in(*(ROOT / "tests" / "delivery").glob("*.py")))
+    assert {f"invitation.{found}" for found in tested} | elsewhere == set(used)
 
 
 def test_each_message_names_what_is_wrong_and_says_what_to_do(settings: Any) -> None:
@@ -731,6 +734,41 @@ def test_a_site_with_a_public_name_whose_links_lead_to_the_readers_computer_is_r
     assert ids(mails.check_site, databases=["default"]) == ["W015"]
     settings.DEBUG = True
     assert ids(mails.check_site, databases=["default"]) == []
+
+
+@pytest.mark.django_db
+def test_opt_outs_are_reported_that_were_hashed_with_a_key_that_is_gone(settings: Any) -> None:
+    settings.INVITATION_SIGNING_KEYS = ["o" * 50]
+    for number in range(3):
+        flows.suppress(f"b{number}@example.org")
+    settings.INVITATION_SIGNING_KEYS = ["n" * 50, "o" * 50]
+    flows.suppress("carol@example.org")
+    assert ids(mails.check_opt_outs, databases=["default"]) == []
+    settings.INVITATION_SIGNING_KEYS = ["n" * 50]
+    assert ids(mails.check_opt_outs, databases=["default"]) == ["W017"]
+    [message] = mails.check_opt_outs(None, databases=["default"])
+    assert message.msg.startswith("3 of the addresses")
+
+
+@pytest.mark.django_db
+def test_that_costs_one_query_and_waits_for_the_table(
+    monkeypatch: pytest.MonkeyPatch, django_assert_num_queries: Any
+) -> None:
+    with django_assert_num_queries(1):
+        assert ids(mails.check_opt_outs, databases=["default"]) == []
+
+    def fail(*args: Any, **kwargs: Any) -> None:
+        raise DatabaseError("no such table")
+
+    monkeypatch.setattr("django.db.models.query.QuerySet.count", fail)
+    assert ids(mails.check_opt_outs, databases=["default"]) == []
+
+
+@pytest.mark.parametrize("databases", [None, [], ["replica"]])
+def test_opt_outs_are_not_counted_unless_the_database_is_checked(
+    databases: list[str] | None,
+) -> None:
+    assert ids(mails.check_opt_outs, databases=databases) == []
 
 
 @pytest.mark.parametrize("databases", [None, [], ["replica"]])

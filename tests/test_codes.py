@@ -154,7 +154,7 @@ class TestWords:
             "",
             "ab",
             "a" * 65,
-            "a b c",
+            "a b!c",
             "a/b/c",
             "a.b.c",
             "a_b_c",

@@ -252,14 +252,16 @@ def site_id() -> int:
 @pytest.mark.anywhere
 class TestWhatItSays:
     @pytest.mark.parametrize(
-        ("state", "error", "said"),
+        ("state", "failure", "error", "said"),
         [
-            ("queued", "", "The mail waits to be sent."),
-            ("sending", "", "The mail waits to be sent."),
-            ("sent", "", "Sent."),
-            ("failed", "550 <b>no</b> such user", "550 &lt;b&gt;no&lt;/b&gt; such user"),
-            ("failed", "ValueError: 10.0.0.7 refused relayuser", "The mail could not be sent."),
-            ("suppressed", "", "No mail was sent."),
+            ("queued", "", "", "The mail waits to be sent."),
+            ("sending", "", "", "The mail waits to be sent."),
+            ("sent", "", "", "Sent."),
+            ("failed", "refused", "550 <b>no</b> user", "550 &lt;b&gt;no&lt;/b&gt; user"),
+            ("failed", "broken", "ValueError: relayuser", "The mail could not be written."),
+            ("failed", "bounced", "relayuser", "It came back: nobody reads mail at this address."),
+            ("failed", "", "ValueError: relayuser", "The mail could not be sent."),
+            ("cancelled", "", "relayuser", "The site's staff have stopped the mail."),
         ],
     )
     def test_of_the_mail(
@@ -267,10 +269,11 @@ class TestWhatItSays:
         invitation: InvitationKey,
         member_client: Client,
         state: str,
+        failure: str,
         error: str,
         said: str,
     ) -> None:
-        InvitationEmail.objects.update(state=state, last_error=error)
+        InvitationEmail.objects.update(state=state, failure=failure, last_error=error)
         for address in (LIST, page(invitation)):
             told = words(member_client.get(address))
             assert said in told
@@ -281,7 +284,10 @@ class TestWhatItSays:
     ) -> None:
         tries = InvitationEmail.ATTEMPTS
         InvitationEmail.objects.update(
-            state="failed", attempts=tries, last_error="535 5.7.8 relayuser: bad credentials"
+            state="failed",
+            failure="given_up",
+            attempts=tries,
+            last_error="535 5.7.8 relayuser: bad credentials",
         )
         for address in (LIST, page(invitation)):
             told = words(member_client.get(address))

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from django.contrib.auth.models import Group
 from django.core import mail
 from django.test import Client
 from django.utils import timezone
@@ -235,6 +236,25 @@ class TestRenewing:
             response = method(renew(dead))
             assert response["Location"] == f"/accounts/login/?next={renew(dead)}"
         assert scenes.dump() == before
+
+    def test_what_the_invitation_brings_with_it_is_shown(
+        self, settings: Any, dead: InvitationKey, member_client: Client
+    ) -> None:
+        settings.INVITATION_DESTINATIONS = [("/choir/", "Page of the choir")]
+        dead.groups.add(Group.objects.create(name="Basses"), Group.objects.create(name="Altos"))
+        InvitationKey.objects.filter(pk=dead.pk).update(destination="/choir/")
+        for part in ("", "renew"):
+            said = words(member_client.get(page(dead, part)))
+            assert "Groups Altos , Basses" in said
+            assert "First page Page of the choir" in said
+
+    def test_one_that_brings_nothing_says_nothing_of_it(
+        self, dead: InvitationKey, member_client: Client
+    ) -> None:
+        for part in ("", "renew"):
+            said = words(member_client.get(page(dead, part)))
+            assert "Groups" not in said
+            assert "First page" not in said
 
     @pytest.mark.parametrize("staff", [False, True])
     def test_the_invitation_of_somebody_else_does_not_exist(

@@ -27,6 +27,13 @@ Commit = Callable[..., Any]
 SHARE = "/accounts/invite/link/"
 LINKS = "/accounts/invitations/links/"
 ACTIONS = ["pause", "resume", "change-link", "close"]
+#: What the owner of a link that does not work is told, by what has become of it.
+SAID = {
+    "paused": "The link is paused. Until you let it work again,",
+    "used": "The link is used up: as many people have come as it was for.",
+    "revoked": "The link is closed for good:",
+    "expired": "The time of the link is over:",
+}
 
 
 @pytest.fixture
@@ -249,7 +256,7 @@ class TestMaking:
             ({"allowed_domains": "a@b.org"}, "allowed_domains", "invalid_domain"),
             ({"allowed_domains": "exаmple.org"}, "allowed_domains", "lookalike_domain"),
             ({"allowed_domains": "a.org " * 51}, "allowed_domains", "too_many_domains"),
-            ({"word": "no word"}, "word", "invalid_word"),
+            ({"word": "no!word"}, "word", "invalid_word"),
             ({"word": "7QK2-M9XA-4TRB"}, "word", "word_like_code"),
             ({"word": "Fair-2026"}, "word", "word_taken"),
         ],
@@ -379,6 +386,25 @@ class TestOneOfThem:
         link.refresh_from_db()
         for secret in (link.code, link.key, "<svg", "/pause/", "/edit/"):
             assert secret not in body
+
+    @pytest.mark.parametrize("how", SAID)
+    def test_it_says_in_words_of_its_own_why_it_does_not_work(
+        self, link: InvitationKey, owner_client: Client, how: str
+    ) -> None:
+        if how == "used":
+            InvitationKey.objects.update(status="accepted", uses=3, paused_at=timezone.now())
+        elif how == "paused":
+            flows.pause(link)
+        else:
+            scenes.end(link, how)
+        said = words(owner_client.get(page(link)))
+        assert [end for end, reason in SAID.items() if reason in said] == [how]
+
+    def test_one_that_works_gives_no_such_reason(
+        self, link: InvitationKey, owner_client: Client
+    ) -> None:
+        said = words(owner_client.get(page(link)))
+        assert [end for end, reason in SAID.items() if reason in said] == []
 
     def test_where_codes_are_not_taken_it_names_no_page_for_them(
         self, link: InvitationKey, owner_client: Client, monkeypatch: pytest.MonkeyPatch
@@ -581,3 +607,4 @@ class TestElsewhere:
             body = owner_client.get(page(link)).content.decode()
         assert 'dir="rtl"' in body
         assert f'<strong dir="ltr">{link.code}</strong>' in body
+        assert re.search(r'<input id="invitation-link"[^>]* dir="ltr"', body)

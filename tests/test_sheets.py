@@ -39,7 +39,7 @@ def read(rows: list[list[object]]) -> list[list[str]]:
 
 @pytest.mark.parametrize("text", FORMULAS, ids=range(len(FORMULAS)))
 def test_a_formula_is_text(text: str) -> None:
-    assert sheets.cell(text) == "'" + text.replace("\0", "")
+    assert sheets.cell(text) == "'" + text.replace("\0", "").replace("\t", "\t'")
 
 
 @pytest.mark.parametrize("text", ["ann@example.org", "1+1", "a=b", "", " ", "'=1", "Ann - Bob"])
@@ -68,6 +68,17 @@ def test_the_first_line_says_that_it_is_utf_8() -> None:
 def test_separators_quotes_and_line_breaks_stay_in_their_cell() -> None:
     row = ["a,b", 'say "yes"', "two\r\nlines", "semi;colon"]
     assert read([row, ["next"]]) == [row, ["next"]]
+
+
+@pytest.mark.parametrize("separator", [";", "\t", "|"], ids=["semicolon", "tab", "bar"])
+@pytest.mark.parametrize("start", ["=", "+", "-", "@", " =", '"='])
+def test_where_a_spreadsheet_cuts_at_another_mark_no_piece_is_a_formula(
+    separator: str, start: str
+) -> None:
+    # In German, French or Spanish, Excel takes the semicolon for the end of a cell.
+    [line] = sheets.lines([["ann@example.org", f"Fair{separator}{start}1+1"]])
+    for piece in line.removeprefix("\ufeff").split(separator):
+        assert not piece.lstrip(' "').startswith(sheets.FORMULA_STARTS)
 
 
 @given(st.lists(st.lists(st.text(st.characters(exclude_categories=["Cs"])), min_size=1)))

@@ -62,6 +62,15 @@ def test_another_site_can_be_had_by_its_id() -> None:
     assert sites.get_site(other.pk) == other
 
 
+@pytest.mark.django_db
+def test_a_site_is_there_if_it_has_a_row() -> None:
+    assert (sites.exists(1), sites.exists(999)) == (True, False)
+
+
+def test_without_the_sites_app_there_is_one_site(no_sites: None) -> None:
+    assert (sites.exists(sites.NO_SITE_ID), sites.exists(1)) == (True, False)
+
+
 def test_without_the_sites_app_a_stand_in_names_the_host(no_sites: None, settings: Any) -> None:
     settings.INVITATION_BASE_URL = "https://join.example.org/app"
     site = sites.get_site(0)

@@ -30,7 +30,7 @@ from hypothesis.stateful import (
 from invitation import flows, keys
 from invitation.conf import conf
 from invitation.delivery.dummy import DummyDelivery
-from invitation.exceptions import InvitationError, InviterInactive, KeyRefused
+from invitation.exceptions import InvitationError, KeyRefused
 from invitation.models import (
     Acceptance,
     InvitationEmail,
@@ -367,8 +367,6 @@ class Life(RuleBasedStateMachine):
     def register(self, opened: flows.Opened, email: str, *, active: bool = True) -> None:
         """Come with an invitation that was opened some time ago, if it is still open."""
         row = self.now(opened.invitation)
-        if self.waits(row):
-            return
         still = row is not None and row.locator == opened.invitation.locator and row.is_usable()
         groups = self.given_by(row)
         self.number += 1
@@ -381,24 +379,13 @@ class Life(RuleBasedStateMachine):
         assert (self.refusal is None) == (still and opened.admits(email)), repr(self.refusal)
         if row is not None and self.refusal is None:
             self.count(row)
-            # Defect: the inviter is the one who was opened, so that one who is not active any more
-            # (INVITATION_REQUIRE_ACTIVE_INVITER = False) still gives groups.
-            if row.from_user is None or row.from_user.is_active:
-                # None were carried when it was opened: they are not asked for again.
-                carried = getattr(opened.invitation, "carries_groups", True)
-                assert names_of(user.groups) == (groups if carried else set())
+            # None were carried when it was opened: they are not asked for again.
+            carried = getattr(opened.invitation, "carries_groups", True)
+            assert names_of(user.groups) == (groups if carried else set())
 
     def now(self, invitation: InvitationKey) -> InvitationKey | None:
         rows = InvitationKey.objects.select_related("from_user")
         return rows.filter(pk=invitation.pk).first()
-
-    def waits(self, row: InvitationKey | None) -> bool:
-        """Tell whether an invitation waits for its inviter, which is left out of what is claimed.
-
-        Defect: neither ``flows.claim`` nor ``claim_use`` looks at the inviter, so that what was
-        opened before is claimed while his account is not active.
-        """
-        return row is not None and isinstance(row.refusal(), InviterInactive)
 
     def given_by(self, row: InvitationKey | None) -> set[str]:
         """Return the groups that come with an invitation, as its inviter may give them now."""

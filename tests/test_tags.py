@@ -259,3 +259,21 @@ def test_a_tag_that_is_written_wrong_says_how_to_write_it(arguments: str) -> Non
     text = f"{{% load invitation_tags %}}{{% remaining_invitations {arguments} %}}"
     with pytest.raises(TemplateSyntaxError, match="remaining_invitations user as left"):
         Template(text)
+
+
+CALLED = "{% load invitation_tags %}{{ path|invitation_destination }}"
+
+
+def test_a_landing_page_is_called_what_the_site_calls_it(settings: Any) -> None:
+    settings.INVITATION_DESTINATIONS = [("/choir/", "The choir's page & more")]
+    assert render(CALLED, path="/choir/") == "The choir&#x27;s page &amp; more"
+
+
+def test_one_that_is_offered_no_longer_is_its_path(settings: Any) -> None:
+    settings.INVITATION_DESTINATIONS = [("/choir/", "The choir's page")]
+    assert render(CALLED, path="/welcome/") == "/welcome/"
+
+
+@pytest.mark.parametrize("path", ["", None, "//example.com/"], ids=["empty", "None", "elsewhere"])
+def test_where_nobody_is_led_there_is_no_page(path: Any) -> None:
+    assert render(CALLED, path=path) == ""

@@ -636,3 +636,14 @@ def test_an_inviter_whose_name_cannot_be_shown_leaves_no_gap(name: str, note: st
 def test_every_template_can_be_loaded() -> None:
     for path in OURS.rglob("*.*"):
         assert get_template(path.relative_to(OURS).as_posix())
+
+
+def test_the_line_beside_a_note_is_where_the_note_begins_whatever_its_script() -> None:
+    quoted = {"site": SITE, "note": "Come!", "invitation": {"note": "Come!"}}
+    for name in ("invited", "invitation_detail", "invitation_renew"):
+        (figure,) = Reader(render_to_string(f"invitation/{name}.html", quoted)).all("figure")
+        assert figure == {"class": "invitation-note", "dir": "auto"}
+    read = Reader(render_to_string("invitation/invitation_email.html", MAIL))
+    (quote,) = read.all("blockquote")
+    assert quote["dir"] == "auto"
+    assert "text-align: start" in str(quote["style"])

@@ -339,10 +339,11 @@ class TestWhatBecameOfIt:
         ("state", "delayed", "words"),
         [
             ("queued", True, "the mail is delayed"),
-            ("sending", False, "leaves in a moment"),
+            ("sending", False, "goes out in a moment"),
             ("sent", False, "on its way"),
             ("failed", True, "could not be sent"),
-            ("suppressed", False, "No mail was sent"),
+            ("suppressed", False, "on its way"),
+            ("cancelled", False, "have stopped the mail"),
         ],
     )
     def test_each_state_of_the_mail_has_its_own_words(

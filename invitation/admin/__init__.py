@@ -9,15 +9,19 @@ from __future__ import annotations
 
 from invitation.admin.invitations import InvitationKeyAdmin
 from invitation.admin.ledger import QuotaEntryAdmin
+from invitation.admin.mails import DeliveryPauseAdmin, InvitationEmailAdmin
 from invitation.admin.quotas import InvitationQuotaAdmin
-from invitation.admin.records import AcceptanceAdmin, InvitationEmailAdmin
+from invitation.admin.records import AcceptanceAdmin
+from invitation.admin.suppressions import SuppressedAddressAdmin
 from invitation.admin.trees import InvitationTreeMixin
 
 __all__ = [
     "AcceptanceAdmin",
+    "DeliveryPauseAdmin",
     "InvitationEmailAdmin",
     "InvitationKeyAdmin",
     "InvitationQuotaAdmin",
     "InvitationTreeMixin",
     "QuotaEntryAdmin",
+    "SuppressedAddressAdmin",
 ]

@@ -67,6 +67,8 @@ def tree_link(site: admin.AdminSite, account: Any) -> str:
 
 def name_of(invitation: InvitationKey) -> str:
     """Return what staff know an invitation by: its address, or the label of a shared link."""
+    if invitation.forgotten_at is not None:
+        return gettext("(forgotten)")
     if not invitation.shared:
         return addresses.display(invitation.email) or NOBODY
     if not invitation.label:

@@ -30,11 +30,13 @@ from invitation.admin.base import (
 )
 from invitation.admin.exporting import ExportMixin
 from invitation.admin.filters import KindFilter, MailStateFilter, StateFilter
+from invitation.admin.mails import MailColumnsMixin
 from invitation.exceptions import (
     AddressBlocked,
     AddressRefused,
     AlreadyInvited,
     InvitationError,
+    MailLimitReached,
     MailTooSoon,
     NotPending,
     QuotaExceeded,
@@ -68,6 +70,10 @@ REFUSED = {
         "%d invitation is no longer open: nothing was done.",
         "%d invitations are no longer open: nothing was done.",
     ),
+    MailLimitReached.code: ngettext_lazy(
+        "%d mail was not asked for: there may be no more of its kind today.",
+        "%d mails were not asked for: there may be no more of their kind today.",
+    ),
     MailTooSoon.code: ngettext_lazy(
         "%d invitation was mailed a moment ago. Please wait a little.",
         "%d invitations were mailed a moment ago. Please wait a little.",
@@ -88,6 +94,9 @@ LABEL_LENGTH_MAX = 100
 class InvitationKeyForm(KeyForm):
     """Check what staff write into an invitation: it may end up in a mail."""
 
+    #: Who does; set for each request.
+    writer: Any = None
+
     def clean_recipient_name(self) -> str:
         """Return the name as the mail may carry it."""
         return texts.plain_name(self.cleaned_data["recipient_name"])
@@ -98,8 +107,9 @@ class InvitationKeyForm(KeyForm):
 
     def clean_note(self) -> str:
         """Return the note as the mail may carry it."""
+        note, kept = self.cleaned_data["note"], self.instance.note
         try:
-            return texts.check_text(self.cleaned_data["note"])
+            return flows.check_note(self.writer, note, kept=kept)
         except TextRefused as error:
             raise ValidationError(str(error), code=error.code) from error
 
@@ -116,12 +126,22 @@ class AcceptanceInline(ReadOnlyMixin, AnyInline):
         return super().get_queryset(request).select_related("user")
 
 
-class InvitationEmailInline(ReadOnlyMixin, AnyInline):
-    """Show the mails of an invitation."""
+class InvitationEmailInline(MailColumnsMixin, ReadOnlyMixin, AnyInline):
+    """Show the mails of an invitation; what can be done with one is on its own page."""
 
     model = InvitationEmail
     extra = 0
-    fields = readonly_fields = ("kind", "state", "attempts", "created_at", "sent_at", "last_error")
+    show_change_link = True
+    fields = readonly_fields = (
+        "kind",
+        "state",
+        "reason",
+        "attempts",
+        "created_at",
+        "next_try",
+        "sent_at",
+        "last_error",
+    )
 
 
 @admin.register(InvitationKey)
@@ -211,7 +231,9 @@ class InvitationKeyAdmin(ExportMixin, LookMixin, AnyAdmin):
         """Return the fields that cannot be changed: almost all, once the invitation has ended."""
         if obj is None or obj.status == InvitationKey.Status.PENDING:
             return self.readonly_fields
-        return (*self.readonly_fields, *self.editable_fields)
+        # A page that was left open must not bring back what was forgotten.
+        forgotten = () if obj.forgotten_at is None else ("data",)
+        return (*self.readonly_fields, *self.editable_fields, *forgotten)
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
         """Return the fields in their order, for a shared link those that it has."""
@@ -219,6 +241,12 @@ class InvitationKeyAdmin(ExportMixin, LookMixin, AnyAdmin):
         if obj is None or not obj.shared:
             return [first, *others]
         return [(_("Shared link"), {"fields": self.shared_fields}), *others]
+
+    def get_form(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+        """Return the form, a new class for each request, which knows who writes."""
+        form: Any = super().get_form(request, *args, **kwargs)
+        form.writer = request.user
+        return form
 
     def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
         """Return what goes with these invitations; mails and acceptances need no permission.
@@ -278,6 +306,8 @@ class InvitationKeyAdmin(ExportMixin, LookMixin, AnyAdmin):
     @admin.display(description=_("e-mail address"), ordering="email")
     def address(self, invitation: InvitationKey) -> str:
         """Return whom it is for, for people to read."""
+        if invitation.forgotten_at is not None:
+            return gettext("(forgotten)")
         return addresses.display(invitation.email) or invitation.label or NOBODY
 
     @admin.display(description=_("inviter"), ordering="from_user")
@@ -369,6 +399,7 @@ class InvitationKeyAdmin(ExportMixin, LookMixin, AnyAdmin):
                 # An address may also be refused by a rule that is newer than the invitation.
                 blocked = isinstance(error, AddressRefused) and error.code not in REFUSED
                 code = AddressBlocked.code if blocked else error.code
+                code = MailLimitReached.code if isinstance(error, MailLimitReached) else code
                 if code not in REFUSED:
                     raise
                 refused[code] += 1

@@ -101,6 +101,11 @@ class LedgerMixin(Base):
         quotas: Any = super().get_queryset(request)
         return cast("QuerySet[Any]", quotas.annotate(entries_sum=total))
 
+    @admin.display(description=_("ledger"))
+    def ledger_total(self, quota: Any) -> int:
+        """Return the sum of the ledger as a number, for sheets that go on to count with it."""
+        return int(quota.entries_sum)
+
     @admin.display(description=_("ledger"), ordering="entries_sum")
     def ledger_sum(self, quota: Any) -> Any:
         """Return the sum of the ledger, and beside it what the counters say if that differs."""

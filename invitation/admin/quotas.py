@@ -50,7 +50,7 @@ class InvitationQuotaAdmin(LedgerMixin, ExportMixin, WithMemberMixin, LookMixin,
     action_form = QuotaActionForm
     actions = ("grant", "export")
     export_name = "quotas"
-    export_fields = ("inviter", "granted", "unlimited", "spent", "remaining", "ledger_sum")
+    export_fields = ("inviter", "granted", "unlimited", "spent", "remaining", "ledger_total")
 
     #: The most that a form takes: whoever needs more needs no limit.
     granted_max = 1_000_000

@@ -1,4 +1,4 @@
-"""Show what has happened: who came through which invitation, and which mails left."""
+"""Show who came through which invitation."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from django.contrib import admin
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
-from invitation import addresses
 from invitation.admin.base import (
     NOBODY,
     AnyAdmin,
@@ -20,7 +19,7 @@ from invitation.admin.base import (
 )
 from invitation.admin.exporting import ExportMixin
 from invitation.admin.trees import TreeMixin
-from invitation.models import Acceptance, InvitationEmail
+from invitation.models import Acceptance
 
 
 @admin.register(Acceptance)
@@ -71,36 +70,3 @@ class AcceptanceAdmin(TreeMixin, ExportMixin, ReadOnlyMixin, LookMixin, AnyAdmin
     def inviter(self, acceptance: Acceptance) -> str:
         """Return who had invited, as a link to whom else he did."""
         return tree_link(self.admin_site, acceptance.invitation.from_user)
-
-
-@admin.register(InvitationEmail)
-class InvitationEmailAdmin(ReadOnlyMixin, LookMixin, AnyAdmin):
-    """Show the outbox: which mails left, which wait, and why."""
-
-    list_display = ("address", "kind", "state", "attempts", "created_at", "sent_at", "last_error")
-    list_filter = ("kind", "state", "created_at", "sent_at")
-    list_select_related = ("invitation__from_user",)
-    date_hierarchy = "created_at"
-    search_fields = ("invitation__email", "message_id")
-    search_help_text = _("Search by the invited address or the Message-ID.")
-    show_full_result_count = False
-    fields = (
-        "address",
-        "kind",
-        "state",
-        "attempts",
-        "created_at",
-        "not_before",
-        "lease_until",
-        "sent_at",
-        "message_id",
-        "last_error",
-    )
-
-    @admin.display(description=_("e-mail address"), ordering="invitation__email")
-    def address(self, mail: InvitationEmail) -> str:
-        """Return whom the mail is for."""
-        if mail.kind != InvitationEmail.Kind.RENEWAL:
-            return name_of(mail.invitation)
-        # It is the inviter who is asked.
-        return addresses.display(addresses.of_member(mail.invitation.from_user)) or NOBODY

@@ -1,8 +1,9 @@
 """Check the set-up of a site, and say what to do about it: ``manage.py check``.
 
-One module for each thing that is looked at: ``values`` of settings, what ``mails`` need and what
-``writing`` them goes by, what the ``installation`` lacks, and how redux's ``registration`` is
-routed. Each id is used once and never again for anything else; ``docs/checks.rst`` lists them all.
+One module for each thing that is looked at: ``values`` of settings, ``limits`` of mails, what
+``mails`` need and what ``writing`` them goes by, what the ``installation`` lacks, and how redux's
+``registration`` is routed. Each id is used once and never again for anything else;
+``docs/checks.rst`` lists them all.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from typing import Any
 
 from django.core import checks as django_checks
 
-from invitation.checks import installation, mails, registration, values, writing
+from invitation.checks import installation, limits, mails, registration, values, writing
 
 Check = Callable[..., list[django_checks.CheckMessage]]
 
@@ -46,6 +47,8 @@ CHECKS: tuple[Check, ...] = tuple(
         values.check_signing_keys,
         values.check_permission,
         values.check_callables,
+        limits.check_limits,
+        limits.check_note_permission,
         writing.check_writing,
         mails.check_base_url,
         mails.check_delivery,
@@ -67,7 +70,10 @@ CHECKS: tuple[Check, ...] = tuple(
 )
 
 #: Those that ask the database, to be registered with ``Tags.database`` too.
-DATABASE_CHECKS: tuple[Check, ...] = (never_raises(mails.check_site),)
+DATABASE_CHECKS: tuple[Check, ...] = (
+    never_raises(mails.check_site),
+    never_raises(mails.check_opt_outs),
+)
 
 #: Those of which a site in development need not hear: ``check --deploy``.
 DEPLOY_CHECKS: tuple[Check, ...] = (never_raises(registration.check_mail_timeout),)

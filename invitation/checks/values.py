@@ -31,6 +31,7 @@ REWARD_MAX = 1000
 #: Shorter keys can be guessed; as long as Django wants SECRET_KEY to be, less its prefix.
 SIGNING_KEY_LENGTH_MIN = 32
 
+PERMISSION = re.compile(r"\w+\.\S+")
 HOST_NAME = re.compile(r"[\w-]+(\.[\w-]+)*\.?|[0-9a-f:.]*:[0-9a-f:.]*")
 
 
@@ -320,7 +321,7 @@ def check_permission(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
     permission: object = conf.INVITATION_PERMISSION
     if permission is None:
         return []
-    if not isinstance(permission, str) or not re.fullmatch(r"\w+\.\S+", permission):
+    if not isinstance(permission, str) or not PERMISSION.fullmatch(permission):
         message = (
             f"INVITATION_PERMISSION is {short_repr(permission)}, but it must be a permission's "
             'name, "app_label.codename", or None.'
@@ -334,7 +335,7 @@ def check_permission(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
         )
         hint = "Let the user model inherit from django.contrib.auth.models.PermissionsMixin."
         return [Error(message, hint=hint, id="invitation.E013")]
-    if permission in _permissions(permission.partition(".")[0]):
+    if permission in permissions_of(permission.partition(".")[0]):
         return []
     message = (
         f'INVITATION_PERMISSION is "{permission}", but no model of an installed app has this '
@@ -347,7 +348,7 @@ def check_permission(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
     return [CheckWarning(message, hint=hint, id="invitation.W003")]
 
 
-def _permissions(label: str) -> set[str]:
+def permissions_of(label: str) -> set[str]:
     """Return the permissions that Django makes for the models of an app, if it is there."""
     if label not in apps.app_configs:
         return set()

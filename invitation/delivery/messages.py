@@ -11,12 +11,13 @@ import django
 from django.conf import settings
 from django.core.mail import EmailMultiAlternatives
 from django.template.loader import render_to_string
-from django.urls import reverse
+from django.urls import NoReverseMatch, reverse
 from django.utils import translation
+from django.utils.translation import get_language
 
-from invitation import addresses, sites, texts
+from invitation import addresses, optouts, sites, texts
 from invitation.conf import conf
-from invitation.delivery import wording
+from invitation.delivery import headers, wording
 from invitation.delivery.base import MailPreview
 from invitation.delivery.members import MemberKnowledge
 from invitation.exceptions import DeliveryFailed
@@ -40,15 +41,17 @@ class InvitationMessage(EmailMultiAlternatives):
     def message(self, **options: Any) -> Any:
         """Return the mail with lines as long as SMTP allows (RFC 5321, 4.5.3.1.6: 998)."""
         policy = options.get("policy", default_policy)
-        wide = {"policy": policy.clone(max_line_length=998)} if django.VERSION >= (6, 0) else {}
+        modern = django.VERSION >= (6, 0)
+        wide = {"policy": headers.whole(policy).clone(max_line_length=998)} if modern else {}
         message: Any = super().message(**options | wide)
-        # The headers are folded later, and as ever.
-        message.policy = policy if wide else message.policy
-        # Before Django 6.0, encoded words are longer than the 75 characters that they may have
-        # (RFC 2047, 2), and the first of them is not on the line of the header's name.
-        subject = Header(str(self.subject), "utf-8", SUBJECT_LINE_MAX, "Subject")
-        as_it_is = wide or str(self.subject).isascii()
-        message.replace_header("Subject", message["Subject"] if as_it_is else subject.encode())
+        if not modern and not str(self.subject).isascii():
+            # There, encoded words are longer than the 75 characters that they may have (RFC 2047,
+            # 2), and the first of them is not on the line of the header's name.
+            subject = Header(str(self.subject), "utf-8", SUBJECT_LINE_MAX, "Subject").encode()
+            message.replace_header("Subject", subject)
+        headers.keep_whole(message)
+        # The other headers are folded later, and as ever.
+        message.policy = policy if modern else message.policy
         return message
 
 
@@ -110,6 +113,7 @@ class MessageWriter(MemberKnowledge):
             message = self.compose(mail, context, templates)
         message.to = [invitation.email]
         message.reply_to = self.get_reply_to(invitation)
+        message.extra_headers |= self.get_opt_out_headers(invitation)
         return message
 
     def get_inviter_message(self, mail: InvitationEmail) -> EmailMultiAlternatives:
@@ -148,7 +152,7 @@ class MessageWriter(MemberKnowledge):
             # A subject is one line, whatever a template, a setting or a site's name makes of it.
             subject=" ".join(f"{conf.INVITATION_SUBJECT_PREFIX}{subject}".split()),
             body=render_to_string(f"{templates}.txt", context),
-            headers=self.get_headers(mail),
+            headers={"Content-Language": get_language() or "en", **self.get_headers(mail)},
         )
         html = render_to_string(f"{templates}.html", context)
         message.attach_alternative(html, "text/html")
@@ -156,10 +160,27 @@ class MessageWriter(MemberKnowledge):
 
     def get_headers(self, mail: InvitationEmail) -> dict[str, str]:
         """Return the extra headers; a mail keeps its Message-ID over all attempts."""
-        # RFC 3834, section 5: keeps vacation responders from answering.
-        headers = {"Auto-Submitted": "auto-generated"}
+        # RFC 3834, section 5: keeps vacation responders from answering. Exchange has its own way,
+        # by which it is to be quiet about everything but that a mail cannot be delivered.
+        headers = {
+            "Auto-Submitted": "auto-generated",
+            "X-Auto-Response-Suppress": "DR, RN, NRN, OOF, AutoReply",
+        }
         if mail.message_id:
             headers["Message-ID"] = mail.message_id
+        return headers
+
+    def get_opt_out_headers(self, invitation: InvitationKey) -> dict[str, str]:
+        """Return what lets a mail program offer a button by which to get no more invitations.
+
+        RFC 2369 and RFC 8058: only an address with TLS may be posted to unasked.
+        """
+        url = opt_out_url(invitation)
+        if not url:
+            return {}
+        headers = {"List-Unsubscribe": f"<{url}>"}
+        if url.startswith("https:"):
+            headers["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
         return headers
 
     def get_reply_to(self, invitation: InvitationKey) -> list[str]:
@@ -180,6 +201,7 @@ class MessageWriter(MemberKnowledge):
             "invitation_key": key,
             "invitation_url": url,
             "decline_url": f"{url}?answer=no",
+            "opt_out_url": opt_out_url(invitation),
             "inviter_name": texts.inviter_name(invitation.from_user),
             "recipient_name": texts.plain_name(invitation.recipient_name),
             "note": invitation.note,
@@ -240,6 +262,21 @@ class MessageWriter(MemberKnowledge):
             "recipient_name": texts.plain_name(invitation.recipient_name),
             **wording.site_context(invitation.site_id),
         }
+
+
+def opt_out_url(invitation: InvitationKey) -> str:
+    """Return where the invited person can say that he wants no more invitations at all.
+
+    Empty where a site has left that page out of its URLconf.
+    """
+    # Who only looks at the mail shall not find the way to say so for somebody else.
+    adding = invitation._state.adding
+    token = SAMPLE_KEY if adding else optouts.make_token(invitation.email)
+    try:
+        path = reverse("invitation_opt_out", kwargs={"token": token})
+    except NoReverseMatch:
+        return ""
+    return sites.absolute(path, invitation.site_id)
 
 
 def _supported(language: str) -> str:

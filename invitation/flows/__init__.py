@@ -14,9 +14,6 @@ from invitation.flows.accepting import (
 )
 from invitation.flows.bulk import (
     BATCH_AGE,
-    Batch,
-    Row,
-    Verdict,
     in_batch,
     invite_many,
     plan,
@@ -26,9 +23,12 @@ from invitation.flows.cleaning import (
     count_cleanup,
     expire,
     forget_attempts,
+    forget_mail_counts,
     purge,
 )
 from invitation.flows.ending import close_all_of
+from invitation.flows.exporting import export, has_account
+from invitation.flows.forgetting import Forgotten, count_forgettable, forget, forget_ended
 from invitation.flows.granting import (
     QuotaLine,
     correct_ledger,
@@ -46,6 +46,7 @@ from invitation.flows.grouping import (
     join_groups,
     set_groups,
 )
+from invitation.flows.health import OutboxHealth, outbox_health
 from invitation.flows.inviting import (
     Invited,
     create,
@@ -58,6 +59,7 @@ from invitation.flows.inviting import (
 from invitation.flows.languages import language_for
 from invitation.flows.mailing import waiting_mails
 from invitation.flows.managing import change_link, edit, extend, resend, revoke
+from invitation.flows.notes import check_note, may_write_note, note_length_max
 from invitation.flows.opening import (
     Opened,
     activate,
@@ -66,6 +68,13 @@ from invitation.flows.opening import (
     destination_of,
     open_invitation,
     release,
+)
+from invitation.flows.operating import (
+    cancel,
+    current_pause,
+    is_delayed,
+    reopen,
+    retry,
 )
 from invitation.flows.previewing import preview
 from invitation.flows.quotas import (
@@ -76,10 +85,11 @@ from invitation.flows.quotas import (
     quota_of,
     remaining_invitations,
 )
+from invitation.flows.rationing import Batch, Row, Verdict
 from invitation.flows.reminding import remind
 from invitation.flows.renewing import ask_for_renewal, is_renewable, renew, renewal_costs
 from invitation.flows.rewarding import reward
-from invitation.flows.sending import deliver, deliver_due, deliver_rows
+from invitation.flows.sending import deliver, deliver_due, deliver_rows, delivery_pause
 from invitation.flows.sharing import (
     close,
     edit_shared,
@@ -91,6 +101,15 @@ from invitation.flows.sharing import (
     pause,
     resume,
     share,
+    sharing_refusal,
+)
+from invitation.flows.suppressing import (
+    is_suppressed,
+    lift,
+    opt_out,
+    report_bounce,
+    report_complaint,
+    suppress,
 )
 from invitation.flows.throttling import Limit
 
@@ -99,9 +118,11 @@ __all__ = [
     "BATCH_SIZE",
     "GRANT_MAX",
     "Batch",
+    "Forgotten",
     "Invited",
     "Limit",
     "Opened",
+    "OutboxHealth",
     "QuotaLine",
     "QuotaState",
     "Row",
@@ -109,47 +130,64 @@ __all__ = [
     "accept",
     "activate",
     "ask_for_renewal",
+    "cancel",
     "change_link",
     "check_groups",
+    "check_note",
     "claim",
     "close",
     "close_all_of",
     "correct_ledger",
     "correct_quota",
     "count_cleanup",
+    "count_forgettable",
     "create",
+    "current_pause",
     "decline",
     "deliver",
     "deliver_due",
     "deliver_rows",
+    "delivery_pause",
     "destination_of",
     "edit",
     "edit_shared",
     "expire",
     "expiry",
+    "export",
     "extend",
     "find_accepted",
+    "forget",
     "forget_attempts",
+    "forget_ended",
+    "forget_mail_counts",
     "grant",
     "grant_all",
     "grantable_groups",
     "groups_to_join",
     "groups_to_join_of",
+    "has_account",
     "in_batch",
     "invite",
     "invite_many",
     "inviting_refusal",
+    "is_delayed",
     "is_renewable",
+    "is_suppressed",
     "join",
     "join_groups",
     "language_for",
     "ledger_differences",
+    "lift",
     "may_invite",
     "may_share",
     "may_share_unlimited",
+    "may_write_note",
+    "note_length_max",
     "open_code",
     "open_invitation",
     "open_word",
+    "opt_out",
+    "outbox_health",
     "pause",
     "plan",
     "preview",
@@ -164,14 +202,20 @@ __all__ = [
     "remind",
     "renew",
     "renewal_costs",
+    "reopen",
+    "report_bounce",
+    "report_complaint",
     "resend",
     "resume",
+    "retry",
     "revoke",
     "reward",
     "send_to",
     "set_groups",
     "set_unlimited",
     "share",
+    "sharing_refusal",
+    "suppress",
     "top_up",
     "waiting_mails",
 ]

@@ -17,7 +17,6 @@ from invitation.exceptions import (
     AddressUnproven,
     AlreadyAccepted,
     InvitationError,
-    InviterInactive,
     NothingToJoin,
     OwnInvitation,
 )
@@ -133,9 +132,6 @@ def accept(invitation: Opened | InvitationKey, user: Any) -> Acceptance:
     refusal = refusal_to_accept(invitation, user)
     if refusal is not None:
         raise refusal
-    # Neither the claim nor a form that was shown a while ago knows of it.
-    if isinstance(on_hold := row.refusal(), InviterInactive):
-        raise on_hold
     proven = opened is not None and opened.proves(own_address(user))
     now = timezone.now()
     try:

@@ -9,19 +9,19 @@ from __future__ import annotations
 
 import secrets
 import uuid
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta, timezone
+from functools import partial
 from typing import Any
 
 from django.conf import settings
-from django.db import IntegrityError, models, transaction
+from django.db import IntegrityError
 from django.db.models import Q
 from django.urls import reverse
 from django.utils import timezone as clock
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
-from django.utils.translation import pgettext_lazy
 
 from invitation import addresses, blocklist, managers, signals, sites, texts
 from invitation.exceptions import (
@@ -29,16 +29,19 @@ from invitation.exceptions import (
     AlreadyInvited,
     GroupRefused,
     InvitationError,
-    InvitingForbidden,
+    MailLimitReached,
     OwnAddress,
     TooManyAttempts,
 )
 from invitation.flows import quotas
 from invitation.flows.announcing import announce
+from invitation.flows.deadlocks import in_transaction
 from invitation.flows.grouping import grantable_groups
-from invitation.flows.inviting import INVITE_ROUNDS, expiry, may_invite
+from invitation.flows.inviting import INVITE_ROUNDS, expiry, inviting_refusal
 from invitation.flows.languages import language_for, named_language
 from invitation.flows.mailing import queue_mails
+from invitation.flows.notes import check_note
+from invitation.flows.rationing import Batch, Row, Verdict, ration
 from invitation.flows.throttling import Limit, attempt
 from invitation.models import InvitationKey, InvitationQuota
 from invitation.recipients import Recipient
@@ -51,51 +54,6 @@ _LABEL = "bulk:"
 _SLACK = timedelta(hours=1)
 #: How many bits of an id are the random number behind the time.
 _RANDOM_BITS = 80
-
-
-class Verdict(models.TextChoices):
-    """Say what becomes of a row."""
-
-    #: Will be invited.
-    NEW = "new", _("new")
-    #: Has been invited, just now.
-    INVITED = "invited", pgettext_lazy("what became of a row of a list", "invited")
-    ALREADY = "already_invited", _("already invited")
-    OWN = "own_address", _("your own address")
-    INVALID = "invalid", _("invalid")
-    DUPLICATE = "duplicate", _("twice in the list")
-    OVER_QUOTA = "over_quota", _("over the quota")
-
-
-@dataclass(frozen=True)
-class Row:
-    """Say what becomes of one row of a list, and why."""
-
-    number: int
-    #: As it is mailed to, or as it was written if it cannot be.
-    email: str
-    verdict: Verdict
-    recipient_name: str = ""
-    note: str = ""
-    language: str = ""
-    groups: tuple[int, ...] = ()
-    group_names: tuple[str, ...] = ()
-    #: Why it is not invited, in a sentence, and the code of the error that says so.
-    reason: str | Promise = ""
-    code: str = field(default="")
-    email_key: str = ""
-
-
-@dataclass(frozen=True)
-class Batch:
-    """Hold what became of a list."""
-
-    id: uuid.UUID
-    rows: list[Row]
-
-    def count(self, verdict: Verdict) -> int:
-        """Return how many rows have this verdict."""
-        return sum(row.verdict == verdict for row in self.rows)
 
 
 def new_batch() -> uuid.UUID:
@@ -131,8 +89,8 @@ def plan(
     """
     site_id = _prepare(inviter, site_id)
     rows = _compare(inviter, site_id, _read(inviter, recipients, note))
-    rationed = _ration(rows, quotas.remaining_invitations(inviter))
-    return Batch(batch or new_batch(), list(rationed))
+    remaining = quotas.remaining_invitations(inviter)
+    return Batch(batch or new_batch(), list(ration(inviter, site_id, rows, remaining)))
 
 
 def invite_many(
@@ -155,10 +113,16 @@ def invite_many(
     batch = batch or new_batch()
     rows = _read(inviter, recipients, note)
     refusal: IntegrityError | None = None
-    for _round in range(INVITE_ROUNDS):
+    for turn in range(1, INVITE_ROUNDS + 1):
         try:
-            with transaction.atomic():
-                return _invite(inviter, site_id, batch, rows)
+            last_try = turn == INVITE_ROUNDS
+            return in_transaction(
+                partial(_invite, inviter, site_id, batch, rows, last_try=last_try)
+            )
+        except MailLimitReached:
+            # Somebody has mailed since we looked what there was room for. It is counted last, so
+            # that nobody who holds a counter wants a slot; only the last try holds all of them.
+            continue
         except IntegrityError as error:
             # Something has taken a slot since we looked that does not hold the quota, such as an
             # expired invitation that was opened again.
@@ -167,15 +131,18 @@ def invite_many(
 
 
 def _prepare(inviter: Any, site_id: int | None) -> int:
-    if not may_invite(inviter):
-        raise InvitingForbidden()
+    refusal = inviting_refusal(inviter)
+    if refusal is not None:
+        raise refusal
     site_id = sites.current_site_id() if site_id is None else site_id
     # Without an address for its link no mail could ever be sent.
     sites.absolute(reverse("invitation_invited", args=["key"]), site_id)
     return site_id
 
 
-def _invite(inviter: Any, site_id: int, batch: uuid.UUID, rows: list[Row]) -> Batch:
+def _invite(
+    inviter: Any, site_id: int, batch: uuid.UUID, rows: list[Row], *, last_try: bool
+) -> Batch:
     # All that this member invites goes through this lock: what is found now, holds.
     InvitationQuota.objects.hold(inviter)
     made = _made(inviter, batch)
@@ -188,7 +155,8 @@ def _invite(inviter: Any, site_id: int, batch: uuid.UUID, rows: list[Row]) -> Ba
         else row
         for row in rows
     ]
-    rows = list(_ration(_compare(inviter, site_id, rows), remaining))
+    rows = _compare(inviter, site_id, rows)
+    rows = list(ration(inviter, site_id, rows, remaining, lock=last_try))
     if new := [row for row in rows if row.verdict == Verdict.NEW]:
         quotas.spend(inviter, len(new))
         _write(inviter, site_id, batch, new)
@@ -265,14 +233,14 @@ def _label(batch: uuid.UUID) -> str:
 
 def _read(inviter: Any, recipients: Sequence[Recipient], note: str) -> list[Row]:
     """Check what each row says, by itself and against the rows before it."""
-    note, own = texts.check_text(note), _own_address(inviter)
+    note, own = check_note(inviter, note), _own_address(inviter)
     named = any(recipient.groups for recipient in recipients)
     groups = dict(grantable_groups(inviter).values_list("name", "pk")) if named else {}
     rows: list[Row] = []
     seen: dict[str, int] = {}
     for recipient in recipients:
         try:
-            row = _check(recipient, note, groups)
+            row = _check(inviter, recipient, note, groups)
             if row.email_key == own:
                 raise OwnAddress()
         except InvitationError as error:
@@ -301,7 +269,7 @@ def _refused(recipient: Recipient, verdict: Verdict, reason: str, code: str) -> 
     return Row(recipient.number, email, verdict, reason=reason, code=code)
 
 
-def _check(recipient: Recipient, note: str, groups: dict[str, int]) -> Row:
+def _check(inviter: Any, recipient: Recipient, note: str, groups: dict[str, int]) -> Row:
     email = addresses.clean(recipient.email)
     blocklist.check(email)
     if not groups.keys() >= set(recipient.groups):
@@ -312,7 +280,7 @@ def _check(recipient: Recipient, note: str, groups: dict[str, int]) -> Row:
         email=email,
         verdict=Verdict.NEW,
         recipient_name=texts.plain_name(recipient.name),
-        note=texts.check_text(recipient.note) or note,
+        note=check_note(inviter, recipient.note) or note,
         language=named_language(recipient.language),
         groups=tuple(groups[name] for name in names),
         group_names=names,
@@ -365,16 +333,3 @@ def _already(row: Row, invitation: InvitationKey) -> Row:
     }
     reason = reasons[invitation.state]
     return replace(row, verdict=Verdict.ALREADY, reason=reason, code=AlreadyInvited.code)
-
-
-def _ration(rows: list[Row], remaining: int | None) -> Iterator[Row]:
-    """Yield the rows, those over the quota marked as such."""
-    for row in rows:
-        if row.verdict != Verdict.NEW or remaining is None:
-            yield row
-        elif remaining > 0:
-            remaining -= 1
-            yield row
-        else:
-            reason = _("You have no invitation left for this one.")
-            yield replace(row, verdict=Verdict.OVER_QUOTA, reason=reason, code="over_quota")

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, TypeVar
 
-from django.db import OperationalError, transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 
@@ -15,22 +13,23 @@ from invitation import signals
 from invitation.conf import conf
 from invitation.flows import quotas
 from invitation.flows.announcing import announce
+from invitation.flows.deadlocks import in_transaction
 from invitation.flows.notifying import awaiting_news, news_of_expiry
 from invitation.flows.opening import release_all
 from invitation.flows.throttling import WINDOW_MAX
-from invitation.models import Acceptance, InvitationKey, ThrottleCounter
+from invitation.models import Acceptance, InvitationKey, MailCounter, ThrottleCounter
 from invitation.querysets import not_asked_for
 
 T = TypeVar("T")
-
-#: How often a step is tried that the database ends because of a deadlock.
-DEADLOCK_TRIES = 5
 
 #: Rows that one step of cleanup works on: it bounds both memory and how long locks are held.
 BATCH_SIZE = 500
 
 #: Counters of attempts that one run of cleanup deletes.
 COUNTERS_AT_ONCE = 10_000
+
+#: After how long a counter of mails limits nothing: 25 hours, and one by which clocks are changed.
+MAIL_COUNTS_KEPT = timedelta(hours=26)
 
 
 def expire(batch_size: int = BATCH_SIZE, now: datetime | None = None) -> int:
@@ -123,23 +122,13 @@ def forget_attempts(now: datetime | None = None) -> int:
     return ThrottleCounter.objects.forget(before, COUNTERS_AT_ONCE)
 
 
-def in_transaction(step: Callable[[], T]) -> T:
-    """Do one step in a transaction, and again if the database ended it to end a deadlock.
+def forget_mail_counts(now: datetime | None = None) -> int:
+    """Delete counters of mails that limit nothing any more; return how many.
 
-    Rows are locked in the order of their keys, but a database that reads a small table as a whole
-    may wait for rows that nobody asked for.
+    A bounded number: what is left goes with the next run.
     """
-    own = not transaction.get_connection().in_atomic_block
-    for _try in range(DEADLOCK_TRIES - 1):
-        try:
-            with transaction.atomic():
-                return step()
-        except OperationalError as error:
-            # In somebody else's transaction, his work is gone with ours.
-            if not own or "deadlock" not in str(error).lower():
-                raise
-    with transaction.atomic():
-        return step()
+    before = (now or timezone.now()) - MAIL_COUNTS_KEPT
+    return MailCounter.objects.forget(before, COUNTERS_AT_ONCE)
 
 
 def count_cleanup(now: datetime | None = None) -> tuple[int, int]:

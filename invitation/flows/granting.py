@@ -20,7 +20,7 @@ from django.db.models.functions import Cast
 from django.utils import timezone
 
 from invitation.conf import conf
-from invitation.flows.cleaning import in_transaction
+from invitation.flows.deadlocks import in_transaction
 from invitation.flows.quotas import Reason, check_amount
 from invitation.models import InvitationQuota, QuotaEntry
 

@@ -62,9 +62,11 @@ def groups_to_join(invitation: InvitationKey) -> list[Group]:
     if not (getattr(invitation, "carries_groups", True) and has_groups(get_user_model())):
         return []
     carried = list(invitation.groups.order_by("name"))
-    if not carried:
+    if not carried or invitation.from_user_id is None:
         return []
-    allowed = set(grantable_groups(invitation.from_user).values_list("pk", flat=True))
+    # Read anew: since the invitation was opened he may have lost what he could give.
+    inviter = get_user_model()._base_manager.filter(pk=invitation.from_user_id).first()
+    allowed = set(grantable_groups(inviter).values_list("pk", flat=True))
     return [group for group in carried if group.pk in allowed]
 
 

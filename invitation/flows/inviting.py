@@ -27,9 +27,11 @@ from invitation.exceptions import (
 )
 from invitation.flows import quotas
 from invitation.flows.announcing import announce
+from invitation.flows.deadlocks import in_transaction
 from invitation.flows.grouping import check_groups
 from invitation.flows.languages import language_for
 from invitation.flows.mailing import ask_for_mail, queue_mail
+from invitation.flows.notes import check_note
 from invitation.models import InvitationKey, make_slot
 
 #: Rounds of "make a new one, or renew the open one" while others open and end it meanwhile.
@@ -97,7 +99,7 @@ def invite(
 
     The mail leaves after the commit. If the member has an open invitation to this address, that
     one is renewed: nothing is spent again. The outcome does not depend on whether the address
-    has an account or was invited by somebody else.
+    has an account or was invited by somebody else, unless a limit of mails is reached.
 
     ``language`` is that of the mail; without it, the inviter's own (see ``language_for``).
 
@@ -107,8 +109,8 @@ def invite(
     joins; with ``None`` a renewed invitation keeps its own.
 
     Raises ``InvitingForbidden``, ``QuotaExceeded``, ``AddressRefused``, ``OwnAddress``,
-    ``AddressBlocked``, ``TextRefused``, ``ExpiryRefused``, ``DestinationRefused`` and
-    ``GroupRefused``; after any of them nothing has changed.
+    ``AddressBlocked``, ``TextRefused``, ``ExpiryRefused``, ``DestinationRefused``,
+    ``GroupRefused`` and ``MailLimitReached``; after any of them nothing has changed.
     """
     fields = checked_fields(
         inviter,
@@ -146,7 +148,7 @@ def checked_fields(
     fields: dict[str, Any] = {
         "email": email,
         "recipient_name": texts.plain_name(recipient_name),
-        "note": texts.check_text(note),
+        "note": check_note(inviter, note),
         "expires_at": expiry(timezone.now(), days),
     }
     if destination is not None:
@@ -164,15 +166,18 @@ def _invite(
 ) -> Invited:
     slot = make_slot(site_id, inviter.pk, addresses.canonical(fields["email"]))
     refusal: InvitationError | IntegrityError
+
+    def make() -> Invited:
+        invitation = _create(inviter, site_id, fields, mail=mail)
+        if groups:
+            invitation.groups.set(groups)
+        if mail:
+            queue_mail(invitation)
+        return Invited(invitation, created=True, mailed=mail)
+
     for _round in range(INVITE_ROUNDS):
         try:
-            with transaction.atomic():
-                invitation = _create(inviter, site_id, fields, mail=mail)
-                if groups:
-                    invitation.groups.set(groups)
-                if mail:
-                    queue_mail(invitation)
-            return Invited(invitation, created=True, mailed=mail)
+            return in_transaction(make)
         except (IntegrityError, QuotaExceeded) as error:
             refusal = error
         renewed = _renew(slot, fields, groups, mail=mail)
@@ -214,7 +219,7 @@ def send_to(invitation: InvitationKey, email: str) -> None:
 
     Raises ``AddressRefused``, also if the member has another open invitation to this address,
     ``OwnAddress``, ``AddressBlocked``, ``NotPending`` if it has ended or belongs to another
-    address, and ``MailTooSoon``.
+    address, ``MailTooSoon`` and ``MailLimitReached``.
     """
     email = addresses.clean(email)
     _check_not_own(invitation.from_user, email)

@@ -13,7 +13,8 @@ from django.utils import timezone
 from invitation import managers, sites
 from invitation.conf import conf
 from invitation.delivery.base import get_delivery
-from invitation.flows.sending import deliver, deliver_rows
+from invitation.flows import limiting
+from invitation.flows.sending import IN_PROCESS_SECONDS, deliver, deliver_rows
 from invitation.models import InvitationEmail, InvitationKey
 
 #: How many mails of a list are sent at once; more wait for ``sendinvitations``.
@@ -23,7 +24,8 @@ BULK_IMMEDIATE = 10
 def ask_for_mail(invitation: InvitationKey) -> bool:
     """Queue a mail unless one was asked for within the cool-down; tell whether it is queued.
 
-    A mail that waits for its next try is no reason to wait: that one is tried again, at once.
+    A mail that waits for its next try is no reason to wait: that one is tried again, at once, and
+    counts for no limit a second time. Raises ``MailLimitReached`` for a new one.
     """
     now = timezone.now()
     rested = InvitationKey.objects.request_mail(invitation.pk, now, conf.INVITATION_RESEND_COOLDOWN)
@@ -46,9 +48,14 @@ def queue_mail(
 ) -> bool:
     """Write the outbox row; where mails are sent at once, already leased to this process.
 
-    With ``not_before`` it waits until then, for a worker or ``sendinvitations``. Tells whether it
-    was written.
+    With ``not_before`` it waits until then, for a worker or ``sendinvitations``.
+
+    Raises ``MailLimitReached`` for an invitation, if there may be no more mail within 24 hours. One
+    of another kind is not written then: tells whether it was. Call it in the transaction of what it
+    is about, when everything else in that is locked.
     """
+    if not limiting.count([invitation], kind):
+        return False
     now = now or timezone.now()
     mail = InvitationEmail(
         invitation=invitation,
@@ -82,10 +89,12 @@ def queue_mails(invitations: Sequence[InvitationKey]) -> None:
     """Write the outbox rows of many invitations of one site, in few statements.
 
     At most ``BULK_IMMEDIATE`` are sent after the commit, by a delivery that does so: a request must
-    not last as long as a thousand mails. More than that wait for ``sendinvitations``.
+    not last as long as a thousand mails. More than that wait for ``sendinvitations``. Raises
+    ``MailLimitReached``, as ``queue_mail`` does, if there may not be so many.
     """
     if not invitations:
         return
+    limiting.count(invitations, InvitationEmail.Kind.INVITATION)
     now, host = timezone.now(), _mail_host(invitations[0].site_id)
     mails = [
         InvitationEmail(
@@ -115,7 +124,7 @@ def _let_go(pks: list[int]) -> None:
     """Send these rows, or tell who does."""
     delivery = get_delivery()
     if delivery.immediate:
-        deliver_rows(pks)
+        deliver_rows(pks, IN_PROCESS_SECONDS)
     else:
         delivery.hand_over(pks)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from contextlib import suppress
 from datetime import datetime
+from functools import partial
 
 from django.contrib.auth.models import Group
 from django.db import IntegrityError, transaction
@@ -19,10 +20,12 @@ from invitation.exceptions import (
     NotPending,
 )
 from invitation.flows import quotas
+from invitation.flows.deadlocks import in_transaction
 from invitation.flows.ending import end
 from invitation.flows.grouping import set_groups
 from invitation.flows.inviting import expiry
 from invitation.flows.mailing import ask_for_mail
+from invitation.flows.notes import check_note
 from invitation.flows.sharing import close
 from invitation.models import InvitationKey, QuotaEntry
 
@@ -32,24 +35,28 @@ def resend(invitation: InvitationKey) -> None:
 
     Raises ``NotPending`` if it was accepted, declined or revoked, or is addressed to nobody,
     ``AddressBlocked`` if the site lets nobody invite the address any more, ``MailTooSoon`` within
-    the cool-down, and what ``extend`` raises. After any of them nothing has changed.
+    the cool-down, ``MailLimitReached``, and what ``extend`` raises. After any of them nothing has
+    changed.
     """
     if not invitation.email:
         raise NotPending()
     blocklist.check(invitation.email)
     try:
-        with transaction.atomic():
-            # First of all: to who has read in a transaction, SQLite may refuse to write.
-            InvitationKey.objects.lock([invitation.pk])
-            if not InvitationKey.objects.unended().filter(pk=invitation.pk).exists():
-                extend(invitation)
-            if not ask_for_mail(invitation):
-                raise MailTooSoon()
+        in_transaction(partial(_resend, invitation))
     except InvitationError:
         # What was changed is rolled back; or the row is gone.
         with suppress(InvitationKey.DoesNotExist):
             invitation.refresh_from_db()
         raise
+
+
+def _resend(invitation: InvitationKey) -> None:
+    # First of all: to who has read in a transaction, SQLite may refuse to write.
+    InvitationKey.objects.lock([invitation.pk])
+    if not InvitationKey.objects.unended().filter(pk=invitation.pk).exists():
+        extend(invitation)
+    if not ask_for_mail(invitation):
+        raise MailTooSoon()
 
 
 def extend(invitation: InvitationKey) -> None:
@@ -74,7 +81,7 @@ def _revive(invitation: InvitationKey, expires_at: datetime | None) -> None:
     expired = InvitationKey.objects.filter(status=InvitationKey.Status.EXPIRED)
     # A shared link gave back what was left of it: it ends for good.
     row = expired.personal().select_related("from_user").filter(pk=invitation.pk).first()
-    if row is None:
+    if row is None or row.forgotten_at is not None:  # which is open to nobody, or would be to all
         raise NotPending()
     if row.email:
         blocklist.check(row.email)
@@ -126,10 +133,11 @@ def edit(
 ) -> None:
     """Change the name, the note and, unless they are ``None``, the groups of an open invitation.
 
-    Raises ``NotPending`` if it has ended, ``TextRefused`` for a note that may not be mailed, and
-    ``GroupRefused`` for a group that its inviter may not give.
+    Raises ``NotPending`` if it has ended, ``TextRefused`` for a note that may not be mailed in its
+    inviter's name, and ``GroupRefused`` for a group that he may not give.
     """
-    name, note = texts.plain_name(recipient_name), texts.check_text(note)
+    name = texts.plain_name(recipient_name)
+    note = check_note(invitation.from_user, note, kept=invitation.note)
     with transaction.atomic():
         _write(invitation, recipient_name=name, note=note)
         if groups is not None:

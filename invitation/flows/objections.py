@@ -14,6 +14,7 @@ from invitation.exceptions import (
     KeyRevoked,
     NotRenewable,
 )
+from invitation.flows.suppressing import Reason, is_suppressed
 from invitation.models import InvitationEmail, InvitationKey
 
 Failure = InvitationEmail.Failure
@@ -31,6 +32,8 @@ class Objection:
 
 def objection_to(mail: InvitationEmail) -> Objection | None:
     """Return why a mail has become pointless or unwanted since it was queued, or ``None``."""
+    if mail.invitation.forgotten_at is not None:
+        return Objection(Failure.POINTLESS)
     kind = InvitationEmail.Kind
     if mail.kind in (kind.INVITATION, kind.REMINDER):
         refusal = mail.invitation.refusal()
@@ -76,4 +79,10 @@ def _to_address(email: str) -> Objection | None:
         blocklist.check(email)
     except AddressRefused as error:
         return Objection(Failure.BLOCKED, str(error))
-    return None
+    reason = is_suppressed(email)
+    if reason == Reason.BOUNCED:
+        return Objection(Failure.BOUNCED)
+    if reason == Reason.COMPLAINED:
+        return Objection(Failure.COMPLAINED, state=State.SUPPRESSED)
+    # Also where an administrator has said so: he was asked to.
+    return None if reason is None else Objection(Failure.OPTED_OUT, state=State.SUPPRESSED)

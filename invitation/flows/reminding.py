@@ -9,7 +9,8 @@ from django.db import transaction
 from django.utils import timezone
 
 from invitation.conf import conf
-from invitation.flows.cleaning import BATCH_SIZE, in_transaction
+from invitation.flows.cleaning import BATCH_SIZE
+from invitation.flows.deadlocks import in_transaction
 from invitation.flows.mailing import queue_mail
 from invitation.models import InvitationEmail, InvitationKey
 

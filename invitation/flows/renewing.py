@@ -9,13 +9,15 @@ from django.db import transaction
 from django.utils import timezone
 
 from invitation import addresses, keys, signals, sites
-from invitation.exceptions import MailTooSoon, NotRenewable
+from invitation.exceptions import MailTooSoon, NotRenewable, TextRefused
 from invitation.flows.announcing import announce
-from invitation.flows.cleaning import in_transaction, mark_expired
+from invitation.flows.cleaning import mark_expired
+from invitation.flows.deadlocks import in_transaction
 from invitation.flows.grouping import groups_to_join
 from invitation.flows.inviting import Invited, invite, may_invite
 from invitation.flows.mailing import queue_mail
 from invitation.flows.managing import resend, was_given_back
+from invitation.flows.notes import check_note
 from invitation.models import InvitationEmail, InvitationKey, InvitationQuota
 
 #: How often the inviter is asked because of one invitation: once within this time, and so many
@@ -56,7 +58,9 @@ def _ask(pk: int, now: datetime) -> bool:
     if not _can_ask(invitation) or _has_asked_enough(invitation, now):
         transaction.set_rollback(True)
         return False
-    queue_mail(invitation, InvitationEmail.Kind.RENEWAL)
+    if not queue_mail(invitation, InvitationEmail.Kind.RENEWAL):
+        transaction.set_rollback(True)  # He gets so much mail already: it may be asked for later.
+        return False
     announce(signals.invitation_renewal_requested, invitation=invitation)
     return True
 
@@ -105,7 +109,8 @@ def renew(invitation: InvitationKey) -> Invited:
 
     One that has expired is opened again, with the link that is out. One that was withdrawn stays
     dead, and its link with it: the same member invites the same address anew, with the same name
-    and note, or sends the mail of the invitation again that he has made since.
+    and note, or sends the mail of the invitation again that he has made since. A note that he may
+    not write any more is left out.
 
     Raises ``NotRenewable`` unless it is one of the two, and what ``resend`` and ``invite`` raise.
     """
@@ -127,10 +132,17 @@ def renew(invitation: InvitationKey) -> Invited:
         invitation.from_user,
         invitation.email,
         recipient_name=invitation.recipient_name,
-        note=invitation.note,
+        note=_note_again(invitation),
         language=invitation.language,
         site_id=invitation.site_id,
         data=invitation.data or None,
         destination=invitation.destination or None,
         groups=groups_to_join(invitation),
     )
+
+
+def _note_again(invitation: InvitationKey) -> str:
+    try:
+        return check_note(invitation.from_user, invitation.note)
+    except TextRefused:
+        return ""

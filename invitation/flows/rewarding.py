@@ -8,7 +8,7 @@ from typing import Any
 from invitation import signals
 from invitation.conf import conf
 from invitation.flows import quotas
-from invitation.flows.cleaning import in_transaction
+from invitation.flows.deadlocks import in_transaction
 from invitation.models import Acceptance, InvitationKey
 
 

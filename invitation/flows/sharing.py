@@ -17,6 +17,7 @@ from invitation import addresses, codes, keys, signals, sites
 from invitation.exceptions import (
     AlreadyShared,
     CodeNotFound,
+    InvitingForbidden,
     NotPending,
     SharingForbidden,
     TooFewUses,
@@ -27,7 +28,7 @@ from invitation.flows import quotas, throttling
 from invitation.flows.announcing import announce
 from invitation.flows.ending import end
 from invitation.flows.grouping import set_groups
-from invitation.flows.inviting import may_invite
+from invitation.flows.inviting import inviting_refusal
 from invitation.flows.opening import Opened
 from invitation.managers import Held
 from invitation.models import InvitationKey
@@ -38,7 +39,14 @@ UNLIMITED = "invitation.unlimited_shared_link"
 
 def may_share(user: Any) -> bool:
     """Tell whether this person may make shared links, his quota aside."""
-    return may_invite(user) and _has_perm(user, CREATE)
+    return sharing_refusal(user) is None
+
+
+def sharing_refusal(user: Any) -> InvitingForbidden | None:
+    """Return why this person may not make shared links, or ``None`` if he may, his quota aside."""
+    if not (user.is_authenticated and user.is_active and _has_perm(user, CREATE)):
+        return SharingForbidden()
+    return inviting_refusal(user)
 
 
 def may_share_unlimited(user: Any) -> bool:
@@ -80,14 +88,17 @@ def share(
     invitation = InvitationKey(from_user=inviter, site_id=site_id, shared=True, **terms)
     invitation.quota_held = max_uses or 0
     invitation.code_digest = codes.new_digest(invitation.locator, site_id)
-    # Before the transaction: to who has read in one, SQLite may refuse to write.
-    _check_word_free(invitation)
+    limits = [throttling.Limit(f"share:{inviter.pk}:{once}", 1, throttling.WINDOW_MAX)]
+    try:
+        # Before the transaction: to who has read in one, SQLite may refuse to write.
+        _check_word_free(invitation)
+    except WordRefused as error:
+        # By this very form, with its first click.
+        raise AlreadyShared() if once and throttling.is_full(limits[0]) else error from None
     try:
         with transaction.atomic():
             if once:
-                throttling.attempt(
-                    [throttling.Limit(f"share:{inviter.pk}:{once}", 1, throttling.WINDOW_MAX)]
-                )
+                throttling.attempt(limits)
             if max_uses is not None:
                 quotas.spend(inviter, max_uses)
             invitation.save(force_insert=True)
@@ -254,8 +265,11 @@ def _open(row: InvitationKey | None) -> Opened:
 
 def _check_may(inviter: Any, max_uses: int | None) -> None:
     # A link whose member is gone has nobody to ask.
-    if inviter is None or not may_share(inviter):
+    if inviter is None:
         raise SharingForbidden()
+    refusal = sharing_refusal(inviter)
+    if refusal is not None:
+        raise refusal
     if max_uses is None and not may_share_unlimited(inviter):
         message = _("You are not allowed to make links for any number of people.")
         raise SharingForbidden(message)

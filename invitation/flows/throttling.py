@@ -47,6 +47,13 @@ def attempt(limits: Sequence[Limit]) -> None:
             raise TooManyAttempts(seconds=int(limit.window.total_seconds()))
 
 
+def is_full(limit: Limit) -> bool:
+    """Tell whether another attempt would be one too many; counts nothing."""
+    return ThrottleCounter.objects.is_full(
+        limit.hashed_scope, limit.times, limit.window, timezone.now()
+    )
+
+
 def take_back(limits: Sequence[Limit]) -> None:
     """Take a counted attempt back: it was none of those that are limited."""
     for limit in limits:

@@ -4,11 +4,17 @@ from __future__ import annotations
 
 from invitation.forms.bulk import BulkConfirmForm, BulkForm
 from invitation.forms.inviting import InvitationKeyForm, InvitationTextsForm
-from invitation.forms.managing import STATES, InvitationEditForm, InvitationSearchForm
+from invitation.forms.managing import (
+    MAIL_STATES,
+    STATES,
+    InvitationEditForm,
+    InvitationSearchForm,
+)
 from invitation.forms.options import InvitationOptionsMixin
 from invitation.forms.sharing import JoinForm, SharedLinkForm
 
 __all__ = [
+    "MAIL_STATES",
     "STATES",
     "BulkConfirmForm",
     "BulkForm",

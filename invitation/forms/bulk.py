@@ -51,9 +51,11 @@ class BulkForm(InvitationTextsForm):
         super().__init__(*args, **kwargs)
         self.inviter = inviter
         self.site_id = site_id
-        self.fields["note"].help_text = _(
-            "Plain text, without links or addresses, for everybody without a note of their own."
-        )
+        self.ask_for_note(inviter)
+        if "note" in self.fields:
+            self.fields["note"].help_text = _(
+                "Plain text, without links or addresses, for everybody without a note of their own."
+            )
 
     def clean(self) -> dict[str, Any]:
         """Read the list; whether an address can be invited is shown beside its row."""
@@ -75,7 +77,7 @@ class BulkForm(InvitationTextsForm):
 
     def plan(self) -> flows.Batch:
         """Return what would become of each row. Raises ``InvitationError``."""
-        people, note = self.cleaned_data["recipients"], self.cleaned_data["note"]
+        people, note = self.cleaned_data["recipients"], self.cleaned_data.get("note", "")
         return flows.plan(self.inviter, people, note=note, site_id=self.site_id)
 
     def payload(self, batch: flows.Batch) -> str:
@@ -84,7 +86,7 @@ class BulkForm(InvitationTextsForm):
             "batch": str(batch.id),
             "text": self.cleaned_data["text"],
             "pasted": not self.cleaned_data["file"],
-            "note": self.cleaned_data["note"],
+            "note": self.cleaned_data.get("note", ""),
         }
         return signing.dumps(content, salt=_salt(self.inviter, self.site_id), compress=True)
 

@@ -6,12 +6,16 @@ from typing import Any
 
 from django import forms
 from django.core.exceptions import ValidationError
+from django.core.validators import MaxLengthValidator
 from django.utils.translation import gettext_lazy as _
 
-from invitation import addresses, flows, texts
+from invitation import addresses, flows
 from invitation.exceptions import AddressRefused, GroupRefused, InvitationError, TextRefused
 from invitation.forms.grouping import add_groups, chosen_groups
 from invitation.forms.options import InvitationOptionsMixin, own_language
+
+#: The limits of mails that have to do with whom somebody invites.
+ADDRESS_LIMITS = ("recipient_limit_reached", "domain_limit_reached")
 
 
 class NoteField(forms.CharField):
@@ -22,9 +26,20 @@ class NoteField(forms.CharField):
         text: str | None = super().to_python(value)
         return text.replace("\r\n", "\n") if text else text
 
+    def limit(self, most: int) -> None:
+        """Take no longer texts than this."""
+        self.max_length = min(most, most if self.max_length is None else self.max_length)
+        others = [one for one in self.validators if not isinstance(one, MaxLengthValidator)]
+        self.validators = [*others, MaxLengthValidator(self.max_length)]
+        self.widget.attrs.update(self.widget_attrs(self.widget))
+
 
 class InvitationTextsForm(forms.Form):
     """Ask for what an invitation says to the person who gets it."""
+
+    #: In whose name it says so, and what it says already: see ``ask_for_note``.
+    writer: Any = None
+    kept_note = ""
 
     recipient_name = forms.CharField(
         label=_("Name"),
@@ -41,16 +56,29 @@ class InvitationTextsForm(forms.Form):
         help_text=_("Plain text, without links or addresses."),
     )
 
+    def ask_for_note(self, writer: Any, kept: str = "") -> None:
+        """Ask for a note as this member may write one, or not at all.
+
+        ``kept`` is what it says already: that may stay.
+        """
+        self.writer, self.kept_note = writer, kept
+        field = self.fields.get("note")
+        if not flows.may_write_note(writer):
+            self.fields.pop("note", None)
+        elif isinstance(field, NoteField):
+            field.limit(max(flows.note_length_max(), len(kept)))
+
     def clean_note(self) -> str:
         """Return the note as the mail may carry it."""
         try:
-            return texts.check_text(self.cleaned_data["note"])
+            return flows.check_note(self.writer, self.cleaned_data["note"], kept=self.kept_note)
         except TextRefused as error:
             raise ValidationError(str(error), code=error.code) from error
 
     def refused(self, error: InvitationError) -> None:
         """Show why it was not done, beside the field that is at fault."""
-        field = "email" if isinstance(error, AddressRefused) else None
+        about_address = isinstance(error, AddressRefused) or error.code in ADDRESS_LIMITS
+        field = "email" if about_address else None
         field = "groups" if isinstance(error, GroupRefused) else field
         self.add_error(
             field if field in self.fields else None, ValidationError(str(error), code=error.code)
@@ -73,6 +101,7 @@ class InvitationKeyForm(InvitationOptionsMixin, InvitationTextsForm):
         super().__init__(*args, **kwargs)
         self.inviter = inviter
         self.site_id = site_id
+        self.ask_for_note(inviter)
         if "language" in self.fields:
             self.fields["language"].initial = own_language(inviter)
         add_groups(self, inviter)
@@ -90,7 +119,7 @@ class InvitationKeyForm(InvitationOptionsMixin, InvitationTextsForm):
             self.inviter,
             self.cleaned_data["email"],
             recipient_name=self.cleaned_data["recipient_name"],
-            note=self.cleaned_data["note"],
+            note=self.cleaned_data.get("note", ""),
             site_id=self.site_id,
             groups=chosen_groups(self),
             mail=not self.pressed("no_mail"),

@@ -22,6 +22,14 @@ STATES = [
     (InvitationKey.Status.EXPIRED, _("expired")),
 ]
 
+#: And those of their mails: what he may know of them (see ``InvitationEmail.state_for_inviter``).
+MAIL_STATES = [
+    ("waiting", _("waiting")),
+    ("sent", _("sent")),
+    ("failed", _("failed")),
+    ("cancelled", _("stopped")),
+]
+
 
 class InvitationEditForm(InvitationTextsForm):
     """Change what an open invitation says."""
@@ -33,6 +41,8 @@ class InvitationEditForm(InvitationTextsForm):
         initial = {**texts_now, **(kwargs.pop("initial", None) or {})}
         super().__init__(*args, **{**kwargs, "initial": initial})
         self.invitation = invitation
+        # The mail is in the inviter's name, whoever changes the note.
+        self.ask_for_note(invitation.from_user, invitation.note)
         add_groups(self, inviter, invitation)
 
     def save(self) -> None:
@@ -40,7 +50,7 @@ class InvitationEditForm(InvitationTextsForm):
         flows.edit(
             self.invitation,
             recipient_name=self.cleaned_data["recipient_name"],
-            note=self.cleaned_data["note"],
+            note=self.cleaned_data.get("note", self.invitation.note),
             groups=chosen_groups(self),
         )
 

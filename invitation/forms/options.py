@@ -115,7 +115,8 @@ class InvitationOptionsMixin(forms.Form):
 
     def arguments(self) -> dict[str, Any]:
         """Return all that the mail depends on."""
-        texts = {name: self.cleaned_data[name] for name in ("email", "recipient_name", "note")}
+        names = ("email", "recipient_name", "note")
+        texts = {name: self.cleaned_data[name] for name in names if name in self.cleaned_data}
         return texts | self.choices()
 
     def preview(self) -> MailPreview:

@@ -8,7 +8,7 @@ ignores. Deciding, sequencing and signals are the business of ``flows``.
 
 from __future__ import annotations
 
-from invitation.managers.batches import insert, values_at_once
+from invitation.managers.batches import insert, insert_or_update, values_at_once
 from invitation.managers.invitations import AcceptanceManager, InvitationKeyManager
 from invitation.managers.limits import MailCounterManager
 from invitation.managers.mails import DeliveryPauseManager, InvitationEmailManager
@@ -32,5 +32,6 @@ __all__ = [
     "SuppressedAddressManager",
     "ThrottleCounterManager",
     "insert",
+    "insert_or_update",
     "values_at_once",
 ]

@@ -7,11 +7,12 @@ from collections.abc import Sequence
 from typing import Any
 
 from django.db import connections, models, router
+from django.db.models.constants import OnConflict
 from django.db.models.sql import InsertQuery
 
 #: How many values one statement carries. SQLite takes 32,766 (since 3.32), PostgreSQL 65,535 where
 #: the server fills them in, and MariaDB 16 MB.
-VALUES_AT_ONCE = 30_000
+VALUES_AT_ONCE = 32_000
 _SQLITE_SINCE = (3, 32)
 
 
@@ -21,6 +22,24 @@ def insert(rows: Sequence[models.Model]) -> None:
     Django's ``bulk_create`` gives SQLite 999 values at a time: those of 40 invitations. Call it in
     a transaction, since it may take several statements.
     """
+    _insert(rows)
+
+
+def insert_or_update(rows: Sequence[models.Model], unique: str, update: Sequence[str]) -> None:
+    """Insert rows, or write some columns of those that are there, and lock them in their order."""
+    if rows:
+        opts = type(rows[0])._meta
+        features = connections[router.db_for_write(type(rows[0]))].features
+        target = [opts.get_field(unique)] if features.supports_update_conflicts_with_target else []
+        _insert(
+            rows,
+            on_conflict=OnConflict.UPDATE,
+            update_fields=[opts.get_field(name) for name in update],
+            unique_fields=target,
+        )
+
+
+def _insert(rows: Sequence[models.Model], **on_conflict: Any) -> None:
     if not rows:
         return
     model = type(rows[0])
@@ -30,7 +49,7 @@ def insert(rows: Sequence[models.Model]) -> None:
     ]
     size = values_at_once(using) // len(fields)
     for start in range(0, len(rows), size):
-        query: Any = InsertQuery(model)
+        query: Any = InsertQuery(model, **on_conflict)
         query.insert_values(fields, rows[start : start + size])
         query.get_compiler(using=using).execute_sql()
 

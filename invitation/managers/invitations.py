@@ -11,14 +11,22 @@ from django.db.models import Case, Exists, F, OuterRef, Q, Value, When
 from django.db.models.functions import Coalesce
 
 from invitation import keys, sites
+from invitation.managers.forgetting import KeyForgettingMixin
 from invitation.managers.quotas import Held
-from invitation.querysets import UNUSED, InvitationKeyQuerySet, holds, in_time, lock_in_order
+from invitation.querysets import (
+    UNUSED,
+    InvitationKeyQuerySet,
+    holds,
+    in_time,
+    inviter_there,
+    lock_in_order,
+)
 
 if TYPE_CHECKING:
     from invitation.models import Acceptance, InvitationKey
 
 
-class InvitationKeyManager(models.Manager["InvitationKey"]):
+class InvitationKeyManager(KeyForgettingMixin, models.Manager["InvitationKey"]):
     """Keep 1.0's manager methods, and write invitations one row at a time."""
 
     def get_queryset(self) -> InvitationKeyQuerySet:
@@ -73,6 +81,7 @@ class InvitationKeyManager(models.Manager["InvitationKey"]):
         changed = (
             self._open(pk)
             .filter(holds("locator", locator), in_time(now), UNUSED, paused_at=None)
+            .filter(inviter_there(self.model))
             .update(
                 # MySQL evaluates assignments from left to right and with the new values, so
                 # what looks at `uses` must stand before `uses` itself.
@@ -90,14 +99,15 @@ class InvitationKeyManager(models.Manager["InvitationKey"]):
         """Give one use of an invitation back; an accepted one becomes pending again.
 
         If its inviter has opened another invitation to the same address in the meantime, that
-        one holds the slot, and this one ends as expired.
+        one holds the slot, and this one ends as expired. So does one that names nobody any more: it
+        would be open to anybody.
         """
         status = self.model.Status
         rows = self.filter(pk=invitation.pk, uses__gt=0)
         reopened = rows.filter(holds("status", status.ACCEPTED))
         try:
             with transaction.atomic():
-                if reopened.update(
+                if reopened.filter(forgotten_at=None).update(
                     status=status.PENDING,
                     pending_slot=invitation.slot(),
                     ended_at=None,
@@ -107,7 +117,9 @@ class InvitationKeyManager(models.Manager["InvitationKey"]):
         except IntegrityError:
             reopened.update(status=status.EXPIRED, ended_at=now, uses=F("uses") - 1)
             return
-        rows.update(uses=F("uses") - 1)
+        nobodys = reopened.exclude(forgotten_at=None)
+        if not nobodys.update(status=status.EXPIRED, ended_at=now, uses=F("uses") - 1):
+            rows.update(uses=F("uses") - 1)
 
     def end(self, pk: int, status: str, now: datetime) -> bool:
         """End an open invitation with this status; tell whether it was still open.
@@ -178,7 +190,7 @@ class InvitationKeyManager(models.Manager["InvitationKey"]):
 
         Raises ``IntegrityError`` if another invitation holds the slot.
         """
-        expired = self.filter(holds("status", self.model.Status.EXPIRED), pk=pk)
+        expired = self.filter(holds("status", self.model.Status.EXPIRED), pk=pk, forgotten_at=None)
         changes = {"status": self.model.Status.PENDING, "pending_slot": slot, "ended_at": None}
         return expired.update(**changes, expires_at=expires_at, quota_held=quota_held) == 1
 

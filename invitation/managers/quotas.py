@@ -318,6 +318,10 @@ class ThrottleCounterManager(models.Manager["ThrottleCounter"]):
             )
         return changed == 1
 
+    def is_full(self, scope: str, limit: int, window: timedelta, now: datetime) -> bool:
+        """Tell whether there were so many in this window."""
+        return self.filter(scope=scope, count__gte=limit, window_start__gt=now - window).exists()
+
     def take_back(self, scope: str) -> None:
         """Count one less: it need not have been limited."""
         self.filter(scope=scope, count__gt=0).update(count=F("count") - 1)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import re
 from datetime import datetime
 from typing import Any
 
@@ -11,6 +10,8 @@ from django.conf import settings
 from django.db import models
 from django.db.models import F, Q
 from django.utils import formats, timezone
+from django.utils.functional import Promise
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from invitation import addresses, codes, exceptions, keys, managers, querysets
@@ -124,7 +125,8 @@ class InvitationKey(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.email or self.label or '-'} ({self.key_hint})"
+        name = gettext("(forgotten)") if self.forgotten_at else self.email or self.label or "-"
+        return f"{name} ({self.key_hint})"
 
     def __repr__(self) -> str:
         return f"<InvitationKey {self.pk} {self.key_hint} {self.status}>"
@@ -184,6 +186,16 @@ class InvitationKey(models.Model):
         return min(self.expires_at, self.ended_at or self.expires_at)
 
     @property
+    def mail_state(self) -> str:
+        """Give what the inviter may know of the latest mail; empty if there is none.
+
+        One that was suppressed looks as if it was sent: that somebody wants no invitations is his
+        own business. Needs ``with_latest_mail()``.
+        """
+        row: Any = self
+        return InvitationEmail.state_for_inviter(row.latest_mail_state)
+
+    @property
     def mail_refusal(self) -> str:
         """Give the words with which the recipient's server refused the latest mail for good.
 
@@ -191,11 +203,29 @@ class InvitationKey(models.Model):
         Needs ``with_latest_mail()``.
         """
         row: Any = self
-        refused = row.latest_mail_state == InvitationEmail.State.FAILED
-        # A mail that is given up after many tries may have failed for the site's own reasons.
-        at_once = (row.latest_mail_attempts or 0) < InvitationEmail.ATTEMPTS
-        answer = re.match(r"5\d\d ", row.latest_mail_error or "") is not None
-        return row.latest_mail_error if refused and at_once and answer else ""
+        refused = row.latest_mail_failure == InvitationEmail.Failure.REFUSED
+        return row.latest_mail_error if refused and self.mail_state == "failed" else ""
+
+    @property
+    def mail_failure(self) -> str | Promise:
+        """Give in words why the latest mail has failed; empty if it has not, or nobody knows.
+
+        Needs ``with_latest_mail()``.
+        """
+        row: Any = self
+        failed = self.mail_state == InvitationEmail.State.FAILED
+        return InvitationEmail.failure_for_inviter(row.latest_mail_failure) if failed else ""
+
+    @property
+    def mail_next_try(self) -> datetime | None:
+        """Give when the latest mail is tried again, if it did not go before.
+
+        Needs ``with_latest_mail()``.
+        """
+        row: Any = self
+        tried = row.latest_mail_state == InvitationEmail.State.QUEUED and row.latest_mail_attempts
+        moment: datetime | None = row.latest_mail_not_before
+        return moment if tried and moment is not None and moment > timezone.now() else None
 
     def refusal(self) -> exceptions.KeyRefused | None:
         """Return why nobody can register with it now, or ``None`` if somebody can."""

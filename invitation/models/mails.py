@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from django.db import models
 from django.utils import timezone
+from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 from invitation import managers
@@ -84,6 +85,22 @@ class InvitationEmail(models.Model):
 
     def __str__(self) -> str:
         return f"{self.get_kind_display()} {self.pk} ({self.get_state_display()})"
+
+    @classmethod
+    def state_for_inviter(cls, state: str | None) -> str:
+        """Return the state that an inviter sees: "waiting", "sent", "failed", "cancelled", or "".
+
+        Who wants no invitations, or has called one spam, is not told on: suppressed is sent.
+        """
+        if state in (cls.State.QUEUED, cls.State.SENDING):
+            return "waiting"
+        return cls.State.SENT.value if state == cls.State.SUPPRESSED else state or ""
+
+    @classmethod
+    def failure_for_inviter(cls, failure: str | None) -> str | Promise:
+        """Return in words why a mail has failed, as far as its inviter may know it."""
+        private = (cls.Failure.OPTED_OUT, cls.Failure.COMPLAINED)
+        return "" if failure in private else dict(cls.Failure.choices).get(failure or "", "")
 
 
 class DeliveryPause(models.Model):

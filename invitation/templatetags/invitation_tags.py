@@ -10,7 +10,7 @@ from django.core.exceptions import ImproperlyConfigured, ObjectDoesNotExist
 from django.template.base import FilterExpression, Parser, Token, render_value_in_context
 from django.utils.translation import gettext as _
 
-from invitation import addresses, flows, sites, texts, visitor
+from invitation import addresses, destinations, flows, sites, texts, visitor
 from invitation.conf import conf
 
 register = template.Library()
@@ -130,7 +130,17 @@ class RemainingNode(template.Node):
 @register.filter
 def invitation_address(email: str) -> str:
     """Return an address as people read it: ``{{ invitation.email|invitation_address }}``."""
-    return addresses.display(email) if email else ""
+    return addresses.display(str(email)) if email else ""
+
+
+@register.filter
+def invitation_destination(path: str) -> str:
+    """Return the name of a landing page: ``{{ invitation.destination|invitation_destination }}``.
+
+    That is what the site offers it as, else its path; nothing where nobody is led there.
+    """
+    path = destinations.safe(path)
+    return str(dict(conf.INVITATION_DESTINATIONS).get(path, path)) if path else ""
 
 
 @register.filter

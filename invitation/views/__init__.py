@@ -33,6 +33,7 @@ from invitation.views.managing import (
     InvitationListView,
 )
 from invitation.views.opening import CarriedInvitationView, DeclineView, InvitedView, LandingView
+from invitation.views.opting_out import OptOutView
 from invitation.views.previewing import MailPreviewView
 from invitation.views.renewing import InvitationRenewView, RenewalRequestView
 from invitation.views.sharing import (
@@ -65,6 +66,7 @@ __all__ = [
     "LandingView",
     "MailPreviewView",
     "MemberMixin",
+    "OptOutView",
     "ReceivedAcceptView",
     "ReceivedDeclineView",
     "ReceivedListView",

@@ -8,41 +8,22 @@ from django.contrib import messages
 from django.contrib.auth.decorators import login_not_required
 from django.contrib.auth.mixins import LoginRequiredMixin
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
-from django.shortcuts import get_object_or_404, redirect, render
+from django.shortcuts import get_object_or_404, redirect
 from django.utils.decorators import method_decorator
 from django.utils.functional import cached_property
 from django.utils.translation import gettext_lazy as _
 from django.views.generic import ListView
 
-from invitation import flows, gate, sites, texts, visitor
+from invitation import flows, gate, sites, visitor
 from invitation.exceptions import AlreadyAccepted, InvitationError, KeyRefused
 from invitation.models import InvitationKey
 from invitation.querysets import InvitationKeyQuerySet
-from invitation.views.opening import LandingView, home_url
+from invitation.views.opening import LandingView, accepted
 
 if TYPE_CHECKING:
     ReceivedKeyListView = ListView[InvitationKey]
 else:
     ReceivedKeyListView = ListView
-
-ACCEPTED_TEMPLATE = "invitation/invitation_accepted.html"
-
-
-def accepted(
-    request: HttpRequest, invitation: InvitationKey, *, already: bool = False
-) -> HttpResponse:
-    """Return the page that says what has been accepted, now or ``already`` before."""
-    context = {
-        "invitation": invitation,
-        "inviter_name": texts.inviter_name(invitation.from_user),
-        "groups": [] if already else flows.groups_to_join(invitation),
-        "already": already,
-        "site": sites.get_site(invitation.site_id),
-        "leave_url": home_url(),
-    }
-    response = render(request, ACCEPTED_TEMPLATE, context)
-    gate.protect(response)
-    return response
 
 
 # Again, as the mark of the page below is on the method that this one overrides.
@@ -58,13 +39,7 @@ class AcceptView(LandingView):
             landing = redirect("invitation_landing")
             gate.protect(landing)
             return landing
-        response = super().dispatch(request, *args, **kwargs)
-        if response.status_code != KeyRefused.status:
-            return response
-        # In another tab, or by a second click.
-        key, site_id = gate.carried_key(request), sites.current_site_id(request)
-        done = flows.find_accepted(key, request.user, site_id)
-        return response if done is None else self.finish(done, already=True)
+        return super().dispatch(request, *args, **kwargs)
 
     def post(self, request: HttpRequest) -> HttpResponseBase:
         """Accept, or say why not.
@@ -89,6 +64,8 @@ class AcceptView(LandingView):
         """Say that it is done, and take the key from the visitor."""
         response = accepted(self.request, invitation, already=already)
         visitor.forget(response)
+        # For another tab, and a second click.
+        visitor.remember_ended(response, self.opened.key, secure=self.request.is_secure())
         return response
 
 

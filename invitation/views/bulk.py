@@ -7,6 +7,7 @@ second time, as by a double click or a reload, it changes nothing and shows the 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from django.core.paginator import Paginator
@@ -20,10 +21,10 @@ from django.views.generic import FormView, ListView, View
 
 from invitation import flows, gate, sheets, sites
 from invitation.exceptions import InvitationError
-from invitation.forms import STATES, BulkConfirmForm, BulkForm
+from invitation.forms import MAIL_STATES, STATES, BulkConfirmForm, BulkForm
 from invitation.models import InvitationEmail, InvitationKey
 from invitation.querysets import InvitationKeyQuerySet
-from invitation.views.inviting import MemberMixin
+from invitation.views.inviting import MemberMixin, pause_of_mails
 from invitation.views.managing import OwnInvitationsMixin
 
 if TYPE_CHECKING:
@@ -145,18 +146,20 @@ class BulkProgressView(OwnInvitationsMixin, KeyListView):
 
     @cached_property
     def mails(self) -> dict[str, int]:
-        """Give how many mails there are in each state; "waiting" are also those being sent."""
-        state = InvitationEmail.State
+        """Give how many mails there are in each state that is told to their inviter."""
         rows: Any = self.get_queryset().order_by()
-        counts = dict(rows.values_list("latest_mail_state").annotate(Count("pk")))
-        waiting = counts.get(state.QUEUED, 0) + counts.get(state.SENDING, 0)
-        sent, failed = counts.get(state.SENT, 0), counts.get(state.FAILED, 0)
-        return {"sent": sent, "waiting": waiting, "failed": failed, "total": sum(counts.values())}
+        mails = dict.fromkeys(("sent", "waiting", "failed", "cancelled", "total"), 0)
+        for state, count in rows.values_list("latest_mail_state").annotate(Count("pk")):
+            mails["total"] += count
+            if state is not None:
+                mails[InvitationEmail.state_for_inviter(state)] += count
+        return mails
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         """Return a page of the invitations and the counts."""
         refreshing = bool(self.request.GET.get("refresh")) and self.mails["waiting"] > 0
         kwargs |= {"mails": self.mails, "batch": self.kwargs["batch"], "refreshing": refreshing}
+        kwargs["mail_pause"] = pause_of_mails()
         return super().get_context_data(refresh_seconds=REFRESH_SECONDS, **kwargs)
 
     def render_to_response(self, context: dict[str, Any], **kwargs: Any) -> HttpResponse:
@@ -204,7 +207,13 @@ def _report_lines(batch: flows.Batch) -> Iterable[Iterable[Any]]:
 def _outcome_lines(invitations: InvitationKeyQuerySet) -> Iterator[Iterable[Any]]:
     """Return the rows of the file; its words are those of the language that is active now."""
     states = {str(state): str(label) for state, label in STATES}
-    mails = {str(state): str(state.label) for state in InvitationEmail.State}
+    mails = {str(state): str(label) for state, label in MAIL_STATES}
+    failures = {
+        str(failure): str(InvitationEmail.failure_for_inviter(failure))
+        for failure in InvitationEmail.Failure
+    }
+    next_try = _("Next try: %(moment)s")
+    paused = _("The mail system is out of order at the moment.") if flows.current_pause() else ""
     zone = timezone.get_current_timezone()
     headings = (
         _("E-mail address"),
@@ -215,19 +224,28 @@ def _outcome_lines(invitations: InvitationKeyQuerySet) -> Iterator[Iterable[Any]
         _("Reason"),
     )
 
+    def written(moment: datetime) -> str:
+        moment = timezone.localtime(moment, zone) if timezone.is_aware(moment) else moment
+        return moment.isoformat(" ", "seconds")
+
+    def reason(row: Any) -> str:
+        if row.mail_state == "failed":
+            return row.mail_refusal or failures.get(row.latest_mail_failure, "")
+        if row.mail_state == "waiting" and (paused or row.mail_next_try is not None):
+            return paused or next_try % {"moment": written(row.mail_next_try)}
+        return ""
+
     def rows() -> Iterator[Iterable[Any]]:
         yield headings
         for invitation in _in_pieces(invitations):
             row: Any = invitation
-            moment = row.date_invited
-            moment = timezone.localtime(moment, zone) if timezone.is_aware(moment) else moment
             yield (
                 row.email,
                 row.recipient_name,
-                moment.isoformat(" ", "seconds"),
+                written(row.date_invited),
                 states[row.state],
-                mails.get(row.latest_mail_state, ""),
-                row.mail_refusal,
+                mails.get(row.mail_state, ""),
+                reason(row),
             )
 
     return rows()

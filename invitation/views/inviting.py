@@ -10,6 +10,7 @@ from django.contrib.auth.mixins import AccessMixin
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
 from django.urls import NoReverseMatch, reverse, reverse_lazy
+from django.utils.functional import SimpleLazyObject
 from django.utils.translation import gettext as _
 from django.views.generic import FormView, TemplateView
 
@@ -44,6 +45,11 @@ def left_to(user: Any) -> dict[str, Any]:
     """Return what a page says of how much a member has left, and when he gets more."""
     quota = flows.quota_of(user)
     return {"remaining_invitations": quota.remaining, "quota_refills_at": quota.refills_at}
+
+
+def pause_of_mails() -> Any:
+    """Return the pause of all mails that lasts, or what is false; asked for only if it is shown."""
+    return SimpleLazyObject(flows.current_pause)
 
 
 class InviteView(MemberMixin, InviteFormView):
@@ -140,12 +146,17 @@ class InvitationCompleteView(MemberMixin, TemplateView):
         mail = mails.filter(invitation=outcome[0]).first() if outcome else None
         mailed = mail is None or outcome is None or outcome[1]
         mail = mail or mails.first()
-        delayed = (InvitationEmail.State.QUEUED, InvitationEmail.State.FAILED)
+        states = InvitationEmail.State
+        state = mail.state if mail else ""
+        failure = mail.failure if mail and state == states.FAILED else ""
         return super().get_context_data(
             invitation=mail.invitation if mail else None,
             mailed=mailed,
-            mail_state=mail.state if mail else "",
-            mail_delayed=mail is not None and mail.state in delayed,
+            # That somebody wants no invitations is his own business.
+            mail_state="sent" if state == states.SUPPRESSED else state,
+            mail_failure=InvitationEmail.failure_for_inviter(failure),
+            mail_delayed=mail is not None and flows.is_delayed(mail),
+            mail_pause=pause_of_mails(),
             site=sites.get_site(sites.current_site_id(self.request)),
             **left_to(self.request.user),
             **kwargs,

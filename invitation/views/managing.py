@@ -21,7 +21,7 @@ from invitation.exceptions import InvitationError, InvitingForbidden, NotPending
 from invitation.forms import InvitationEditForm, InvitationSearchForm
 from invitation.models import Acceptance, InvitationKey
 from invitation.querysets import InvitationKeyQuerySet
-from invitation.views.inviting import left_to
+from invitation.views.inviting import left_to, pause_of_mails
 
 if TYPE_CHECKING:
     EditFormView = FormView[InvitationEditForm]
@@ -69,7 +69,7 @@ class InvitationListView(OwnInvitationsMixin, KeyListView):
         """Return a page of invitations and how many more the member may make."""
         kept = self.request.GET.copy()
         kept.pop("page", None)
-        kwargs = {**left_to(self.request.user), **kwargs}
+        kwargs = {**left_to(self.request.user), "mail_pause": pause_of_mails(), **kwargs}
         return super().get_context_data(
             form=self.form, narrowed=any(kept.values()), query=kept.urlencode(), **kwargs
         )
@@ -88,6 +88,7 @@ class InvitationDetailView(OwnInvitationsMixin, TemplateView):
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         """Return the invitation."""
         kwargs.setdefault("may_invite", flows.may_invite(self.request.user))
+        kwargs.setdefault("mail_pause", pause_of_mails())
         return super().get_context_data(invitation=self.invitation, **kwargs)
 
     def refuse(self, error: InvitationError) -> HttpResponse:

@@ -13,7 +13,41 @@ from django.utils.decorators import method_decorator
 from django.views.generic import TemplateView, View
 
 from invitation import flows, gate, masking, sites, texts, visitor
-from invitation.exceptions import KeyRefused
+from invitation.exceptions import KeyRefused, KeyUsedUp
+from invitation.models import InvitationKey
+
+ACCEPTED_TEMPLATE = "invitation/invitation_accepted.html"
+
+
+def accepted(
+    request: HttpRequest, invitation: InvitationKey, *, already: bool = False
+) -> HttpResponse:
+    """Return the page that says what has been accepted, now or ``already`` before."""
+    context = {
+        "invitation": invitation,
+        "inviter_name": texts.inviter_name(invitation.from_user),
+        "groups": [] if already else flows.groups_to_join(invitation),
+        "already": already,
+        "site": sites.get_site(invitation.site_id),
+        "leave_url": home_url(),
+    }
+    response = render(request, ACCEPTED_TEMPLATE, context)
+    gate.protect(response)
+    return response
+
+
+def refuse(request: HttpRequest, refusal: KeyRefused, key: str | None = None) -> HttpResponse:
+    """Return the page that says why a key opens nothing.
+
+    To whom has accepted the invitation himself, it says that. ``key`` is for a page that has it in
+    its address.
+    """
+    if isinstance(refusal, KeyUsedUp) and request.user.is_authenticated:
+        text = gate.carried_key(request) or gate.ended_key(request) if key is None else key
+        done = flows.find_accepted(text, request.user, sites.current_site_id(request))
+        if done is not None:
+            return accepted(request, done, already=True)
+    return gate.refuse(request, refusal, key=key)
 
 
 @method_decorator(login_not_required, name="dispatch")
@@ -37,7 +71,7 @@ class InvitedView(View):
         try:
             flows.open_invitation(invitation_key, sites.current_site_id(request))
         except KeyRefused as refusal:
-            return gate.refuse(request, refusal, key=invitation_key)
+            return refuse(request, refusal, invitation_key)
         declining = request.GET.get("answer") == "no"
         response = redirect("invitation_decline" if declining else "invitation_landing")
         gate.remember(request, response, invitation_key)
@@ -55,7 +89,7 @@ class CarriedInvitationView(TemplateView):
         try:
             self.opened = gate.open_carried(request)
         except KeyRefused as refusal:
-            return gate.refuse(request, refusal)
+            return refuse(request, refusal)
         response = super().dispatch(request, *args, **kwargs)
         gate.protect(response)
         return response

@@ -17,7 +17,7 @@ from django.utils.translation import gettext_lazy as _
 from django.views.generic import FormView, ListView, TemplateView
 
 from invitation import flows, gate, qr, sites
-from invitation.exceptions import InvitationError, InvitingForbidden, NotPending, SharingForbidden
+from invitation.exceptions import InvitationError, InvitingForbidden, NotPending
 from invitation.forms import SharedLinkForm
 from invitation.models import InvitationKey
 from invitation.querysets import InvitationKeyQuerySet
@@ -58,8 +58,9 @@ class MakesLinksMixin(LoginRequiredMixin):
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         """Show the page to them alone."""
-        if request.user.is_authenticated and not flows.may_share(request.user):
-            context = {"message": str(SharingForbidden())}
+        refusal = flows.sharing_refusal(request.user) if request.user.is_authenticated else None
+        if refusal is not None:
+            context = {"message": str(refusal)}
             return render(request, self.forbidden_template_name, context, status=403)
         return super().dispatch(request, *args, **kwargs)
 
@@ -229,8 +230,8 @@ class SharedLinkActionView(SharedLinkDetailView):
         """Do it and lead back, or say why not."""
         action = LINK_ACTIONS[self.action]
         try:
-            if action.shares and not flows.may_share(request.user):
-                raise SharingForbidden()
+            if action.shares and (refusal := flows.sharing_refusal(request.user)):
+                raise refusal
             action.verb(self.invitation)
         except InvitationError as error:
             return self.refuse(error)

@@ -37,6 +37,7 @@ VISITOR_PAGES = [
     "/accounts/invited/nonsense/",
     "/accounts/join/",
     "/accounts/join/nobody-knows/",
+    "/accounts/invitations/opt-out/nonsense/",
     "/nowhere/",
 ]
 MEMBER_PAGES = [
@@ -125,6 +126,15 @@ class TestAxe:
         assert page.evaluate(overflow) == 0
         assert found == []
 
+    def test_opting_out(self, visit: Visit, look: dict[str, Any]) -> None:
+        page = visit(**look, bypass_csp=True)
+        page.goto("/accounts/invitations/opt-out/nonsense/")
+        page.get_by_role("button", name="Send me no more invitations").click()
+        page.get_by_role("heading", name="You will get no more invitations").wait_for()
+        assert violations(page) == []
+        overflow = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+        assert page.evaluate(overflow) == 0
+
     def test_pages_of_shared_links(self, visit: Visit, look: dict[str, Any]) -> None:
         page = visit(**look, bypass_csp=True)
         log_in(page, "rosa")
@@ -149,6 +159,20 @@ class TestAxe:
             visitor.get_by_role("button", name="Go on").click()
             assert violations(visitor) == []
         assert visitor.url.endswith("/accounts/invited/")
+
+    def test_who_invited_whom_in_the_admin(self, visit: Visit, look: dict[str, Any]) -> None:
+        page = visit(**look, bypass_csp=True)
+        log_in(page, "rosa")
+        found = []
+        # The one came through the other: each shows what the other's page lacks.
+        for name in ("nadia", "rosa"):
+            page.goto(f"/admin/auth/user/?q={name}")
+            page.locator("#result_list").get_by_role("link", name=name, exact=True).click()
+            page.get_by_role("link", name="Who invited whom").click()
+            page.get_by_role("heading", level=1, name="Who invited whom").wait_for()
+            found += inspect(page, page.url)
+        assert page.locator(".invitation-tree tbody tr").count() >= 3
+        assert found == []
 
     def test_pages_of_the_invited(self, visit: Visit, look: dict[str, Any], link: str) -> None:
         page = visit(**look, bypass_csp=True)

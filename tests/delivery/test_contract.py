@@ -146,6 +146,22 @@ class TestOutboxDelivery(MailContract):
         assert not delivery.immediate
 
 
+class TestTaskDelivery(MailContract):
+    path = "invitation.delivery.tasks.TaskDelivery"
+
+    @pytest.fixture(autouse=True)
+    def _queue(self, task_queue: Any) -> None:
+        """Let a queue keep what is handed over."""
+
+
+class TestCeleryDelivery(MailContract):
+    path = "invitation.delivery.celery.CeleryDelivery"
+
+    @pytest.fixture(autouse=True)
+    def _queue(self, celery_queue: Any) -> None:
+        """Let a queue keep what is handed over."""
+
+
 def recipient(mail: InvitationEmail) -> str:
     """Return to whom a mail that was kept would have gone."""
     inviter: Any = mail.invitation.from_user

@@ -14,8 +14,9 @@ from django.test import Client
 from invitation import flows
 from invitation.exceptions import AccountTooNew, InvitingForbidden
 from invitation.models import InvitationKey
+from invitation.recipients import Recipient
 from invitation.sites import current_site_id
-from tests.factories import ADDRESS, make_invitation
+from tests.factories import ADDRESS, make_invitation, make_user
 from tests.scenes import COMPLETE, INVITE
 
 pytestmark = [pytest.mark.django_db, pytest.mark.anywhere]
@@ -77,6 +78,22 @@ def test_the_page_says_it(newcomer: Any, address: str) -> None:
     assert response.context["reason"] == "account_too_new"
     assert response.context["message"] == str(response.context["message"])
     assert "2026" in response.content.decode()
+
+
+@time_machine.travel(NOON, tick=False)
+def test_lists_and_shared_links_say_it_too(newcomer: Any) -> None:
+    people = [Recipient(1, ADDRESS)]
+    newcomer.is_superuser = True
+    newcomer.save()
+    for verb in (flows.plan, flows.invite_many):
+        with pytest.raises(AccountTooNew):
+            verb(newcomer, people)
+    if flows.may_share(make_user("old", is_superuser=True, date_joined=NOON - 2 * AGE)):
+        with pytest.raises(AccountTooNew):
+            flows.share(newcomer, label="Fair", max_uses=1, expires_at=None)
+        client = Client()
+        client.force_login(newcomer)
+        assert "2026" in client.get("/accounts/invite/link/").content.decode()
 
 
 @pytest.mark.parametrize("part", ["extend", "resend", "change-link"])

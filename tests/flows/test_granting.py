@@ -18,6 +18,7 @@ from django.utils import timezone
 from invitation import flows
 from invitation.flows import granting, quotas
 from invitation.models import InvitationQuota, QuotaEntry
+from tests import scenes
 from tests.factories import DAY, make_user
 
 pytestmark = [pytest.mark.django_db, pytest.mark.anywhere]
@@ -347,3 +348,32 @@ def test_what_was_granted_can_be_left_alone(people: list[Any]) -> None:
     flows.correct_quota(people[0], 1, unlimited=False)
     assert quota(people[0]) == (1, 0)
     assert QuotaEntry.objects.latest("pk").reason == "corrected"
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda user: flows.grant(user, 3),
+        lambda user: flows.correct_quota(user, 3, unlimited=False),
+        flows.create,
+    ],
+    ids=["grant", "correct", "spend"],
+)
+def test_without_its_entry_no_counter_changes(
+    people: list[Any], monkeypatch: pytest.MonkeyPatch, change: Any
+) -> None:
+    monkeypatch.setattr(quotas, "note", lambda *entry: 1 / 0)
+    before = scenes.dump()
+    with pytest.raises(ZeroDivisionError):
+        change(people[0])
+    assert scenes.dump() == before
+
+
+def test_without_their_counters_no_entries_stay(
+    people: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(InvitationQuota.objects, "add", lambda *changes: 1 / 0)
+    before = scenes.dump()
+    with pytest.raises(ZeroDivisionError):
+        flows.grant_all(everybody(), 3)
+    assert scenes.dump() == before

@@ -23,6 +23,7 @@ from invitation.exceptions import (
     TextRefused,
 )
 from invitation.models import InvitationEmail, InvitationKey, InvitationQuota
+from tests import scenes
 from tests.factories import ADDRESS, make_invitation, make_user, spent
 
 pytestmark = pytest.mark.django_db
@@ -206,13 +207,17 @@ def test_the_queries_do_not_depend_on_who_has_the_address(member: Any) -> None:
     assert len(known) == len(fresh)
 
 
-def test_inviting_costs_seven_statements(
-    member: Any, django_assert_num_queries: Any, settings: Any
+@pytest.mark.parametrize(("limited", "number"), [(True, 10), (False, 7)])
+def test_inviting_costs_ten_statements(
+    member: Any, django_assert_num_queries: Any, settings: Any, limited: bool, number: int
 ) -> None:
     flows.invite(member, "warm@example.org")
     settings.INVITATION_DELIVERY = "invitation.delivery.outbox.OutboxDelivery"
-    # Lock and counter of the quota, invitation, ledger and mail, between savepoint and release.
-    with django_assert_num_queries(7):
+    if not limited:
+        scenes.no_limits(settings)
+    # Lock and counter of the quota, invitation, ledger and mail, between savepoint and release; and
+    # the limits' lock, look and count.
+    with django_assert_num_queries(number):
         flows.invite(member, ADDRESS)
 
 

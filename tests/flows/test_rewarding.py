@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from django.utils import timezone
 
 from invitation import flows
 from invitation.models import Acceptance, InvitationKey, InvitationQuota, QuotaEntry
-from tests.factories import make_invitation, make_user, open_it, register
+from tests.factories import ADDRESS, make_invitation, make_user, open_it, register
 
 pytestmark = [pytest.mark.django_db, pytest.mark.anywhere]
 
@@ -48,6 +49,38 @@ def test_it_waits_for_the_activation_and_comes_once(
         with commit():
             flows.activate(newcomer)
     assert granted(member) == 1
+
+
+def test_of_two_activations_at_once_one_earns_it(
+    member: Any, settings: Any, commit: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.INVITATION_REWARD = 1
+    newcomer = register(make_invitation(member), is_active=False)
+    manager = type(Acceptance.objects)
+    activate = manager.activate
+
+    def activate_second(self: Any, pk: int, now: Any) -> bool:
+        assert activate(self, pk, now)
+        return activate(self, pk, now)
+
+    monkeypatch.setattr(manager, "activate", activate_second)
+    newcomer.is_active = True
+    with commit():
+        flows.activate(newcomer)
+    assert granted(member) == 0  # The first has got it.
+
+
+def test_it_does_not_pay_for_the_invitation(member: Any, settings: Any, commit: Any) -> None:
+    settings.INVITATION_REWARD = 1
+    invitation = flows.invite(member, ADDRESS, mail=False).invitation
+    InvitationKey.objects.update(max_uses=2)
+    with commit():
+        register(InvitationKey.objects.get())
+    assert granted(member) == 1
+    InvitationKey.objects.update(expires_at=timezone.now())
+    flows.expire()
+    flows.extend(invitation)
+    assert InvitationQuota.objects.of(member).spent == 1  # as nothing was given back
 
 
 def test_a_shared_link_earns_it_for_each_newcomer(member: Any, settings: Any, commit: Any) -> None:

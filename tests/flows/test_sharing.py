@@ -191,7 +191,7 @@ class TestMaking:
 
     def test_words_are_checked(self, owner: Any) -> None:
         with pytest.raises(exceptions.WordRefused):
-            share(owner, word="no word")
+            share(owner, word="no!word")
 
     @pytest.mark.anywhere
     def test_it_costs_nine_statements_at_most(self, owner: Any) -> None:
@@ -219,13 +219,18 @@ class TestOpening:
         assert len(queries) == 1
         assert flows.open_word(" SPRING-FAIR").invitation == link
 
+    @pytest.mark.parametrize("text", ["Spring Fair", " spring  fair ", "SPRING - FAIR"])
+    def test_a_word_opens_it_as_it_is_said(self, owner: Any, text: str) -> None:
+        link = share(owner, word="spring-fair")
+        assert flows.open_code(text).invitation == link
+
     @pytest.mark.parametrize("text", ["0000-0000-0000", "autumn", "springfair"])
     def test_nothing_else_does(self, owner: Any, text: str) -> None:
         share(owner, word="spring-fair")
         with pytest.raises(exceptions.CodeNotFound):
             flows.open_code(text)
 
-    @pytest.mark.parametrize("text", ["", "x", "two words", None, 7, "x" * 99, "a\0b"])
+    @pytest.mark.parametrize("text", ["", "x", "two/words", None, 7, "x" * 99, "a\0b"])
     def test_what_can_be_neither_costs_no_query(self, text: Any) -> None:
         with CaptureQueriesContext(connection) as queries, pytest.raises(exceptions.CodeNotFound):
             flows.open_code(text, 1)
@@ -572,6 +577,14 @@ class TestEnding:
             verb(link)
         flows.expire()
         assert balance(owner) == -1
+
+    def test_it_stays_open_where_nothing_can_be_given_back(
+        self, link: InvitationKey, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(quotas, "give_back", lambda *held: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            flows.close(link)
+        assert InvitationKey.objects.get().status == InvitationKey.Status.PENDING
 
     def test_of_any_number_nothing_comes_back(self, owner: Any) -> None:
         link = share(owner, max_uses=None)

@@ -1,14 +1,17 @@
 # What the scripts in this folder share; source it. It makes $folder. At the end it stops what runs
-# for $server, the process that the script started, and removes the folder.
+# for $server, the process that the script started, and what it started $beside it, and removes the
+# folder.
 
 folder=$(mktemp -d "${TMPDIR:-/tmp}/django-invitation.XXXXXX")
 server=
+beside=
 stop_signal=TERM
 
 finish() {
     local status=$?
     trap - EXIT INT TERM
     [ -z "$server" ] || stop
+    [ -z "$beside" ] || kill "$beside" 2>/dev/null || true
     # A program that was interrupted with us may still be writing.
     rm -rf "$folder" 2>/dev/null || { sleep 1; rm -rf "$folder"; }
     exit "$status"

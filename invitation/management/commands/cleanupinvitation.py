@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from argparse import ArgumentParser, ArgumentTypeError
+from datetime import timedelta
 from typing import Any
 
 from django.core.management.base import BaseCommand
@@ -33,6 +34,13 @@ class Command(BaseCommand):
             help="Rows that one transaction works on (default: %(default)s).",
         )
 
+        parser.add_argument(
+            "--forget-after",
+            type=positive,
+            metavar="DAYS",
+            help="Forget whom invitations were for that ended so long ago.",
+        )
+
     def handle(self, *args: Any, **options: Any) -> None:
         """Clean up and print the counts, unless verbosity is 0."""
         size: int = options["batch_size"]
@@ -42,6 +50,17 @@ class Command(BaseCommand):
         else:
             expired, deleted = flows.expire(size), flows.purge(size)
             flows.forget_attempts()
+            flows.forget_mail_counts()
             words = ("Expired", "deleted")
+        forgotten = self.forget(options)
         if options["verbosity"] > 0:
-            self.stdout.write(f"{words[0]}: {expired}, {words[1]}: {deleted}.")
+            self.stdout.write(f"{words[0]}: {expired}, {words[1]}: {deleted}{forgotten}.")
+
+    def forget(self, options: dict[str, Any]) -> str:
+        """Forget whom old invitations were for, and return what is said of it."""
+        if options["forget_after"] is None:
+            return ""
+        after = timedelta(days=options["forget_after"])
+        if options["dry_run"]:
+            return f", would forget: {flows.count_forgettable(after)}"
+        return f", forgotten: {flows.forget_ended(after, batch_size=options['batch_size'])}"

@@ -11,7 +11,7 @@ from django.contrib.auth import get_user_model
 from django.core.exceptions import ObjectDoesNotExist
 from django.core.management.base import BaseCommand, CommandError
 
-from invitation import flows, recipients
+from invitation import flows, recipients, sites
 from invitation.exceptions import InvitationError
 
 
@@ -37,6 +37,8 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         """Invite and print what became of each row, unless verbosity is 0."""
         inviter = _member(options["inviter"])
+        if options["site"] is not None and not sites.exists(options["site"]):
+            raise CommandError(f"There is no Site {options['site']}.")
         verb = flows.plan if options["dry_run"] else flows.invite_many
         try:
             people = recipients.parse(recipients.decode(_read(options["csv"])), pasted=False)

@@ -1,0 +1,161 @@
+"""Show the outbox, let staff queue a mail again or stop it, and open the way out."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import admin, messages
+from django.contrib.auth import get_permission_codename
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.utils import formats, timezone
+from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext_lazy
+
+from invitation import addresses, flows
+from invitation.admin.base import NOBODY, AnyAdmin, LookMixin, ReadOnlyMixin, here, name_of
+from invitation.models import DeliveryPause, InvitationEmail
+
+#: What the actions say, with the number of mails.
+RETRIED = ngettext_lazy("%d mail is queued again.", "%d mails are queued again.")
+NOT_RETRIED = ngettext_lazy(
+    "%d mail was left alone: only what has failed or was stopped can be sent again.",
+    "%d mails were left alone: only what has failed or was stopped can be sent again.",
+)
+CANCELLED = ngettext_lazy("%d mail was stopped.", "%d mails were stopped.")
+NOT_CANCELLED = ngettext_lazy(
+    "%d mail was left alone: it no longer waits.",
+    "%d mails were left alone: they no longer wait.",
+)
+
+#: Mails that go to the inviter, not to whom he has invited.
+TO_INVITER = (
+    InvitationEmail.Kind.RENEWAL,
+    InvitationEmail.Kind.ACCEPTED,
+    InvitationEmail.Kind.EXPIRED,
+)
+
+
+class OperatingMixin(ReadOnlyMixin):
+    """Let who has the permission to change rows act on them; nobody edits them."""
+
+    def has_operate_permission(self, request: HttpRequest) -> bool:
+        """Tell whether this member of the staff may use the actions."""
+        page: Any = self
+        user: Any = request.user
+        codename = get_permission_codename("change", page.opts)
+        return bool(user.has_perm(f"{page.opts.app_label}.{codename}"))
+
+
+class MailColumnsMixin:
+    """Say in words why a mail has failed, and when one that waits is tried."""
+
+    @admin.display(description=_("reason"), ordering="failure")
+    def reason(self, mail: InvitationEmail) -> str:
+        """Return why it has come to an end unsent."""
+        return mail.get_failure_display() or NOBODY
+
+    @admin.display(description=_("next try"), ordering="not_before")
+    def next_try(self, mail: InvitationEmail) -> str:
+        """Return when it may be tried, if it waits."""
+        if mail.state != InvitationEmail.State.QUEUED:
+            return NOBODY
+        return formats.date_format(here(mail.not_before), "SHORT_DATETIME_FORMAT")
+
+
+@admin.register(InvitationEmail)
+class InvitationEmailAdmin(MailColumnsMixin, OperatingMixin, LookMixin, AnyAdmin):
+    """Show the outbox: which mails left, which wait, and why."""
+
+    actions = ("retry", "cancel")
+    list_display = (
+        "address",
+        "kind",
+        "state",
+        "reason",
+        "attempts",
+        "created_at",
+        "next_try",
+        "sent_at",
+    )
+    list_filter = ("state", "failure", "kind", "created_at", "sent_at")
+    list_select_related = ("invitation__from_user",)
+    date_hierarchy = "created_at"
+    search_fields = ("invitation__email", "message_id")
+    search_help_text = _("Search by the invited address or the Message-ID.")
+    show_full_result_count = False
+    fields = (
+        "address",
+        "kind",
+        "state",
+        "reason",
+        "last_error",
+        "attempts",
+        "created_at",
+        "not_before",
+        "lease_until",
+        "sent_at",
+        "message_id",
+    )
+
+    @admin.display(description=_("e-mail address"), ordering="invitation__email")
+    def address(self, mail: InvitationEmail) -> str:
+        """Return whom the mail is for."""
+        if mail.kind not in TO_INVITER:
+            return name_of(mail.invitation)
+        return addresses.display(addresses.of_member(mail.invitation.from_user)) or NOBODY
+
+    @admin.action(description=_("Send selected mails again"), permissions=["operate"])
+    def retry(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
+        """Queue those again that have failed or were stopped."""
+        selected = list(queryset)
+        done = flows.retry(selected)
+        self._report(request, selected, done, _("Queued again."), (RETRIED, NOT_RETRIED))
+
+    @admin.action(description=_("Stop selected mails"), permissions=["operate"])
+    def cancel(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
+        """Stop those that wait."""
+        selected = list(queryset)
+        done = flows.cancel(selected)
+        self._report(request, selected, done, _("Stopped."), (CANCELLED, NOT_CANCELLED))
+
+    def _report(
+        self,
+        request: HttpRequest,
+        selected: list[Any],
+        done: list[InvitationEmail],
+        record: Any,
+        words: tuple[Any, Any],
+    ) -> None:
+        """Say for how many it was done, and note it in the admin's own log."""
+        for mail in done:
+            self.log_change(request, mail, str(record))
+        if done:
+            self.message_user(request, words[0] % len(done), messages.SUCCESS)
+        if left := len(selected) - len(done):
+            self.message_user(request, words[1] % left, messages.WARNING)
+
+
+@admin.register(DeliveryPause)
+class DeliveryPauseAdmin(OperatingMixin, LookMixin, AnyAdmin):
+    """Show whether the way to the mail server is closed, and let staff open it."""
+
+    actions = ("reopen",)
+    list_display = ("queue", "closed", "since", "until", "failures", "reason")
+    fields = ("queue", "closed", "since", "until", "failures", "reason")
+
+    @admin.display(description=_("paused"), boolean=True)
+    def closed(self, pause: DeliveryPause) -> bool:
+        """Return whether no mail is tried at this moment."""
+        return pause.until > timezone.now()
+
+    @admin.action(description=_("Try again at once"), permissions=["operate"])
+    def reopen(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
+        """Let the next sender try, without waiting for the end of the pause."""
+        paused = [pause for pause in queryset if self.closed(pause)]
+        if not flows.reopen():
+            self.message_user(request, _("Nothing is paused."), messages.WARNING)
+            return
+        for pause in paused:
+            self.log_change(request, pause, str(_("Opened.")))
+        self.message_user(request, _("The next mail is tried at once."), messages.SUCCESS)

@@ -1,0 +1,75 @@
+"""Check the limits of mails, and who may write notes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib.auth import get_user_model
+from django.core.checks import CheckMessage, Error
+from django.core.checks import Warning as CheckWarning
+
+from invitation.checks.values import PERMISSION, Rule, is_number, permissions_of, report
+from invitation.conf import conf
+from invitation.texts import TEXT_LENGTH_MAX
+
+LIMITS = ("PER_INVITER", "PER_RECIPIENT", "PER_DOMAIN", "PER_SITE")
+
+RULES = (
+    *(
+        Rule(
+            name=f"INVITATION_LIMIT_{name}",
+            id="invitation.E049",
+            fits=lambda value: value is None or is_number(value, 0),
+            wanted="a whole number of mails from 0, or None",
+            hint="So many mails in 24 hours. None is no limit, and 0 lets none leave.",
+        )
+        for name in LIMITS
+    ),
+    Rule(
+        name="INVITATION_NOTE_PERMISSION",
+        id="invitation.E050",
+        fits=lambda value: (
+            value is None or (isinstance(value, str) and PERMISSION.fullmatch(value) is not None)
+        ),
+        wanted='a permission\'s name, "app_label.codename", or None',
+        hint='For example "invitation.change_invitationkey". With None every inviter may.',
+    ),
+    Rule(
+        name="INVITATION_NOTE_MAX_LENGTH",
+        id="invitation.E052",
+        fits=lambda value: is_number(value, 1, TEXT_LENGTH_MAX),
+        wanted=f"a whole number of characters from 1 to {TEXT_LENGTH_MAX}",
+        hint="To let nobody write a note, set INVITATION_NOTE_PERMISSION.",
+    ),
+)
+
+
+def check_limits(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    """Report limits of mails and of notes with a value that means nothing."""
+    return report(RULES)
+
+
+def check_note_permission(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    """Report a permission for notes that nobody can ever have."""
+    permission: object = conf.INVITATION_NOTE_PERMISSION
+    if not isinstance(permission, str) or not PERMISSION.fullmatch(permission):
+        return []  # None, or reported above.
+    if not hasattr(get_user_model(), "has_perm"):
+        message = (
+            "INVITATION_NOTE_PERMISSION is set, but the user model "
+            f"{get_user_model()._meta.label} has no has_perm() to ask for it: nobody can write a "
+            "note."
+        )
+        hint = "Let the user model inherit from django.contrib.auth.models.PermissionsMixin."
+        return [Error(message, hint=hint, id="invitation.E051")]
+    if permission in permissions_of(permission.partition(".")[0]):
+        return []
+    message = (
+        f'INVITATION_NOTE_PERMISSION is "{permission}", but no model of an installed app has this '
+        "permission: only superusers can write a note."
+    )
+    hint = (
+        "Check the spelling. If a migration or an authentication backend of yours brings the "
+        "permission, silence this check."
+    )
+    return [CheckWarning(message, hint=hint, id="invitation.W018")]

@@ -1,0 +1,70 @@
+"""Let the workers of django.tasks send."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from invitation.delivery.background import BackgroundDelivery
+from invitation.delivery.base import get_delivery
+
+
+class TaskDelivery(BackgroundDelivery):
+    """Send by e-mail, from a worker of Django's tasks framework.
+
+    That is ``django.tasks`` from Django 6.0 on, and the package ``django-tasks`` before. To use
+    another queue than the default one, subclass it and name that one here.
+    """
+
+    task = "invitation.workers.tasks.deliver"
+    package = "Django 6.0 or newer, or the package django-tasks"
+
+    #: The alias in TASKS.
+    backend: str = "default"
+    #: One of the backend's QUEUES.
+    queue_name: str = "default"
+    #: From -100 to 100, where the backend knows priorities.
+    priority: int = 0
+
+    def get_options(self) -> dict[str, Any]:
+        """Return where the task goes, as ``task()`` and ``Task.using()`` take it."""
+        return {
+            "backend": self.backend,
+            "queue_name": self.queue_name,
+            "priority": self.priority,
+        }
+
+    def enqueue(self, batches: Sequence[list[int]], not_before: datetime | None) -> None:
+        """Enqueue a task for each batch; one for later only where the backend can wait."""
+        task = self.get_task().using(**self.get_options())
+        if not_before is not None:
+            if not task.get_backend().supports_defer:
+                return
+            task = task.using(run_after=not_before)
+        for batch in batches:
+            task.enqueue(batch)
+
+    def find_fault(self, task: Any) -> str:
+        """Return why the task backend refuses the task: no such alias, queue or priority."""
+        try:
+            task.using(**self.get_options())
+        except Exception as error:  # noqa: BLE001 (a task backend of the site may raise anything)
+            return f"{type(error).__qualname__}: {error}"
+        return ""
+
+    def find_shortcut(self, task: Any) -> str:
+        """Return what Django's own two backends do, which are for development and for tests."""
+        backend = type(task.using(**self.get_options()).get_backend())
+        kind = backend.__module__.rpartition(".")[2]
+        words = {
+            "immediate": "the task backend runs tasks at once, while the visitor waits.",
+            "dummy": "the task backend keeps tasks and never runs them.",
+        }
+        return words.get(kind, "") if "tasks.backends" in backend.__module__ else ""
+
+
+def chosen_options() -> dict[str, Any]:
+    """Return where the task of the site's own delivery goes, if that is one by tasks."""
+    delivery = get_delivery()
+    return delivery.get_options() if isinstance(delivery, TaskDelivery) else {}

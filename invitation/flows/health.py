@@ -1,0 +1,69 @@
+"""Say how the outbox is: for monitoring, and for whoever looks after the site."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db.models import Case, Count, F, Min, Q, When
+from django.utils import timezone
+
+from invitation.flows.operating import current_pause
+from invitation.models import InvitationEmail
+
+#: How far back failed mails are counted.
+FAILED_WITHIN = timedelta(hours=24)
+
+
+@dataclass(frozen=True)
+class OutboxHealth:
+    """Say how many mails wait, whether they go, and since when the oldest should have gone."""
+
+    #: Waiting for their first or their next try, and how many of these may be tried now.
+    queued: int
+    due: int
+    #: Held by a sender, and how many of these a sender has left behind.
+    sending: int
+    stuck: int
+    #: Failed for good, whose last try was due within the last 24 hours.
+    failed: int
+    #: For how long the oldest unsent mail waits, whatever the reason; ``None`` if none waits.
+    oldest_unsent_age: timedelta | None
+    #: Until when no mail is tried, since none could leave; ``None`` where the way is open.
+    paused_until: datetime | None
+    paused_reason: str
+
+
+def outbox_health(now: datetime | None = None) -> OutboxHealth:
+    """Return how the outbox is; three queries, which do not look at mails that were sent.
+
+    A mail that was never tried waits from when it may leave, so that one which is queued for later,
+    or was queued again, is not late; one that was tried waits from when it was asked for.
+    """
+    now = now or timezone.now()
+    state = InvitationEmail.State
+    queued, sending = Q(state=state.QUEUED), Q(state=state.SENDING)
+    unsent = InvitationEmail.objects.filter(state__in=(state.QUEUED, state.SENDING))
+    since = Case(When(attempts=0, then=F("not_before")), default=F("created_at"))
+    counts: dict[str, Any] = unsent.annotate(since=since).aggregate(
+        queued=Count("pk", filter=queued),
+        due=Count("pk", filter=queued & Q(not_before__lte=now)),
+        sending=Count("pk", filter=sending),
+        stuck=Count("pk", filter=sending & Q(lease_until__lte=now)),
+        oldest=Min("since", filter=Q(since__lte=now)),
+    )
+    oldest = counts.pop("oldest")
+    # By when it was tried: that is what the index holds, and what a mail that came back later
+    # leaves alone.
+    failed = InvitationEmail.objects.filter(
+        state=state.FAILED, not_before__gt=now - FAILED_WITHIN
+    ).count()
+    pause = current_pause(now)
+    return OutboxHealth(
+        **counts,
+        failed=failed,
+        oldest_unsent_age=None if oldest is None else now - oldest,
+        paused_until=None if pause is None else pause.until,
+        paused_reason="" if pause is None else pause.reason,
+    )

@@ -1,0 +1,92 @@
+"""Let those who run the site look after its mails: queue them again, stop them, go on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from functools import partial
+
+from django.db import transaction
+from django.utils import timezone
+
+from invitation import signals
+from invitation.delivery.base import get_delivery
+from invitation.flows.announcing import announce
+from invitation.flows.cleaning import BATCH_SIZE
+from invitation.flows.deadlocks import in_transaction
+from invitation.flows.mailing import BULK_IMMEDIATE
+from invitation.flows.sending import deliver_rows
+from invitation.models import DeliveryPause, InvitationEmail
+
+#: How long a mail may wait for whoever sends it before its inviter is told that it is delayed.
+PROMPT = timedelta(minutes=15)
+
+
+def retry(mails: Iterable[InvitationEmail]) -> list[InvitationEmail]:
+    """Queue those of these mails again that have failed or were cancelled, and return them.
+
+    At once, with as many attempts as a new one, and the same Message-ID. Not what was suppressed:
+    its recipient wants none. Before it leaves, each is asked again whether it is still wanted.
+    A few are sent right after the commit where the delivery does so; more wait for
+    ``sendinvitations``.
+    """
+    return [mail for pks in _batches(mails) for mail in in_transaction(partial(_retry, pks))]
+
+
+def _retry(pks: list[int]) -> list[InvitationEmail]:
+    mails = InvitationEmail.objects.retry(pks, timezone.now())
+    queued = [mail.pk for mail in mails]
+    delivery = get_delivery()
+    if queued and not delivery.immediate:
+        transaction.on_commit(lambda: delivery.hand_over(queued), robust=True)
+    elif 0 < len(queued) <= BULK_IMMEDIATE:
+        transaction.on_commit(lambda: deliver_rows(queued), robust=True)
+    return mails
+
+
+def cancel(mails: Iterable[InvitationEmail]) -> list[InvitationEmail]:
+    """Stop those of these mails that wait, and return them: they are not sent.
+
+    Not one that is being sent at this moment.
+    """
+    return [mail for pks in _batches(mails) for mail in in_transaction(partial(_cancel, pks))]
+
+
+def _cancel(pks: list[int]) -> list[InvitationEmail]:
+    stopped = InvitationEmail.objects.cancel(pks)
+    for mail in stopped:
+        announce_cancelled(mail)
+    return stopped
+
+
+def announce_cancelled(mail: InvitationEmail) -> None:
+    """Tell the rest of the site, after the commit, that a mail was stopped."""
+    state = str(InvitationEmail.State.CANCELLED)
+    announce(signals.mail_settled, mail=mail, state=state, failure="")
+
+
+def _batches(mails: Iterable[InvitationEmail]) -> list[list[int]]:
+    pks = sorted(mail.pk for mail in mails)
+    return [pks[start : start + BATCH_SIZE] for start in range(0, len(pks), BATCH_SIZE)]
+
+
+def reopen() -> bool:
+    """Let the next sender try the way out again at once; tell whether it was closed."""
+    return DeliveryPause.objects.try_now(timezone.now())
+
+
+def current_pause(now: datetime | None = None) -> DeliveryPause | None:
+    """Return the pause of all mails that lasts at this moment, or ``None``; one query."""
+    return DeliveryPause.objects.current(now or timezone.now())
+
+
+def is_delayed(mail: InvitationEmail) -> bool:
+    """Tell whether a mail has not left although it should have; no query.
+
+    That of a delivery which does not send at once is not late yet: somebody else will send it in a
+    moment.
+    """
+    if mail.state != InvitationEmail.State.QUEUED:
+        return mail.state == InvitationEmail.State.FAILED
+    late = mail.attempts > 0 or mail.created_at + PROMPT <= timezone.now()
+    return late or get_delivery().immediate

@@ -1,0 +1,36 @@
+"""Write a log record for each mail that has come to an end, for machines to count.
+
+It names the mail by its number alone: no address, no name, no key.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from django.utils import timezone
+
+from invitation import signals
+from invitation.models import InvitationEmail
+
+logger = logging.getLogger("invitation.mail")
+
+
+def connect() -> None:
+    """Connect the receiver; ``apps.py`` calls this."""
+    signals.mail_settled.connect(_record, dispatch_uid="invitation.record")
+
+
+def _record(sender: Any, mail: InvitationEmail, state: str, failure: str, **kwargs: Any) -> None:
+    level = logging.WARNING if state == InvitationEmail.State.FAILED else logging.INFO
+    details = {
+        "mail_id": mail.pk,
+        "kind": str(mail.kind),
+        "state": state,
+        "failure": failure,
+        "attempts": mail.attempts,
+        #: Seconds from when it was asked for.
+        "duration": round((timezone.now() - mail.created_at).total_seconds(), 3),
+    }
+    said = f"{state} ({failure})" if failure else state
+    logger.log(level, "Invitation mail %s: %s", mail.pk, said, extra=details)

@@ -1,0 +1,67 @@
+"""Show or erase what is kept about one person."""
+
+from __future__ import annotations
+
+import json
+import sys
+from argparse import ArgumentParser
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+
+from invitation import flows
+
+
+class Command(BaseCommand):
+    """Answer a person who asks what is kept about him, or that it be erased."""
+
+    help = "Show or erase what is kept about the person with an e-mail address."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        """Take export or forget, and the address."""
+        actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
+        export = actions.add_parser("export", help="Print what is kept, as JSON.")
+        export.add_argument("email", metavar="EMAIL")
+        forget = actions.add_parser("forget", help="Erase it everywhere.")
+        forget.add_argument("email", metavar="EMAIL")
+        forget.add_argument("--dry-run", action="store_true", help="Only count.")
+        forget.add_argument("--yes", action="store_true", help="Do not ask.")
+        forget.add_argument(
+            "--drop-opt-out",
+            action="store_true",
+            help="Forget, too, that the address wants no mail: it can be invited again.",
+        )
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Print it, or erase it and print the counts."""
+        if not options["email"].strip():
+            raise CommandError("There is no address.")
+        if options["action"] == "export":
+            found = flows.export(options["email"])
+            self.stdout.write(json.dumps(found, indent=2))
+            return
+        if not (options["yes"] or options["dry_run"]):
+            self.ask()
+        self.forget(**{name: options[name] for name in ("email", "drop_opt_out", "dry_run")})
+
+    def ask(self) -> None:
+        """Ask whether it is meant."""
+        if not sys.stdin.isatty():
+            raise CommandError("Say --yes where nobody can be asked.")
+        self.stdout.write("What is erased cannot be brought back. Type yes to go on: ", ending="")
+        self.stdout.flush()
+        if sys.stdin.readline().strip().lower() != "yes":
+            raise CommandError("Nothing was erased.")
+
+    def forget(self, email: str, *, drop_opt_out: bool, dry_run: bool) -> None:
+        """Erase and say what was erased; never the address, as this may be logged."""
+        account = flows.has_account(email)
+        found = flows.forget(email, drop_opt_out=drop_opt_out, dry_run=dry_run)
+        words = ("Would forget", "would withdraw") if dry_run else ("Forgotten", "withdrawn")
+        self.stdout.write(
+            f"{words[0]}: {found.invitations} invitations, {words[1]}: {found.revoked}, "
+            f"other texts: {found.texts}, opt-out dropped: "
+            f"{'yes' if found.opt_out_dropped else 'no'}."
+        )
+        if account:
+            self.stdout.write("There is an account with this address. It is left as it is.")

@@ -1,0 +1,65 @@
+"""Let staff queue mails again, stop them, and open the way out."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from django.db import models
+
+from invitation.querysets import lock_in_order
+
+if TYPE_CHECKING:
+    from invitation.models import DeliveryPause, InvitationEmail
+
+    Mails = models.Manager[InvitationEmail]
+    Pauses = models.Manager[DeliveryPause]
+else:
+    Mails = Pauses = object
+
+
+class MailOperatingMixin(Mails):
+    """Change mails for staff; call these inside a transaction."""
+
+    def lock(self, pks: Collection[int]) -> None:
+        """Lock these rows, so that what is found out about them holds until the commit."""
+        lock_in_order(self.filter(pk__in=pks), "lease_until")
+
+    def retry(self, pks: Collection[int], now: datetime) -> list[InvitationEmail]:
+        """Queue those again that have failed or were stopped, and return them.
+
+        Not those whose recipient wants none.
+        """
+        state = self.model.State
+        changes = {"state": state.QUEUED, "failure": "", "attempts": 0, "not_before": now}
+        return self._change(pks, (state.FAILED, state.CANCELLED), {**changes, "lease_until": None})
+
+    def cancel(self, pks: Collection[int]) -> list[InvitationEmail]:
+        """Stop those that wait, and return them; not those that somebody is sending."""
+        state = self.model.State
+        return self._change(pks, (state.QUEUED,), {"state": state.CANCELLED, "failure": ""})
+
+    def _change(
+        self, pks: Collection[int], states: Collection[str], changes: dict[str, Any]
+    ) -> list[InvitationEmail]:
+        self.lock(pks)
+        # A locking read sees what others have committed, also where this transaction has read.
+        locked = self.select_for_update().filter(pk__in=pks).values_list("pk", "state")
+        found = [pk for pk, state in locked if state in states]
+        self.filter(pk__in=found).update(**changes)
+        return list(
+            self.select_related("invitation__from_user").filter(pk__in=found).order_by("pk")
+        )
+
+
+class PauseOperatingMixin(Pauses):
+    """Say whether the way out is closed, and open it."""
+
+    def current(self, now: datetime) -> DeliveryPause | None:
+        """Return the pause that lasts, or ``None``; one query."""
+        return self.filter(until__gt=now).order_by("pk").first()
+
+    def try_now(self, now: datetime) -> bool:
+        """Let the next sender try at once; tell whether there was a pause."""
+        return bool(self.filter(until__gt=now).update(until=now))

@@ -1,0 +1,73 @@
+"""Look at what a style sheet alone decides: what stands beside what."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from playwright.sync_api import Page
+
+from tests.browser.conftest import log_in
+
+Visit = Callable[..., Page]
+
+#: Where a box is, and where the first line of the text is that stands beside it in its label.
+BOXES = """labels => labels.map(label => {
+    const box = label.querySelector("input").getBoundingClientRect();
+    const range = document.createRange();
+    range.selectNodeContents(label);
+    const line = [...range.getClientRects()].at(-1);
+    return {box: box.top + box.height / 2, line: line.top + line.height / 2};
+})"""
+
+
+@pytest.mark.parametrize("path", ["/accounts/invite/", "/accounts/invite/link/"])
+def test_the_box_of_a_group_stands_beside_its_name(visit: Visit, path: str) -> None:
+    page = visit()
+    log_in(page, "rosa")
+    page.goto(path)
+    found = page.locator("fieldset label:has(input)").evaluate_all(BOXES)
+    assert found
+    assert all(abs(row["box"] - row["line"]) <= 1 for row in found), found
+
+
+def test_the_second_line_of_a_name_begins_below_the_first(visit: Visit) -> None:
+    page = visit(viewport={"width": 320, "height": 800})
+    log_in(page, "rosa")
+    page.goto("/accounts/invite/")
+    label = page.locator("fieldset label:has(input)").first
+    label.evaluate("label => label.append(' and a great many words besides '.repeat(3))")
+    starts = label.evaluate("""label => {
+        const range = document.createRange();
+        range.setStart(label, 1);
+        range.setEnd(label, label.childNodes.length);
+        return [...new Set([...range.getClientRects()].filter(r => r.width).map(r => r.top))].map(
+            top => Math.min(...[...range.getClientRects()].filter(r => r.width && r.top === top)
+                .map(r => Math.round(r.left))));
+    }""")
+    assert len(starts) >= 3
+    assert len(set(starts)) == 1
+
+
+def test_from_right_to_left_a_badge_comes_before_its_sentence(visit: Visit) -> None:
+    page = visit()
+    log_in(page, "rosa")
+    page.goto("/accounts/invitations/links/")
+    page.get_by_role("link", name="Seed swap on Saturday").click()
+    page.evaluate("document.documentElement.dir = 'rtl'")
+    badge, rest = page.locator("p:has(> .invitation-badge)").evaluate("""p => {
+        const range = document.createRange();
+        range.selectNodeContents(p.lastChild);
+        return [p.querySelector(".invitation-badge"), range].map(
+            one => one.getBoundingClientRect().right);
+    }""")
+    assert badge > rest
+
+
+def test_what_is_written_in_another_script_than_the_pages_runs_its_own_way(visit: Visit) -> None:
+    page = visit()
+    log_in(page, "rosa")
+    page.goto("/accounts/invite/")
+    page.evaluate("document.documentElement.dir = 'rtl'")
+    note = page.get_by_label("Personal note")
+    assert note.evaluate("note => getComputedStyle(note).unicodeBidi") == "plaintext"

@@ -1,0 +1,184 @@
+"""What staff do with mails: queue them again, stop them, open the way out."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+
+from invitation import flows
+from invitation.delivery.dummy import DummyDelivery
+from invitation.flows import operating
+from invitation.models import DeliveryPause, InvitationEmail
+from tests.factories import DAY, make_invitation, make_mail
+from tests.flows.conftest import Heard
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+State = InvitationEmail.State
+
+
+class Later(DummyDelivery):
+    """Send nothing at once, and keep what it is told of."""
+
+    immediate = False
+    told: list[list[int]] = []
+
+    def hand_over(self, pks: Any, not_before: Any = None) -> None:
+        self.told.append(list(pks))
+
+
+@pytest.fixture
+def later(settings: Any) -> list[list[int]]:
+    """Let somebody else send, and return what he is told of."""
+    settings.INVITATION_DELIVERY = "tests.flows.test_operating.Later"
+    Later.told.clear()
+    return Later.told
+
+
+def write(state: str, **fields: Any) -> InvitationEmail:
+    return make_mail(make_invitation(email=f"{state}@example.org"), state=state, **fields)
+
+
+def stored(mail: InvitationEmail) -> InvitationEmail:
+    return InvitationEmail.objects.get(pk=mail.pk)
+
+
+# Retry
+
+
+@pytest.mark.parametrize("state", [State.FAILED, State.CANCELLED])
+def test_a_mail_that_came_to_nothing_is_queued_as_if_it_were_new(later: Any, state: str) -> None:
+    mail = write(state, attempts=10, failure="given_up", not_before=timezone.now() - DAY)
+    assert flows.retry([mail]) == [mail]
+    now = stored(mail)
+    assert (now.state, now.attempts, now.failure, now.lease_until) == ("queued", 0, "", None)
+    assert timezone.now() - now.not_before < timedelta(minutes=1)
+    assert now.message_id == mail.message_id
+
+
+@pytest.mark.parametrize("state", [State.QUEUED, State.SENDING, State.SENT, State.SUPPRESSED])
+def test_any_other_mail_is_left_alone(later: Any, state: str) -> None:
+    mail = write(state, lease_until=timezone.now() + DAY)
+    assert flows.retry([mail]) == []
+    assert (stored(mail).state, later) == (state, [])
+
+
+def test_a_few_are_sent_at_once_where_mails_are(outbox: list[Any]) -> None:
+    mail = write(State.FAILED)
+    flows.retry([mail])
+    assert outbox == [mail]
+    assert stored(mail).state == "sent"
+
+
+def test_many_wait_for_whoever_sends(monkeypatch: Any, outbox: list[Any]) -> None:
+    monkeypatch.setattr(operating, "BULK_IMMEDIATE", 1)
+    mails = [make_mail(make_invitation(email=""), state=State.FAILED) for _number in range(2)]
+    assert len(flows.retry(mails)) == 2
+    assert outbox == []
+    assert {stored(mail).state for mail in mails} == {"queued"}
+
+
+def test_whoever_sends_is_told_of_all(monkeypatch: Any, later: list[list[int]]) -> None:
+    monkeypatch.setattr(operating, "BULK_IMMEDIATE", 1)
+    mails = [make_mail(make_invitation(email=""), state=State.FAILED) for _number in range(2)]
+    flows.retry(mails)
+    assert later == [[mail.pk for mail in mails]]
+
+
+def test_what_is_unwanted_by_now_does_not_leave(outbox: list[Any]) -> None:
+    mail = make_mail(make_invitation(status="revoked"), state=State.FAILED)
+    flows.retry([mail])
+    assert outbox == []
+    assert (stored(mail).state, stored(mail).failure) == ("failed", "pointless")
+
+
+# Cancel
+
+
+def test_a_mail_that_waits_is_stopped_and_never_sent(heard: Heard, outbox: list[Any]) -> None:
+    mail = write(State.QUEUED, attempts=3)
+    assert flows.cancel([mail]) == [mail]
+    assert flows.deliver_due() == (0, 0)
+    assert (stored(mail).state, outbox) == ("cancelled", [])
+    assert heard.names() == ["mail_settled"]
+    told = heard.last("mail_settled")
+    assert (told["mail"], told["state"], told["failure"]) == (mail, "cancelled", "")
+
+
+@pytest.mark.parametrize(
+    "state", [State.SENDING, State.SENT, State.FAILED, State.SUPPRESSED, State.CANCELLED]
+)
+def test_what_does_not_wait_is_not_stopped(heard: Heard, state: str) -> None:
+    mail = write(state, lease_until=timezone.now() - DAY)
+    assert flows.cancel([mail]) == []
+    assert (stored(mail).state, heard) == (state, [])
+
+
+def test_what_is_leased_in_the_meantime_is_not_stopped() -> None:
+    mail = write(State.QUEUED)
+    leased = InvitationEmail.objects.lease(mail.pk, timezone.now())
+    assert flows.cancel([mail]) == []
+    assert leased is not None
+    assert InvitationEmail.objects.mark_sent(leased, timezone.now())
+
+
+def test_batches_cost_the_same_for_each_mail_more(monkeypatch: Any, later: Any) -> None:
+    monkeypatch.setattr(operating, "BATCH_SIZE", 10)
+    costs = []
+    for many in (10, 30):
+        mails = [make_mail(make_invitation(email="")) for _number in range(many)]
+        with CaptureQueriesContext(connection) as queries:
+            assert len(flows.cancel(mails)) == many
+        costs.append(len(queries))
+    assert costs[1] == 3 * costs[0] <= 3 * 7
+
+
+# The way out
+
+
+def test_there_is_no_pause_where_none_was_or_it_is_over() -> None:
+    assert flows.current_pause() is None
+    now = timezone.now()
+    DeliveryPause.objects.create(until=now, since=now - DAY)
+    assert flows.current_pause() is None
+    assert not flows.reopen()
+
+
+def test_a_pause_is_ended_by_hand() -> None:
+    now = timezone.now()
+    pause = DeliveryPause.objects.create(until=now + DAY, since=now, failures=3)
+    assert flows.current_pause() == pause
+    assert flows.reopen()
+    assert flows.current_pause() is None
+    # It is for the next sender to say whether it is open again.
+    assert DeliveryPause.objects.get().failures == 3
+
+
+# What is late
+
+
+@pytest.mark.parametrize(
+    ("state", "attempts", "minutes", "delayed"),
+    [
+        (State.QUEUED, 0, 0, False),
+        (State.QUEUED, 0, 20, True),
+        (State.QUEUED, 1, 0, True),
+        (State.SENDING, 1, 20, False),
+        (State.SENT, 1, 20, False),
+        (State.FAILED, 1, 0, True),
+    ],
+)
+def test_a_mail_that_somebody_else_sends_is_late_after_a_while(
+    later: Any, state: str, attempts: int, minutes: int, delayed: bool
+) -> None:
+    made = timezone.now() - timedelta(minutes=minutes)
+    assert flows.is_delayed(write(state, attempts=attempts, created_at=made)) is delayed
+
+
+def test_one_that_should_have_been_sent_at_once_is_late_at_once() -> None:
+    assert flows.is_delayed(write(State.QUEUED))

@@ -1,0 +1,272 @@
+"""What members, staff and operators are shown of the limits of mails and of notes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import Permission
+from django.core.management import CommandError, call_command
+from django.test import Client
+from django.utils import timezone
+
+from invitation.forms import BulkForm, InvitationEditForm, InvitationKeyForm
+from invitation.models import InvitationEmail, InvitationKey, MailCounter
+from tests import scenes
+from tests.factories import DAY
+from tests.scenes import INVITE, NEWCOMER
+from tests.staff import INVITATIONS, boss, said, staff
+
+pytestmark = pytest.mark.django_db
+Commit = Callable[..., Any]
+
+LIST = "/accounts/invitations/"
+BULK = "/accounts/invite/bulk/"
+NAMES = ("INVITER", "RECIPIENT", "DOMAIN", "SITE")
+
+
+@pytest.fixture(autouse=True)
+def _alone(settings: Any) -> None:
+    scenes.no_limits(settings)
+
+
+def limit(settings: Any, name: str, times: int | None = 0) -> None:
+    setattr(settings, f"INVITATION_LIMIT_PER_{name}", times)
+
+
+def rested() -> None:
+    """Let the cool-down pass, and the mails be sent."""
+    InvitationKey.objects.update(mail_requested_at=timezone.now() - DAY)
+    InvitationEmail.objects.update(state=InvitationEmail.State.SENT)
+
+
+# -- limits --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_form_says_it_beside_the_right_field(
+    member: Any, member_client: Client, settings: Any, name: str
+) -> None:
+    limit(settings, name)
+    before = scenes.dump()
+    response = member_client.post(INVITE, {"email": NEWCOMER, "note": "Hello"})
+    assert response.status_code == 200
+    field = "email" if name in ("RECIPIENT", "DOMAIN") else "__all__"
+    [(where, [error])] = response.context["form"].errors.as_data().items()
+    assert (where, error.code) == (field, f"{name.lower()}_limit_reached")
+    assert "Please try again tomorrow." in response.content.decode()
+    assert NEWCOMER in response.content.decode()
+    assert scenes.dump() == before
+
+
+def test_a_preview_needs_no_room(member_client: Client, settings: Any) -> None:
+    limit(settings, "SITE")
+    response = member_client.post(INVITE, {"email": NEWCOMER, "preview": "1"})
+    assert response.context["preview"].subject
+
+
+def test_so_does_a_link_without_a_mail(member_client: Client, settings: Any) -> None:
+    limit(settings, "SITE")
+    response = member_client.post(INVITE, {"email": NEWCOMER, "no_mail": "1"})
+    assert response.status_code == 302
+    assert not InvitationEmail.objects.exists()
+
+
+def test_the_page_of_an_invitation_says_it(
+    member: Any, member_client: Client, settings: Any
+) -> None:
+    row = scenes.invite(member)
+    rested()
+    limit(settings, "INVITER")
+    before = scenes.dump()
+    response = member_client.post(f"{LIST}{row.pk}/resend/")
+    assert response.status_code == 409
+    assert "You have sent as many invitations as you may in one day." in response.content.decode()
+    assert scenes.dump() == before
+
+
+def test_the_page_that_renews_says_it(member: Any, member_client: Client, settings: Any) -> None:
+    row = scenes.invite(member)
+    scenes.end(row, "revoked")
+    limit(settings, "RECIPIENT")
+    response = member_client.post(f"{LIST}{row.pk}/renew/")
+    assert response.status_code == 409
+    assert "No more mail can be sent to this address today." in response.content.decode()
+    assert InvitationKey.objects.count() == 1
+
+
+def test_a_list_says_it_row_by_row(
+    member: Any, member_client: Client, settings: Any, commit: Commit
+) -> None:
+    limit(settings, "RECIPIENT", 1)
+    people = "a@example.org\na+b@example.org\nc@example.org"
+    before = scenes.dump()
+    page = member_client.post(BULK, {"people": people})
+    assert {table: rows for table, rows in scenes.dump().items() if rows != before[table]} == {}
+    assert page.context["number"] == 2
+    assert "Over the limit of a day" in page.content.decode()
+    confirm = {"payload": page.context["payload"], "confirmed": "on"}
+    with commit():
+        done = member_client.post(f"{BULK}confirm/", confirm)
+    assert done.context["number"] == 2
+    assert "No more mail can be sent to this address today." in done.content.decode()
+    table = member_client.post(f"{BULK}confirm/", confirm | {"table": "on"})
+    lines = b"".join(table.streaming_content).decode().splitlines()
+    assert "2,a+b@example.org,,over the limit of a day,No more mail can be sent" in lines[2]
+    assert InvitationEmail.objects.count() == 2
+
+
+def test_staff_are_told_for_how_many_it_is_too_much(
+    member: Any, settings: Any, commit: Commit
+) -> None:
+    rows = [scenes.invite(member, f"{name}@x.org") for name in "abc"]
+    rested()
+    limit(settings, "DOMAIN", 1)
+    with commit():
+        told = said(boss(), INVITATIONS, "resend", *rows)
+    assert told == [
+        "1 mail is on its way. Its state is shown below.",
+        "2 mails were not asked for: there may be no more of their kind today.",
+    ]
+
+
+def test_the_command_says_it_for_each_row(
+    member: Any, settings: Any, tmp_path: Path, commit: Commit
+) -> None:
+    file = tmp_path / "people.csv"
+    file.write_text("email\na@x.org\nb@x.org\n")
+    limit(settings, "DOMAIN", 1)
+    name, out = member.get_username(), StringIO()
+    with commit():
+        call_command("invite", "--csv", str(file), "--as", name, stdout=out)
+    assert "3: b@x.org: over the limit of a day: No more mail can be sent to " in out.getvalue()
+    assert "Invited: 1, over the limit of a day: 1." in out.getvalue()
+    with pytest.raises(CommandError):
+        call_command("invite", "--csv", str(file), "--as", name, "--dry-run", stdout=out)
+
+
+def test_cleanup_forgets_old_counters() -> None:
+    MailCounter.objects.create(scope="old", updated_at=timezone.now() - 2 * DAY)
+    MailCounter.objects.create(scope="new", updated_at=timezone.now())
+    call_command("cleanupinvitation", "--dry-run", verbosity=0)
+    assert MailCounter.objects.count() == 2
+    call_command("cleanupinvitation", verbosity=0)
+    assert MailCounter.objects.get().scope == "new"
+
+
+# -- notes ---------------------------------------------------------------------------------------
+
+
+def forms(member: Any) -> list[Any]:
+    row = scenes.invite(member)
+    row.refresh_from_db()
+    return [
+        InvitationKeyForm(inviter=member),
+        BulkForm(inviter=member),
+        InvitationEditForm(invitation=row, inviter=member),
+    ]
+
+
+def test_who_may_write_no_note_is_not_asked_for_one(member: Any, settings: Any) -> None:
+    settings.INVITATION_NOTE_PERMISSION = "invitation.link_in_note"
+    assert ["note" in form.fields for form in forms(member)] == [False] * 3
+    settings.INVITATION_NOTE_PERMISSION = None
+    assert ["note" in form.fields for form in forms(member)] == [True] * 3
+
+
+def test_the_forms_work_without_it(
+    member: Any, member_client: Client, settings: Any, commit: Commit
+) -> None:
+    row = scenes.invite(member, note="As it was")
+    settings.INVITATION_NOTE_PERMISSION = "invitation.link_in_note"
+    typed = {"email": "a@example.org", "note": "Smuggled in"}
+    assert member_client.post(INVITE, typed | {"preview": "1"}).context["preview"]
+    assert member_client.post(INVITE, typed).status_code == 302
+    assert InvitationKey.objects.get(email="a@example.org").note == ""
+    edited = member_client.post(
+        f"{LIST}{row.pk}/edit/", {"recipient_name": "Bob", "note": "Smuggled in"}
+    )
+    assert edited.status_code == 302
+    row.refresh_from_db()
+    assert (row.recipient_name, row.note) == ("Bob", "As it was")
+    page = member_client.post(BULK, {"people": "b@example.org", "note": "Smuggled in"})
+    with commit():
+        member_client.post(
+            f"{BULK}confirm/", {"payload": page.context["payload"], "confirmed": "on"}
+        )
+    assert InvitationKey.objects.get(email="b@example.org").note == ""
+
+
+def test_the_forms_take_no_more_than_the_site_allows(
+    member: Any, member_client: Client, settings: Any
+) -> None:
+    settings.INVITATION_NOTE_MAX_LENGTH = 20
+    for form in forms(member):
+        assert form.fields["note"].widget.attrs["maxlength"] == "20"
+    response = member_client.post(INVITE, {"email": "a@example.org", "note": "x" * 21})
+    [error] = response.context["form"].errors.as_data()["note"]
+    assert error.code == "max_length"
+
+
+def test_a_field_of_the_site_s_own_keeps_its_limit(member: Any) -> None:
+    class OwnForm(InvitationKeyForm):
+        note = type(InvitationKeyForm.base_fields["note"])(max_length=9, required=False)
+
+    class PlainForm(InvitationKeyForm):
+        note = None  # type: ignore[assignment]
+
+    assert OwnForm(inviter=member).fields["note"].max_length == 9
+    assert "note" not in PlainForm(inviter=member).fields
+
+
+def test_an_old_note_that_is_longer_may_stay(
+    member: Any, member_client: Client, settings: Any
+) -> None:
+    row = scenes.invite(member, note="x" * 30)
+    settings.INVITATION_NOTE_MAX_LENGTH = 20
+    for note, status in (("x" * 30, 302), ("y" * 30, 200)):
+        typed = {"recipient_name": "Bob", "note": note}
+        assert member_client.post(f"{LIST}{row.pk}/edit/", typed).status_code == status
+
+
+def test_who_may_write_links_may_do_so_on_all_pages(
+    member: Any, member_client: Client, settings: Any, commit: Commit
+) -> None:
+    note = "See https://example.org/"
+    response = member_client.post(INVITE, {"email": "a@example.org", "note": note})
+    [error] = response.context["form"].errors.as_data()["note"]
+    assert error.code == "link_in_text"
+    member.user_permissions.add(Permission.objects.get(codename="link_in_note"))
+    assert member_client.post(INVITE, {"email": "a@example.org", "note": note}).status_code == 302
+    row = InvitationKey.objects.get(email="a@example.org")
+    assert row.note == note
+    shown = member_client.get(f"{LIST}{row.pk}/").content.decode()
+    assert note in shown
+    assert 'href="https://example.org/"' not in shown
+    page = member_client.post(BULK, {"people": "b@example.org", "note": note})
+    assert page.context["number"] == 1
+
+
+def change(client: Client, row: InvitationKey, note: str) -> Any:
+    data = {"note": note, "recipient_name": "", "data": "{}"}
+    data |= {"expires_at_0": "2099-01-01", "expires_at_1": "12:00"}
+    for prefix in ("acceptances", "mails"):
+        data |= {f"{prefix}-TOTAL_FORMS": "0", f"{prefix}-INITIAL_FORMS": "0"}
+    client.post(f"{INVITATIONS}{row.pk}/change/", data)
+    row.refresh_from_db()
+    return row.note
+
+
+def test_in_the_admin_it_goes_by_who_changes_it(member: Any, settings: Any) -> None:
+    row = scenes.invite(member, note="As it was")
+    settings.INVITATION_NOTE_PERMISSION = "invitation.link_in_note"
+    clerk = staff("change_invitationkey")
+    assert change(clerk, row, "Hello") == "As it was"
+    editor = staff("change_invitationkey", "link_in_note", name="editor")
+    assert change(editor, row, "See www.example.org") == "See www.example.org"
+    assert change(clerk, row, "See www.example.com") == "See www.example.org"
+    settings.INVITATION_NOTE_PERMISSION = None
+    assert change(clerk, row, "Hello") == "Hello"

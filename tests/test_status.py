@@ -1,0 +1,63 @@
+"""``sendinvitations --status``: what an operator reads, and what monitoring goes by."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from io import StringIO
+
+import pytest
+from django.core.management import CommandError, call_command
+from django.utils import timezone
+
+from invitation.models import DeliveryPause, InvitationEmail
+from tests.factories import make_invitation, make_mail
+
+pytestmark = pytest.mark.django_db
+
+
+def status(*arguments: str) -> str:
+    out = StringIO()
+    call_command("sendinvitations", *arguments, stdout=out)
+    return out.getvalue()
+
+
+def test_it_says_how_the_outbox_is_and_sends_nothing() -> None:
+    made = timezone.now() - timedelta(minutes=2)
+    make_mail(make_invitation(email=""), created_at=made, attempts=1)
+    said = status("--status")
+    assert (
+        "Queued: 1 (due: 1), sending: 0 (left behind: 0), failed in the last 24 hours: 0." in said
+    )
+    assert "The oldest waits for 120 seconds." in said
+    assert InvitationEmail.objects.get().state == "queued"
+
+
+def test_of_an_empty_outbox_it_says_no_more() -> None:
+    assert status("--status").count("\n") == 1
+
+
+def test_it_says_until_when_all_is_paused_and_why() -> None:
+    now = timezone.now()
+    DeliveryPause.objects.create(until=now + timedelta(hours=1), since=now, reason="535 no")
+    assert ": 535 no\n" in status("--status")
+    assert "Paused until " in status("--status")
+
+
+def test_it_fails_if_a_mail_waits_too_long() -> None:
+    made = timezone.now() - timedelta(minutes=2)
+    make_mail(make_invitation(email=""), not_before=made)
+    assert status("--status", "--fail-after", "130")
+    with pytest.raises(CommandError, match="more than 110 seconds") as failure:
+        status("--fail-after", "110")
+    assert failure.value.returncode == 1
+
+
+def test_it_can_be_silent_and_still_fail() -> None:
+    make_mail(make_invitation(email=""), not_before=timezone.now() - timedelta(minutes=2))
+    assert status("--status", "--verbosity", "0") == ""
+    with pytest.raises(CommandError):
+        status("--status", "--fail-after", "1", "--verbosity", "0")
+
+
+def test_nothing_waits_is_no_failure() -> None:
+    assert status("--status", "--fail-after", "1")
