@@ -14,7 +14,7 @@ from django.dispatch import Signal
 invitation_created = Signal()
 
 # Sent when the mail to the invited person has been handed to the mail server. Sent again for a
-# renewed invitation, and not for a mail to the inviter.
+# renewed invitation, and neither for a reminder nor for a mail to the inviter.
 #   invitation: InvitationKey, mail: InvitationEmail
 invitation_sent = Signal()
 

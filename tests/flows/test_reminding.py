@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta, timezone
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 import time_machine
@@ -11,6 +12,7 @@ from django.core.management import call_command
 from django.utils import timezone as clock
 
 from invitation import flows
+from invitation.delivery.dummy import DummyDelivery
 from invitation.flows import reminding
 from invitation.models import InvitationEmail, InvitationKey
 from tests.factories import DAY, make_invitation, make_mail, make_user, open_it, register
@@ -18,6 +20,17 @@ from tests.factories import DAY, make_invitation, make_mail, make_user, open_it,
 pytestmark = pytest.mark.django_db
 NOON = datetime(2031, 5, 6, 12, tzinfo=timezone.utc)
 HOUR = timedelta(hours=1)
+
+
+class Handing(DummyDelivery):
+    """Stand for a delivery that lets a worker send, and tells it when."""
+
+    immediate = False
+    told: ClassVar[list[tuple[list[int], Any]]] = []
+
+    def hand_over(self, pks: Sequence[int], not_before: datetime | None = None) -> None:
+        """Remember it."""
+        self.told.append((list(pks), not_before))
 
 
 @pytest.fixture(autouse=True)
@@ -178,9 +191,9 @@ def test_one_of_nobody_is_reminded_of_too() -> None:
 def test_it_works_in_batches(member: Any, django_assert_num_queries: Any) -> None:
     for number in range(5):
         mailed(member, email=f"g{number}@example.org")
-    # Three of two rows at most and an empty one; and for each row a savepoint, the note, the
-    # mail's row and its release; and the site.
-    with django_assert_num_queries(4 + 5 * 4 + 1):
+    # Three of two rows at most and an empty one; and for each row a savepoint, the note, three for
+    # the limits, the mail's row and its release; and the site.
+    with django_assert_num_queries(4 + 5 * 7 + 1):
         assert flows.remind(batch_size=2) == 5
     assert len(reminders()) == 5
 
@@ -226,6 +239,15 @@ def test_the_mail_is_not_sent_before_the_others_that_wait(
     assert outbox == []
     assert flows.deliver_due() == (1, 0)
     assert [mail.kind for mail in outbox] == ["reminder"]
+
+
+def test_a_worker_is_told_that_it_waits(settings: Any, member: Any, commit: Any) -> None:
+    settings.INVITATION_DELIVERY = f"{__name__}.Handing"
+    Handing.told.clear()
+    mailed(member)
+    with commit():
+        flows.remind()
+    assert Handing.told == [([reminders()[0].pk], NOON)]
 
 
 @pytest.mark.parametrize("end", ["accepted", "declined", "revoked", "run out"])
