@@ -30,7 +30,8 @@ class OutboxHealth:
     failed: int
     #: For how long the oldest unsent mail waits, whatever the reason; ``None`` if none waits.
     oldest_unsent_age: timedelta | None
-    #: Until when no mail is tried, since none could leave; ``None`` where the way is open.
+    #: Until when no mail is tried, since none could leave; ``None`` if they can. Where it is over, the
+    #: next sender tries.
     paused_until: datetime | None
     paused_reason: str
 
@@ -59,7 +60,7 @@ def outbox_health(now: datetime | None = None) -> OutboxHealth:
     failed = InvitationEmail.objects.filter(
         state=state.FAILED, not_before__gt=now - FAILED_WITHIN
     ).count()
-    pause = current_pause(now)
+    pause = current_pause()
     return OutboxHealth(
         **counts,
         failed=failed,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import datetime, timedelta
+from datetime import timedelta
 from functools import partial
 
 from django.db import transaction
@@ -70,13 +70,16 @@ def _batches(mails: Iterable[InvitationEmail]) -> list[list[int]]:
 
 
 def reopen() -> bool:
-    """Let the next sender try the way out again at once; tell whether it was closed."""
-    return DeliveryPause.objects.reopen(timezone.now())
+    """Let the next sender try the way out again at once; tell whether any would have waited."""
+    return DeliveryPause.objects.end_waiting(timezone.now())
 
 
-def current_pause(now: datetime | None = None) -> DeliveryPause | None:
-    """Return the pause of all mails that lasts at this moment, or ``None``; one query."""
-    return DeliveryPause.objects.current(now or timezone.now())
+def current_pause() -> DeliveryPause | None:
+    """Return the pause of all mails, or ``None`` if they can leave; one query.
+
+    It lasts until a mail has left: ``until`` says from when on that is tried.
+    """
+    return DeliveryPause.objects.current()
 
 
 def is_delayed(mail: InvitationEmail) -> bool:
