@@ -32,6 +32,7 @@ from registration.backends.default.views import RegistrationView as PlainView  #
 from invitation import flows, keys  # noqa: E402
 from invitation.models import InvitationKey, InvitationQuota  # noqa: E402
 from tests import scenes  # noqa: E402
+from tests.bench_sending import throughput  # noqa: E402
 
 ROUNDS = 21
 
@@ -164,6 +165,7 @@ def main() -> None:
         f"{f'clean up {count:,} expired invitations':<44} {cleaned * 1000:9.0f} ms"
         f" {cleaned / deleted:8.2f} x  than to delete as many in one statement"
     )
+    throughput(member)
     InvitationQuota.objects.all().delete()
 
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from inspect import isabstract
+from math import inf
 from types import TracebackType
 from typing import TYPE_CHECKING
 
@@ -47,6 +48,8 @@ class BaseDelivery(ABC):
     #: ``False`` the row waits in the outbox for who is told of it by ``hand_over``, or for
     #: ``sendinvitations``.
     immediate: bool = True
+    #: When ``send`` must be over, as ``time.monotonic()`` counts: set by who sends in a request.
+    deadline: float = inf
 
     def __enter__(self) -> Self:
         """Begin a batch; whatever it needs is opened by the first ``send``."""

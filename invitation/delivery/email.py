@@ -3,48 +3,90 @@
 from __future__ import annotations
 
 import smtplib
-from typing import Any
+import socket
+import ssl
+import time
+from contextlib import suppress
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
 
 from django.core import mail as django_mail
 
 from invitation import keys
 from invitation.delivery.base import BaseDelivery
+from invitation.delivery.bounded import GREETING, RECIPIENT, SENDER, Deadline, bound
 from invitation.delivery.messages import MessageWriter
-from invitation.exceptions import DeliveryFailed
+from invitation.exceptions import DeliveryFailed, DeliveryUnavailable
 from invitation.models import InvitationEmail
 
-#: Refusals that are about the site's set-up and not about one mail.
-SET_UP_ERRORS = (
+if TYPE_CHECKING:
+    from typing import Self
+
+#: What happens before any mail is looked at, or is said about the site: no mail's fault.
+SITE_ERRORS = (
     smtplib.SMTPAuthenticationError,
     smtplib.SMTPConnectError,
     smtplib.SMTPHeloError,
     smtplib.SMTPSenderRefused,
+    ssl.SSLError,
+    socket.gaierror,
+    ConnectionRefusedError,
 )
+#: Answers that mean the same wherever they are given: log in first (RFC 4954, section 6).
+SITE_CODES = {454, 530, 534, 535, 538}
+#: The mail is larger than the server takes, said when it hears the sender (RFC 1870, section 6.1).
+TOO_LARGE = 552
+#: The server ends the conversation (RFC 5321, section 3.8).
+CLOSING = 421
 
 
 class EmailDelivery(MessageWriter, BaseDelivery):
-    """Send invitations with the site's mail settings, EMAIL_* or MAILERS."""
+    """Send invitations with the site's mail settings, EMAIL_* or MAILERS.
+
+    The mails of one batch go through one connection, which is opened by the first of them.
+    """
 
     #: Seconds that a mail server may take for one answer where the site has set no timeout.
     timeout: float = 10
+    #: Seconds that it may take for one mail in all, connecting included.
+    time_per_mail: float = 60
+    #: Seconds for saying goodbye.
+    time_to_close: float = 2
     #: The alias in MAILERS, from Django 6.1 on.
     mailer: str = "default"
+
+    _connection: Any = None
+    _in_batch = False
+
+    def __enter__(self) -> Self:
+        """Begin a batch."""
+        self._in_batch = True
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """End the batch and close the connection."""
+        self._in_batch = False
+        self._close()
 
     def send(self, mail: InvitationEmail) -> None:
         """Send this mail; the link is derived here and is stored nowhere."""
         message = self.get_message(mail)
-        connection = self.get_connection()
+        self._limit.start(min(self.time_per_mail, self.deadline - time.monotonic()))
         try:
-            sent = connection.send_messages([message])
-        except (smtplib.SMTPException, OSError) as error:
-            # A mail server may quote the mail it refuses, link and all.
-            reason = keys.conceal(_explain(error))[:500]
-            raise DeliveryFailed(reason, permanent=_is_permanent(error)) from error
+            sent = self._send(message)
+        finally:
+            if not self._in_batch:
+                self._close()
         if not sent:
             raise DeliveryFailed("The mail backend reported that it sent nothing.")
 
     def get_connection(self) -> Any:
-        """Return the site's mail connection, with a timeout in any case.
+        """Return the site's mail connection, with a timeout and a deadline in any case.
 
         Django's EMAIL_TIMEOUT is ``None`` by default: a server that hangs would hang the
         member's request with it, for ever.
@@ -52,12 +94,113 @@ class EmailDelivery(MessageWriter, BaseDelivery):
         connection = self.open_connection()
         if getattr(connection, "timeout", self.timeout) is None:
             connection.timeout = self.timeout
+        bound(connection, self._limit)
         return connection
 
     def open_connection(self) -> Any:
         """Return the site's mail connection as the site has set it up."""
         mailers = getattr(django_mail, "mailers", None)  # new in Django 6.1
         return mailers[self.mailer] if mailers is not None else django_mail.get_connection()
+
+    # -- the conversation --
+
+    @property
+    def _limit(self) -> Deadline:
+        """Return what all connections of this delivery keep."""
+        limit: Deadline = self.__dict__.setdefault("_deadline", Deadline())
+        return limit
+
+    def _send(self, message: Any) -> int | None:
+        """Send through the connection of the batch; begin anew once if that has been closed."""
+        fresh = self._open()
+        try:
+            return self._connection.send_messages([message])  # type: ignore[no-any-return]
+        except (smtplib.SMTPException, OSError) as error:
+            phase = self._phase()
+            self._recover(error)
+            if fresh or not _was_closed_before(error, phase):
+                raise _failure(error, phase) from error
+        self._close()
+        return self._send(message)
+
+    def _open(self) -> bool:
+        """Open the connection unless it is; tell whether it was opened now."""
+        if self._connection is None:
+            self._connection = self.get_connection()
+        try:
+            fresh = bool(self._connection.open())
+            smtp = self._smtp()
+            if fresh and smtp is not None:
+                # Else it would be done with the first mail, whose fault it would seem.
+                smtp.ehlo_or_helo_if_needed()
+        except (smtplib.SMTPException, OSError) as error:
+            self._close()
+            raise DeliveryUnavailable(_reason(error)) from error
+        return fresh
+
+    def _smtp(self) -> Any:
+        """Return Python's own connection, if the backend has one."""
+        smtp = getattr(self._connection, "connection", None)
+        return smtp if isinstance(smtp, smtplib.SMTP) else None
+
+    def _phase(self) -> str:
+        """Return how far the conversation came; empty if the backend does not tell."""
+        return getattr(self._smtp(), "phase", "")
+
+    def _recover(self, error: Exception) -> None:
+        """Make the connection fit for the next mail, or leave that one to open another."""
+        smtp = self._smtp()
+        answered = isinstance(error, (smtplib.SMTPResponseException, smtplib.SMTPRecipientsRefused))
+        if answered and smtp is not None and smtp.sock is not None:
+            # A server that has refused DATA still waits for another recipient.
+            with suppress(smtplib.SMTPException, OSError):
+                if smtp.rset()[0] == 250:
+                    return
+        self._close()
+
+    def _close(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            self._limit.start(self.time_to_close)
+            with suppress(smtplib.SMTPException, OSError):
+                connection.close()
+
+
+def _was_closed_before(error: Exception, phase: str) -> bool:
+    """Tell whether the server had hung up before the mail was handed over.
+
+    Many do after so many mails, or after a while, with or without a word.
+    """
+    if phase not in (SENDER, RECIPIENT):
+        return False
+    codes = _codes(error)
+    return CLOSING in codes if codes else True
+
+
+def _failure(error: Exception, phase: str) -> DeliveryFailed:
+    """Return what an error means: for all mails, or for this one."""
+    codes = _codes(error)
+    too_large = isinstance(error, smtplib.SMTPSenderRefused) and codes == {TOO_LARGE}
+    of_site = isinstance(error, SITE_ERRORS) or (codes and codes <= SITE_CODES)
+    if (of_site and not too_large) or (not codes and phase in (GREETING, SENDER)):
+        return DeliveryUnavailable(_reason(error))
+    # RFC 5321, 4.2.1. An answer that cannot be read counts as none.
+    understood = type(error) is not smtplib.SMTPResponseException
+    return DeliveryFailed(
+        _reason(error), permanent=bool(codes) and min(codes) >= 500 and understood
+    )
+
+
+def _codes(error: Exception) -> set[int]:
+    """Return the reply codes of the server, if it has answered."""
+    if isinstance(error, smtplib.SMTPRecipientsRefused):
+        return {code for code, _ in error.recipients.values()}
+    return {error.smtp_code} if isinstance(error, smtplib.SMTPResponseException) else set()
+
+
+def _reason(error: Exception) -> str:
+    """Return why, without a key: a mail server may quote the mail it refuses, link and all."""
+    return keys.conceal(_explain(error))[:500]
 
 
 def _explain(error: Exception) -> str:
@@ -73,12 +216,3 @@ def _explain(error: Exception) -> str:
 def _answer(code: int, text: bytes | str) -> str:
     words = text.decode("utf-8", "replace") if isinstance(text, bytes) else text
     return " ".join(f"{code} {words}".split())
-
-
-def _is_permanent(error: Exception) -> bool:
-    """Tell whether the server refused this very mail for good (RFC 5321, 4.2.1)."""
-    if isinstance(error, smtplib.SMTPRecipientsRefused):
-        return all(code >= 500 for code, _ in error.recipients.values())
-    if isinstance(error, SET_UP_ERRORS):
-        return False
-    return isinstance(error, smtplib.SMTPResponseException) and error.smtp_code >= 500

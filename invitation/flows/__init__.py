@@ -71,7 +71,6 @@ from invitation.flows.opening import (
 )
 from invitation.flows.operating import (
     cancel,
-    current_pause,
     is_delayed,
     reopen,
     retry,
@@ -87,7 +86,7 @@ from invitation.flows.quotas import (
 )
 from invitation.flows.renewing import ask_for_renewal, is_renewable, renew, renewal_costs
 from invitation.flows.rewarding import reward
-from invitation.flows.sending import deliver, deliver_due, deliver_rows
+from invitation.flows.sending import deliver, deliver_due, deliver_rows, delivery_pause
 from invitation.flows.sharing import (
     close,
     edit_shared,
@@ -138,11 +137,11 @@ __all__ = [
     "count_cleanup",
     "count_forgettable",
     "create",
-    "current_pause",
     "decline",
     "deliver",
     "deliver_due",
     "deliver_rows",
+    "delivery_pause",
     "destination_of",
     "edit",
     "edit_shared",

@@ -13,7 +13,7 @@ from django.utils import timezone
 from invitation import managers, sites
 from invitation.conf import conf
 from invitation.delivery.base import get_delivery
-from invitation.flows.sending import deliver, deliver_rows
+from invitation.flows.sending import IN_PROCESS_SECONDS, deliver, deliver_rows
 from invitation.models import InvitationEmail, InvitationKey
 
 #: How many mails of a list are sent at once; more wait for ``sendinvitations``.
@@ -100,7 +100,7 @@ def _let_go(pks: list[int]) -> None:
     """Send these rows, or tell who does."""
     delivery = get_delivery()
     if delivery.immediate:
-        deliver_rows(pks)
+        deliver_rows(pks, IN_PROCESS_SECONDS)
     else:
         delivery.hand_over(pks)
 

@@ -74,14 +74,6 @@ def reopen() -> bool:
     return DeliveryPause.objects.end_waiting(timezone.now())
 
 
-def current_pause() -> DeliveryPause | None:
-    """Return the pause of all mails, or ``None`` if they can leave; one query.
-
-    It lasts until a mail has left: ``until`` says from when on that is tried.
-    """
-    return DeliveryPause.objects.current()
-
-
 def is_delayed(mail: InvitationEmail) -> bool:
     """Tell whether a mail has not left although it should have; no query.
 

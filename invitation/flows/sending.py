@@ -3,74 +3,272 @@
 from __future__ import annotations
 
 import logging
+import secrets
+import time
 import traceback
-from collections.abc import Sequence
-from datetime import timedelta
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import Enum
 
+from django.db import InterfaceError, OperationalError, connections
 from django.utils import timezone
 
 from invitation import keys, signals
-from invitation.delivery.base import get_delivery
-from invitation.exceptions import DeliveryFailed
+from invitation.delivery.base import BaseDelivery, get_delivery
+from invitation.exceptions import DeliveryFailed, DeliveryUnavailable
 from invitation.flows.announcing import announce
-from invitation.flows.objections import objection_to
-from invitation.models import InvitationEmail
+from invitation.flows.objections import Objection, objection_to
+from invitation.models import DeliveryPause, InvitationEmail
 
 logger = logging.getLogger(__name__)
 
 State = InvitationEmail.State
 Failure = InvitationEmail.Failure
 
-#: How often a mail is tried before it counts as failed, and the pause that grows with each try.
+#: How often a mail is tried before it counts as failed.
 MAIL_ATTEMPTS = InvitationEmail.ATTEMPTS
-MAIL_PAUSE = timedelta(minutes=5)
+#: The pause after the first failure, doubled with each one, and the longest: about a day in all.
+MAIL_PAUSE, MAIL_PAUSE_MAX = timedelta(minutes=5), timedelta(hours=6)
+#: By how much of itself a pause is longer or shorter at random, so that what failed together does
+#: not come back together.
+JITTER = 0.2
+#: How many mails go through one connection, and are leased at once.
+BATCH = 50
+#: How many seconds mails may take in the process that asked for them: a member waits.
+IN_PROCESS_SECONDS = 15.0
 #: How much of a reason is kept.
 REASON_LENGTH = 500
 
 
+class _Outcome(Enum):
+    """Say what has become of one mail, and what that tells about the next."""
+
+    #: It went, or the mail server has refused it: in any case the server is there.
+    ANSWERED = "answered"
+    #: It was not even tried, or could not be written, or somebody else has it.
+    SKIPPED = "skipped"
+    #: Nothing can leave at the moment.
+    CLOSED = "closed"
+
+
 def deliver(mail: InvitationEmail) -> bool:
-    """Send one mail that this process has leased, note what became of it, tell if it went."""
-    delivery = get_delivery()
+    """Send one mail with which this process has begun an attempt; tell whether it went."""
+    sending = _Sending(seconds=IN_PROCESS_SECONDS)
+    with get_delivery() as delivery:
+        sending.finish(delivery, mail, alone=True)
+    return sending.sent == 1
+
+
+def deliver_rows(pks: Sequence[int], seconds: float | None = None) -> tuple[int, int]:
+    """Send these rows if they are due; return how many went and how many did not.
+
+    ``seconds`` is how long that may take; what has no time left waits.
+    """
+    sending = _Sending(seconds=seconds, pks=pks)
+    sending.drain(len(pks))
+    return sending.sent, sending.unsent
+
+
+def deliver_due(
+    limit: int | None = None, *, stopping: Callable[[], bool] = lambda: False
+) -> tuple[int, int]:
+    """Send what waits in the outbox, oldest first; return how many went and how many did not.
+
+    Safe to run beside itself, on any number of machines: each mail is leased before it is sent.
+    Asks ``stopping`` before each mail whether to end.
+    """
+    sending = _Sending(stopping=stopping)
+    sending.drain(limit)
+    return sending.sent, sending.unsent
+
+
+def delivery_pause() -> DeliveryPause | None:
+    """Return since when, until when and why nothing is sent, or ``None`` if mails can leave."""
+    return DeliveryPause.objects.closed().first()
+
+
+@dataclass
+class _Sending:
+    """Be one run of sending: a request's mails, a worker's rows, or the whole outbox."""
+
+    seconds: float | None = None
+    pks: Sequence[int] | None = None
+    stopping: Callable[[], bool] = lambda: False
+    sent: int = 0
+    unsent: int = 0
+    #: The pause that this run has taken upon itself to try out.
+    trial: DeliveryPause | None = None
+    started: float = field(default_factory=lambda: time.monotonic())
+
+    # -- many mails --
+
+    def drain(self, limit: int | None) -> None:
+        """Send batch by batch until nothing is due, all are tried, or nothing can leave."""
+        tried: int | None = 0
+        while tried is not None and limit != 0 and not self._is_over():
+            with get_delivery() as delivery:
+                tried = self._batch(delivery, BATCH if limit is None else min(BATCH, limit))
+            limit = limit if limit is None or tried is None else limit - tried
+        if self.trial is not None:
+            # What was to be tried could not be written, or was no longer wanted.
+            DeliveryPause.objects.leave_to_others(self.trial, timezone.now())
+
+    def _batch(self, delivery: BaseDelivery, number: int) -> int | None:
+        """Try so many mails and return how many there were, ``None`` if that is all for now."""
+        now = timezone.now()
+        pause = None if self.trial else delivery_pause()
+        if pause is not None and pause.until > now:
+            self._hand_over_again(delivery, self.pks or (), pause.until)
+            return None
+        # Whether the way is open again is found out with one mail at a time.
+        one_by_one = self.trial is not None or pause is not None
+        mails = InvitationEmail.objects.lease_batch(1 if one_by_one else number, now, self.pks)
+        for place, held in enumerate(mails):
+            if self._is_over():
+                InvitationEmail.objects.release(mails[place:])
+                return None
+            if not InvitationEmail.objects.begin(held, timezone.now()):
+                continue
+            if self.finish(delivery, held, alone=pause is not None) is _Outcome.CLOSED:
+                InvitationEmail.objects.release(mails[place + 1 :])
+                return None
+        return len(mails) or None
+
+    def _is_over(self) -> bool:
+        """Tell whether to begin no other mail: one may take most of the time there is."""
+        spent = time.monotonic() - self.started
+        return self.stopping() or (self.seconds is not None and spent > self.seconds / 3)
+
+    # -- one mail --
+
+    def finish(
+        self, delivery: BaseDelivery, held: InvitationEmail, *, alone: bool = False
+    ) -> _Outcome:
+        """Send a mail with which an attempt was begun, unless it is no longer wanted.
+
+        ``alone`` says that nobody has looked whether the way is open, as a batch does. Within one,
+        who has a connection goes on, and who has none finds out.
+        """
+        mail, paused_until = InvitationEmail.objects.look(held, for_pause=alone)
+        if mail is None:
+            return _Outcome.SKIPPED
+        if paused_until is not None and not self._may_try():
+            InvitationEmail.objects.mark_untried(mail, "")
+            self._hand_over_again(delivery, self.pks or [mail.pk], paused_until)
+            return _Outcome.CLOSED
+        outcome = self._try(delivery, mail)
+        if outcome is _Outcome.ANSWERED:
+            self._reopen()
+        return outcome
+
+    def _try(self, delivery: BaseDelivery, mail: InvitationEmail) -> _Outcome:
+        objection = objection_to(mail)
+        if mail.attempts > MAIL_ATTEMPTS:
+            # Its senders died, one after the other, before they could say why.
+            reason = f"Given up after {MAIL_ATTEMPTS} attempts."
+            objection = Objection(Failure.GIVEN_UP, reason)
+        if objection is not None:
+            self.unsent += 1
+            _settle(mail, objection.failure, objection.details, objection.state)
+            return _Outcome.SKIPPED
+        if self.seconds is not None:
+            delivery.deadline = self.started + self.seconds
+        try:
+            delivery.send(mail)
+        except DeliveryFailed as error:
+            self.unsent += 1
+            if isinstance(error, DeliveryUnavailable):
+                self._close(delivery, mail, _kept(str(error)))
+                return _Outcome.CLOSED
+            logger.warning("Invitation mail %s was not sent: %s", mail.pk, type(error.__cause__))
+            _note_failure(delivery, mail, str(error), permanent=error.permanent)
+        except Exception as error:  # noqa: BLE001
+            # Whatever a template or a mail backend of the site raises: one mail must not hold up
+            # those behind it, nor be tried for ever. A traceback may quote the link.
+            self.unsent += 1
+            report = keys.conceal(traceback.format_exc())
+            logger.error("Invitation mail %s was not sent:\n%s", mail.pk, report)  # noqa: TRY400
+            _note_failure(delivery, mail, f"{type(error).__name__}: {error}", Failure.BROKEN)
+            return _Outcome.SKIPPED
+        else:
+            self.sent += 1
+            _note_sent(mail)
+        return _Outcome.ANSWERED
+
+    # -- the way out of the house --
+
+    def _may_try(self) -> bool:
+        """Tell whether it is on us to find out if the way is open again."""
+        now = timezone.now()
+        pause = self.trial or delivery_pause()
+        if pause is None or pause is self.trial:
+            return True
+        if pause.until > now or not DeliveryPause.objects.try_again(pause, now):
+            return False
+        self.trial = pause
+        return True
+
+    def _close(self, delivery: BaseDelivery, mail: InvitationEmail, reason: str) -> None:
+        """Let nobody try for a while, and tell it once."""
+        InvitationEmail.objects.mark_untried(mail, reason)
+        now = timezone.now()
+        if self.trial is not None:
+            until = DeliveryPause.objects.keep_closed(self.trial, reason, now)
+            self.trial = None
+        else:
+            until, is_news = DeliveryPause.objects.close(reason, now)
+            if is_news:
+                logger.error("No invitation mail can leave, the queue is paused: %s", reason)
+                announce(signals.delivery_paused, reason=reason)
+        self._hand_over_again(delivery, self.pks or [mail.pk], until)
+
+    def _reopen(self) -> None:
+        """Note that the way is open, if it was closed, and tell it once."""
+        pause, self.trial = self.trial, None
+        if pause is not None and DeliveryPause.objects.reopen(pause, timezone.now()):
+            logger.info("Invitation mails can leave again.")
+            announce(signals.delivery_resumed, reason=pause.reason)
+
+    def _hand_over_again(
+        self, delivery: BaseDelivery, pks: Sequence[int], not_before: datetime
+    ) -> None:
+        """Tell who sends these rows when to come back."""
+        if pks and not delivery.immediate:
+            delivery.hand_over(pks, not_before)
+
+
+def _note_sent(mail: InvitationEmail) -> None:
+    if not _mark_sent(mail):
+        return  # Its lease had run out, and another one has it now.
+    if mail.kind == InvitationEmail.Kind.INVITATION:
+        announce(signals.invitation_sent, invitation=mail.invitation, mail=mail)
+    announce(signals.mail_settled, mail=mail, state=str(State.SENT), failure="")
+
+
+def _mark_sent(mail: InvitationEmail) -> bool:
+    """Note it, also if the database has just ended the connection: else it would go twice."""
     outbox = InvitationEmail.objects
-    if mail.attempts > MAIL_ATTEMPTS:
-        # Its senders died, one after the other, before they could say why.
-        _settle(mail, Failure.GIVEN_UP, f"Given up after {MAIL_ATTEMPTS} attempts.")
-        return False
-    objection = objection_to(mail)
-    if objection is not None:
-        _settle(mail, objection.failure, objection.details, objection.state)
-        return False
     try:
-        delivery.send(mail)
-    except DeliveryFailed as error:
-        logger.warning("Invitation mail %s was not sent: %s", mail.pk, type(error.__cause__))
-        _note_failure(mail, str(error), permanent=error.permanent)
-        return False
-    except Exception as error:  # noqa: BLE001
-        # Whatever a template or a mail backend of the site raises: one mail must not hold up
-        # those behind it, nor be tried for ever. A traceback may quote the link.
-        report = keys.conceal(traceback.format_exc())
-        logger.error("Invitation mail %s was not sent:\n%s", mail.pk, report)  # noqa: TRY400
-        _note_failure(mail, f"{type(error).__name__}: {error}", Failure.BROKEN)
-        return False
-    if outbox.mark_sent(mail, timezone.now()):
-        if mail.kind == InvitationEmail.Kind.INVITATION:
-            announce(signals.invitation_sent, invitation=mail.invitation, mail=mail)
-        announce(signals.mail_settled, mail=mail, state=str(State.SENT), failure="")
-    return True
+        return outbox.mark_sent(mail, timezone.now())
+    except (OperationalError, InterfaceError):
+        connection = connections[outbox.db]
+        if connection.in_atomic_block:
+            raise
+        connection.close()
+        return outbox.mark_sent(mail, timezone.now())
 
 
 def _settle(
     mail: InvitationEmail, failure: str, details: str = "", state: str = State.FAILED
 ) -> None:
     """Note that a mail will not be tried again, and why."""
-    # PostgreSQL stores no NUL, and a mail server may answer anything.
-    details = keys.conceal(details).replace("\0", "")[:REASON_LENGTH]
-    if InvitationEmail.objects.mark_ended(mail, state, failure, details):
+    if InvitationEmail.objects.mark_ended(mail, state, failure, _kept(details)):
         announce(signals.mail_settled, mail=mail, state=str(state), failure=str(failure))
 
 
 def _note_failure(
+    delivery: BaseDelivery,
     mail: InvitationEmail,
     reason: str,
     failure: str = Failure.GIVEN_UP,
@@ -82,42 +280,18 @@ def _note_failure(
     elif mail.attempts >= MAIL_ATTEMPTS:
         _settle(mail, failure, reason)
     else:
-        reason = keys.conceal(reason).replace("\0", "")[:REASON_LENGTH]
-        not_before = timezone.now() + MAIL_PAUSE * mail.attempts
-        InvitationEmail.objects.mark_queued(mail, reason, not_before)
+        not_before = timezone.now() + _pause_after(mail.attempts)
+        noted = InvitationEmail.objects.mark_queued(mail, _kept(reason), not_before)
+        if noted and not delivery.immediate:
+            delivery.hand_over([mail.pk], not_before)
 
 
-def deliver_rows(pks: Sequence[int]) -> tuple[int, int]:
-    """Send these rows if they are due; return how many went and how many did not.
-
-    After one that does not go the rest waits: a mail server that hangs takes as long as it may
-    for each.
-    """
-    sent = 0
-    for pk in pks:
-        mail = InvitationEmail.objects.lease(pk, timezone.now())
-        if mail is None:
-            continue
-        if not deliver(mail):
-            return sent, 1
-        sent += 1
-    return sent, 0
+def _pause_after(attempts: int) -> timedelta:
+    """Return how long to wait after so many attempts."""
+    grown: timedelta = MAIL_PAUSE * 2 ** (attempts - 1)
+    return min(MAIL_PAUSE_MAX, grown) * (1 + JITTER * (secrets.randbelow(2001) / 1000 - 1))
 
 
-def deliver_due(limit: int | None = None) -> tuple[int, int]:
-    """Send what waits in the outbox, oldest first; return how many went and how many did not.
-
-    Safe to run beside itself: each mail is leased before it is sent.
-    """
-    sent = unsent = 0
-    due = InvitationEmail.objects.due(timezone.now()).order_by("not_before", "pk")
-    pks = due.values_list("pk", flat=True)
-    for pk in list(pks if limit is None else pks[:limit]):
-        mail = InvitationEmail.objects.lease(pk, timezone.now())
-        if mail is None:
-            continue
-        if deliver(mail):
-            sent += 1
-        else:
-            unsent += 1
-    return sent, unsent
+def _kept(reason: str) -> str:
+    """Return of a reason what is kept: no key, and no NUL, which PostgreSQL stores nowhere."""
+    return keys.conceal(reason).replace("\0", "")[:REASON_LENGTH]

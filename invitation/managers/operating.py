@@ -54,11 +54,7 @@ class MailOperatingMixin(Mails):
 
 
 class PauseOperatingMixin(Pauses):
-    """Say whether the way out is closed, and open it."""
-
-    def current(self) -> DeliveryPause | None:
-        """Return the pause, whether or not it is time to try again, or ``None``; one query."""
-        return self.filter(failures__gt=0).order_by("pk").first()
+    """Let staff try the way out."""
 
     def end_waiting(self, now: datetime) -> bool:
         """Let the next sender try at once; tell whether any would have waited."""

@@ -4,13 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 from django.db import transaction
+from django.utils import timezone
 
 from invitation import flows, signals
-from invitation.models import InvitationKey
-from tests.factories import ADDRESS, DAY, make_invitation, open_it, register, rolled_back, spent
+from invitation.delivery.dummy import DummyDelivery
+from invitation.exceptions import DeliveryFailed, DeliveryUnavailable
+from invitation.models import DeliveryPause, InvitationKey
+from tests.factories import (
+    ADDRESS,
+    DAY,
+    make_invitation,
+    make_mail,
+    open_it,
+    register,
+    rolled_back,
+    spent,
+)
 from tests.flows.conftest import SIGNALS, Heard
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -47,7 +60,25 @@ def ask(member: Any) -> None:
     assert flows.ask_for_renewal(make_invitation(member, status="expired").mail_key)
 
 
+def fail_to_send(member: Any) -> None:
+    """Find the way out closed; the mail waits."""
+    mail = make_mail(make_invitation(member))
+    with patch.object(DummyDelivery, "send", side_effect=DeliveryUnavailable("refused")):
+        flows.deliver_rows([mail.pk])
+
+
+def find_it_open(member: Any) -> None:
+    """Find it open again, by an answer that is about one mail."""
+    moment = timezone.now()
+    DeliveryPause.objects.create(until=moment, since=moment, failures=1)
+    mail = make_mail(make_invitation(member))
+    with patch.object(DummyDelivery, "send", side_effect=DeliveryFailed("no", permanent=True)):
+        flows.deliver_rows([mail.pk])
+
+
 VERBS = {
+    fail_to_send: ["delivery_paused"],
+    find_it_open: ["mail_settled", "delivery_resumed"],
     invite: ["invitation_created", "invitation_sent", "mail_settled"],
     claim: ["invitation_accepted", "invitation_activated"],
     activate: ["invitation_accepted", "invitation_activated"],

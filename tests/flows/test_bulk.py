@@ -20,10 +20,12 @@ from invitation.delivery.dummy import DummyDelivery
 from invitation.exceptions import (
     AlreadyInvited,
     DeliveryFailed,
+    DeliveryUnavailable,
     InvitingForbidden,
     TextRefused,
 )
 from invitation.flows import Verdict, bulk, mailing
+from invitation.flows.sending import IN_PROCESS_SECONDS
 from invitation.managers import batches
 from invitation.models import InvitationEmail, InvitationKey, InvitationQuota, QuotaEntry
 from invitation.recipients import Recipient
@@ -429,20 +431,55 @@ def test_where_no_mail_is_sent_in_a_request_none_is(
     assert flows.waiting_mails()[0] == 2
 
 
-def test_after_a_mail_that_does_not_go_the_rest_waits(
+def test_where_no_mail_can_go_the_rest_waits(
     member: Any, commit: Commit, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tried: list[Any] = []
 
     def hang(self: Any, mail: InvitationEmail) -> None:
         tried.append(mail)
-        raise DeliveryFailed("It hangs.")
+        raise DeliveryUnavailable("It hangs.")
 
     monkeypatch.setattr(DummyDelivery, "send", hang)
     with commit():
         flows.invite_many(member, guests(3))
     assert len(tried) == 1
     assert flows.waiting_mails()[0] == 3
+    assert set(InvitationEmail.objects.values_list("state", "attempts")) == {("queued", 0)}
+
+
+def test_after_a_mail_that_took_long_the_rest_waits(
+    member: Any, commit: Commit, outbox: list[InvitationEmail], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    send = DummyDelivery.send
+
+    def crawl(self: Any, mail: InvitationEmail) -> None:
+        send(self, mail)
+        assert self.deadline == 1000 + IN_PROCESS_SECONDS
+        clock.append(clock[-1] + 6)
+
+    clock = [1000.0]
+    monkeypatch.setattr(DummyDelivery, "send", crawl)
+    monkeypatch.setattr("time.monotonic", lambda: clock[-1])
+    with commit():
+        flows.invite_many(member, guests(3))
+    assert len(outbox) == 1
+    assert flows.waiting_mails()[0] == 2
+
+
+def test_a_mail_that_is_refused_does_not_keep_the_rest_waiting(
+    member: Any, commit: Commit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tried: list[Any] = []
+
+    def refuse(self: Any, mail: InvitationEmail) -> None:
+        tried.append(mail)
+        raise DeliveryFailed("550 no such user", permanent=True)
+
+    monkeypatch.setattr(DummyDelivery, "send", refuse)
+    with commit():
+        flows.invite_many(member, guests(3))
+    assert len(tried) == 3
 
 
 def test_a_mail_that_somebody_else_sends_is_not_sent_here(

@@ -9,12 +9,16 @@ from typing import Any
 import pytest
 import time_machine
 from django.core.exceptions import ImproperlyConfigured
+from django.db import connection
+from django.db.models import Q
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from invitation import flows, keys
 from invitation.delivery.dummy import DummyDelivery
 from invitation.exceptions import DeliveryFailed, MailTooSoon
-from invitation.flows.sending import MAIL_ATTEMPTS, MAIL_PAUSE
+from invitation.flows.sending import JITTER, MAIL_ATTEMPTS, MAIL_PAUSE, MAIL_PAUSE_MAX
+from invitation.managers.mails import _locks_ranges
 from invitation.models import InvitationEmail, InvitationKey
 from tests.factories import ADDRESS, DAY, make_invitation, make_mail, make_user
 from tests.flows.conftest import Heard
@@ -122,7 +126,7 @@ def test_a_mail_that_goes_again_is_left_to_who_has_leased_it(
     member: Any, commit: Any, outbox: list[InvitationEmail], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     make_mail(make_invitation(member), state="failed")
-    monkeypatch.setattr(InvitationEmail.objects, "lease", lambda pk, now: None)
+    monkeypatch.setattr(InvitationEmail.objects, "lease_batch", lambda number, now, pks: [])
     with commit():
         assert flows.invite(member, ADDRESS).mailed
     assert outbox == []
@@ -166,18 +170,38 @@ def test_a_passing_failure_is_tried_again_after_a_pause(fail: Any, commit: Any) 
         fail(DeliveryFailed("451 later"))
         assert flows.deliver_due() == (0, 1)
         assert flows.deliver_due() == (0, 0)
-        clock.shift(MAIL_PAUSE)
+        clock.shift(MAIL_PAUSE * (1 + JITTER))
         fail(None)
         assert flows.deliver_due() == (1, 0)
     assert (stored(mail).state, stored(mail).attempts, stored(mail).last_error) == ("sent", 2, "")
 
 
-def test_the_pause_grows(fail: Any) -> None:
+@pytest.mark.parametrize(
+    ("attempts", "pause"),
+    [
+        (1, MAIL_PAUSE),
+        (2, 2 * MAIL_PAUSE),
+        (3, 4 * MAIL_PAUSE),
+        (7, 64 * MAIL_PAUSE),
+        (8, MAIL_PAUSE_MAX),
+        (9, MAIL_PAUSE_MAX),
+    ],
+)
+@pytest.mark.parametrize(("dice", "part"), [(0, -JITTER), (1000, 0), (2000, JITTER)])
+def test_the_pause_doubles_up_to_a_bound_and_is_never_quite_the_same(
+    fail: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    attempts: int,
+    pause: timedelta,
+    dice: int,
+    part: float,
+) -> None:
+    monkeypatch.setattr("secrets.randbelow", lambda most: dice)
     fail(DeliveryFailed("451 later"))
-    mail = leased(attempts=3)
+    mail = leased(attempts=attempts - 1)
     with time_machine.travel(NOW, tick=False):
         assert not flows.deliver(mail)
-    assert stored(mail).not_before == NOW + 4 * MAIL_PAUSE
+    assert stored(mail).not_before == NOW + pause * (1 + part)
 
 
 def test_a_lasting_failure_is_not_tried_again(fail: Any) -> None:
@@ -231,6 +255,23 @@ def test_one_mail_that_raises_does_not_hold_up_the_others(
     assert outbox == mails[1:]
     assert stored(mails[0]).state == "queued"
     assert stored(mails[0]).last_error == "RuntimeError: poison"
+
+
+@pytest.mark.parametrize("permanent", [True, False])
+def test_a_failure_of_a_mail_that_somebody_else_has_by_now_is_not_noted(
+    fail: Any, heard: Heard, commit: Any, permanent: bool
+) -> None:
+    mail = leased()
+
+    class Late(DeliveryFailed):
+        def __str__(self) -> str:
+            OUTBOX.filter(pk=mail.pk).update(attempts=5)
+            return "late"
+
+    fail(Late(permanent=permanent))
+    with commit():
+        assert not flows.deliver(mail)
+    assert (stored(mail).state, stored(mail).last_error, heard) == ("sending", "", [])
 
 
 @pytest.mark.parametrize("kind", [DeliveryFailed, RuntimeError])
@@ -292,6 +333,97 @@ def test_a_lease_ends_exactly_when_it_says() -> None:
     assert again.attempts == 2
 
 
+@pytest.fixture(params=["as the database can", "locking rows", "locking by key"])
+def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Lease in each of the ways that there are for different databases."""
+    if request.param != "as the database can":
+        features = type(connection.features)
+        monkeypatch.setattr(features, "has_select_for_update_skip_locked", True)
+        by_key = request.param == "locking by key"
+        monkeypatch.setattr("invitation.managers.mails._locks_ranges", lambda using: by_key)
+
+
+def test_a_lease_of_many_counts_no_attempt(way: None) -> None:
+    mails = [make_mail(make_invitation(email=f"g{number}@example.org")) for number in range(3)]
+    held = OUTBOX.lease_batch(2, timezone.now())
+    assert [mail.pk for mail in held] == [mail.pk for mail in mails[:2]]
+    assert [stored(mail).state for mail in mails] == ["sending", "sending", "queued"]
+    assert {stored(mail).attempts for mail in mails} == {0}
+    assert [mail.pk for mail in OUTBOX.lease_batch(3, timezone.now())] == [mails[2].pk]
+
+
+def test_a_lease_takes_only_the_named_rows(way: None) -> None:
+    mails = [make_mail(make_invitation(email=f"g{number}@example.org")) for number in range(3)]
+    named = [mails[2].pk, mails[1].pk, 10**6]
+    assert [mail.pk for mail in OUTBOX.lease_batch(9, timezone.now(), named)] == named[1::-1]
+
+
+def test_nothing_due_is_nothing_to_lease(way: None) -> None:
+    make_mail(not_before=timezone.now() + DAY)
+    assert OUTBOX.lease_batch(5, timezone.now()) == []
+
+
+def test_who_cannot_lock_the_first_rows_looks_further(
+    way: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mails = [make_mail(make_invitation(email=f"g{number}@example.org")) for number in range(4)]
+    taken = {mails[0].pk, mails[1].pk}
+    find = OUTBOX._due_by_key
+    others = ~Q(pk__in=taken)
+    monkeypatch.setattr(OUTBOX, "_due_by_key", lambda now: find(now) & others)
+    held = {mail.pk for mail in OUTBOX.lease_batch(2, timezone.now())}
+    # Rows that are locked in order are passed over by the database itself.
+    assert held in ({mails[2].pk, mails[3].pk}, taken)
+    monkeypatch.undo()
+
+
+def test_what_a_sender_left_behind_comes_first(way: None) -> None:
+    waiting = make_mail(not_before=NOW - DAY)
+    left = make_mail(
+        make_invitation(email="g@example.org"), state="sending", attempts=3, lease_until=NOW
+    )
+    held = OUTBOX.lease_batch(2, NOW)
+    assert [(mail.pk, mail.attempts) for mail in held] == [(left.pk, 3), (waiting.pk, 0)]
+
+
+def test_to_begin_counts_an_attempt_and_holds_the_row_anew() -> None:
+    [held] = OUTBOX.lease_batch(1, NOW + DAY, [make_mail().pk])
+    assert OUTBOX.begin(held, NOW + DAY + LEASE / 2)
+    assert (held.attempts, held.lease_until) == (1, NOW + DAY + LEASE / 2 + LEASE)
+    assert (stored(held).attempts, stored(held).lease_until) == (1, held.lease_until)
+
+
+def test_who_loses_a_row_between_lease_and_begin_has_none(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(InvitationEmail.objects, "begin", lambda mail, now: False)
+    assert OUTBOX.lease(make_mail().pk, timezone.now()) is None
+
+
+def test_only_some_databases_lock_what_lies_between_rows() -> None:
+    assert _locks_ranges("default") is (connection.vendor == "mysql")
+
+
+def test_what_is_let_go_waits_as_before() -> None:
+    mail = make_mail()
+    held = OUTBOX.lease_batch(1, timezone.now())
+    OUTBOX.release(held)
+    OUTBOX.release(held)
+    assert (stored(mail).state, stored(mail).attempts, stored(mail).lease_until) == (
+        "queued",
+        0,
+        None,
+    )
+
+
+def test_what_somebody_else_has_by_now_is_not_let_go() -> None:
+    mail = make_mail(not_before=NOW)
+    held = OUTBOX.lease_batch(1, NOW)
+    OUTBOX.lease_batch(1, NOW + LEASE)
+    OUTBOX.release(held)
+    assert stored(mail).state == "sending"
+
+
 def test_a_mail_is_not_due_before_its_time() -> None:
     mail = make_mail(not_before=NOW)
     assert OUTBOX.lease(mail.pk, NOW - timedelta(microseconds=1)) is None
@@ -304,10 +436,30 @@ def test_what_is_settled_is_not_due(state: str) -> None:
     assert flows.deliver_due() == (0, 0)
 
 
-def test_who_lost_the_lease_between_list_and_lease_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
-    make_mail()
-    monkeypatch.setattr(InvitationEmail.objects, "lease", lambda pk, now: None)
-    assert flows.deliver_due() == (0, 0)
+def test_who_lost_the_lease_before_its_turn_came_goes_on(
+    outbox: list[InvitationEmail], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mails = [make_mail(make_invitation(email=f"g{number}@example.org")) for number in range(3)]
+    begin = OUTBOX.begin
+
+    def too_late(mail: InvitationEmail, now: Any) -> bool:
+        if mail.pk == mails[1].pk:
+            OUTBOX.filter(pk=mail.pk).update(lease_until=now + 2 * LEASE)
+        return begin(mail, now)
+
+    monkeypatch.setattr(InvitationEmail.objects, "begin", too_late)
+    assert flows.deliver_due() == (2, 0)
+    assert outbox == [mails[0], mails[2]]
+    assert stored(mails[1]).attempts == 0
+
+
+def test_who_lost_it_while_it_was_read_again_sends_nothing(outbox: list[InvitationEmail]) -> None:
+    mail = leased()
+    OUTBOX.filter(pk=mail.pk).update(attempts=2)
+    assert not flows.deliver(mail)
+    OUTBOX.filter(pk=mail.pk).update(attempts=1, state="cancelled")
+    assert not flows.deliver(mail)
+    assert outbox == []
 
 
 def test_a_mail_that_is_gone_cannot_be_leased() -> None:
@@ -354,9 +506,15 @@ def test_a_sender_whose_lease_ran_out_writes_over_nobody(finish: Any, requeued: 
     assert finish(other)
 
 
-def test_a_mail_that_was_sent_by_another_one_is_told_once(commit: Any, heard: Heard) -> None:
+def test_a_mail_that_was_sent_by_another_one_is_told_once(
+    commit: Any, heard: Heard, monkeypatch: pytest.MonkeyPatch
+) -> None:
     slow = leased()
-    OUTBOX.filter(pk=slow.pk).update(attempts=2)
+
+    def lose(self: DummyDelivery, mail: InvitationEmail) -> None:
+        OUTBOX.filter(pk=mail.pk).update(attempts=2)
+
+    monkeypatch.setattr(DummyDelivery, "send", lose)
     with commit():
         assert flows.deliver(slow)
     assert heard == []
@@ -382,11 +540,18 @@ def test_all_attempts_carry_one_message_id(fail: Any, outbox: list[InvitationEma
     assert [mail.message_id for mail in outbox] == ["<x@example.com>"]
 
 
-def test_sending_one_mail_costs_four_statements(django_assert_num_queries: Any) -> None:
-    make_mail(make_invitation(make_user()))
-    # The list, the lease, the row with invitation and inviter, the mark.
-    with django_assert_num_queries(4):
-        flows.deliver_due()
+def test_each_mail_more_costs_three_statements() -> None:
+    def cost(number: int) -> int:
+        inviter = make_user(f"ann{number}")
+        for guest in range(number):
+            make_mail(make_invitation(inviter, f"g{guest}@example.org"))
+        with CaptureQueriesContext(connection) as queries:
+            assert flows.deliver_due() == (number, 0)
+        return len(queries)
+
+    # Begin, the row with invitation and inviter, the mark.
+    cost(1)
+    assert cost(12) - cost(2) == 10 * 3
 
 
 def test_what_is_queued_again_waits_for_no_lease_of_before(member: Any) -> None:

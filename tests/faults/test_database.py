@@ -1,0 +1,156 @@
+"""A database that hangs up, transactions that are not over, and clocks that differ."""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from typing import Any
+
+import pytest
+import time_machine
+from django.db import connection, connections, transaction
+from django.utils import timezone
+
+from invitation import flows
+from invitation.delivery.dummy import DummyDelivery
+from invitation.models import InvitationEmail
+from tests.factories import ADDRESS, make_invitation, make_mail, make_user
+from tests.faults.conftest import PATIENCE, Processes
+from tests.faults.server import Server, Talk
+
+pytestmark = pytest.mark.django_db(transaction=True)
+HOUR = timedelta(hours=1)
+
+
+def fill(number: int) -> None:
+    inviter = make_user("inviter")
+    for guest in range(number):
+        invitation = make_invitation(inviter, f"guest{guest}@example.org")
+        make_mail(invitation, message_id=f"<{guest}@example.com>")
+
+
+def cut() -> None:
+    """Let the server end all connections but this one."""
+    with connection.cursor() as cursor:
+        if connection.vendor == "postgresql":
+            cursor.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+            )
+            return
+        cursor.execute(
+            "SELECT id FROM information_schema.processlist"
+            " WHERE db = database() AND id <> connection_id()"
+        )
+        for (number,) in cursor.fetchall():
+            cursor.execute(f"KILL {int(number)}")
+
+
+def check_sent(server: Server, number: int, cuts: int) -> None:
+    """Assert that all went, and few of them twice, as the same mail."""
+    times = Counter(server.recipients)
+    assert len(times) == len({taken.message_id for taken in server.taken}) == number
+    assert len(server.taken) - number <= cuts
+    assert not InvitationEmail.objects.exclude(state="sent").exists()
+
+
+@pytest.mark.row_locks
+@pytest.mark.parametrize("command", ["MAIL", "BODY"])
+def test_a_connection_that_is_cut_while_a_mail_is_on_its_way(
+    processes: Callable[[Server], Processes], command: str
+) -> None:
+    cuts = iter(range(3))
+
+    def script(said: str, rest: str, talk: Talk) -> None:
+        if said == command and next(cuts, None) is not None:
+            cut()
+            connections.close_all()  # this thread's own
+
+    fill(5)
+    with Server(script) as server:
+        assert processes(server).run() == "Sent: 5, not sent: 0.\n"
+    # The mail that was on its way is noted with a new connection, so that none goes twice.
+    check_sent(server, 5, 0)
+
+
+@pytest.mark.row_locks
+def test_a_connection_that_is_cut_between_two_mails(
+    processes: Callable[[Server], Processes],
+) -> None:
+    fill(2)
+    with Server() as server:
+        process = processes(server).command("--loop", "--interval=1")
+        for number in (2, 3, 4):
+            end = time.monotonic() + PATIENCE
+            while InvitationEmail.objects.filter(state="sent").count() < number:
+                assert time.monotonic() < end
+                time.sleep(0.1)
+            cut()
+            make_mail(make_invitation(email=f"late{number}@example.org"), message_id=f"<{number}>")
+        end = time.monotonic() + PATIENCE
+        while InvitationEmail.objects.exclude(state="sent").exists():
+            assert time.monotonic() < end
+            time.sleep(0.1)
+        process.send_signal(signal.SIGTERM)
+        said, _ = process.communicate(timeout=PATIENCE)
+        assert process.returncode == 0, said
+    assert "The outbox cannot be read: OperationalError" in said
+    assert "password" not in said
+    check_sent(server, 5, 3)
+
+
+@pytest.mark.parametrize("kept", [True, False], ids=["commit", "rollback"])
+def test_a_worker_that_comes_before_the_commit_finds_nothing(
+    processes: Callable[[Server], Processes], settings: Any, kept: bool
+) -> None:
+    settings.INVITATION_DELIVERY = "invitation.delivery.outbox.OutboxDelivery"
+    member = make_user("member")
+    with Server() as server:
+        run = processes(server).run
+        with transaction.atomic():
+            flows.invite(member, ADDRESS)
+            assert run() == "Sent: 0, not sent: 0.\n"
+            transaction.set_rollback(not kept)
+        assert run() == f"Sent: {int(kept)}, not sent: 0.\n"
+    assert server.recipients == [ADDRESS] * kept
+
+
+# -- clocks --
+
+
+@pytest.fixture
+def outbox(settings: Any) -> Iterator[list[InvitationEmail]]:
+    settings.INVITATION_DELIVERY = "invitation.delivery.dummy.DummyDelivery"
+    DummyDelivery.outbox.clear()
+    yield DummyDelivery.outbox
+    DummyDelivery.outbox.clear()
+
+
+@pytest.mark.parametrize(("skew", "first"), [(HOUR, 1), (-HOUR, 0)], ids=["fast", "slow"])
+def test_a_worker_whose_clock_is_wrong_loses_no_mail(
+    outbox: list[InvitationEmail], skew: timedelta, first: int
+) -> None:
+    now = timezone.now()
+    make_mail(make_invitation(left=timedelta(days=1)), not_before=now)
+    with time_machine.travel(now + skew, tick=False):
+        assert flows.deliver_due() == (first, 0)
+    with time_machine.travel(now + timedelta(seconds=1), tick=False):
+        assert flows.deliver_due() == (1 - first, 0)
+    assert len(outbox) == 1
+
+
+def test_one_whose_clock_is_fast_may_take_what_another_has_leased_but_not_begun(
+    outbox: list[InvitationEmail],
+) -> None:
+    now = timezone.now()
+    mails = [make_mail(make_invitation(email=f"g{n}@example.org")) for n in range(2)]
+    with time_machine.travel(now, tick=False):
+        held = InvitationEmail.objects.lease_batch(2, now)
+    with time_machine.travel(now + HOUR, tick=False):
+        assert flows.deliver_due() == (2, 0)
+    # The one that was overtaken notices before it sends.
+    assert not any(InvitationEmail.objects.begin(mail, now) for mail in held)
+    assert outbox == mails
