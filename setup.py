@@ -26,6 +26,7 @@ TEST = [
     "aiosmtpd>=1.4.6",
     "babel>=2.16",
     "coverage[toml]>=7.6",
+    "django-anymail>=13",
     "hypothesis>=6.100",
     "import-linter>=2.5",
     "pillow>=11",
@@ -77,6 +78,7 @@ setup(
         "postgresql": ["psycopg[binary]>=3.2"],
         "mysql": ["mysqlclient>=2.2.1"],
         "qr": ["segno>=1.6"],
+        "anymail": ["django-anymail>=13"],
         "dev": [*TEST, *LINT, *DOCS, *RELEASE],
     },
     classifiers=[

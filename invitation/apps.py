@@ -17,7 +17,7 @@ class InvitationConfig(AppConfig):
     def ready(self) -> None:
         """Register the checks, follow accounts, and keep keys out of the logs."""
         from invitation import checks, masking
-        from invitation.backends import receivers
+        from invitation.backends import anymail, receivers
         from invitation.flows import recording, rewarding
 
         for check in checks.CHECKS:
@@ -27,6 +27,7 @@ class InvitationConfig(AppConfig):
         for check in checks.DEPLOY_CHECKS:
             django_checks.register(check, "invitation", deploy=True)
         receivers.connect()
+        anymail.connect()
         rewarding.connect()
         recording.connect()
         for logger in masking.loggers():

@@ -41,8 +41,11 @@ KEY_LENGTH = LOCATOR_LENGTH + 1 + SIGNATURE_LENGTH
 #: The shape of a key, for those who must find one in a text.
 PATTERN = re.compile(rf"[A-Za-z0-9_-]{{{LOCATOR_LENGTH}}}\.[A-Za-z0-9_-]{{{SIGNATURE_LENGTH}}}")
 
-#: The same as a browser or a proxy may have rewritten it.
-_WRITTEN = re.compile(PATTERN.pattern.replace(r"\.", r"(?:\.|%2[Ee])"))
+#: The same, or what the link to opt out ends with, which is the other way round (see ``optouts``),
+#: as a browser or a proxy may have rewritten it.
+_WRITTEN = re.compile(
+    rf"{PATTERN.pattern}|[A-Za-z0-9_-]{{43}}\.[A-Za-z0-9_-]{{22}}".replace(r"\.", r"(?:\.|%2[Ee])")
+)
 
 Row = TypeVar("Row", bound=Model)
 

@@ -27,12 +27,13 @@ from invitation import addresses
 from invitation.conf import conf
 from invitation.exceptions import AddressRefused
 
-#: HMAC-SHA256, 32 bytes, as URL-safe base64.
-_PART_LENGTH = 43
-TOKEN_LENGTH = _PART_LENGTH + 1 + _PART_LENGTH
+#: HMAC-SHA256, 32 bytes, as URL-safe base64; 128 bits of another one.
+DIGEST_LENGTH = 43
+SIGNATURE_LENGTH = 22
+TOKEN_LENGTH = DIGEST_LENGTH + 1 + SIGNATURE_LENGTH
 KEY_ID_LENGTH = 16
 
-_TOKEN = re.compile(rf"[A-Za-z0-9_-]{{{_PART_LENGTH}}}\.[A-Za-z0-9_-]{{{_PART_LENGTH}}}")
+_TOKEN = re.compile(rf"[A-Za-z0-9_-]{{{DIGEST_LENGTH}}}\.[A-Za-z0-9_-]{{{SIGNATURE_LENGTH}}}")
 
 # One for each purpose, so that none of these hashes can pass for another.
 _DIGEST_SALT = "invitation:opt-out:address"
@@ -102,7 +103,8 @@ def _mac(key: str, email: str) -> bytes:
 
 @sensitive_variables()
 def _signature(key: str, digest: str) -> str:
-    return Signer(key=key, salt=_TOKEN_SALT, algorithm="sha256").signature(digest)
+    signer = Signer(key=key, salt=_TOKEN_SALT, algorithm="sha256")
+    return signer.signature(digest)[:SIGNATURE_LENGTH]
 
 
 def comparable(email: str) -> str:

@@ -53,6 +53,7 @@ MEMBERS = {
 }
 #: Pages for whoever comes with a key, or without.
 OPEN = {
+    "invitation_opt_out",
     "invitation_landing",
     "invitation_accept",
     "invitation_decline",

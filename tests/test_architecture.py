@@ -19,7 +19,7 @@ ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "invitation"
 
 #: Hosts of registration: only their own backend may import them.
-HOSTS = {"registration", "allauth", "django_registration"}
+HOSTS = {"registration", "allauth", "django_registration", "anymail"}
 OUR_SETTINGS = re.compile(r"^(INVITATION|INVITE|ACCOUNT_INVITATION)S?_")
 BELOW_HTTP = ("flows", "delivery", "models", "managers", "keys", "addresses", "texts", "exceptions")
 LONGEST_MODULE = 400

@@ -13,7 +13,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import include, path
 
-from invitation import flows
+from invitation import flows, optouts
 from tests import scenes
 from tests.scenes import DECLINE, INVITE, LANDING, NEWCOMER, REGISTER, RENEWAL, answers
 
@@ -79,6 +79,12 @@ def test_accepting_with_an_account_costs_six_besides_session_and_account(
     assert len([sql for sql in asked if "django_session" not in sql]) <= 7, "\n".join(asked)
 
 
+def test_to_look_at_the_page_to_opt_out_costs_none_and_opting_out_two(commit: Commit) -> None:
+    address = f"/accounts/invitations/opt-out/{optouts.make_token(NEWCOMER)}/"
+    assert statements(lambda: Client().get(address), commit) == []
+    assert len(statements(lambda: Client().post(address), commit)) == 2
+
+
 def test_closed_registration_costs_none(commit: Commit) -> None:
     assert statements(lambda: Client().get(REGISTER), commit) == []
 
@@ -124,7 +130,7 @@ def test_the_page_that_renews_costs_six_at_most(
 
 
 @pytest.mark.parametrize("earlier", [0, 1])
-def test_inviting_costs_nine_at_most(
+def test_inviting_costs_ten_at_most(
     member: Any, member_client: Client, commit: Commit, earlier: int
 ) -> None:
     for number in range(earlier):
@@ -132,8 +138,8 @@ def test_inviting_costs_nine_at_most(
     done: list[HttpResponse] = []
     asked = statements(lambda: done.append(member_client.post(INVITE, {"email": NEWCOMER})), commit)
     assert done[0].status_code == 302
-    # The last two are the mail: a look whether it may leave and is still wanted, and the mark.
-    assert len(asked) <= 9, "\n".join(asked)
+    # The last three are the mail: a look whether it may leave, one whether it is wanted, the mark.
+    assert len(asked) <= 10, "\n".join(asked)
 
 
 @pytest.mark.parametrize(

@@ -27,7 +27,7 @@ from django.urls import reverse
 from django.utils.log import AdminEmailHandler
 from django.views.debug import SafeExceptionReporterFilter, get_default_exception_reporter_filter
 
-from invitation import flows, keys
+from invitation import flows, keys, optouts
 from invitation.backends.default.views import RegistrationView
 from invitation.models import InvitationEmail, InvitationKey
 from invitation.visitor import COOKIE_NAME, ENDED_COOKIE_NAME
@@ -163,6 +163,25 @@ def test_the_key_is_in_the_mail_and_in_nothing_else(
     assert in_text(invitation, repr(scenes.dump())) == []
     for later in mail.outbox[1:]:
         assert in_text(invitation, str(later.message())) == []
+
+
+def test_the_way_out_is_in_the_mail_and_in_no_log_row_or_page(
+    log: list[str], member: Any, commit: Commit
+) -> None:
+    client = Client()
+    client.force_login(member)
+    pages = []
+    with commit():
+        pages.append(seen(client.post(INVITE, {"email": NEWCOMER})))
+    token = optouts.make_token(NEWCOMER)
+    [invitation_mail] = mail.outbox
+    assert str(invitation_mail.body).count(token) == 1
+    address = reverse("invitation_opt_out", kwargs={"token": token})
+    for method in ("get", "head", "options", "put", "post"):
+        pages.append(seen(getattr(Client(), method)(address)))
+    pages.append(seen(Client().get(address + "more/")))
+    pages.append(seen(Client().get(f"/nowhere/{token}/")))
+    assert token.split(".")[1] not in "\n".join([*pages, *log, repr(scenes.dump())])
 
 
 def test_no_page_of_a_list_shows_a_key(log: list[str], member: Any, commit: Commit) -> None:

@@ -38,7 +38,7 @@ from django.views.generic import TemplateView
 from registration.backends.default.views import RegistrationView as ReduxView
 from registration.forms import RegistrationForm
 
-from invitation import checks
+from invitation import checks, flows
 from invitation.backends.classic import InvitationBackend, SimpleBackend
 from invitation.backends.classic import views as classic
 from invitation.backends.default.views import RegistrationView
@@ -728,6 +728,41 @@ def test_a_site_with_a_public_name_whose_links_lead_to_the_readers_computer_is_r
     assert ids(mails.check_site, databases=["default"]) == ["W015"]
     settings.DEBUG = True
     assert ids(mails.check_site, databases=["default"]) == []
+
+
+@pytest.mark.django_db
+def test_opt_outs_are_reported_that_were_hashed_with_a_key_that_is_gone(settings: Any) -> None:
+    settings.INVITATION_SIGNING_KEYS = ["o" * 50]
+    for number in range(3):
+        flows.suppress(f"b{number}@example.org")
+    settings.INVITATION_SIGNING_KEYS = ["n" * 50, "o" * 50]
+    flows.suppress("carol@example.org")
+    assert ids(mails.check_opt_outs, databases=["default"]) == []
+    settings.INVITATION_SIGNING_KEYS = ["n" * 50]
+    assert ids(mails.check_opt_outs, databases=["default"]) == ["W017"]
+    [message] = mails.check_opt_outs(None, databases=["default"])
+    assert message.msg.startswith("3 of the addresses")
+
+
+@pytest.mark.django_db
+def test_that_costs_one_query_and_waits_for_the_table(
+    monkeypatch: pytest.MonkeyPatch, django_assert_num_queries: Any
+) -> None:
+    with django_assert_num_queries(1):
+        assert ids(mails.check_opt_outs, databases=["default"]) == []
+
+    def fail(*args: Any, **kwargs: Any) -> None:
+        raise DatabaseError("no such table")
+
+    monkeypatch.setattr("django.db.models.query.QuerySet.count", fail)
+    assert ids(mails.check_opt_outs, databases=["default"]) == []
+
+
+@pytest.mark.parametrize("databases", [None, [], ["replica"]])
+def test_opt_outs_are_not_counted_unless_the_database_is_checked(
+    databases: list[str] | None,
+) -> None:
+    assert ids(mails.check_opt_outs, databases=databases) == []
 
 
 @pytest.mark.parametrize("databases", [None, [], ["replica"]])

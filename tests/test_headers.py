@@ -8,7 +8,7 @@ import pytest
 from django.http import HttpResponse
 from django.test import Client
 
-from invitation import keys
+from invitation import keys, optouts
 from invitation.models import InvitationKey
 from tests import scenes
 from tests.scenes import DECLINE, LANDING, REGISTER, RENEWAL, answers
@@ -39,6 +39,16 @@ class TestPages:
         response = getattr(Client(), method)(address)
         assert protected(response)
         assert response["Referrer-Policy"] == "no-referrer"
+
+    @pytest.mark.parametrize("token", ["valid", "garbage"])
+    @pytest.mark.parametrize("method", ["get", "head", "options", "post"])
+    def test_nor_does_the_link_to_opt_out(self, token: str, method: str) -> None:
+        text = optouts.make_token(scenes.NEWCOMER) if token == "valid" else "x"
+        address = f"/accounts/invitations/opt-out/{text}/"
+        response = getattr(Client(), method)(address)
+        assert protected(response)
+        assert response["Referrer-Policy"] == "no-referrer"
+        assert not response.cookies
 
     @pytest.mark.parametrize("address", [LANDING, DECLINE, REGISTER, RENEWAL])
     @pytest.mark.parametrize("carrying", [True, False])

@@ -9,7 +9,7 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
-from invitation import flows
+from invitation import flows, optouts
 from invitation.flows.bulk import new_batch
 from invitation.models import InvitationKey
 from invitation.recipients import Recipient
@@ -61,6 +61,8 @@ ADDRESSES = {
     "join": "/accounts/join/",
     "join by word": "/accounts/join/spring-fair/",
     "join by another": "/accounts/join/autumn/",
+    "opt out": "/accounts/invitations/opt-out/{opt_out}/",
+    "opt out by garbage": "/accounts/invitations/opt-out/xyz/",
 }
 METHODS = ("get", "head", "options")
 WRITES = ("INSERT", "UPDATE", "DELETE", "REPLACE")
@@ -86,6 +88,7 @@ def address_of(name: str, invitation: InvitationKey) -> str:
         pk=invitation.pk,
         batch=BATCH,
         shared=shared,
+        opt_out=optouts.make_token(invitation.email),
     )
 
 

@@ -12,6 +12,7 @@ from invitation.admin.ledger import QuotaEntryAdmin
 from invitation.admin.mails import DeliveryPauseAdmin, InvitationEmailAdmin
 from invitation.admin.quotas import InvitationQuotaAdmin
 from invitation.admin.records import AcceptanceAdmin
+from invitation.admin.suppressions import SuppressedAddressAdmin
 from invitation.admin.trees import InvitationTreeMixin
 
 __all__ = [
@@ -22,4 +23,5 @@ __all__ = [
     "InvitationQuotaAdmin",
     "InvitationTreeMixin",
     "QuotaEntryAdmin",
+    "SuppressedAddressAdmin",
 ]

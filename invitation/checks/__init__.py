@@ -66,7 +66,10 @@ CHECKS: tuple[Check, ...] = tuple(
 )
 
 #: Those that ask the database, to be registered with ``Tags.database`` too.
-DATABASE_CHECKS: tuple[Check, ...] = (never_raises(mails.check_site),)
+DATABASE_CHECKS: tuple[Check, ...] = (
+    never_raises(mails.check_site),
+    never_raises(mails.check_opt_outs),
+)
 
 #: Those of which a site in development need not hear: ``check --deploy``.
 DEPLOY_CHECKS: tuple[Check, ...] = (never_raises(registration.check_mail_timeout),)

@@ -14,10 +14,11 @@ from django.core.exceptions import ImproperlyConfigured
 from django.db import DatabaseError, router
 from django.urls import NoReverseMatch, reverse
 
-from invitation import keys, sites
+from invitation import keys, optouts, sites
 from invitation.checks import routing, values
 from invitation.conf import conf
 from invitation.delivery.base import get_delivery
+from invitation.models import SuppressedAddress
 
 #: A text with every character that a key may hold.
 SAMPLE_KEY = f"{'-_aZ09-_aZ09-_aZ09-_aZ'}.{'-' * keys.SIGNATURE_LENGTH}"
@@ -150,6 +151,29 @@ def check_site(
     message = f'Links in invitation mails lead to "{SAMPLE_DOMAIN}": the Site still has this name.'
     hint = "Change the Site's domain in the admin, or set INVITATION_BASE_URL."
     return [CheckWarning(message, hint=hint, id="invitation.W008")]
+
+
+def check_opt_outs(
+    app_configs: Any, databases: Collection[str] | None = None, **kwargs: Any
+) -> list[CheckMessage]:
+    """Report addresses that get mail again, since the key is gone that they were hashed with."""
+    if router.db_for_read(SuppressedAddress) not in (databases or ()):
+        return []
+    try:
+        lost = SuppressedAddress.objects.exclude(key_id__in=optouts.key_ids()).count()
+    except DatabaseError:
+        return []  # The table is not made yet.
+    if not lost:
+        return []
+    message = (
+        f"{lost} of the addresses that want no more invitations get them again: they were hashed "
+        "with a key that INVITATION_SIGNING_KEYS does not list any more."
+    )
+    hint = (
+        "Put that key back, behind the new one (or SECRET_KEY's old value into "
+        "SECRET_KEY_FALLBACKS). If it is lost, delete these rows in the admin."
+    )
+    return [CheckWarning(message, hint=hint, id="invitation.W017")]
 
 
 def _local_links(base: str) -> CheckMessage | None:

@@ -16,6 +16,7 @@ from django.utils.translation import get_language
 
 from invitation import addresses, optouts, sites, texts
 from invitation.conf import conf
+from invitation.delivery import headers
 from invitation.delivery.base import MailPreview
 from invitation.exceptions import DeliveryFailed
 from invitation.models import InvitationEmail, InvitationKey
@@ -35,10 +36,12 @@ class InvitationMessage(EmailMultiAlternatives):
     def message(self, **options: Any) -> Any:
         """Return the mail with lines as long as SMTP allows (RFC 5321, 4.5.3.1.6: 998)."""
         policy = options.get("policy", default_policy)
-        wide = {"policy": policy.clone(max_line_length=998)} if django.VERSION >= (6, 0) else {}
+        modern = django.VERSION >= (6, 0)
+        wide = {"policy": headers.whole(policy).clone(max_line_length=998)} if modern else {}
         message: Any = super().message(**options | wide)
-        # The headers are folded later, and as ever.
-        message.policy = policy if wide else message.policy
+        headers.keep_whole(message)
+        # The other headers are folded later, and as ever.
+        message.policy = policy if modern else message.policy
         return message
 
 

@@ -17,6 +17,7 @@ from django.utils import timezone
 from invitation import keys, signals
 from invitation.delivery.base import BaseDelivery, get_delivery
 from invitation.exceptions import DeliveryFailed, DeliveryUnavailable
+from invitation.flows import pacing
 from invitation.flows.announcing import announce
 from invitation.flows.objections import Objection, objection_to
 from invitation.models import DeliveryPause, InvitationEmail
@@ -170,10 +171,13 @@ class _Sending:
             objection = Objection(Failure.GIVEN_UP, reason)
         if objection is not None:
             self.unsent += 1
+            if objection.state == State.SUPPRESSED and delivery.immediate and self.seconds:
+                pacing.pass_time()
             _settle(mail, objection.failure, objection.details, objection.state)
             return _Outcome.SKIPPED
         if self.seconds is not None:
             delivery.deadline = self.started + self.seconds
+        begun = time.monotonic()
         try:
             delivery.send(mail)
         except DeliveryFailed as error:
@@ -193,6 +197,7 @@ class _Sending:
             return _Outcome.SKIPPED
         else:
             self.sent += 1
+            pacing.note(time.monotonic() - begun)
             _note_sent(mail)
         return _Outcome.ANSWERED
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
-from django.db import transaction
+from django.db import IntegrityError
 
 from invitation import keys, optouts, signals
 from invitation.flows.announcing import announce
+from invitation.flows.cleaning import in_transaction
 from invitation.models import InvitationEmail, SuppressedAddress
 from invitation.optouts import Digest
 
@@ -38,7 +40,7 @@ def suppress(email: str, reason: str = Reason.ADMIN) -> bool:
 def lift(email: str) -> bool:
     """Send invitations to an address again; tell whether they were not sent until now."""
     digests = [known.digest for known in optouts.digests(email)]
-    deleted, _by_model = SuppressedAddress.objects.known(digests).delete()
+    deleted, _by_model = in_transaction(SuppressedAddress.objects.known(digests).delete)
     return bool(deleted)
 
 
@@ -63,14 +65,14 @@ def report_bounce(
     mail = InvitationEmail.objects.sent_to(optouts.comparable(email), message_id)
     # PostgreSQL stores no NUL, and a mail server may answer anything, also with the mail itself.
     details = keys.conceal(details).replace("\0", "")[:DETAILS_LENGTH]
-    with transaction.atomic():
-        returned = mail is not None and InvitationEmail.objects.mark_bounced(mail, details)
-        news = suppress(email, Reason.BOUNCED) or returned
-        if returned:
-            state, failure = InvitationEmail.State.FAILED, InvitationEmail.Failure.BOUNCED
-            announce(signals.mail_settled, mail=mail, state=str(state), failure=str(failure))
-        if news:
-            announce(signals.invitation_bounced, email=email, mail=mail)
+    returned = mail is not None and InvitationEmail.objects.mark_bounced(mail, details)
+    if returned:
+        state, failure = InvitationEmail.State.FAILED, InvitationEmail.Failure.BOUNCED
+        announce(signals.mail_settled, mail=mail, state=str(state), failure=str(failure))
+    # Not in one transaction: if the second fails, whoever tells us does so again.
+    news = suppress(email, Reason.BOUNCED) or returned
+    if news:
+        announce(signals.invitation_bounced, email=email, mail=mail)
     return news
 
 
@@ -80,19 +82,35 @@ def report_complaint(email: str, message_id: str = "") -> bool:
     The address gets no more invitations. The mail stays sent: its inviter is not told.
     """
     mail = InvitationEmail.objects.sent_to(optouts.comparable(email), message_id)
-    with transaction.atomic():
-        news = suppress(email, Reason.COMPLAINED)
-        if news:
-            announce(signals.invitation_complained, email=email, mail=mail)
+    news = suppress(email, Reason.COMPLAINED)
+    if news:
+        announce(signals.invitation_complained, email=email, mail=mail)
     return news
 
 
 def _suppress(known: Sequence[Digest], reason: str) -> bool:
-    """Write the row with the first of these, unless there is one by any; tell if that is news."""
-    rows = SuppressedAddress.objects
+    """Write the row with the first of these, unless there is one by any; tell if that is news.
+
+    No transaction around it: SQLite refuses a write after a look to who is not alone, and on
+    MariaDB a look for what is not there would lock out the others.
+    """
     digests = [digest.digest for digest in known]
-    with transaction.atomic():
-        if rows.reason(digests) is None and rows.add_one(known[0].digest, known[0].key_id, reason):
-            announce(signals.address_suppressed, reason=str(reason))
-            return True
-        return reason != Reason.BOUNCED and rows.outrank(digests, reason)
+    if SuppressedAddress.objects.reason(digests) is None and _add(known[0], reason):
+        announce(signals.address_suppressed, reason=str(reason))
+        return True
+    outrank = partial(SuppressedAddress.objects.outrank, digests, reason)
+    return reason != Reason.BOUNCED and in_transaction(outrank)
+
+
+def _add(known: Digest, reason: str) -> bool:
+    """Write a row unless there is one; tell whether it was written.
+
+    Of two that do so at once, the unique digest decides. The other does not look for what it has
+    met, which on MariaDB a transaction might not see.
+    """
+    row = SuppressedAddress(digest=known.digest, key_id=known.key_id, reason=reason)
+    try:
+        in_transaction(partial(row.save, force_insert=True))
+    except IntegrityError:
+        return False
+    return True

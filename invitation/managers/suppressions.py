@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import TYPE_CHECKING
 
-from django.db import IntegrityError, models, transaction
+from django.db import models
 
 if TYPE_CHECKING:
     from invitation.models import SuppressedAddress
@@ -29,20 +29,6 @@ class SuppressedAddressManager(models.Manager["SuppressedAddress"]):
             key=lambda reason: reason == self.model.Reason.BOUNCED,
         )
         return found[0] if found else None
-
-    def add_one(self, digest: str, key_id: str, reason: str) -> bool:
-        """Write a row unless there is one; tell whether it was written.
-
-        Two that do so at once: the unique digest decides, and the other one does not look for what
-        it has met. On MariaDB a transaction might not see it.
-        """
-        row = self.model(digest=digest, key_id=key_id, reason=reason)
-        try:
-            with transaction.atomic(using=self.db):
-                row.save(force_insert=True, using=self.db)
-        except IntegrityError:
-            return False
-        return True
 
     def outrank(self, digests: Collection[str], reason: str) -> bool:
         """Put another reason in place of a bounce, which says nothing of what its owner wants."""

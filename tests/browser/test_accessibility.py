@@ -37,6 +37,7 @@ VISITOR_PAGES = [
     "/accounts/invited/nonsense/",
     "/accounts/join/",
     "/accounts/join/nobody-knows/",
+    "/accounts/invitations/opt-out/nonsense/",
     "/nowhere/",
 ]
 MEMBER_PAGES = [
@@ -124,6 +125,15 @@ class TestAxe:
         overflow = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
         assert page.evaluate(overflow) == 0
         assert found == []
+
+    def test_opting_out(self, visit: Visit, look: dict[str, Any]) -> None:
+        page = visit(**look, bypass_csp=True)
+        page.goto("/accounts/invitations/opt-out/nonsense/")
+        page.get_by_role("button", name="Send me no more invitations").click()
+        page.get_by_role("heading", name="You will get no more invitations").wait_for()
+        assert violations(page) == []
+        overflow = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+        assert page.evaluate(overflow) == 0
 
     def test_pages_of_shared_links(self, visit: Visit, look: dict[str, Any]) -> None:
         page = visit(**look, bypass_csp=True)

@@ -10,7 +10,7 @@ import pytest
 from django.db import transaction
 from django.utils import timezone
 
-from invitation import flows, signals
+from invitation import flows, optouts, signals
 from invitation.delivery.dummy import DummyDelivery
 from invitation.exceptions import DeliveryFailed, DeliveryUnavailable
 from invitation.models import DeliveryPause, InvitationKey
@@ -60,6 +60,18 @@ def ask(member: Any) -> None:
     assert flows.ask_for_renewal(make_invitation(member, status="expired").mail_key)
 
 
+def opt_out(member: Any) -> None:
+    flows.opt_out(optouts.make_token(ADDRESS))
+
+
+def bounce(member: Any) -> None:
+    flows.report_bounce(ADDRESS)
+
+
+def complain(member: Any) -> None:
+    flows.report_complaint(ADDRESS)
+
+
 def fail_to_send(member: Any) -> None:
     """Find the way out closed; the mail waits."""
     mail = make_mail(make_invitation(member))
@@ -77,6 +89,9 @@ def find_it_open(member: Any) -> None:
 
 
 VERBS = {
+    opt_out: ["address_suppressed"],
+    bounce: ["address_suppressed", "invitation_bounced"],
+    complain: ["address_suppressed", "invitation_complained"],
     fail_to_send: ["delivery_paused"],
     find_it_open: ["mail_settled", "delivery_resumed"],
     invite: ["invitation_created", "invitation_sent", "mail_settled"],

@@ -1,0 +1,97 @@
+"""Show how many addresses get no more invitations, add one, and lift one whose owner asks."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from django import forms
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.utils.translation import gettext_lazy as _
+
+from invitation import addresses, flows, optouts
+from invitation.admin.base import AnyAdmin, LookMixin
+from invitation.exceptions import AddressRefused
+from invitation.models import SuppressedAddress
+
+if TYPE_CHECKING:
+    RowForm = forms.ModelForm[SuppressedAddress]
+else:
+    RowForm = forms.ModelForm
+
+
+class SuppressedAddressForm(RowForm):
+    """Take the address that is to get no more invitations; it is kept as a hash alone."""
+
+    email = forms.CharField(
+        label=_("E-mail address"),
+        max_length=addresses.LENGTH_MAX,
+        help_text=_("The address itself is not kept, only a code that cannot be turned back."),
+    )
+
+    def clean_email(self) -> str:
+        """Return the address if it can be invited and has not been suppressed."""
+        try:
+            email = addresses.clean(self.cleaned_data["email"])
+        except AddressRefused as error:
+            raise forms.ValidationError(str(error), code=error.code) from error
+        # What came back may work again one day; what an administrator says holds until he lifts it.
+        if flows.is_suppressed(email) not in (None, SuppressedAddress.Reason.BOUNCED):
+            raise forms.ValidationError(_("This address gets no invitations already."))
+        return email
+
+
+@admin.register(SuppressedAddress)
+class SuppressedAddressAdmin(LookMixin, AnyAdmin):
+    """Show since when and why addresses get no more invitations, but not which ones they are.
+
+    To delete a row is to allow invitations again. Whoever types an address finds its row.
+    """
+
+    list_display = ("code", "reason", "created_at")
+    list_filter = ("reason", "created_at")
+    date_hierarchy = "created_at"
+    #: What was typed is hashed first: see ``get_search_results``.
+    search_fields = ("digest",)
+    search_help_text = _("Search by a whole e-mail address: only its hash is kept.")
+    show_full_result_count = False
+    readonly_fields = ("code", "reason", "created_at")
+
+    @admin.display(description=_("code of the address"), ordering="digest")
+    def code(self, row: SuppressedAddress) -> str:
+        """Return by what two rows can be told apart."""
+        return str(row)
+
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        """Return what is to be typed, or what is known."""
+        return ("email",) if obj is None else self.readonly_fields
+
+    def get_form(
+        self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any
+    ) -> Any:
+        """Return the form for an address; of what is there, nothing can be changed."""
+        if obj is None:
+            kwargs["form"] = SuppressedAddressForm
+        return super().get_form(request, obj, change, **kwargs)
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Return ``False``: a row says what somebody wanted, and when."""
+        return False
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
+    ) -> tuple[QuerySet[Any], bool]:
+        """Return the row of the address that was typed."""
+        if not search_term:
+            return queryset, False
+        digests = [known.digest for known in optouts.digests(search_term)]
+        return queryset.filter(digest__in=digests), False
+
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
+        """Suppress the address. The admin's own log gets the code of it, as anybody."""
+        email = form.cleaned_data["email"]
+        flows.suppress(email, SuppressedAddress.Reason.ADMIN)
+        digests = [known.digest for known in optouts.digests(email)]
+        written = SuppressedAddress.objects.known(digests).latest("pk")
+        obj.pk, obj.digest, obj.reason = written.pk, written.digest, written.reason

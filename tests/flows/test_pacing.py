@@ -1,0 +1,94 @@
+"""A mail that does not leave takes the member's time, as one that does."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+from unittest.mock import patch
+
+import pytest
+
+from invitation import flows
+from invitation.delivery.dummy import DummyDelivery
+from invitation.flows import pacing
+from invitation.models import SuppressedAddress
+from tests.factories import ADDRESS, make_mail
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+class Clock:
+    """Be a clock on which nothing takes time but what says so."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+        self.waited: list[float] = []
+
+    def monotonic(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        self.waited.append(seconds)
+        self.now += seconds
+
+
+@pytest.fixture(autouse=True)
+def clock() -> Iterator[Clock]:
+    clock = Clock()
+    pacing._LATEST.clear()
+    with (
+        patch("invitation.flows.sending.time.monotonic", clock.monotonic),
+        patch("invitation.flows.pacing.time.sleep", clock.sleep),
+    ):
+        yield clock
+    pacing._LATEST.clear()
+
+
+@pytest.fixture(params=[0.3, 60.0])
+def slow(request: Any, clock: Clock) -> Iterator[float]:
+    """Let each mail take so many seconds."""
+
+    def send(self: DummyDelivery, mail: Any) -> None:
+        clock.now += request.param
+
+    with patch.object(DummyDelivery, "send", send):
+        yield request.param
+
+
+def test_it_takes_as_long_as_the_others(member: Any, clock: Clock, slow: float) -> None:
+    flows.suppress(ADDRESS)
+    took = []
+    for email in ("carol@example.org", ADDRESS, "dan@example.org", ADDRESS.replace("b", "B")):
+        begun = clock.now
+        flows.invite(member, email)
+        took.append(clock.now - begun)
+    assert took[0] == took[2] == pytest.approx(slow)
+    # A mail server that hangs is no reason to hang.
+    assert took[1] == pytest.approx(min(slow, pacing.LONGEST))
+
+
+def test_before_the_first_mail_has_left_it_takes_a_moment(member: Any, clock: Clock) -> None:
+    flows.suppress(ADDRESS)
+    flows.invite(member, ADDRESS)
+    assert clock.waited == [pacing.USUAL]
+
+
+def test_what_the_inviter_sees_anyway_takes_no_time(member: Any, clock: Clock) -> None:
+    flows.suppress(ADDRESS, SuppressedAddress.Reason.BOUNCED)
+    flows.invite(member, ADDRESS)
+    assert clock.waited == []
+
+
+def test_nobody_waits_for_what_is_sent_in_the_background(member: Any, clock: Clock) -> None:
+    flows.suppress(ADDRESS)
+    make_mail()
+    flows.deliver_due()
+    assert clock.waited == []
+
+
+def test_only_the_latest_mails_count() -> None:
+    for _ in range(50):
+        pacing.note(9.0)
+    for _ in range(50):
+        pacing.note(0.1)
+    assert set(pacing._LATEST) == {0.1}

@@ -1,0 +1,60 @@
+"""Many suppress an address at once, and lift it meanwhile: one row, and nobody is refused."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from invitation import flows, optouts
+from invitation.models import SuppressedAddress
+from tests.factories import ADDRESS
+from tests.races.arena import Arena, count
+
+pytestmark = pytest.mark.django_db(transaction=True)
+Reason = SuppressedAddress.Reason
+
+
+def opt_out(token: str, number: int) -> bool:
+    return flows.opt_out(token)
+
+
+def suppress(token: str, number: int) -> bool:
+    return flows.suppress(ADDRESS, Reason.COMPLAINED)
+
+
+def bounce(token: str, number: int) -> bool:
+    return flows.report_bounce(ADDRESS)
+
+
+def lift(token: str, number: int) -> bool:
+    return flows.lift(ADDRESS)
+
+
+def fresh(number: int) -> str:
+    SuppressedAddress.objects.all().delete()
+    return optouts.make_token(ADDRESS)
+
+
+def test_of_many_one_writes_the_row(arena: Arena) -> None:
+    def after(token: str, outcomes: list[Any]) -> None:
+        assert count(outcomes) == {"True": 1, "False": arena.threads - 1}
+        assert SuppressedAddress.objects.get().reason == Reason.COMPLAINED
+
+    arena.race([suppress], before=fresh, after=after)
+
+
+def test_what_people_want_is_left_whoever_was_first(arena: Arena) -> None:
+    def after(token: str, outcomes: list[Any]) -> None:
+        assert SuppressedAddress.objects.get().reason in (Reason.OPTED_OUT, Reason.COMPLAINED)
+
+    arena.race([opt_out, bounce, suppress], before=fresh, after=after)
+
+
+def test_lifting_in_between_breaks_nothing(short_arena: Arena) -> None:
+    def after(token: str, outcomes: list[Any]) -> None:
+        assert SuppressedAddress.objects.count() <= 1
+        flows.opt_out(token)
+        assert flows.is_suppressed(ADDRESS)
+
+    short_arena.race([opt_out, lift, bounce], before=fresh, after=after)
