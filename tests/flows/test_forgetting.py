@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from django.contrib.admin.models import CHANGE, LogEntry
 from django.contrib.contenttypes.models import ContentType
-from django.db import connection
+from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
@@ -123,6 +123,15 @@ def test_what_somebody_has_just_asked_to_renew_stays() -> None:
     ended(status="expired", renewal_requested_at=timezone.now() - DAY)
     assert flows.forget_ended(MONTH) == 0
     assert flows.forget_ended(MONTH, timezone.now() + 7 * DAY) == 1
+
+
+def test_what_has_opened_or_ended_anew_since_it_was_picked_stays() -> None:
+    now = timezone.now()
+    pks = [make_invitation().pk, ended(email="new@example.org", age=DAY).pk]
+    with transaction.atomic():
+        assert InvitationKey.objects.forget(pks, now, now - MONTH) == []
+        assert InvitationKey.objects.forget(pks, now) == pks[1:]
+    assert InvitationKey.objects.get(pk=pks[0]).email == ADDRESS
 
 
 def test_shared_links_stay_as_they_name_nobody() -> None:
