@@ -153,7 +153,9 @@ def test_the_file_says_when_a_mail_is_tried_again(
 @pytest.fixture
 def pause() -> DeliveryPause:
     now = clock.now()
-    return DeliveryPause.objects.create(until=now + DAY, since=now, reason="535 relayuser")
+    return DeliveryPause.objects.create(
+        until=now + DAY, since=now, failures=1, reason="535 relayuser"
+    )
 
 
 def test_while_no_mail_can_leave_it_is_said_wherever_one_waits(
@@ -221,7 +223,7 @@ def test_that_the_mail_system_is_out_of_order_is_said_at_once(
     member_client.post(INVITE, {"email": NEWCOMER})
     InvitationEmail.objects.update(attempts=1)
     now = clock.now()
-    DeliveryPause.objects.create(until=now + DAY, since=now)
+    DeliveryPause.objects.create(until=now + DAY, since=now, failures=1)
     told = words(member_client.get(COMPLETE))
     assert "The mail system is out of order at the moment." in told
     assert "goes out by itself" in told

@@ -8,7 +8,7 @@ from django.contrib import admin, messages
 from django.contrib.auth import get_permission_codename
 from django.db.models import QuerySet
 from django.http import HttpRequest
-from django.utils import formats, timezone
+from django.utils import formats
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext_lazy
 
@@ -138,7 +138,7 @@ class InvitationEmailAdmin(MailColumnsMixin, OperatingMixin, LookMixin, AnyAdmin
 
 @admin.register(DeliveryPause)
 class DeliveryPauseAdmin(OperatingMixin, LookMixin, AnyAdmin):
-    """Show whether the way to the mail server is closed, and let staff open it."""
+    """Show whether the way to the mail server is closed, and let staff try it."""
 
     actions = ("reopen",)
     list_display = ("queue", "closed", "since", "until", "failures", "reason")
@@ -146,8 +146,8 @@ class DeliveryPauseAdmin(OperatingMixin, LookMixin, AnyAdmin):
 
     @admin.display(description=_("paused"), boolean=True)
     def closed(self, pause: DeliveryPause) -> bool:
-        """Return whether no mail is tried at this moment."""
-        return pause.until > timezone.now()
+        """Return whether no mail can leave."""
+        return pause.failures > 0
 
     @admin.action(description=_("Try again at once"), permissions=["operate"])
     def reopen(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:

@@ -71,7 +71,6 @@ from invitation.flows.opening import (
 )
 from invitation.flows.operating import (
     cancel,
-    current_pause,
     is_delayed,
     reopen,
     retry,
@@ -142,7 +141,6 @@ __all__ = [
     "count_cleanup",
     "count_forgettable",
     "create",
-    "current_pause",
     "decline",
     "deliver",
     "deliver_due",

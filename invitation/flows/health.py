@@ -9,7 +9,7 @@ from typing import Any
 from django.db.models import Case, Count, F, Min, Q, When
 from django.utils import timezone
 
-from invitation.flows.operating import current_pause
+from invitation.flows.sending import delivery_pause
 from invitation.models import InvitationEmail
 
 #: How far back failed mails are counted.
@@ -30,7 +30,7 @@ class OutboxHealth:
     failed: int
     #: For how long the oldest unsent mail waits, whatever the reason; ``None`` if none waits.
     oldest_unsent_age: timedelta | None
-    #: Until when no mail is tried, since none could leave; ``None`` where the way is open.
+    #: From when on a mail is tried again, since none could leave; ``None`` if they can.
     paused_until: datetime | None
     paused_reason: str
 
@@ -59,7 +59,7 @@ def outbox_health(now: datetime | None = None) -> OutboxHealth:
     failed = InvitationEmail.objects.filter(
         state=state.FAILED, not_before__gt=now - FAILED_WITHIN
     ).count()
-    pause = current_pause(now)
+    pause = delivery_pause()
     return OutboxHealth(
         **counts,
         failed=failed,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import datetime, timedelta
+from datetime import timedelta
 from functools import partial
 
 from django.db import transaction
@@ -71,13 +71,8 @@ def _batches(mails: Iterable[InvitationEmail]) -> list[list[int]]:
 
 
 def reopen() -> bool:
-    """Let the next sender try the way out again at once; tell whether it was closed."""
-    return DeliveryPause.objects.try_now(timezone.now())
-
-
-def current_pause(now: datetime | None = None) -> DeliveryPause | None:
-    """Return the pause of all mails that lasts at this moment, or ``None``; one query."""
-    return DeliveryPause.objects.current(now or timezone.now())
+    """Let the next sender try the way out again at once; tell whether any would have waited."""
+    return DeliveryPause.objects.end_waiting(timezone.now())
 
 
 def is_delayed(mail: InvitationEmail) -> bool:

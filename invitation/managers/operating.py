@@ -54,12 +54,8 @@ class MailOperatingMixin(Mails):
 
 
 class PauseOperatingMixin(Pauses):
-    """Say whether the way out is closed, and open it."""
+    """Let staff try the way out."""
 
-    def current(self, now: datetime) -> DeliveryPause | None:
-        """Return the pause that lasts, or ``None``; one query."""
-        return self.filter(until__gt=now).order_by("pk").first()
-
-    def try_now(self, now: datetime) -> bool:
-        """Let the next sender try at once; tell whether there was a pause."""
-        return bool(self.filter(until__gt=now).update(until=now))
+    def end_waiting(self, now: datetime) -> bool:
+        """Let the next sender try at once; tell whether any would have waited."""
+        return bool(self.filter(failures__gt=0, until__gt=now).update(until=now))

@@ -213,7 +213,7 @@ def _outcome_lines(invitations: InvitationKeyQuerySet) -> Iterator[Iterable[Any]
         for failure in InvitationEmail.Failure
     }
     next_try = _("Next try: %(moment)s")
-    paused = _("The mail system is out of order at the moment.") if flows.current_pause() else ""
+    paused = _("The mail system is out of order at the moment.") if flows.delivery_pause() else ""
     zone = timezone.get_current_timezone()
     headings = (
         _("E-mail address"),

@@ -49,7 +49,7 @@ def left_to(user: Any) -> dict[str, Any]:
 
 def pause_of_mails() -> Any:
     """Return the pause of all mails that lasts, or what is false; asked for only if it is shown."""
-    return SimpleLazyObject(flows.current_pause)
+    return SimpleLazyObject(flows.delivery_pause)
 
 
 class InviteView(MemberMixin, InviteFormView):

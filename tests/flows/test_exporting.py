@@ -101,6 +101,11 @@ def test_after_he_was_forgotten_there_is_nothing_to_tell() -> None:
     assert flows.export(ADDRESS)["invitations"] == []
 
 
+def test_nobody_is_no_address() -> None:
+    with pytest.raises(ValueError, match="no address"):
+        flows.export(" ")
+
+
 @pytest.mark.parametrize("many", [1, 30])
 def test_it_costs_the_same_for_any_number(many: int, django_assert_max_num_queries: Any) -> None:
     for number in range(many):

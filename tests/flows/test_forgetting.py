@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from django.contrib.admin.models import CHANGE, LogEntry
 from django.contrib.contenttypes.models import ContentType
-from django.db import connection
+from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
@@ -73,6 +73,7 @@ def hits(*texts: str) -> list[str]:
 # After a while
 
 
+@pytest.mark.anywhere
 @pytest.mark.parametrize("status", ENDED)
 def test_an_invitation_that_ended_long_ago_names_nobody_any_more(status: str) -> None:
     row = ended(make_user(), IDNA, status)
@@ -89,9 +90,10 @@ def test_an_invitation_that_ended_long_ago_names_nobody_any_more(status: str) ->
 
 def test_who_came_and_when_stays() -> None:
     row = ended(make_user("inviter"), status="accepted", uses=1)
-    acceptance = make_acceptance(make_user("bob", email=ADDRESS), row)
+    account = make_user("bob", email=ADDRESS)
+    acceptance = make_acceptance(account, row)
     flows.forget_ended(MONTH)
-    assert stored(acceptance).user.username == "bob"
+    assert stored(acceptance).user == account
     assert Acceptance.objects.get().claimed_at == acceptance.claimed_at
 
 
@@ -121,6 +123,15 @@ def test_what_somebody_has_just_asked_to_renew_stays() -> None:
     ended(status="expired", renewal_requested_at=timezone.now() - DAY)
     assert flows.forget_ended(MONTH) == 0
     assert flows.forget_ended(MONTH, timezone.now() + 7 * DAY) == 1
+
+
+def test_what_has_opened_or_ended_anew_since_it_was_picked_stays() -> None:
+    now = timezone.now()
+    pks = [make_invitation().pk, ended(email="new@example.org", age=DAY).pk]
+    with transaction.atomic():
+        assert InvitationKey.objects.forget(pks, now, now - MONTH) == []
+        assert InvitationKey.objects.forget(pks, now) == pks[1:]
+    assert InvitationKey.objects.get(pk=pks[0]).email == ADDRESS
 
 
 def test_shared_links_stay_as_they_name_nobody() -> None:
@@ -298,6 +309,7 @@ def test_it_is_found_by_nothing_that_it_was(forgotten: InvitationKey) -> None:
 # One who asks for it
 
 
+@pytest.mark.anywhere
 def test_one_person_is_erased_everywhere(heard: Heard) -> None:
     ann, carol = make_user("ann"), make_user("carol")
     open_one = make_invitation(ann, IDNA, recipient_name=NAME, note=NOTE, data={"x": IDNA})

@@ -549,11 +549,10 @@ def test_each_mail_more_costs_four_statements() -> None:
             assert flows.deliver_due() == (number, 0)
         return len(queries)
 
-    # Begin, the row with invitation and inviter, whether it is wanted, the mark; and the lease,
-    # where it is taken row by row.
-    each = 4 if connection.features.has_select_for_update_skip_locked else 5
+    # Begin, the row with invitation and inviter, whether it is wanted, whether its recipient has an
+    # account, the mark.
     cost(1)
-    assert cost(12) - cost(2) == 10 * each
+    assert cost(12) - cost(2) == 10 * 4
 
 
 def test_what_is_queued_again_waits_for_no_lease_of_before(member: Any) -> None:

@@ -75,6 +75,26 @@ class Command(BaseCommand):
                 self.rest(options["interval"])
                 self.send_again(options)
 
+    # -- none --
+
+    def report_status(self, fail_after: int | None, verbosity: int) -> None:
+        """Print how the outbox is; fail if the oldest unsent mail waits for too many seconds."""
+        health = flows.outbox_health()
+        age = health.oldest_unsent_age
+        if verbosity > 0:
+            self.stdout.write(
+                f"Queued: {health.queued} (due: {health.due}), "
+                f"sending: {health.sending} (left behind: {health.stuck}), "
+                f"failed in the last 24 hours: {health.failed}."
+            )
+            if age is not None:
+                self.stdout.write(f"The oldest waits for {_seconds(age)} seconds.")
+            if health.paused_until is not None:
+                until = _in_words(health.paused_until)
+                self.stdout.write(f"Paused until {until}: {health.paused_reason}")
+        if fail_after is not None and age is not None and _seconds(age) > fail_after:
+            raise CommandError(f"A mail waits for more than {fail_after} seconds.")
+
     # -- one process --
 
     def send(self, options: dict[str, Any], *, only_news: bool = False) -> None:
@@ -101,24 +121,6 @@ class Command(BaseCommand):
         end = time.monotonic() + seconds
         while not self.stopped and time.monotonic() < end:
             time.sleep(NAP)
-
-    def report_status(self, fail_after: int | None, verbosity: int) -> None:
-        """Print how the outbox is; fail if the oldest unsent mail waits for too many seconds."""
-        health = flows.outbox_health()
-        age = health.oldest_unsent_age
-        if verbosity > 0:
-            self.stdout.write(
-                f"Queued: {health.queued} (due: {health.due}), "
-                f"sending: {health.sending} (left behind: {health.stuck}), "
-                f"failed in the last 24 hours: {health.failed}."
-            )
-            if age is not None:
-                self.stdout.write(f"The oldest waits for {_seconds(age)} seconds.")
-            if health.paused_until is not None:
-                until = _in_words(health.paused_until)
-                self.stdout.write(f"Paused until {until}: {health.paused_reason}")
-        if fail_after is not None and age is not None and _seconds(age) > fail_after:
-            raise CommandError(f"A mail waits for more than {fail_after} seconds.")
 
     def outlook(self) -> str:
         """Return how many mails still wait and until when, and whether none can leave."""
