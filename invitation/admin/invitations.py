@@ -1,21 +1,19 @@
-"""Show invitations, let staff correct what people have typed, revoke and resend."""
+"""Show invitations, and let staff correct what people have typed."""
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, cast
 
 from django import forms
-from django.contrib import admin, messages
+from django.contrib import admin
 from django.core.exceptions import ValidationError
 from django.db.models import QuerySet
 from django.http import HttpRequest
-from django.utils.functional import Promise
-from django.utils.translation import gettext, ngettext_lazy
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from invitation import addresses, flows, texts
+from invitation.admin.acting import InvitationActionsMixin
 from invitation.admin.base import (
     NOBODY,
     AnyAdmin,
@@ -32,14 +30,7 @@ from invitation.admin.exporting import ExportMixin
 from invitation.admin.filters import KindFilter, MailStateFilter, StateFilter
 from invitation.admin.mails import MailColumnsMixin
 from invitation.exceptions import (
-    AddressBlocked,
     AddressRefused,
-    AlreadyInvited,
-    InvitationError,
-    MailLimitReached,
-    MailTooSoon,
-    NotPending,
-    QuotaExceeded,
     TextRefused,
 )
 from invitation.models import Acceptance, InvitationEmail, InvitationKey
@@ -48,45 +39,6 @@ if TYPE_CHECKING:
     KeyForm = forms.ModelForm[InvitationKey]
 else:
     KeyForm = forms.ModelForm
-
-#: What the actions say, with the number of invitations.
-REVOKED = ngettext_lazy("%d invitation was revoked.", "%d invitations were revoked.")
-EXTENDED = ngettext_lazy("%d invitation was extended.", "%d invitations were extended.")
-#: Of shared links, and of those that 1.0's ``create_invitation`` made and nobody has sent yet.
-UNADDRESSED = ngettext_lazy(
-    "%d invitation has no address to mail it to: nothing was done.",
-    "%d invitations have no address to mail them to: nothing was done.",
-)
-RESENT = ngettext_lazy(
-    "%d mail is on its way. Its state is shown below.",
-    "%d mails are on their way. Their states are shown below.",
-)
-REFUSED = {
-    AddressBlocked.code: ngettext_lazy(
-        "%d invitation is for an address that nobody may invite any more.",
-        "%d invitations are for addresses that nobody may invite any more.",
-    ),
-    NotPending.code: ngettext_lazy(
-        "%d invitation is no longer open: nothing was done.",
-        "%d invitations are no longer open: nothing was done.",
-    ),
-    MailLimitReached.code: ngettext_lazy(
-        "%d mail was not asked for: there may be no more of its kind today.",
-        "%d mails were not asked for: there may be no more of their kind today.",
-    ),
-    MailTooSoon.code: ngettext_lazy(
-        "%d invitation was mailed a moment ago. Please wait a little.",
-        "%d invitations were mailed a moment ago. Please wait a little.",
-    ),
-    QuotaExceeded.code: ngettext_lazy(
-        "%d invitation stays expired: its inviter has none left.",
-        "%d invitations stay expired: their inviters have none left.",
-    ),
-    AlreadyInvited.code: ngettext_lazy(
-        "%d invitation stays expired: its inviter has another open one to the address.",
-        "%d invitations stay expired: their inviters have other open ones to the addresses.",
-    ),
-}
 
 LABEL_LENGTH_MAX = 100
 
@@ -145,7 +97,7 @@ class InvitationEmailInline(MailColumnsMixin, ReadOnlyMixin, AnyInline):
 
 
 @admin.register(InvitationKey)
-class InvitationKeyAdmin(ExportMixin, LookMixin, AnyAdmin):
+class InvitationKeyAdmin(InvitationActionsMixin, ExportMixin, LookMixin, AnyAdmin):
     """Show invitations, change what people have typed, revoke, extend and resend.
 
     Invitations are not added here: they are made by inviting, which spends quota and mails.
@@ -357,56 +309,3 @@ class InvitationKeyAdmin(ExportMixin, LookMixin, AnyAdmin):
     def key_hint(self, invitation: InvitationKey) -> str:
         """Return what staff may see of the key."""
         return invitation.key_hint
-
-    # -- actions -----------------------------------------------------------------------------------
-
-    @admin.action(description=_("Revoke selected invitations"), permissions=["change"])
-    def revoke(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
-        """Withdraw the open ones among the selected."""
-        self._act(request, queryset, flows.revoke, REVOKED, _("Revoked."))
-
-    @admin.action(description=_("Extend selected invitations"), permissions=["change"])
-    def extend(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
-        """Give the selected their whole time from now on, and open those that have expired."""
-        self._act(request, queryset, flows.extend, EXTENDED, _("Extended."))
-
-    @admin.action(
-        description=_("Send the mails of selected invitations again"), permissions=["change"]
-    )
-    def resend(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
-        """Send the mail of the selected again, and open those again that have expired."""
-        addressed = queryset.exclude(email="")
-        self._act(request, addressed, flows.resend, RESENT, _("Asked for the mail again."))
-        unaddressed = queryset.filter(email="").count()
-        if unaddressed:
-            self.message_user(request, UNADDRESSED % unaddressed, messages.WARNING)
-
-    def _act(
-        self,
-        request: HttpRequest,
-        invitations: Iterable[InvitationKey],
-        verb: Callable[[InvitationKey], None],
-        success: Any,
-        record: Promise,
-    ) -> None:
-        """Do something to each, and say for how many it was done or why not."""
-        done = 0
-        refused: Counter[str] = Counter()
-        for invitation in invitations:
-            try:
-                verb(invitation)
-            except InvitationError as error:
-                # An address may also be refused by a rule that is newer than the invitation.
-                blocked = isinstance(error, AddressRefused) and error.code not in REFUSED
-                code = AddressBlocked.code if blocked else error.code
-                code = MailLimitReached.code if isinstance(error, MailLimitReached) else code
-                if code not in REFUSED:
-                    raise
-                refused[code] += 1
-            else:
-                done += 1
-                self.log_change(request, invitation, str(record))
-        if done:
-            self.message_user(request, success % done, messages.SUCCESS)
-        for code, count in refused.items():
-            self.message_user(request, REFUSED[code] % count, messages.WARNING)

@@ -549,8 +549,7 @@ def test_each_mail_more_costs_four_statements() -> None:
             assert flows.deliver_due() == (number, 0)
         return len(queries)
 
-    # Begin, the row with invitation and inviter, whether it is wanted, whether its recipient has an
-    # account, the mark.
+    # Begin, the row with invitation and inviter, whether it is wanted, the mark.
     cost(1)
     assert cost(12) - cost(2) == 10 * 4
 
