@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import abc
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.core import mail as django_mail
 from django.core.exceptions import ImproperlyConfigured
+from django.utils import timezone
 
 from invitation import flows, keys
 from invitation.delivery.base import BaseDelivery, get_delivery
@@ -16,6 +18,7 @@ from invitation.delivery.email import EmailDelivery
 from invitation.delivery.outbox import OutboxDelivery
 from invitation.exceptions import DeliveryFailed
 from invitation.models import InvitationEmail
+from invitation.recipients import Recipient
 from tests.factories import ADDRESS, make_invitation, make_mail
 
 pytestmark = pytest.mark.django_db
@@ -76,6 +79,71 @@ class DeliveryContract(abc.ABC):
             delivery.send(mail)
         assert all(query["sql"].startswith("SELECT") for query in queries.captured_queries)
         assert InvitationEmail.objects.values().get() == before
+
+    # -- a batch --
+
+    def test_it_sends_a_batch(self, delivery: BaseDelivery) -> None:
+        addresses = ["a@example.org", "b@example.org"]
+        with delivery as entered:
+            assert entered is delivery
+            for address in addresses:
+                delivery.send(make_mail(make_invitation(email=address)))
+        assert self.sent() == addresses
+
+    def test_an_empty_batch_is_nothing(self, delivery: BaseDelivery) -> None:
+        with delivery:
+            pass
+        assert self.sent() == []
+
+    def test_the_end_of_a_batch_hides_no_error(self, delivery: BaseDelivery) -> None:
+        def batch() -> None:
+            with delivery:
+                delivery.send(make_mail())
+                raise ZeroDivisionError
+
+        with pytest.raises(ZeroDivisionError):
+            batch()
+        assert self.sent() == [ADDRESS]
+
+    def test_it_can_be_used_again_after_a_batch(self, delivery: BaseDelivery) -> None:
+        with delivery:
+            delivery.send(make_mail(make_invitation(email="a@example.org")))
+        delivery.send(make_mail(make_invitation(email="b@example.org")))
+        assert self.sent() == ["a@example.org", "b@example.org"]
+
+    # -- who sends in its place --
+
+    def test_who_sends_is_told_after_the_commit(
+        self,
+        member: Any,
+        commit: Any,
+        settings: Any,
+        delivery: BaseDelivery,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        told: list[tuple[list[int], Any]] = []
+
+        def hand_over(self: BaseDelivery, pks: Any, not_before: Any = None) -> None:
+            told.append((list(pks), not_before))
+
+        monkeypatch.setattr(type(delivery), "hand_over", hand_over)
+        with commit():
+            one = flows.invite(member, ADDRESS).invitation
+            flows.invite_many(member, [Recipient(row, f"g{row}@example.org") for row in (1, 2)])
+            assert told == []
+        first, *others = InvitationEmail.objects.order_by("pk").values_list("pk", flat=True)
+        expected = [] if delivery.immediate else [([first], None), (others, None)]
+        assert told == expected
+        told.clear()
+        settings.INVITATION_RESEND_COOLDOWN = timedelta(0)
+        InvitationEmail.objects.filter(invitation=one).update(state="failed")
+        with commit():
+            flows.resend(one)
+        assert told == expected[:1]
+
+    def test_to_be_told_does_no_harm(self, delivery: BaseDelivery) -> None:
+        delivery.hand_over([])
+        delivery.hand_over([make_mail().pk, 10**6], timezone.now())
 
     def test_nothing_leaves_before_the_commit(self, member: Any, commit: Any) -> None:
         with commit():

@@ -377,6 +377,20 @@ def test_who_cannot_lock_the_first_rows_looks_further(
     monkeypatch.undo()
 
 
+@pytest.mark.skipif(
+    connection.features.has_select_for_update_skip_locked, reason="rows are locked there"
+)
+def test_who_loses_a_row_while_it_takes_them_has_the_others(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    mails = [make_mail(make_invitation(email=f"g{number}@example.org")) for number in range(3)]
+    find, others = OUTBOX._due_by_key, ~Q(pk=mails[0].pk)
+    monkeypatch.setattr(InvitationEmail.objects, "_due_by_key", lambda now: find(now) & others)
+    held = OUTBOX.lease_batch(3, timezone.now())
+    assert [mail.pk for mail in held] == [mail.pk for mail in mails[1:]]
+    assert stored(mails[0]).state == "queued"
+
+
 def test_what_a_sender_left_behind_comes_first(way: None) -> None:
     waiting = make_mail(not_before=NOW - DAY)
     left = make_mail(

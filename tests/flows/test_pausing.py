@@ -306,6 +306,17 @@ def test_who_comes_when_it_has_just_been_opened_goes_on(
     assert flows.deliver(held)
 
 
+def test_who_comes_in_the_moment_in_which_it_is_opened_goes_on_as_well(
+    mails: list[Any], gate: Gate, clock: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gate.error = None
+    PAUSES.close("closed", NOW)
+    held = InvitationEmail.objects.lease(mails[0].pk, NOW)
+    assert held is not None
+    monkeypatch.setattr("invitation.flows.sending.delivery_pause", lambda: None)
+    assert flows.deliver(held)
+
+
 def test_a_closing_that_comes_late_is_no_news(clock: Any) -> None:
     assert PAUSES.close("first", NOW) == (NOW + MINUTE, True)
     assert PAUSES.close("second", NOW + MINUTE / 2) == (NOW + MINUTE * 3 / 2, False)
