@@ -178,3 +178,15 @@ def test_the_link_of_a_preview_does_nothing() -> None:
         assert optouts.make_token(ADDRESS) not in body
     assert Client().post(there).status_code == 200
     assert not SuppressedAddress.objects.exists()
+
+
+@pytest.mark.parametrize("kind", ["invitation", "reminder"])
+@pytest.mark.parametrize("member", [True, False], ids=["to a member", "to somebody new"])
+def test_every_mail_to_the_invited_shows_the_way_out_in_both_bodies(
+    kind: str, member: bool
+) -> None:
+    if member:
+        make_user("invited", email=ADDRESS)
+    message = EmailDelivery().get_message(make_mail(make_invitation(make_user()), kind=kind))
+    bodies = [str(message.body), *(str(content) for content, _ in message.alternatives)]
+    assert [url() in body for body in bodies] == [True, True]
