@@ -248,7 +248,10 @@ def test_who_opts_out_between_the_queue_and_the_sending_gets_no_mail() -> None:
 def posted(client: Client, email: str, commit: Commit) -> tuple[Any, ...]:
     with CaptureQueriesContext(connection) as queries, commit():
         response = client.post(INVITE, {"email": email})
-    return response.status_code, response.url, len(queries), sorted(response.cookies)
+    # All but those of the sender, who takes the same time whatever it has to do: ``pacing``.
+    asked = [query["sql"] for query in queries]
+    before = next(place for place, sql in enumerate(asked) if "suppressedaddress" in sql)
+    return response.status_code, response.url, before, sorted(response.cookies)
 
 
 def test_the_inviter_gets_the_same_answer_for_the_same_statements(
