@@ -64,6 +64,12 @@ class BaseDelivery(ABC, MemberKnowledge):
     ) -> None:
         """End the batch and close what it has opened; hides no error and raises none."""
 
+    def prepare(self, pks: Sequence[int]) -> None:
+        """Look up at once what all these mails need, at the beginning of their batch.
+
+        What was written since counts for none of them, unless ``send`` looks again.
+        """
+
     @abstractmethod
     def send(self, mail: InvitationEmail) -> None:
         """Send this mail in bounded time, or raise ``DeliveryFailed`` and say why.

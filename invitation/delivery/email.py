@@ -6,6 +6,7 @@ import smtplib
 import socket
 import ssl
 import time
+from collections.abc import Sequence
 from contextlib import suppress
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
@@ -72,6 +73,11 @@ class EmailDelivery(MessageWriter, BaseDelivery):
         """End the batch and close the connection."""
         self._in_batch = False
         self._close()
+
+    def prepare(self, pks: Sequence[int]) -> None:
+        """Find out who of those whom the mails are for has an account; two queries."""
+        mails = InvitationEmail.objects.to_invited().filter(pk__in=pks)
+        self.know_members(set(mails.values_list("invitation__email", flat=True)) - {""})
 
     def send(self, mail: InvitationEmail) -> None:
         """Send this mail; the link is derived here and is stored nowhere."""

@@ -125,6 +125,8 @@ class _Sending:
         # Whether the way is open again is found out with one mail at a time.
         one_by_one = self.trial is not None or pause is not None
         mails = InvitationEmail.objects.lease_batch(1 if one_by_one else number, now, self.pks)
+        if len(mails) > 1:
+            delivery.prepare([mail.pk for mail in mails])
         for place, held in enumerate(mails):
             if self._is_over():
                 InvitationEmail.objects.release(mails[place:])

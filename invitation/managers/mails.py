@@ -43,6 +43,10 @@ class InvitationEmailManager(
         """Keep the mails to the invited, without those to their inviters."""
         return self.filter(kind=self.model.Kind.INVITATION)
 
+    def to_invited(self) -> models.QuerySet[InvitationEmail]:
+        """Keep all mails to the invited, reminders included."""
+        return self.filter(kind__in=(self.model.Kind.INVITATION, self.model.Kind.REMINDER))
+
     def sent_to(self, email_key: str, message_id: str = "") -> InvitationEmail | None:
         """Return the mail to an invited person that somebody tells us about, or ``None``.
 

@@ -14,8 +14,19 @@ from dataclasses import dataclass, field
 from email.message import EmailMessage
 from typing import Any
 
+
+class Fault:
+    """Be something that a server does in place of an answer; its name names the tests."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def __repr__(self) -> str:
+        return self.name
+
+
 #: What a script may do instead of answering; ``LOST`` is to take the mail, and be gone.
-HANG, CLOSE, LOST = object(), object(), object()
+HANG, CLOSE, LOST = Fault("hang"), Fault("close"), Fault("lost")
 
 
 @dataclass(frozen=True)
