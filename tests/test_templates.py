@@ -314,7 +314,7 @@ def test_a_mail_is_whole_without_any_context(name: str, suffix: str) -> None:
         ("accepted", {"recipient_name": ""}, "to ada@münchen.example on Nov. 22, 2026 has been"),
         ("accepted", {"invitation": None, "recipient_name": ""}, "that you made on Nov. 22, 2026"),
         ("expired", {}, "5 invitations of yours have expired"),
-        ("expired", {"number": 1, "others": 0}, "An invitation of yours has expired"),
+        ("expired", {"number": 1, "others": 0}, "1 invitation of yours has expired"),
         ("expired", {}, "Ada & Co. (ada@münchen.example)"),
         ("expired", {}, "and 3 more"),
         ("expired", {}, "open them again in the list of your invitations:"),
@@ -352,7 +352,7 @@ def test_a_mail_says_how_things_stand(
             "Your invitation to Harbour Choir & Friends is accepted: ada@münchen.example",
         ),
         ("expired", {}, "5 invitations of yours to Harbour Choir & Friends have expired"),
-        ("expired", {"number": 1}, "An invitation of yours to Harbour Choir & Friends has expired"),
+        ("expired", {"number": 1}, "1 invitation of yours to Harbour Choir & Friends has expired"),
     ],
 )
 def test_a_subject_says_what_the_mail_is_about(
