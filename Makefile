@@ -9,7 +9,7 @@ CHROMIUM ?= $(firstword $(wildcard /usr/bin/chromium /usr/bin/chromium-browser /
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install -q --disable-pip-version-check -c tests/constraints.txt
 # The races are about servers: `make test-services` runs them. SQLite promises nothing to parallel writers.
-RUN_TESTS := $(BIN)/python -m pytest -n auto --maxprocesses=4 --ignore tests/races $(PYTEST)
+RUN_TESTS := $(BIN)/python -m pytest -n auto --maxprocesses=4 --ignore tests/races -m "not exhaustive" $(PYTEST)
 AXE := tests/browser/node_modules/axe-core/axe.min.js
 AXE_VERSION := 4.14.1
 # Interpreters that pyenv installed; its shims of the same names run only one of them.
@@ -19,7 +19,7 @@ SPACE := $(subst ,, )
 export UV_PYTHON_DOWNLOADS := never
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint coverage test-services test-browser matrix bench messages docs package clean
+.PHONY: help demo test lint exhaustive coverage test-services test-browser matrix bench messages docs package clean
 
 help: ## list the targets
 	@echo "make demo   see it at http://127.0.0.1:$(PORT)/ (PORT=8000)"
@@ -67,6 +67,9 @@ lint: $(VENV)/.test ## style, layout, types and layers, without the tests
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
+
+exhaustive: $(VENV)/.test ## what takes longer: thousands of examples, and fifty kills at every point
+	$(BIN)/python -m pytest -n auto --maxprocesses=4 --ignore tests/races -m exhaustive $(PYTEST)
 
 coverage: $(VENV)/.test ## the tests, which must reach every branch of the package
 	$(RUN_TESTS) --cov --cov-report=term

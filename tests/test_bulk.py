@@ -408,6 +408,14 @@ def test_the_progress_counts_the_mails_and_loads_itself_again_only_if_asked(
     assert "550 gone" in words(done)
 
 
+def test_the_progress_counts_what_has_no_mail_any_more(
+    batch: flows.Batch, member_client: Client
+) -> None:
+    InvitationEmail.objects.all().delete()
+    page = member_client.get(f"{BULK}{batch.id}/")
+    assert page.context["mails"]["total"] == batch.count(flows.Verdict.INVITED)
+
+
 def test_the_progress_has_pages(
     batch: flows.Batch, member_client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:

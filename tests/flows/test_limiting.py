@@ -538,3 +538,8 @@ def test_a_deadlock_over_a_counter_that_was_just_deleted_is_tried_again(
     verbs[verb]()
     assert (left, counted()) == ([0], [1])
     assert InvitationEmail.objects.count() == 2
+
+
+def test_nothing_to_hold_is_held_by_no_statement(django_assert_num_queries: Any) -> None:
+    with transaction.atomic(), django_assert_num_queries(0):
+        assert MailCounter.objects.hold([], 1, datetime.now(timezone.utc)) == {}

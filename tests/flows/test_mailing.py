@@ -385,7 +385,7 @@ def test_who_loses_a_row_while_it_takes_them_has_the_others(
 ) -> None:
     mails = [make_mail(make_invitation(email=f"g{number}@example.org")) for number in range(3)]
     find, others = OUTBOX._due_by_key, ~Q(pk=mails[0].pk)
-    monkeypatch.setattr(InvitationEmail.objects, "_due_by_key", lambda now: find(now) & others)
+    monkeypatch.setattr(OUTBOX, "_due_by_key", lambda now: find(now) & others)
     held = OUTBOX.lease_batch(3, timezone.now())
     assert [mail.pk for mail in held] == [mail.pk for mail in mails[1:]]
     assert stored(mails[0]).state == "queued"
@@ -410,7 +410,7 @@ def test_to_begin_counts_an_attempt_and_holds_the_row_anew() -> None:
 def test_who_loses_a_row_between_lease_and_begin_has_none(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(InvitationEmail.objects, "begin", lambda mail, now: False)
+    monkeypatch.setattr(OUTBOX, "begin", lambda mail, now: False)
     assert OUTBOX.lease(make_mail().pk, timezone.now()) is None
 
 
@@ -461,7 +461,7 @@ def test_who_lost_the_lease_before_its_turn_came_goes_on(
             OUTBOX.filter(pk=mail.pk).update(lease_until=now + 2 * LEASE)
         return begin(mail, now)
 
-    monkeypatch.setattr(InvitationEmail.objects, "begin", too_late)
+    monkeypatch.setattr(OUTBOX, "begin", too_late)
     assert flows.deliver_due() == (2, 0)
     assert outbox == [mails[0], mails[2]]
     assert stored(mails[1]).attempts == 0

@@ -356,7 +356,9 @@ def test_that_of_another_address_is_left_alone(mail: InvitationEmail) -> None:
 def test_a_bounce_that_is_faster_than_the_note_of_the_sending_stands(
     mail: InvitationEmail,
 ) -> None:
-    InvitationEmail.objects.filter(pk=mail.pk).update(state="sending", attempts=1)
+    InvitationEmail.objects.filter(pk=mail.pk).update(
+        state="sending", attempts=1, lease_until=mail.created_at
+    )
     mail.refresh_from_db()
     flows.report_bounce(ADDRESS, ID)
     assert InvitationEmail.objects.mark_sent(mail, mail.created_at) is False
