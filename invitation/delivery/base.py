@@ -64,11 +64,8 @@ class BaseDelivery(ABC, MemberKnowledge):
     ) -> None:
         """End the batch and close what it has opened; hides no error and raises none."""
 
-    def prepare(self, pks: Sequence[int]) -> None:
-        """Look up at once what all these mails need, at the beginning of their batch.
-
-        What was written since counts for none of them, unless ``send`` looks again.
-        """
+    def prepare(self, emails: Sequence[str]) -> None:
+        """Look up at once what the mails to these addresses need, at the beginning of a batch."""
 
     @abstractmethod
     def send(self, mail: InvitationEmail) -> None:

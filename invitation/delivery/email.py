@@ -74,10 +74,9 @@ class EmailDelivery(MessageWriter, BaseDelivery):
         self._in_batch = False
         self._close()
 
-    def prepare(self, pks: Sequence[int]) -> None:
-        """Find out who of those whom the mails are for has an account; two queries."""
-        mails = InvitationEmail.objects.to_invited().filter(pk__in=pks)
-        self.know_members(set(mails.values_list("invitation__email", flat=True)) - {""})
+    def prepare(self, emails: Sequence[str]) -> None:
+        """Find out who of those whom the mails are for has an account; one query."""
+        self.know_members(set(emails) - {""})
 
     def send(self, mail: InvitationEmail) -> None:
         """Send this mail; the link is derived here and is stored nowhere."""

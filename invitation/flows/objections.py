@@ -30,8 +30,11 @@ class Objection:
     state: str = State.FAILED
 
 
-def objection_to(mail: InvitationEmail) -> Objection | None:
-    """Return why a mail has become pointless or unwanted since it was queued, or ``None``."""
+def objection_to(mail: InvitationEmail, wanting: str = "") -> Objection | None:
+    """Return why a mail has become pointless or unwanted since it was queued, or ``None``.
+
+    ``wanting`` is an address of which it was seen with the row that it is not suppressed.
+    """
     if mail.invitation.forgotten_at is not None:
         return Objection(Failure.POINTLESS)
     kind = InvitationEmail.Kind
@@ -39,7 +42,7 @@ def objection_to(mail: InvitationEmail) -> Objection | None:
         refusal = mail.invitation.refusal()
         if refusal is not None:
             return Objection(Failure.POINTLESS, str(refusal))
-        return _to_address(mail.invitation.email)
+        return _to_address(mail.invitation.email, wanting)
     if mail.kind == kind.RENEWAL:
         return _to_renewal(mail.invitation)
     return _to_news(mail)
@@ -73,13 +76,13 @@ def wants_news(inviter: Any, kind: str) -> bool:
     return addresses.of_member(inviter) != ""
 
 
-def _to_address(email: str) -> Objection | None:
+def _to_address(email: str, wanting: str) -> Objection | None:
     """Return why this address gets no mail, also if that is so only since it was invited."""
     try:
         blocklist.check(email)
     except AddressRefused as error:
         return Objection(Failure.BLOCKED, str(error))
-    reason = is_suppressed(email)
+    reason = is_suppressed(email) if email != wanting else None
     if reason == Reason.BOUNCED:
         return Objection(Failure.BOUNCED)
     if reason == Reason.COMPLAINED:

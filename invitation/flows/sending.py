@@ -6,7 +6,7 @@ import logging
 import secrets
 import time
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import Enum
@@ -20,6 +20,7 @@ from invitation.exceptions import DeliveryFailed, DeliveryUnavailable
 from invitation.flows import pacing
 from invitation.flows.announcing import announce
 from invitation.flows.objections import Objection, objection_to
+from invitation.flows.suppressing import digests_of
 from invitation.models import DeliveryPause, InvitationEmail
 
 logger = logging.getLogger(__name__)
@@ -56,6 +57,8 @@ class _Outcome(Enum):
 def deliver(mail: InvitationEmail) -> bool:
     """Send one mail with which this process has begun an attempt; tell whether it went."""
     sending = _Sending(seconds=IN_PROCESS_SECONDS)
+    if mail._meta.get_field("invitation").is_cached(mail):
+        sending.addresses = {mail.pk: mail.invitation.email}
     with get_delivery() as delivery:
         sending.finish(delivery, mail, alone=True)
     return sending.sent == 1
@@ -100,6 +103,8 @@ class _Sending:
     unsent: int = 0
     #: The pause that this run has taken upon itself to try out.
     trial: DeliveryPause | None = None
+    #: To which address the mails of a batch go, as far as that is known before each is read again.
+    addresses: Mapping[int, str] = field(default_factory=dict)
     started: float = field(default_factory=lambda: time.monotonic())
 
     # -- many mails --
@@ -126,7 +131,8 @@ class _Sending:
         one_by_one = self.trial is not None or pause is not None
         mails = InvitationEmail.objects.lease_batch(1 if one_by_one else number, now, self.pks)
         if len(mails) > 1:
-            delivery.prepare([mail.pk for mail in mails])
+            self.addresses = InvitationEmail.objects.addresses_of([mail.pk for mail in mails])
+            delivery.prepare(list(self.addresses.values()))
         for place, held in enumerate(mails):
             if self._is_over():
                 InvitationEmail.objects.release(mails[place:])
@@ -153,20 +159,24 @@ class _Sending:
         ``alone`` says that nobody has looked whether the way is open, as a batch does. Within one,
         who has a connection goes on, and who has none finds out.
         """
-        mail, paused_until = InvitationEmail.objects.look(held, for_pause=alone)
+        email = self.addresses.get(held.pk, "")
+        mail, paused_until = InvitationEmail.objects.look(
+            held, for_pause=alone, digests=digests_of(email) if email else ()
+        )
         if mail is None:
             return _Outcome.SKIPPED
         if paused_until is not None and not self._may_try():
             InvitationEmail.objects.mark_untried(mail, "")
             self._hand_over_again(delivery, self.pks or [mail.pk], paused_until)
             return _Outcome.CLOSED
-        outcome = self._try(delivery, mail)
+        wanting = email if not getattr(mail, "suppressed", True) else ""
+        outcome = self._try(delivery, mail, wanting)
         if outcome is _Outcome.ANSWERED:
             self._reopen()
         return outcome
 
-    def _try(self, delivery: BaseDelivery, mail: InvitationEmail) -> _Outcome:
-        objection = objection_to(mail)
+    def _try(self, delivery: BaseDelivery, mail: InvitationEmail, wanting: str) -> _Outcome:
+        objection = objection_to(mail, wanting)
         if mail.attempts > MAIL_ATTEMPTS:
             # Its senders died, one after the other, before they could say why.
             reason = f"Given up after {MAIL_ATTEMPTS} attempts."

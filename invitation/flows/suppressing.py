@@ -39,15 +39,18 @@ def suppress(email: str, reason: str = Reason.ADMIN) -> bool:
 
 def lift(email: str) -> bool:
     """Send invitations to an address again; tell whether they were not sent until now."""
-    digests = [known.digest for known in optouts.digests(email)]
-    deleted, _by_model = in_transaction(SuppressedAddress.objects.known(digests).delete)
+    deleted, _by_model = in_transaction(SuppressedAddress.objects.known(digests_of(email)).delete)
     return bool(deleted)
+
+
+def digests_of(email: str) -> list[str]:
+    """Return under what an address may stand among those that get no invitations; no query."""
+    return [known.digest for known in optouts.digests(email)]
 
 
 def is_suppressed(email: str) -> SuppressedAddress.Reason | None:
     """Return why an address gets no invitations, or ``None`` if it does; one query."""
-    digests = [known.digest for known in optouts.digests(email)]
-    reason = SuppressedAddress.objects.reason(digests)
+    reason = SuppressedAddress.objects.reason(digests_of(email))
     return None if reason is None else Reason(reason)
 
 

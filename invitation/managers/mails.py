@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from django.db import connections, models, router, transaction
-from django.db.models import Q, Subquery
+from django.db.models import Exists, Q, Subquery
 from django.db.models.functions import Coalesce
 
 from invitation.managers.forgetting import MailForgettingMixin
@@ -46,6 +46,11 @@ class InvitationEmailManager(
     def to_invited(self) -> models.QuerySet[InvitationEmail]:
         """Keep all mails to the invited, reminders included."""
         return self.filter(kind__in=(self.model.Kind.INVITATION, self.model.Kind.REMINDER))
+
+    def addresses_of(self, pks: Collection[int]) -> dict[int, str]:
+        """Return to which address each of these goes that is for an invited person."""
+        rows = self.to_invited().filter(pk__in=pks)
+        return dict(rows.values_list("pk", "invitation__email"))
 
     def sent_to(self, email_key: str, message_id: str = "") -> InvitationEmail | None:
         """Return the mail to an invited person that somebody tells us about, or ``None``.
@@ -184,17 +189,21 @@ class InvitationEmailManager(
         return True
 
     def look(
-        self, held: InvitationEmail, *, for_pause: bool = False
+        self, held: InvitationEmail, *, for_pause: bool = False, digests: Collection[str] = ()
     ) -> tuple[InvitationEmail | None, datetime | None]:
         """Return a row that we hold as it is now, with invitation and inviter, and the pause.
 
         No row if it is no longer ours, or cleanup has deleted it. The pause, if it is asked for, is
-        until when the way out was found closed, whether or not that moment has come.
+        until when the way out was found closed, whether or not that moment has come. With
+        ``digests``, the row's ``suppressed`` tells whether one of them is suppressed.
         """
         rows: Any = self.select_related("invitation__from_user").filter(pk=held.pk).order_by()
         if for_pause:
             pauses: Any = self.model._meta.apps.get_model("invitation", "DeliveryPause")
             rows = rows.annotate(paused_until=Subquery(pauses.objects.closed().values("until")))
+        if digests:
+            suppressed: Any = self.model._meta.apps.get_model("invitation", "SuppressedAddress")
+            rows = rows.annotate(suppressed=Exists(suppressed.objects.known(digests)))
         for mail in rows:
             ours = (mail.attempts, mail.lease_until) == (held.attempts, held.lease_until)
             if ours and mail.state == self.model.State.SENDING:
