@@ -224,7 +224,7 @@ class Conf:
         rule = self.INVITATION_NOTIFY_INVITER
         if isinstance(rule, str):
             rule = cast("Callable[[Any], Collection[str]]", import_string(rule))
-        return rule(user) if callable(rule) else rule
+        return (rule(user) or ()) if callable(rule) else rule
 
     @property
     def INVITATION_LIMIT_PER_INVITER(self) -> int | None:

@@ -142,7 +142,9 @@ class InvitationKeyQuerySet(models.QuerySet["InvitationKey"]):
         fresh = Q(state__in=(states.QUEUED, states.SENDING)) | Q(sent_at__gt=rested)
         rows = self.usable(now).personal().exclude(email="").filter(expires_at__lte=now + ahead)
         rows = rows.filter(reminded_at=None, mail_requested_at__lte=rested)
-        return rows.filter(Exists(own.filter(state=states.SENT)), ~Exists(own.filter(fresh)))
+        # Also who wants none, and gets none: else the cool-down would tell the inviter.
+        left = own.filter(state__in=(states.SENT, states.SUPPRESSED))
+        return rows.filter(Exists(left), ~Exists(own.filter(fresh)))
 
     def told_by(self, mail: InvitationEmail) -> InvitationKeyQuerySet:
         """Keep those of which a mail about expired invitations tells their inviter.

@@ -75,6 +75,12 @@ class BaseDelivery(ABC, MemberKnowledge):
         error, the next mail of the batch is tried as if it were the first.
         """
 
+    def reach(self) -> None:
+        """Find out whether a mail could leave now; raises ``DeliveryUnavailable`` if none can.
+
+        Asked for a mail that nobody wants, so that its inviter sees no more than of the others.
+        """
+
     def hand_over(self, pks: Sequence[int], not_before: datetime | None = None) -> None:
         """Tell who sends that these rows wait, from ``not_before`` on, where that is not us.
 

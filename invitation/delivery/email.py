@@ -90,6 +90,15 @@ class EmailDelivery(MessageWriter, BaseDelivery):
         if not sent:
             raise DeliveryFailed("The mail backend reported that it sent nothing.")
 
+    def reach(self) -> None:
+        """Open the connection of the batch, as for a mail."""
+        self._limit.start(min(self.time_per_mail, self.deadline - time.monotonic()))
+        try:
+            self._open()
+        finally:
+            if not self._in_batch:
+                self._close()
+
     def get_connection(self) -> Any:
         """Return the site's mail connection, with a timeout and a deadline in any case.
 

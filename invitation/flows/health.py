@@ -45,7 +45,9 @@ def outbox_health(now: datetime | None = None) -> OutboxHealth:
     state = InvitationEmail.State
     queued, sending = Q(state=state.QUEUED), Q(state=state.SENDING)
     unsent = InvitationEmail.objects.filter(state__in=(state.QUEUED, state.SENDING))
-    since = Case(When(attempts=0, then=F("not_before")), default=F("created_at"))
+    # News are written in the name of an earlier time (see ``notifying``).
+    waits_from = Q(attempts=0) | Q(kind=InvitationEmail.Kind.EXPIRED)
+    since = Case(When(waits_from, then=F("not_before")), default=F("created_at"))
     counts: dict[str, Any] = unsent.annotate(since=since).aggregate(
         queued=Count("pk", filter=queued),
         due=Count("pk", filter=queued & Q(not_before__lte=now)),
@@ -60,6 +62,8 @@ def outbox_health(now: datetime | None = None) -> OutboxHealth:
         state=state.FAILED, not_before__gt=now - FAILED_WITHIN
     ).count()
     pause = delivery_pause()
+    if pause is not None and pause.until <= now and not counts["due"]:
+        pause = None  # Nothing has to leave by which it could be found out.
     return OutboxHealth(
         **counts,
         failed=failed,

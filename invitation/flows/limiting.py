@@ -119,6 +119,19 @@ def count(invitations: Sequence[InvitationKey], kind: str) -> bool:
     return refusal is None
 
 
+def with_room(invitations: Sequence[InvitationKey], kind: str) -> list[InvitationKey]:
+    """Keep those for which there seems to be room for a mail; locks and counts nothing."""
+    wanted = list(_limits_of_mails(invitations, kind))
+    scopes = {limit.scope for limits in wanted for limit in limits}
+    room = Room(Counter(MailCounter.objects.used(scopes, _hour()) if scopes else {}))
+    found = []
+    for invitation, limits in zip(invitations, wanted, strict=True):
+        if room.refusal(limits) is None:
+            room.take(limits)
+            found.append(invitation)
+    return found
+
+
 def room_for(
     inviter: Any, site_id: int, email_keys: Sequence[str], *, lock: bool = False
 ) -> tuple[Room, dict[str, tuple[MailLimit, ...]]]:

@@ -7,6 +7,7 @@ from datetime import datetime
 from email.utils import make_msgid
 from urllib.parse import urlsplit
 
+from django.core.exceptions import ObjectDoesNotExist
 from django.db import transaction
 from django.utils import timezone
 
@@ -34,6 +35,9 @@ def ask_for_mail(invitation: InvitationKey) -> bool:
         waiting = (InvitationEmail.objects.due(now) & own).values_list("pk", flat=True)
         transaction.on_commit(lambda: _let_go(list(waiting)), robust=True)
         return True
+    own = InvitationEmail.objects.of_invitations().filter(invitation=invitation)
+    if rested and own.filter(state=InvitationEmail.State.SENDING).exists():
+        return False  # A sender has it in hand: another one would be the second.
     if rested:
         queue_mail(invitation)
     return rested
@@ -45,6 +49,7 @@ def queue_mail(
     *,
     now: datetime | None = None,
     not_before: datetime | None = None,
+    written: list[int] | None = None,
 ) -> bool:
     """Write the outbox row; where mails are sent at once, already leased to this process.
 
@@ -74,15 +79,18 @@ def queue_mail(
     # request goes on; Django logs the error, and the lease runs out for the next try.
     if immediate:
         transaction.on_commit(lambda: deliver(mail), robust=True)
+    elif written is not None:  # the caller tells of all of them at once
+        transaction.on_commit(lambda: written.append(mail.pk))
     else:
-        transaction.on_commit(lambda: _hand_over(mail.pk, not_before), robust=True)
+        transaction.on_commit(lambda: hand_over([mail.pk], not_before), robust=True)
     return True
 
 
-def _hand_over(pk: int, not_before: datetime | None) -> None:
+def hand_over(pks: Sequence[int], not_before: datetime | None) -> None:
+    """Tell who sends, where that is not us."""
     delivery = get_delivery()
-    if not delivery.immediate:
-        delivery.hand_over([pk], not_before)
+    if pks and not delivery.immediate:
+        delivery.hand_over(pks, not_before)
 
 
 def queue_mails(invitations: Sequence[InvitationKey]) -> None:
@@ -131,7 +139,10 @@ def _let_go(pks: list[int]) -> None:
 
 def _mail_host(site_id: int) -> str:
     """Return the host that the Message-IDs of a site name."""
-    host = urlsplit(sites.base_url(site_id)).hostname or ""
+    try:
+        host = urlsplit(sites.base_url(site_id)).hostname or ""
+    except ObjectDoesNotExist:  # The site is gone: its mail fails when it is written.
+        return "localhost"
     # A Message-ID is ASCII (RFC 5322, 3.6.4), a Site's domain need not be.
     try:
         return host.encode("idna").decode()

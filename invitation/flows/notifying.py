@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Collection, Iterator
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
-from django.db import transaction
+from django.db import DatabaseError, transaction
 from django.db.models import Q
 
 from invitation import signals
@@ -16,6 +17,8 @@ from invitation.flows.mailing import queue_mail
 from invitation.flows.objections import wants_news
 from invitation.models import Acceptance, InvitationEmail, InvitationKey
 from invitation.querysets import InvitationKeyQuerySet
+
+logger = logging.getLogger(__name__)
 
 #: What INVITATION_NOTIFY_INVITER may name.
 NEWS = (InvitationEmail.Kind.ACCEPTED.value, InvitationEmail.Kind.EXPIRED.value)
@@ -89,8 +92,18 @@ def news_of_expiry(now: datetime, batch_size: int) -> Iterator[Callable[[], None
         before = {_party(mail.invitation): mail for mail in _news_to(parties, now)}
         for party in parties:
             first = _first_untold(recent, party, before.get(party))
-            if first is not None and wants_news(first.from_user, InvitationEmail.Kind.EXPIRED):
+            if first is not None and _wants_news_of_expiry(first.from_user):
                 yield partial(_tell_of_expiry, first, before.get(party), now)
+
+
+def _wants_news_of_expiry(inviter: Any) -> bool:
+    try:
+        return wants_news(inviter, InvitationEmail.Kind.EXPIRED)
+    except DatabaseError:
+        raise
+    except Exception:  # a rule of the site, which must not keep cleanup from the others
+        logger.exception("INVITATION_NOTIFY_INVITER has failed.")
+        return False
 
 
 def _first_untold(

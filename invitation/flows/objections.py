@@ -35,9 +35,10 @@ def objection_to(mail: InvitationEmail, wanting: str = "") -> Objection | None:
 
     ``wanting`` is an address of which it was seen with the row that it is not suppressed.
     """
-    if mail.invitation.forgotten_at is not None:
-        return Objection(Failure.POINTLESS)
     kind = InvitationEmail.Kind
+    # That of what has expired tells of others, too.
+    if mail.invitation.forgotten_at is not None and mail.kind != kind.EXPIRED:
+        return Objection(Failure.POINTLESS)
     if mail.kind in (kind.INVITATION, kind.REMINDER):
         refusal = mail.invitation.refusal()
         if refusal is not None:
@@ -61,6 +62,9 @@ def _to_news(mail: InvitationEmail) -> Objection | None:
     """Return why an inviter is not told what became of his invitations, if he is not."""
     if not wants_news(mail.invitation.from_user, mail.kind):
         return Objection(Failure.POINTLESS, "The inviter is not to be told any more.")
+    reason = is_suppressed(addresses.of_member(mail.invitation.from_user))
+    if reason in (Reason.BOUNCED, Reason.COMPLAINED):
+        return Objection(str(reason), "The inviter's address takes no mail.")
     if mail.kind == InvitationEmail.Kind.ACCEPTED:
         # An account that is gone without a trace has given it back.
         still = mail.invitation.status == InvitationKey.Status.ACCEPTED

@@ -15,7 +15,7 @@ from invitation.flows.announcing import announce
 from invitation.flows.cleaning import BATCH_SIZE
 from invitation.flows.deadlocks import in_transaction
 from invitation.flows.mailing import BULK_IMMEDIATE
-from invitation.flows.sending import deliver_rows
+from invitation.flows.sending import IN_PROCESS_SECONDS, deliver_rows
 from invitation.models import DeliveryPause, InvitationEmail
 
 #: How long a mail may wait for whoever sends it before its inviter is told that it is delayed.
@@ -40,7 +40,7 @@ def _retry(pks: list[int]) -> list[InvitationEmail]:
     if queued and not delivery.immediate:
         transaction.on_commit(lambda: delivery.hand_over(queued), robust=True)
     elif 0 < len(queued) <= BULK_IMMEDIATE:
-        transaction.on_commit(lambda: deliver_rows(queued), robust=True)
+        transaction.on_commit(lambda: deliver_rows(queued, IN_PROCESS_SECONDS), robust=True)
     return mails
 
 

@@ -9,9 +9,10 @@ from django.db import transaction
 from django.utils import timezone
 
 from invitation.conf import conf
+from invitation.flows import limiting
 from invitation.flows.cleaning import BATCH_SIZE
 from invitation.flows.deadlocks import in_transaction
-from invitation.flows.mailing import queue_mail
+from invitation.flows.mailing import hand_over, queue_mail
 from invitation.models import InvitationEmail, InvitationKey
 
 
@@ -31,11 +32,13 @@ def remind(now: datetime | None = None, batch_size: int = BATCH_SIZE) -> int:
     due = InvitationKey.objects.get_queryset().to_remind(now, timedelta(days), rested)
     due = due.select_related("from_user").order_by("pk")
     reminded = last = 0
+    written: list[int] = []
     while batch := list(due.filter(pk__gt=last)[:batch_size]):
         last = batch[-1].pk
-        for invitation in batch:
-            if _is_half_over(invitation, now):
-                reminded += in_transaction(partial(_remind, invitation, now, rested))
+        old = [invitation for invitation in batch if _is_half_over(invitation, now)]
+        for invitation in limiting.with_room(old, InvitationEmail.Kind.REMINDER):
+            reminded += in_transaction(partial(_remind, invitation, now, rested, written))
+    transaction.on_commit(lambda: hand_over(written, now), robust=True)
     return reminded
 
 
@@ -48,11 +51,12 @@ def _is_half_over(invitation: InvitationKey, now: datetime) -> bool:
     return mailed is not None and end is not None and now - mailed >= end - now
 
 
-def _remind(invitation: InvitationKey, now: datetime, rested: datetime) -> bool:
+def _remind(invitation: InvitationKey, now: datetime, rested: datetime, written: list[int]) -> bool:
     if not InvitationKey.objects.note_reminder(invitation.pk, now, rested):
         return False
     # The invitation's row before any counter of mails, as everybody else who asks for one.
-    if queue_mail(invitation, InvitationEmail.Kind.REMINDER, now=now, not_before=now):
+    kind = InvitationEmail.Kind.REMINDER
+    if queue_mail(invitation, kind, now=now, not_before=now, written=written):
         return True
     # One mail too many for today: nothing is noted, and the next run tries again.
     transaction.set_rollback(True)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import Enum
 
-from django.db import InterfaceError, OperationalError, connections
+from django.db import DatabaseError, InterfaceError, OperationalError, connections
 from django.utils import timezone
 
 from invitation import keys, signals
@@ -61,6 +61,7 @@ def deliver(mail: InvitationEmail) -> bool:
         sending.addresses = {mail.pk: mail.invitation.email}
     with get_delivery() as delivery:
         sending.finish(delivery, mail, alone=True)
+    sending.leave()
     return sending.sent == 1
 
 
@@ -116,6 +117,10 @@ class _Sending:
             with get_delivery() as delivery:
                 tried = self._batch(delivery, BATCH if limit is None else min(BATCH, limit))
             limit = limit if limit is None or tried is None else limit - tried
+        self.leave()
+
+    def leave(self) -> None:
+        """Give back what this run has taken upon itself to try out, and did not."""
         if self.trial is not None:
             # What was to be tried could not be written, or was no longer wanted.
             DeliveryPause.objects.leave_to_others(self.trial, timezone.now())
@@ -132,7 +137,7 @@ class _Sending:
         mails = InvitationEmail.objects.lease_batch(1 if one_by_one else number, now, self.pks)
         if len(mails) > 1:
             self.addresses = InvitationEmail.objects.addresses_of([mail.pk for mail in mails])
-            delivery.prepare(list(self.addresses.values()))
+            _prepare(delivery, list(self.addresses.values()))
         for place, held in enumerate(mails):
             if self._is_over():
                 InvitationEmail.objects.release(mails[place:])
@@ -176,42 +181,55 @@ class _Sending:
         return outcome
 
     def _try(self, delivery: BaseDelivery, mail: InvitationEmail, wanting: str) -> _Outcome:
-        objection = objection_to(mail, wanting)
-        if mail.attempts > MAIL_ATTEMPTS:
-            # Its senders died, one after the other, before they could say why.
-            reason = f"Given up after {MAIL_ATTEMPTS} attempts."
-            objection = Objection(Failure.GIVEN_UP, reason)
-        if objection is not None:
-            self.unsent += 1
-            if objection.state == State.SUPPRESSED and delivery.immediate and self.seconds:
-                pacing.pass_time()
-            _settle(mail, objection.failure, objection.details, objection.state)
-            return _Outcome.SKIPPED
         if self.seconds is not None:
             delivery.deadline = self.started + self.seconds
         begun = time.monotonic()
         try:
+            objection = _objection(mail, wanting)
+            if objection is not None:
+                return self._drop(delivery, mail, objection)
             delivery.send(mail)
+        except DeliveryUnavailable as error:
+            self.unsent += 1
+            self._close(delivery, mail, _kept(str(error)))
+            return _Outcome.CLOSED
         except DeliveryFailed as error:
             self.unsent += 1
-            if isinstance(error, DeliveryUnavailable):
-                self._close(delivery, mail, _kept(str(error)))
-                return _Outcome.CLOSED
             logger.warning("Invitation mail %s was not sent: %s", mail.pk, type(error.__cause__))
             _note_failure(delivery, mail, str(error), permanent=error.permanent)
+        except DatabaseError:
+            raise
         except Exception as error:  # noqa: BLE001
-            # Whatever a template or a mail backend of the site raises: one mail must not hold up
-            # those behind it, nor be tried for ever. A traceback may quote the link.
-            self.unsent += 1
-            report = keys.conceal(traceback.format_exc())
-            logger.error("Invitation mail %s was not sent:\n%s", mail.pk, report)  # noqa: TRY400
-            _note_failure(delivery, mail, f"{type(error).__name__}: {error}", Failure.BROKEN)
-            return _Outcome.SKIPPED
+            # Whatever a rule, a template or a mail backend of the site raises: one mail must not
+            # hold up those behind it, nor be tried for ever. A traceback may quote the link.
+            return self._note_broken(delivery, mail, error)
         else:
             self.sent += 1
             pacing.note(time.monotonic() - begun)
             _note_sent(mail)
         return _Outcome.ANSWERED
+
+    def _drop(
+        self, delivery: BaseDelivery, mail: InvitationEmail, objection: Objection
+    ) -> _Outcome:
+        """Settle a mail that is no longer wanted."""
+        if objection.state == State.SUPPRESSED:
+            # Its inviter sees it as sent: not at a time when none can be, nor any faster.
+            delivery.reach()
+            if delivery.immediate and self.seconds:
+                pacing.pass_time()
+        self.unsent += 1
+        _settle(mail, objection.failure, objection.details, objection.state)
+        return _Outcome.SKIPPED
+
+    def _note_broken(
+        self, delivery: BaseDelivery, mail: InvitationEmail, error: Exception
+    ) -> _Outcome:
+        self.unsent += 1
+        report = keys.conceal(traceback.format_exc())
+        logger.error("Invitation mail %s was not sent:\n%s", mail.pk, report)
+        _note_failure(delivery, mail, f"{type(error).__name__}: {error}", Failure.BROKEN)
+        return _Outcome.SKIPPED
 
     # -- the way out of the house --
 
@@ -253,6 +271,23 @@ class _Sending:
         """Tell who sends these rows when to come back."""
         if pks and not delivery.immediate:
             delivery.hand_over(pks, not_before)
+
+
+def _objection(mail: InvitationEmail, wanting: str) -> Objection | None:
+    if mail.attempts > MAIL_ATTEMPTS:
+        # Its senders died, one after the other, before they could say why.
+        return Objection(Failure.GIVEN_UP, f"Given up after {MAIL_ATTEMPTS} attempts.")
+    return objection_to(mail, wanting)
+
+
+def _prepare(delivery: BaseDelivery, emails: Sequence[str]) -> None:
+    """Let a delivery look up what a batch needs; without it, each mail is looked up by itself."""
+    try:
+        delivery.prepare(emails)
+    except DatabaseError:
+        raise
+    except Exception as error:  # noqa: BLE001 (a delivery of the site may raise anything)
+        logger.error("A batch of mails was not prepared: %s", type(error).__name__)  # noqa: TRY400
 
 
 def _note_sent(mail: InvitationEmail) -> None:

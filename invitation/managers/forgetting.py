@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from django.db import models
+from django.db.models import Q
 
 from invitation.querysets import lock_in_order
 
@@ -64,7 +65,12 @@ class MailForgettingMixin(Mails):
         lock_in_order(of, "lease_until")
         locked = self.select_for_update().filter(invitation__in=invitations)
         unsettled = (state.QUEUED, state.SENDING)
+        # News of what has expired tell of others, too, and no more of who is forgotten.
+        news = Q(kind=self.model.Kind.EXPIRED, state__in=unsettled)
+        locked = locked.exclude(news)
         stopped = [pk for pk, now in locked.values_list("pk", "state") if now in unsettled]
         self.filter(pk__in=stopped).update(state=state.CANCELLED, lease_until=None, failure="")
-        of.exclude(last_error="", message_id="").update(last_error="", message_id="")
+        of.filter(news).exclude(last_error="").update(last_error="")
+        rest = of.exclude(news).exclude(last_error="", message_id="")
+        rest.update(last_error="", message_id="")
         return list(self.select_related("invitation__from_user").filter(pk__in=stopped))

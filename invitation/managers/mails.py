@@ -62,8 +62,13 @@ class InvitationEmailManager(
         rows = self.select_related("invitation__from_user").order_by("-pk")
         rows = rows.filter(invitation__email_key=email_key, kind__in=kinds)
         bare = message_id.replace("\0", "").strip().strip("<>")
-        named = rows.filter(message_id__in=(bare, f"<{bare}>")).first() if bare else None
-        return named or rows.filter(state=self.model.State.SENT).first()
+        if bare:
+            ids = (bare, f"<{bare}>")
+            named = rows.filter(message_id__in=ids).first()
+            # One to an inviter, who was invited himself once, says nothing of that mail.
+            if named or self.exclude(kind__in=kinds).filter(message_id__in=ids).exists():
+                return named
+        return rows.filter(state=self.model.State.SENT).first()
 
     def mark_bounced(self, mail: InvitationEmail, details: str) -> bool:
         """Note that a mail has come back that was sent; tell whether it was.

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from django.db import models
+from django.db.models import Case, Exists, F, OuterRef, Q, Value, When
 
 from invitation.querysets import lock_in_order
 
@@ -32,7 +33,15 @@ class MailOperatingMixin(Mails):
         Not those whose recipient wants none.
         """
         state = self.model.State
-        changes = {"state": state.QUEUED, "failure": "", "attempts": 0, "not_before": now}
+        # Of several to one person for one invitation, the latest stands for all.
+        live = Q(state__in=(state.QUEUED, state.SENDING, state.SENT))
+        newer = self.filter(live | Q(pk__in=pks), pk__gt=OuterRef("pk"), kind=OuterRef("kind"))
+        newer = newer.filter(invitation=OuterRef("invitation"))
+        pks = list(self.filter(~Exists(newer), pk__in=pks).values_list("pk", flat=True))
+        changes: dict[str, Any] = {"state": state.QUEUED, "failure": "", "attempts": 0}
+        # Asked for anew; only of news it is kept, since it says of what they tell.
+        news = When(kind=self.model.Kind.EXPIRED, then=F("created_at"))
+        changes |= {"not_before": now, "created_at": Case(news, default=Value(now))}
         return self._change(pks, (state.FAILED, state.CANCELLED), {**changes, "lease_until": None})
 
     def cancel(self, pks: Collection[int]) -> list[InvitationEmail]:

@@ -81,6 +81,7 @@ def test_what_is_queued_for_later_does_not_wait_yet(now: datetime) -> None:
 def test_it_tells_of_a_pause_until_a_mail_has_left(now: datetime) -> None:
     until = now + MINUTE
     DeliveryPause.objects.create(until=until, since=now, failures=1, reason="535 no")
+    write(State.QUEUED)
     for moment in (now, until):
         health = flows.outbox_health(moment)
         assert (health.paused_until, health.paused_reason) == (until, "535 no")

@@ -24,8 +24,7 @@ from tests.factories import ADDRESS, DAY, make_invitation, make_mail, make_user
 from tests.flows.conftest import Heard
 
 pytestmark = pytest.mark.django_db
-OUTBOX = InvitationEmail.objects
-LEASE = OUTBOX.LEASE
+LEASE = InvitationEmail.objects.LEASE
 NOW = timezone.now()
 
 
@@ -49,13 +48,13 @@ def fail(monkeypatch: pytest.MonkeyPatch) -> Any:
 
 def leased(**fields: Any) -> InvitationEmail:
     """Return a mail that this process may send now."""
-    mail = OUTBOX.lease(make_mail(**fields).pk, timezone.now())
+    mail = InvitationEmail.objects.lease(make_mail(**fields).pk, timezone.now())
     assert mail is not None
     return mail
 
 
 def stored(mail: InvitationEmail) -> InvitationEmail:
-    return OUTBOX.get(pk=mail.pk)
+    return InvitationEmail.objects.get(pk=mail.pk)
 
 
 # -- what inviting leaves in the outbox --
@@ -63,7 +62,7 @@ def stored(mail: InvitationEmail) -> InvitationEmail:
 
 def test_the_mail_waits_for_the_commit_already_leased(member: Any) -> None:
     flows.invite(member, ADDRESS)
-    mail = OUTBOX.get()
+    mail = InvitationEmail.objects.get()
     assert (mail.state, mail.attempts, mail.kind) == ("sending", 1, "invitation")
     assert mail.lease_until is not None
     assert mail.lease_until > timezone.now() + LEASE - timedelta(minutes=1)
@@ -72,7 +71,7 @@ def test_the_mail_waits_for_the_commit_already_leased(member: Any) -> None:
 def test_its_message_id_names_the_host_of_the_link(member: Any, settings: Any) -> None:
     settings.INVITATION_BASE_URL = "https://join.example.org/app"
     flows.invite(member, ADDRESS)
-    assert OUTBOX.get().message_id.endswith("@join.example.org>")
+    assert InvitationEmail.objects.get().message_id.endswith("@join.example.org>")
 
 
 def test_its_message_id_is_ascii_where_the_host_is_not(member: Any, settings: Any) -> None:
@@ -91,7 +90,7 @@ def test_after_the_commit_it_is_sent_and_told(member: Any, commit: Any, heard: H
     with commit():
         flows.invite(member, ADDRESS)
         assert heard == []
-    mail = OUTBOX.get()
+    mail = InvitationEmail.objects.get()
     assert (mail.state, mail.lease_until, mail.last_error) == ("sent", None, "")
     assert mail.sent_at is not None
     assert heard.names() == ["invitation_created", "invitation_sent", "mail_settled"]
@@ -104,7 +103,7 @@ def test_where_mails_leave_by_cron_it_only_waits(
     settings.INVITATION_DELIVERY = "invitation.delivery.outbox.OutboxDelivery"
     with commit():
         flows.invite(member, ADDRESS)
-    mail = OUTBOX.get()
+    mail = InvitationEmail.objects.get()
     assert (mail.state, mail.attempts, mail.lease_until) == ("queued", 0, None)
     with commit():
         assert flows.deliver_due() == (1, 0)
@@ -119,7 +118,7 @@ def test_there_a_renewed_mail_waits_as_well(
     with commit():
         flows.invite(member, ADDRESS)
         assert flows.invite(member, ADDRESS).mailed
-    assert (OUTBOX.count(), mailoutbox) == (1, [])
+    assert (InvitationEmail.objects.count(), mailoutbox) == (1, [])
 
 
 def test_a_mail_that_goes_again_is_left_to_who_has_leased_it(
@@ -159,14 +158,14 @@ def test_a_mail_server_that_fails_is_no_error_of_the_inviter(
     fail(DeliveryFailed("451 later"))
     with commit():
         assert flows.invite(member, ADDRESS).mailed
-    mail = OUTBOX.get()
+    mail = InvitationEmail.objects.get()
     assert (mail.state, mail.last_error, mail.lease_until) == ("queued", "451 later", None)
 
 
 def test_a_passing_failure_is_tried_again_after_a_pause(fail: Any, commit: Any) -> None:
     mail = make_mail()
     with time_machine.travel(NOW, tick=False) as clock, commit():
-        OUTBOX.update(not_before=NOW)
+        InvitationEmail.objects.update(not_before=NOW)
         fail(DeliveryFailed("451 later"))
         assert flows.deliver_due() == (0, 1)
         assert flows.deliver_due() == (0, 0)
@@ -265,7 +264,7 @@ def test_a_failure_of_a_mail_that_somebody_else_has_by_now_is_not_noted(
 
     class Late(DeliveryFailed):
         def __str__(self) -> str:
-            OUTBOX.filter(pk=mail.pk).update(attempts=5)
+            InvitationEmail.objects.filter(pk=mail.pk).update(attempts=5)
             return "late"
 
     fail(Late(permanent=permanent))
@@ -320,15 +319,15 @@ def test_nor_is_one_whose_time_ran_out(outbox: list[InvitationEmail]) -> None:
 
 def test_a_leased_mail_is_nobody_elses() -> None:
     mail = leased()
-    assert OUTBOX.lease(mail.pk, timezone.now()) is None
+    assert InvitationEmail.objects.lease(mail.pk, timezone.now()) is None
     assert flows.deliver_due() == (0, 0)
 
 
 def test_a_lease_ends_exactly_when_it_says() -> None:
     mail = make_mail(not_before=NOW)
-    assert OUTBOX.lease(mail.pk, NOW)
-    assert OUTBOX.lease(mail.pk, NOW + LEASE - timedelta(microseconds=1)) is None
-    again = OUTBOX.lease(mail.pk, NOW + LEASE)
+    assert InvitationEmail.objects.lease(mail.pk, NOW)
+    assert InvitationEmail.objects.lease(mail.pk, NOW + LEASE - timedelta(microseconds=1)) is None
+    again = InvitationEmail.objects.lease(mail.pk, NOW + LEASE)
     assert again is not None
     assert again.attempts == 2
 
@@ -345,22 +344,26 @@ def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None
 
 def test_a_lease_of_many_counts_no_attempt(way: None) -> None:
     mails = [make_mail(make_invitation(email=f"g{number}@example.org")) for number in range(3)]
-    held = OUTBOX.lease_batch(2, timezone.now())
+    held = InvitationEmail.objects.lease_batch(2, timezone.now())
     assert [mail.pk for mail in held] == [mail.pk for mail in mails[:2]]
     assert [stored(mail).state for mail in mails] == ["sending", "sending", "queued"]
     assert {stored(mail).attempts for mail in mails} == {0}
-    assert [mail.pk for mail in OUTBOX.lease_batch(3, timezone.now())] == [mails[2].pk]
+    assert [mail.pk for mail in InvitationEmail.objects.lease_batch(3, timezone.now())] == [
+        mails[2].pk
+    ]
 
 
 def test_a_lease_takes_only_the_named_rows(way: None) -> None:
     mails = [make_mail(make_invitation(email=f"g{number}@example.org")) for number in range(3)]
     named = [mails[2].pk, mails[1].pk, 10**6]
-    assert [mail.pk for mail in OUTBOX.lease_batch(9, timezone.now(), named)] == named[1::-1]
+    assert [
+        mail.pk for mail in InvitationEmail.objects.lease_batch(9, timezone.now(), named)
+    ] == named[1::-1]
 
 
 def test_nothing_due_is_nothing_to_lease(way: None) -> None:
     make_mail(not_before=timezone.now() + DAY)
-    assert OUTBOX.lease_batch(5, timezone.now()) == []
+    assert InvitationEmail.objects.lease_batch(5, timezone.now()) == []
 
 
 def test_who_cannot_lock_the_first_rows_looks_further(
@@ -368,10 +371,10 @@ def test_who_cannot_lock_the_first_rows_looks_further(
 ) -> None:
     mails = [make_mail(make_invitation(email=f"g{number}@example.org")) for number in range(4)]
     taken = {mails[0].pk, mails[1].pk}
-    find = OUTBOX._due_by_key
+    find = InvitationEmail.objects._due_by_key
     others = ~Q(pk__in=taken)
-    monkeypatch.setattr(OUTBOX, "_due_by_key", lambda now: find(now) & others)
-    held = {mail.pk for mail in OUTBOX.lease_batch(2, timezone.now())}
+    monkeypatch.setattr(InvitationEmail.objects, "_due_by_key", lambda now: find(now) & others)
+    held = {mail.pk for mail in InvitationEmail.objects.lease_batch(2, timezone.now())}
     # Rows that are locked in order are passed over by the database itself.
     assert held in ({mails[2].pk, mails[3].pk}, taken)
     monkeypatch.undo()
@@ -384,9 +387,9 @@ def test_who_loses_a_row_while_it_takes_them_has_the_others(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     mails = [make_mail(make_invitation(email=f"g{number}@example.org")) for number in range(3)]
-    find, others = OUTBOX._due_by_key, ~Q(pk=mails[0].pk)
-    monkeypatch.setattr(OUTBOX, "_due_by_key", lambda now: find(now) & others)
-    held = OUTBOX.lease_batch(3, timezone.now())
+    find, others = InvitationEmail.objects._due_by_key, ~Q(pk=mails[0].pk)
+    monkeypatch.setattr(InvitationEmail.objects, "_due_by_key", lambda now: find(now) & others)
+    held = InvitationEmail.objects.lease_batch(3, timezone.now())
     assert [mail.pk for mail in held] == [mail.pk for mail in mails[1:]]
     assert stored(mails[0]).state == "queued"
 
@@ -396,13 +399,13 @@ def test_what_a_sender_left_behind_comes_first(way: None) -> None:
     left = make_mail(
         make_invitation(email="g@example.org"), state="sending", attempts=3, lease_until=NOW
     )
-    held = OUTBOX.lease_batch(2, NOW)
+    held = InvitationEmail.objects.lease_batch(2, NOW)
     assert [(mail.pk, mail.attempts) for mail in held] == [(left.pk, 3), (waiting.pk, 0)]
 
 
 def test_to_begin_counts_an_attempt_and_holds_the_row_anew() -> None:
-    [held] = OUTBOX.lease_batch(1, NOW + DAY, [make_mail().pk])
-    assert OUTBOX.begin(held, NOW + DAY + LEASE / 2)
+    [held] = InvitationEmail.objects.lease_batch(1, NOW + DAY, [make_mail().pk])
+    assert InvitationEmail.objects.begin(held, NOW + DAY + LEASE / 2)
     assert (held.attempts, held.lease_until) == (1, NOW + DAY + LEASE / 2 + LEASE)
     assert (stored(held).attempts, stored(held).lease_until) == (1, held.lease_until)
 
@@ -410,8 +413,8 @@ def test_to_begin_counts_an_attempt_and_holds_the_row_anew() -> None:
 def test_who_loses_a_row_between_lease_and_begin_has_none(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(OUTBOX, "begin", lambda mail, now: False)
-    assert OUTBOX.lease(make_mail().pk, timezone.now()) is None
+    monkeypatch.setattr(InvitationEmail.objects, "begin", lambda mail, now: False)
+    assert InvitationEmail.objects.lease(make_mail().pk, timezone.now()) is None
 
 
 def test_only_some_databases_lock_what_lies_between_rows() -> None:
@@ -420,9 +423,9 @@ def test_only_some_databases_lock_what_lies_between_rows() -> None:
 
 def test_what_is_let_go_waits_as_before() -> None:
     mail = make_mail()
-    held = OUTBOX.lease_batch(1, timezone.now())
-    OUTBOX.release(held)
-    OUTBOX.release(held)
+    held = InvitationEmail.objects.lease_batch(1, timezone.now())
+    InvitationEmail.objects.release(held)
+    InvitationEmail.objects.release(held)
     assert (stored(mail).state, stored(mail).attempts, stored(mail).lease_until) == (
         "queued",
         0,
@@ -432,16 +435,16 @@ def test_what_is_let_go_waits_as_before() -> None:
 
 def test_what_somebody_else_has_by_now_is_not_let_go() -> None:
     mail = make_mail(not_before=NOW)
-    held = OUTBOX.lease_batch(1, NOW)
-    OUTBOX.lease_batch(1, NOW + LEASE)
-    OUTBOX.release(held)
+    held = InvitationEmail.objects.lease_batch(1, NOW)
+    InvitationEmail.objects.lease_batch(1, NOW + LEASE)
+    InvitationEmail.objects.release(held)
     assert stored(mail).state == "sending"
 
 
 def test_a_mail_is_not_due_before_its_time() -> None:
     mail = make_mail(not_before=NOW)
-    assert OUTBOX.lease(mail.pk, NOW - timedelta(microseconds=1)) is None
-    assert OUTBOX.lease(mail.pk, NOW)
+    assert InvitationEmail.objects.lease(mail.pk, NOW - timedelta(microseconds=1)) is None
+    assert InvitationEmail.objects.lease(mail.pk, NOW)
 
 
 @pytest.mark.parametrize("state", ["sent", "failed", "suppressed"])
@@ -454,14 +457,14 @@ def test_who_lost_the_lease_before_its_turn_came_goes_on(
     outbox: list[InvitationEmail], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     mails = [make_mail(make_invitation(email=f"g{number}@example.org")) for number in range(3)]
-    begin = OUTBOX.begin
+    begin = InvitationEmail.objects.begin
 
     def too_late(mail: InvitationEmail, now: Any) -> bool:
         if mail.pk == mails[1].pk:
-            OUTBOX.filter(pk=mail.pk).update(lease_until=now + 2 * LEASE)
+            InvitationEmail.objects.filter(pk=mail.pk).update(lease_until=now + 2 * LEASE)
         return begin(mail, now)
 
-    monkeypatch.setattr(OUTBOX, "begin", too_late)
+    monkeypatch.setattr(InvitationEmail.objects, "begin", too_late)
     assert flows.deliver_due() == (2, 0)
     assert outbox == [mails[0], mails[2]]
     assert stored(mails[1]).attempts == 0
@@ -469,9 +472,9 @@ def test_who_lost_the_lease_before_its_turn_came_goes_on(
 
 def test_who_lost_it_while_it_was_read_again_sends_nothing(outbox: list[InvitationEmail]) -> None:
     mail = leased()
-    OUTBOX.filter(pk=mail.pk).update(attempts=2)
+    InvitationEmail.objects.filter(pk=mail.pk).update(attempts=2)
     assert not flows.deliver(mail)
-    OUTBOX.filter(pk=mail.pk).update(attempts=1, state="cancelled")
+    InvitationEmail.objects.filter(pk=mail.pk).update(attempts=1, state="cancelled")
     assert not flows.deliver(mail)
     assert outbox == []
 
@@ -499,20 +502,20 @@ def test_a_mail_that_goes_in_the_moment_of_its_lease_is_no_error(
 @pytest.mark.parametrize(
     "finish",
     [
-        lambda mail: OUTBOX.mark_sent(mail, NOW),
-        lambda mail: OUTBOX.mark_ended(mail, "failed", "given_up", "late"),
-        lambda mail: OUTBOX.mark_queued(mail, "late", NOW),
+        lambda mail: InvitationEmail.objects.mark_sent(mail, NOW),
+        lambda mail: InvitationEmail.objects.mark_ended(mail, "failed", "given_up", "late"),
+        lambda mail: InvitationEmail.objects.mark_queued(mail, "late", NOW),
     ],
 )
 @pytest.mark.parametrize("requeued", [False, True])
 def test_a_sender_whose_lease_ran_out_writes_over_nobody(finish: Any, requeued: bool) -> None:
-    slow = OUTBOX.lease(make_mail(not_before=NOW).pk, NOW)
+    slow = InvitationEmail.objects.lease(make_mail(not_before=NOW).pk, NOW)
     assert slow is not None
     if requeued:
         # Tried again, failed, asked for by the inviter: the attempts count from the start.
-        OUTBOX.update(state="failed")
-        OUTBOX.requeue(slow.invitation, NOW)
-    other = OUTBOX.lease(slow.pk, NOW + 2 * LEASE)
+        InvitationEmail.objects.update(state="failed")
+        InvitationEmail.objects.requeue(slow.invitation, NOW)
+    other = InvitationEmail.objects.lease(slow.pk, NOW + 2 * LEASE)
     assert other is not None
     assert (slow.attempts == other.attempts) is requeued
     assert not finish(slow)
@@ -526,7 +529,7 @@ def test_a_mail_that_was_sent_by_another_one_is_told_once(
     slow = leased()
 
     def lose(self: DummyDelivery, mail: InvitationEmail) -> None:
-        OUTBOX.filter(pk=mail.pk).update(attempts=2)
+        InvitationEmail.objects.filter(pk=mail.pk).update(attempts=2)
 
     monkeypatch.setattr(DummyDelivery, "send", lose)
     with commit():
