@@ -32,8 +32,9 @@ THANKS = "If this invitation can be renewed, the person who invited you gets a m
 
 @pytest.fixture
 def invitation(member: Any) -> InvitationKey:
-    """Return an invitation whose cool-down is over."""
+    """Return an invitation whose cool-down is over, and whose mail has left."""
     invitation = scenes.invite(member, recipient_name="Newcomer", note="Come and see.")
+    InvitationEmail.objects.update(state="sent", lease_until=None)
     InvitationKey.objects.update(mail_requested_at=timezone.now() - DAY)
     invitation.refresh_from_db()
     return invitation
