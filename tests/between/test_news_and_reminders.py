@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 
 import pytest
 from django.core.management import call_command
+from django.db import OperationalError
 from django.utils import timezone
 
 from invitation import flows
@@ -31,6 +32,18 @@ def dummy(settings: Any) -> None:
 
 
 # -- news --
+
+
+def raises_for_ann(user: Any) -> list[str]:
+    """Be a rule that fails for one member."""
+    if user.get_username() == "ann":
+        raise LookupError("no profile")
+    return ["expired"]
+
+
+def hangs_up(user: Any) -> list[str]:
+    """Be a rule that finds the database gone."""
+    raise OperationalError("gone")
 
 
 def no_news(user: Any) -> None:
@@ -72,6 +85,25 @@ def test_a_rule_on_news_that_fails_does_not_keep_invitations_from_expiring(setti
     settings.INVITATION_NOTIFY_INVITER = no_news
     make_invitation(make_user("ann"), left=OVERDUE)
     flows.expire()
+
+
+def test_a_rule_on_news_that_raises_is_reported_and_the_others_are_told(
+    settings: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    settings.INVITATION_NOTIFY_INVITER = raises_for_ann
+    for name in ("ann", "ben"):
+        make_invitation(make_user(name), f"{name}s-guest@example.org", left=OVERDUE)
+    flows.expire()
+    told = InvitationEmail.objects.filter(kind=InvitationEmail.Kind.EXPIRED)
+    assert [mail.invitation.from_user.get_username() for mail in told] == ["ben"]  # type: ignore[union-attr]
+    assert "INVITATION_NOTIFY_INVITER has failed" in caplog.text
+
+
+def test_a_database_that_hangs_up_in_a_rule_is_no_fault_of_the_rule(settings: Any) -> None:
+    settings.INVITATION_NOTIFY_INVITER = hangs_up
+    make_invitation(make_user("ann"), left=OVERDUE)
+    with pytest.raises(OperationalError):
+        flows.expire()
 
 
 def test_the_cleanup_gets_past_news_of_a_site_that_is_gone(settings: Any) -> None:

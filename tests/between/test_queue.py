@@ -9,10 +9,12 @@ from typing import Any
 
 import pytest
 from django.core.management import call_command
+from django.db import OperationalError
 from django.utils import timezone
 
 from invitation import flows
 from invitation.delivery.dummy import DummyDelivery
+from invitation.delivery.email import EmailDelivery
 from invitation.exceptions import InvitationError
 from invitation.models import DeliveryPause, InvitationEmail, InvitationKey
 from tests.factories import DAY, make_invitation, make_mail, make_user
@@ -83,6 +85,29 @@ def test_a_batch_that_could_not_be_prepared_is_sent_all_the_same(settings: Any) 
         invitation = make_invitation(ann, f"p{number}@example.org")
         make_mail(invitation, message_id=f"<{number}@example.com>")
     assert flows.deliver_due() == (3, 0)
+
+
+@pytest.mark.parametrize("where", ["prepare", "send"])
+def test_a_database_that_is_gone_is_no_fault_of_a_mail(
+    settings: Any, monkeypatch: pytest.MonkeyPatch, where: str
+) -> None:
+    def gone(*args: Any) -> None:
+        raise OperationalError("gone")
+
+    monkeypatch.setattr(DummyDelivery, where, gone)
+    ann = make_user("ann")
+    for number in range(2):
+        make_mail(make_invitation(ann, f"p{number}@example.org"))
+    settings.INVITATION_DELIVERY = "invitation.delivery.dummy.DummyDelivery"
+    with pytest.raises(OperationalError):
+        flows.deliver_due()
+    assert not InvitationEmail.objects.exclude(failure="").exists()
+
+
+def test_a_delivery_that_is_only_to_reach_the_server_hangs_up_again() -> None:
+    delivery = EmailDelivery()
+    delivery.reach()
+    assert delivery._connection is None
 
 
 # -- a site that is gone --
