@@ -103,8 +103,8 @@ def test_a_connection_that_is_cut_between_two_mails(
         process.send_signal(signal.SIGTERM)
         said, _ = process.communicate(timeout=PATIENCE)
         assert process.returncode == 0, said
-    assert "The outbox cannot be read: OperationalError" in said
-    assert "password" not in said
+    # A connection that was cut while it rested is made again without a word.
+    assert set(said.splitlines()) >= {"Sent: 2, not sent: 0.", "Sent: 1, not sent: 0."}
     check_sent(server, 5, 3)
 
 
