@@ -36,6 +36,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from functools import lru_cache
 from typing import Any
 
 import email_validator
@@ -215,8 +216,12 @@ def _check_local_part(local: str) -> None:
         raise AddressRefused(_LOCAL, code="invalid_local_part")
 
 
+@lru_cache(maxsize=1024)
 def _clean_domain(domain: str) -> str:
-    """Return the domain as lower-case A-labels, or raise ``AddressRefused``."""
+    """Return the domain as lower-case A-labels, or raise ``AddressRefused``.
+
+    Most addresses share few domains, and each is looked at several times.
+    """
     if not domain.isascii():
         domain = _fold(domain)
     labels = domain.lower().split(".")

@@ -9,6 +9,7 @@ in ALLOWED_HOSTS, in this order.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
@@ -105,6 +106,7 @@ def base_url(site_id: int) -> str:
     )
 
 
+@lru_cache(maxsize=64)
 def with_scheme(host: str) -> str:
     """Return the address of a host: with TLS, unless it is the computer of whoever follows it."""
     return f"http://{host}" if is_local(f"//{host}") else f"https://{host}"

@@ -506,6 +506,7 @@ class TestClean:
         # The list is email-validator's documented way to say which names are reserved.
         monkeypatch.setattr("email_validator.SPECIAL_USE_DOMAIN_NAMES", ["test"])
         assert clean("ann@mail.local") == "ann@mail.local"
+        addresses._clean_domain.cache_clear()
 
 
 class TestCanonical:

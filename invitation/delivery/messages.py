@@ -113,7 +113,8 @@ class MessageWriter(MemberKnowledge):
             message = self.compose(mail, context, templates)
         message.to = [invitation.email]
         message.reply_to = self.get_reply_to(invitation)
-        message.extra_headers |= self.get_opt_out_headers(invitation)
+        url = context.get("opt_out_url") or opt_out_url(invitation)
+        message.extra_headers |= self.get_opt_out_headers(url)
         return message
 
     def get_inviter_message(self, mail: InvitationEmail) -> EmailMultiAlternatives:
@@ -170,12 +171,12 @@ class MessageWriter(MemberKnowledge):
             headers["Message-ID"] = mail.message_id
         return headers
 
-    def get_opt_out_headers(self, invitation: InvitationKey) -> dict[str, str]:
+    def get_opt_out_headers(self, url: str) -> dict[str, str]:
         """Return what lets a mail program offer a button by which to get no more invitations.
 
-        RFC 2369 and RFC 8058: only an address with TLS may be posted to unasked.
+        RFC 2369 and RFC 8058: only an address with TLS may be posted to unasked. No headers where
+        there is no address: a site may have left that page out of its URLconf.
         """
-        url = opt_out_url(invitation)
         if not url:
             return {}
         headers = {"List-Unsubscribe": f"<{url}>"}

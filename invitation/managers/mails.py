@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from django.db import connections, models, router, transaction
-from django.db.models import Exists, Q, Subquery
+from django.db.models import Q, Subquery
 from django.db.models.functions import Coalesce
 
 from invitation.managers.forgetting import MailForgettingMixin
@@ -208,7 +208,7 @@ class InvitationEmailManager(
             rows = rows.annotate(paused_until=Subquery(pauses.objects.closed().values("until")))
         if digests:
             suppressed: Any = self.model._meta.apps.get_model("invitation", "SuppressedAddress")
-            rows = rows.annotate(suppressed=Exists(suppressed.objects.known(digests)))
+            rows = rows.annotate(suppressed=suppressed.objects.is_known(digests))
         for mail in rows:
             ours = (mail.attempts, mail.lease_until) == (held.attempts, held.lease_until)
             if ours and mail.state == self.model.State.SENDING:

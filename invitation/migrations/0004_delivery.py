@@ -165,4 +165,8 @@ class Migration(migrations.Migration):
                 verbose_name="state",
             ),
         ),
+        migrations.AddIndex(
+            model_name="invitationemail",
+            index=models.Index(fields=["message_id"], name="invitation_mail_message_id"),
+        ),
     ]

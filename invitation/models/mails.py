@@ -81,7 +81,10 @@ class InvitationEmail(models.Model):
         verbose_name = _("invitation mail")
         verbose_name_plural = _("invitation mails")
         ordering = ["-pk"]
-        indexes = [models.Index(fields=["state", "not_before"], name="invitation_mail_due")]
+        indexes = [
+            models.Index(fields=["state", "not_before"], name="invitation_mail_due"),
+            models.Index(fields=["message_id"], name="invitation_mail_message_id"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.get_kind_display()} {self.pk} ({self.get_state_display()})"
