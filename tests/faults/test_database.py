@@ -6,12 +6,13 @@ import signal
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
 
 import pytest
 import time_machine
-from django.db import connection, connections, transaction
+from django.db import InterfaceError, OperationalError, connection, connections, transaction
 from django.utils import timezone
 
 from invitation import flows
@@ -106,6 +107,55 @@ def test_a_connection_that_is_cut_between_two_mails(
     # A connection that was cut while it rested is made again without a word.
     assert set(said.splitlines()) >= {"Sent: 2, not sent: 0.", "Sent: 1, not sent: 0."}
     check_sent(server, 5, 3)
+
+
+@pytest.mark.row_locks
+def test_a_connection_that_is_cut_before_each_statement(outbox: list[InvitationEmail]) -> None:
+    cut_before = 0
+    while True:
+        outbox.clear()
+        guests = [f"guest{cut_before}.{guest}@example.org" for guest in range(3)]
+        mails = {make_mail(make_invitation(email=guest)) for guest in guests}
+        statements = iter(range(1000))
+
+        def execute(execute: Any, sql: str, *rest: Any) -> Any:
+            if next(statements) == cut_before:  # noqa: B023 (called in this round alone)
+                number = own_number()
+                with ThreadPoolExecutor(1) as another:
+                    another.submit(end_of, number).result()
+            return execute(sql, *rest)
+
+        with connection.execute_wrapper(execute):
+            whole = deliver_once()
+            if next(statements) <= cut_before:
+                assert whole
+                break
+        InvitationEmail.objects.filter(state="sending").update(lease_until=timezone.now())
+        flows.deliver_due()
+        assert set(InvitationEmail.objects.values_list("state", flat=True)) == {"sent"}
+        assert set(outbox) == mails
+        # What was noted through a new connection goes no other time.
+        assert len(outbox) == len(mails), cut_before
+        cut_before += 1
+    assert cut_before > 3 * len(mails)  # begin, look, mark
+
+
+def end_of(number: int) -> None:
+    """Let the server end a connection."""
+    end = "SELECT pg_terminate_backend(%s)" if connection.vendor == "postgresql" else "KILL %s"
+    with connection.cursor() as cursor:
+        cursor.execute(end, [number])
+    connections.close_all()  # this thread's own
+
+
+def deliver_once() -> bool:
+    """Send what is due, as a loop does; tell whether the database was there."""
+    try:
+        flows.deliver_due()
+    except (OperationalError, InterfaceError):
+        connections.close_all()
+        return False
+    return True
 
 
 @pytest.mark.parametrize("kept", [True, False], ids=["commit", "rollback"])
