@@ -53,18 +53,26 @@ def _to_renewal(invitation: InvitationKey) -> Objection | None:
     inviter = invitation.from_user
     dead = isinstance(invitation.refusal(), (KeyExpired, KeyRevoked))
     if dead and inviter and inviter.is_active:
-        return None
+        return _to_inviter(inviter)
     error: InvitationError = NotRenewable()
     return Objection(Failure.POINTLESS, str(error))
+
+
+def _to_inviter(inviter: Any) -> Objection | None:
+    """Return why this inviter gets no mail; who wants no invitations may still invite."""
+    reason = is_suppressed(addresses.of_member(inviter))
+    if reason in (Reason.BOUNCED, Reason.COMPLAINED):
+        return Objection(str(reason), "The inviter's address takes no mail.")
+    return None
 
 
 def _to_news(mail: InvitationEmail) -> Objection | None:
     """Return why an inviter is not told what became of his invitations, if he is not."""
     if not wants_news(mail.invitation.from_user, mail.kind):
         return Objection(Failure.POINTLESS, "The inviter is not to be told any more.")
-    reason = is_suppressed(addresses.of_member(mail.invitation.from_user))
-    if reason in (Reason.BOUNCED, Reason.COMPLAINED):
-        return Objection(str(reason), "The inviter's address takes no mail.")
+    objection = _to_inviter(mail.invitation.from_user)
+    if objection is not None:
+        return objection
     if mail.kind == InvitationEmail.Kind.ACCEPTED:
         # An account that is gone without a trace has given it back.
         still = mail.invitation.status == InvitationKey.Status.ACCEPTED

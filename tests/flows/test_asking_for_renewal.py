@@ -23,7 +23,7 @@ from invitation.flows.renewing import (
     REQUESTS_PER_INVITATION,
     REQUESTS_PER_INVITER,
 )
-from invitation.models import InvitationEmail, InvitationKey, InvitationQuota
+from invitation.models import InvitationEmail, InvitationKey, InvitationQuota, SuppressedAddress
 from invitation.querysets import RENEWAL_KEPT
 from tests.factories import ADDRESS, DAY, make_invitation, make_mail, make_user, spent
 from tests.flows.conftest import Heard
@@ -246,6 +246,19 @@ def test_it_does_not_leave_once_it_is_pointless(
     assert outbox == []
     mail = InvitationEmail.objects.get()
     assert (mail.state, mail.last_error) == ("failed", "This invitation cannot be renewed.")
+
+
+@pytest.mark.parametrize(
+    ("reason", "sent"), [("bounced", 0), ("complained", 0), ("opted_out", 1), ("admin", 1)]
+)
+def test_it_does_not_leave_to_an_address_that_takes_no_mail(
+    member: Any, outbox: list[InvitationEmail], reason: str, sent: int
+) -> None:
+    mail = leased(dead(member))
+    flows.suppress(member.email, SuppressedAddress.Reason(reason))
+    assert flows.deliver(mail) == sent == len(outbox)
+    mail.refresh_from_db()
+    assert (mail.state, mail.failure) == (("sent", "") if sent else ("failed", reason))
 
 
 def test_a_mail_to_the_invited_still_stays_once_it_has_ended(
