@@ -304,6 +304,22 @@ class Life(RuleBasedStateMachine):
             flows.purge()
         assert list(asked) == waiting
 
+    @step(email=addresses)
+    def forget(self, email: str) -> None:
+        with self.doing():
+            flows.forget(email)
+        assert self.refusal is None
+        for table in (InvitationKey, InvitationEmail):
+            assert email not in str(list(table._default_manager.values_list()))
+        assert flows.ledger_differences() == []
+
+    @step(hours=st.sampled_from([0, 5, 60]))
+    def forget_ended(self, hours: int) -> None:
+        with self.doing():
+            flows.forget_ended(timedelta(hours=hours))
+        open_ones = InvitationKey.objects.usable()
+        assert not open_ones.exclude(forgotten_at=None).exists()
+
     # -- the members --
 
     @step(place=places)
