@@ -50,6 +50,7 @@ def told(number: int = signal.SIGTERM) -> None:
     signal.raise_signal(number)
 
 
+@pytest.mark.django_db(transaction=True)  # between two rounds it hangs up
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=["SIGTERM", "SIGINT"])
 def test_a_loop_looks_again_until_it_is_told_to_end(
     monkeypatch: pytest.MonkeyPatch, mailoutbox: list[Any], number: int

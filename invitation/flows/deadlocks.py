@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import secrets
+import time
 from collections.abc import Callable
 from typing import TypeVar
 
@@ -11,6 +13,8 @@ T = TypeVar("T")
 
 #: How often a step is tried that the database ends because of a deadlock.
 DEADLOCK_TRIES = 5
+#: Seconds to wait before the next try, at most: what has met here shall not do so again.
+DEADLOCK_PAUSE = 0.02
 
 
 def in_transaction(step: Callable[[], T]) -> T:
@@ -20,7 +24,7 @@ def in_transaction(step: Callable[[], T]) -> T:
     may wait for rows that nobody asked for.
     """
     own = not transaction.get_connection().in_atomic_block
-    for _try in range(DEADLOCK_TRIES - 1):
+    for tried in range(1, DEADLOCK_TRIES):
         try:
             with transaction.atomic():
                 return step()
@@ -28,5 +32,6 @@ def in_transaction(step: Callable[[], T]) -> T:
             # In somebody else's transaction, his work is gone with ours.
             if not own or "deadlock" not in str(error).lower():
                 raise
+            time.sleep(DEADLOCK_PAUSE * tried * secrets.randbelow(1000) / 1000)
     with transaction.atomic():
         return step()
