@@ -173,6 +173,11 @@ def test_a_worker_that_fails_is_told(worker: type[Worker]) -> None:
         run("sendinvitations", "--workers=2")
 
 
+def test_workers_are_so_many_at_most() -> None:
+    with pytest.raises(CommandError, match="at most 64"):
+        run("sendinvitations", "--workers=65")
+
+
 def test_workers_need_a_system_that_can_fork(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("multiprocessing.get_all_start_methods", lambda: ["spawn"])
     with pytest.raises(CommandError, match="can fork"):

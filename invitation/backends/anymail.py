@@ -42,7 +42,7 @@ def record_tracking(sender: Any, event: Any, **kwargs: Any) -> None:
     """
     email, message_id = event.recipient or "", event.message_id or ""
     kind, reason = event.event_type, event.reject_reason
-    if not email:
+    if not email.strip():
         return
     if kind == "complained":
         flows.report_complaint(email, message_id)

@@ -46,12 +46,17 @@ class TaskDelivery(BackgroundDelivery):
             task.enqueue(batch)
 
     def find_fault(self, task: Any) -> str:
-        """Return why the task backend refuses the task: no such alias, queue or priority."""
+        """Return why the task backend refuses the task: no such alias, queue or priority.
+
+        Or what it has to say of itself. Before Django 6.0 nobody else asks it, unless the app of
+        django-tasks is installed.
+        """
         try:
-            task.using(**self.get_options())
+            found = task.using(**self.get_options()).get_backend().check()
+            faults = [message for message in found if message.is_serious()]
+            return str(faults[0].msg) if faults else ""
         except Exception as error:  # noqa: BLE001 (a task backend of the site may raise anything)
             return f"{type(error).__qualname__}: {error}"
-        return ""
 
     def find_shortcut(self, task: Any) -> str:
         """Return what Django's own two backends do, which are for development and for tests."""

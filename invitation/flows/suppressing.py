@@ -33,12 +33,20 @@ def opt_out(token: str) -> bool:
 
 
 def suppress(email: str, reason: str = Reason.ADMIN) -> bool:
-    """Send no more invitations to an address; tell whether they were sent until now."""
+    """Send no more invitations to an address; tell whether they were sent until now.
+
+    Raises ``ValueError`` for a blank address.
+    """
+    _check(email)
     return _suppress(optouts.digests(email), reason)
 
 
 def lift(email: str) -> bool:
-    """Send invitations to an address again; tell whether they were not sent until now."""
+    """Send invitations to an address again; tell whether they were not sent until now.
+
+    Raises ``ValueError`` for a blank address.
+    """
+    _check(email)
     deleted, _by_model = in_transaction(SuppressedAddress.objects.known(digests_of(email)).delete)
     return bool(deleted)
 
@@ -62,7 +70,10 @@ def report_bounce(
     Where it has come back for good, its row fails with a reason that the inviter sees, and the
     address gets no more invitations. A mail that is only late is no matter. ``message_id`` is that
     of the mail, if whoever tells us knows it; else it is taken to be the latest to this address.
+
+    Raises ``ValueError`` for a blank address.
     """
+    _check(email)
     if not permanent:
         return False
     mail = InvitationEmail.objects.sent_to(optouts.comparable(email), message_id)
@@ -83,12 +94,21 @@ def report_complaint(email: str, message_id: str = "") -> bool:
     """Note that who reads mail at this address calls an invitation spam; tell whether it is news.
 
     The address gets no more invitations. The mail stays sent: its inviter is not told.
+
+    Raises ``ValueError`` for a blank address.
     """
+    _check(email)
     mail = InvitationEmail.objects.sent_to(optouts.comparable(email), message_id)
     news = suppress(email, Reason.COMPLAINED)
     if news:
         announce(signals.invitation_complained, email=email, mail=mail)
     return news
+
+
+def _check(email: str) -> None:
+    """Refuse what stands for nobody, or for all whom somebody has asked to forget."""
+    if not (email or "").strip():
+        raise ValueError("There is no address.")
 
 
 def _suppress(known: Sequence[Digest], reason: str) -> bool:

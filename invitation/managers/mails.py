@@ -77,11 +77,16 @@ class InvitationEmailManager(
         """
         state = self.model.State
         left = Q(holds("state", state.SENT)) | Q(holds("state", state.SENDING))
-        changes = {"state": state.FAILED, "failure": self.model.Failure.BOUNCED}
-        changed = self.filter(left, pk=mail.pk).update(
-            **changes, last_error=details, lease_until=None
-        )
-        return changed == 1
+        changes = {
+            "state": state.FAILED,
+            "failure": self.model.Failure.BOUNCED,
+            "last_error": details,
+            "lease_until": None,
+        }
+        if not self.filter(left, pk=mail.pk).update(**changes):
+            return False
+        _note(mail, changes)
+        return True
 
     def due(self, now: datetime) -> models.QuerySet[InvitationEmail]:
         """Keep what waits to be sent, and what a sender left behind."""
@@ -270,7 +275,18 @@ class InvitationEmailManager(
         return self.filter(pk=mail.pk, attempts=mail.attempts, lease_until=mail.lease_until)
 
     def _finish(self, mail: InvitationEmail, **changes: Any) -> bool:
-        return self._held(mail).update(lease_until=None, **changes) == 1
+        """Change a row that is still ours, let go of it, and let ``mail`` say the same."""
+        changes["lease_until"] = None
+        if not self._held(mail).update(**changes):
+            return False
+        _note(mail, changes)
+        return True
+
+
+def _note(mail: InvitationEmail, changes: dict[str, Any]) -> None:
+    """Let a row in memory say what was written: whoever is told of it may save it."""
+    for name, value in changes.items():
+        setattr(mail, name, value)
 
 
 def _locks_ranges(using: str) -> bool:

@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 from django.core import mail as django_mail
+from django.core.checks import Error
+from django.core.checks import Warning as CheckWarning
 from django.utils import timezone
 
 from invitation import flows
@@ -90,6 +92,17 @@ def test_a_backend_that_refuses_the_task_is_reported(
     [message] = get_delivery().check()
     assert message.id == "invitation.E047"
     assert words in message.msg
+
+
+def test_what_a_backend_says_of_itself_is_reported(
+    task_queue: TaskQueue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    backend = type(task_queue.room.task_backends["default"])
+    said = [CheckWarning("Slow today."), Error("Its app is not installed.")]
+    monkeypatch.setattr(backend, "check", lambda self: said)
+    [message] = get_delivery().check()
+    assert message.id == "invitation.E047"
+    assert message.msg.endswith("Its app is not installed.")
 
 
 @pytest.mark.parametrize("kind", ["immediate.ImmediateBackend", "dummy.DummyBackend"])

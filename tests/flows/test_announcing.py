@@ -13,7 +13,7 @@ from django.utils import timezone
 from invitation import flows, optouts, signals
 from invitation.delivery.dummy import DummyDelivery
 from invitation.exceptions import DeliveryFailed, DeliveryUnavailable
-from invitation.models import DeliveryPause, InvitationKey
+from invitation.models import DeliveryPause, InvitationEmail, InvitationKey
 from tests.factories import (
     ADDRESS,
     DAY,
@@ -189,3 +189,44 @@ def test_a_receiver_sees_the_committed_row(member: Any) -> None:
     finally:
         signals.invitation_accepted.disconnect(look)
     assert seen == [1]
+
+
+def cancel(member: Any) -> None:
+    flows.cancel([make_mail(make_invitation(member))])
+
+
+def forget(member: Any) -> None:
+    make_mail(make_invitation(member))
+    flows.forget(ADDRESS)
+
+
+def come_back(member: Any) -> None:
+    invite(member)
+    flows.report_bounce(ADDRESS, details="550 no")
+
+
+def row_of(mail: InvitationEmail) -> dict[str, Any]:
+    return InvitationEmail.objects.filter(pk=mail.pk).values().get()
+
+
+@pytest.mark.parametrize(
+    "verb", [invite, find_it_open, ask, cancel, forget, come_back], ids=lambda verb: verb.__name__
+)
+def test_who_is_told_of_a_mail_may_save_it(member: Any, outbox: list[Any], verb: Any) -> None:
+    rows: list[tuple[Any, Any]] = []
+
+    def save(mail: InvitationEmail | None = None, **told: Any) -> None:
+        if mail is not None:
+            before = row_of(mail)
+            mail.save()
+            rows.append((row_of(mail), before))
+
+    for signal in SIGNALS.values():
+        signal.connect(save)
+    try:
+        verb(member)
+    finally:
+        for signal in SIGNALS.values():
+            signal.disconnect(save)
+    assert rows
+    assert all(after == before for after, before in rows)

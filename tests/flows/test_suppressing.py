@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -368,7 +369,22 @@ def test_a_bounce_that_is_faster_than_the_note_of_the_sending_stands(
     assert mail.state == "failed"
 
 
-@pytest.mark.parametrize("email", ["", "bob", "a\0b@example.org", "x" * 300])
+@pytest.mark.parametrize("email", ["", "  ", None])
+@pytest.mark.parametrize(
+    "verb", [flows.report_bounce, flows.report_complaint, flows.suppress, flows.lift]
+)
+def test_nobody_is_refused_and_none_who_was_forgotten_is_meant(
+    mail: InvitationEmail, verb: Callable[[Any], bool], email: Any
+) -> None:
+    flows.forget(ADDRESS)
+    with pytest.raises(ValueError, match="There is no address"):
+        verb(email)
+    mail.refresh_from_db()
+    assert mail.state == "sent"
+    assert not SuppressedAddress.objects.exists()
+
+
+@pytest.mark.parametrize("email", ["bob", "a\0b@example.org", "x" * 300])
 def test_a_bounce_of_no_address_does_no_harm(mail: InvitationEmail, email: str) -> None:
     flows.report_bounce(email, ID)
     mail.refresh_from_db()

@@ -24,6 +24,8 @@ logger = logging.getLogger(__name__)
 
 #: What ends a run.
 ENDS = (signal.SIGTERM, signal.SIGINT)
+#: How many processes one command starts at most: each has a connection to the database.
+MOST_WORKERS = 64
 #: Seconds between two looks at whether it was told to end.
 NAP = 0.2
 
@@ -66,6 +68,8 @@ class Command(BaseCommand):
         if options["status"] or options["fail_after"]:
             self.report_status(options["fail_after"], options["verbosity"])
             return
+        if options["workers"] > MOST_WORKERS:
+            raise CommandError(f"--workers: at most {MOST_WORKERS}, and fewer is faster.")
         if options["workers"] > 1:
             self.start_workers(options.pop("workers"), options)
             return
