@@ -37,6 +37,9 @@ from invitation.models import InvitationKey, make_slot
 #: Rounds of "make a new one, or renew the open one" while others open and end it meanwhile.
 INVITE_ROUNDS = 5
 
+#: What a renewed invitation keeps unless something else is given.
+KEPT = ("recipient_name", "note", "language")
+
 #: A number of days, ``None`` for ever, or what the site has set.
 Days = int | None | Literal["default"]
 
@@ -101,7 +104,9 @@ def invite(
     one is renewed: nothing is spent again. The outcome does not depend on whether the address
     has an account or was invited by somebody else, unless a limit of mails is reached.
 
-    ``language`` is that of the mail; without it, the inviter's own (see ``language_for``).
+    ``language`` is that of the mail; without it, the inviter's own (see ``language_for``). A
+    renewed invitation keeps its name, note and language where none is given; ``edit`` empties the
+    first two.
 
     ``days`` is one of INVITATION_EXPIRY_CHOICES. ``destination`` is the path of the page where the
     newcomer lands; ``None`` leaves a renewed invitation the one it has. Without ``mail`` none is
@@ -120,7 +125,7 @@ def invite(
         days=days,
         destination=destination,
     )
-    fields["language"] = language_for(inviter, language)
+    fields["language"] = language
     site_id = sites.current_site_id() if site_id is None else site_id
     # Without an address for its link no mail could ever be sent.
     sites.absolute(reverse("invitation_invited", args=["key"]), site_id)
@@ -166,9 +171,10 @@ def _invite(
 ) -> Invited:
     slot = make_slot(site_id, inviter.pk, addresses.canonical(fields["email"]))
     refusal: InvitationError | IntegrityError
+    first = fields | {"language": language_for(inviter, fields["language"])}
 
     def make() -> Invited:
-        invitation = _create(inviter, site_id, fields, mail=mail)
+        invitation = _create(inviter, site_id, first, mail=mail)
         if groups:
             invitation.groups.set(groups)
         if mail:
@@ -195,8 +201,9 @@ def _renew(
     pk = InvitationKey.objects.find_open(slot)
     if pk is None:
         return None
+    given = {name: value for name, value in fields.items() if value or name not in KEPT}
     with transaction.atomic():
-        renewed = InvitationKey.objects.renew(pk, **fields)
+        renewed = InvitationKey.objects.renew(pk, **given)
         if renewed is None:
             return None
         if groups is not None:
