@@ -217,16 +217,31 @@ def test_after_a_while_it_is_said_to_be_late(member_client: Client, settings: An
 
 
 def test_that_the_mail_system_is_out_of_order_is_said_at_once(
-    member_client: Client, settings: Any
+    member_client: Client, settings: Any, pause: DeliveryPause
 ) -> None:
     settings.INVITATION_DELIVERY = "invitation.delivery.outbox.OutboxDelivery"
     member_client.post(INVITE, {"email": NEWCOMER})
-    InvitationEmail.objects.update(attempts=1)
-    now = clock.now()
-    DeliveryPause.objects.create(until=now + DAY, since=now, failures=1)
-    told = words(member_client.get(COMPLETE))
-    assert "The mail system is out of order at the moment." in told
-    assert "goes out by itself" in told
+    for attempts in (0, 1):  # whether or not it was tried
+        InvitationEmail.objects.update(attempts=attempts)
+        told = words(member_client.get(COMPLETE))
+        assert "The mail system is out of order at the moment." in told
+        assert "goes out by itself" in told
+        assert "in a moment." not in told
+
+
+@pytest.mark.parametrize("paused", [True, False], ids=["paused", "open"])
+def test_the_report_on_a_list_says_so_too(
+    member_client: Client, settings: Any, request: pytest.FixtureRequest, paused: bool
+) -> None:
+    settings.INVITATION_DELIVERY = "invitation.delivery.outbox.OutboxDelivery"
+    if paused:
+        request.getfixturevalue("pause")
+    shown: Any = member_client.post("/accounts/invite/bulk/", {"people": NEWCOMER})
+    payload = shown.context["payload"]
+    confirm = {"payload": payload, "confirmed": "on"}
+    told = words(member_client.post("/accounts/invite/bulk/confirm/", confirm))
+    assert ("The mail system is out of order at the moment." in told) is paused
+    assert ("The mails go out in the next minutes." in told) is not paused
 
 
 def test_a_mail_that_failed_says_why(member_client: Client) -> None:
