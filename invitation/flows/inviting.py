@@ -10,17 +10,17 @@ from typing import Any, Literal
 from django.contrib.auth.models import Group
 from django.db import IntegrityError, transaction
 from django.urls import reverse
-from django.utils import formats, timezone
+from django.utils import timezone
 
 from invitation import addresses, blocklist, destinations, signals, sites, texts
 from invitation.conf import conf
+from invitation.delivery import wording
 from invitation.exceptions import (
     AccountTooNew,
     AlreadyInvited,
     ExpiryRefused,
     InvitationError,
     InvitingForbidden,
-    MailTooSoon,
     NotPending,
     OwnAddress,
     QuotaExceeded,
@@ -30,7 +30,7 @@ from invitation.flows.announcing import announce
 from invitation.flows.deadlocks import in_transaction
 from invitation.flows.grouping import check_groups
 from invitation.flows.languages import language_for
-from invitation.flows.mailing import ask_for_mail, queue_mail
+from invitation.flows.mailing import ask_for_mail, queue_mail, too_soon
 from invitation.flows.notes import check_note
 from invitation.models import InvitationKey, make_slot
 
@@ -78,10 +78,7 @@ def _age_refusal(user: Any) -> AccountTooNew | None:
     joined: datetime | None = getattr(user, "date_joined", None)
     if not age or joined is None or joined + age <= timezone.now():
         return None
-    moment = joined + age
-    if timezone.is_aware(moment):
-        moment = timezone.localtime(moment)
-    return AccountTooNew(params={"moment": formats.date_format(moment, "DATETIME_FORMAT")})
+    return AccountTooNew(params={"moment": wording.moment_for_reader(joined + age)})
 
 
 def invite(
@@ -247,7 +244,7 @@ def send_to(invitation: InvitationKey, email: str) -> None:
             raise NotPending()
         invitation.refresh_from_db()
         if not ask_for_mail(invitation):
-            raise MailTooSoon()
+            raise too_soon(invitation)
 
 
 def _check_inviter(inviter: Any) -> None:
