@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import time_machine
 from django.db import connection
+from django.template import Context, Template
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone as clock
@@ -131,9 +132,22 @@ def test_a_mail_that_did_not_go_says_when_it_is_tried_again(
         InvitationKey.objects.update(date_invited=clock.now(), expires_at=None)
         for address in pages(batch)[:2]:
             told = words(member_client.get(address))
-            assert "The mail waits. The next try is on May 5, 2026 at 12:05 p.m." in told
+            assert "The mail waits. The next try is on May 5, 2026 at 12:05 p.m. UTC." in told
     InvitationEmail.objects.update(not_before=clock.now())
     assert "The mail waits to be sent." in words(member_client.get(LIST))
+
+
+def test_a_site_without_time_zones_names_none_and_ends_the_sentence_once(settings: Any) -> None:
+    settings.USE_TZ = False
+    template = Template("{% load invitation_tags %}{{ moment|invitation_time }}.")
+    assert template.render(Context({"moment": datetime(2026, 5, 5, 17, 16)})) == "5:16 p.m."
+
+
+def test_behind_the_words_of_a_server_begins_a_new_sentence(
+    batch: flows.Batch, member_client: Client
+) -> None:
+    InvitationEmail.objects.update(state="failed", failure="refused", last_error="550 no")
+    assert "550 no . Open until" in words(member_client.get(LIST))
 
 
 def test_the_file_says_when_a_mail_is_tried_again(
