@@ -223,6 +223,12 @@ def test_a_mail_that_somebody_else_sends_is_no_fault(member_client: Client, sett
     assert "delayed" not in told
 
 
+def test_the_address_is_shown_as_people_read_it(member_client: Client) -> None:
+    told = words(member_client.post(INVITE, {"email": "jo@bücher.de"}, follow=True))
+    assert "jo@bücher.de" in told
+    assert "xn--" not in told
+
+
 def test_after_a_while_it_is_said_to_be_late(member_client: Client, settings: Any) -> None:
     settings.INVITATION_DELIVERY = "invitation.delivery.outbox.OutboxDelivery"
     member_client.post(INVITE, {"email": NEWCOMER})
