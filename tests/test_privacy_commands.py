@@ -111,3 +111,10 @@ def test_cleanup_forgets_also_in_silence() -> None:
 def test_cleanup_forgets_nothing_of_today(days: str) -> None:
     with pytest.raises(CommandError, match="not at least 1"):
         run("cleanupinvitation", f"--forget-after={days}")
+
+
+@pytest.mark.parametrize("days", ["36501", "99999999", "9" * 40])
+def test_cleanup_refuses_more_days_than_there_can_be(days: str) -> None:
+    with pytest.raises(CommandError, match="is more than 36500"):
+        run("cleanupinvitation", f"--forget-after={days}", "--dry-run")
+    assert run("cleanupinvitation", "--forget-after=36500", "--dry-run").endswith("forget: 0.\n")
