@@ -329,10 +329,18 @@ class NothingToJoin(InvitationError):
 
 
 class MailTooSoon(InvitationError):
-    """Say that a mail for this invitation was asked for a moment ago."""
+    """Say that a mail for this invitation was asked for a short time ago.
+
+    ``params["moment"]`` is from when another one can be, in words, if that is known.
+    """
 
     code = "mail_too_soon"
-    message = _("A mail for this invitation was sent a moment ago. Please wait a little.")
+    message = _("The mail for this invitation is being sent at this moment. Please wait a little.")
+    #: With the moment.
+    until_message = _(
+        "A mail for this invitation has been asked for already. You can ask for another one from "
+        "%(moment)s on."
+    )
 
 
 class MailLimitReached(InvitationError):

@@ -144,6 +144,21 @@ def test_send_tries_at_most_so_many(mailoutbox: list[Any]) -> None:
     assert len(mailoutbox) == 2
 
 
+@pytest.mark.parametrize(
+    "option",
+    [
+        "sendinvitations --limit",
+        "sendinvitations --interval",
+        "sendinvitations --workers",
+        "sendinvitations --status --fail-after",
+        "cleanupinvitation --batch-size",
+    ],
+)
+def test_a_number_is_refused_that_no_database_and_no_clock_knows(option: str) -> None:
+    with pytest.raises(CommandError, match="is more than 2147483647"):
+        run(*f"{option}={10**40}".split())
+
+
 @pytest.mark.parametrize("limit", ["0", "-1", "many"])
 def test_send_refuses_a_limit_of_nothing(limit: str) -> None:
     with pytest.raises(CommandError):

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import time_machine
 from django.db import connection
+from django.template import Context, Template
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone as clock
@@ -131,9 +132,22 @@ def test_a_mail_that_did_not_go_says_when_it_is_tried_again(
         InvitationKey.objects.update(date_invited=clock.now(), expires_at=None)
         for address in pages(batch)[:2]:
             told = words(member_client.get(address))
-            assert "The mail waits. The next try is on May 5, 2026 at 12:05 p.m." in told
+            assert "The mail waits. The next try is on May 5, 2026 at 12:05 p.m. UTC." in told
     InvitationEmail.objects.update(not_before=clock.now())
     assert "The mail waits to be sent." in words(member_client.get(LIST))
+
+
+def test_a_site_without_time_zones_names_none_and_ends_the_sentence_once(settings: Any) -> None:
+    settings.USE_TZ = False
+    template = Template("{% load invitation_tags %}{{ moment|invitation_time }}.")
+    assert template.render(Context({"moment": datetime(2026, 5, 5, 17, 16)})) == "5:16 p.m."
+
+
+def test_behind_the_words_of_a_server_begins_a_new_sentence(
+    batch: flows.Batch, member_client: Client
+) -> None:
+    InvitationEmail.objects.update(state="failed", failure="refused", last_error="550 no")
+    assert "550 no . Open until" in words(member_client.get(LIST))
 
 
 def test_the_file_says_when_a_mail_is_tried_again(
@@ -209,6 +223,12 @@ def test_a_mail_that_somebody_else_sends_is_no_fault(member_client: Client, sett
     assert "delayed" not in told
 
 
+def test_the_address_is_shown_as_people_read_it(member_client: Client) -> None:
+    told = words(member_client.post(INVITE, {"email": "jo@bücher.de"}, follow=True))
+    assert "jo@bücher.de" in told
+    assert "xn--" not in told
+
+
 def test_after_a_while_it_is_said_to_be_late(member_client: Client, settings: Any) -> None:
     settings.INVITATION_DELIVERY = "invitation.delivery.outbox.OutboxDelivery"
     member_client.post(INVITE, {"email": NEWCOMER})
@@ -217,16 +237,31 @@ def test_after_a_while_it_is_said_to_be_late(member_client: Client, settings: An
 
 
 def test_that_the_mail_system_is_out_of_order_is_said_at_once(
-    member_client: Client, settings: Any
+    member_client: Client, settings: Any, pause: DeliveryPause
 ) -> None:
     settings.INVITATION_DELIVERY = "invitation.delivery.outbox.OutboxDelivery"
     member_client.post(INVITE, {"email": NEWCOMER})
-    InvitationEmail.objects.update(attempts=1)
-    now = clock.now()
-    DeliveryPause.objects.create(until=now + DAY, since=now, failures=1)
-    told = words(member_client.get(COMPLETE))
-    assert "The mail system is out of order at the moment." in told
-    assert "goes out by itself" in told
+    for attempts in (0, 1):  # whether or not it was tried
+        InvitationEmail.objects.update(attempts=attempts)
+        told = words(member_client.get(COMPLETE))
+        assert "The mail system is out of order at the moment." in told
+        assert "goes out by itself" in told
+        assert "in a moment." not in told
+
+
+@pytest.mark.parametrize("paused", [True, False], ids=["paused", "open"])
+def test_the_report_on_a_list_says_so_too(
+    member_client: Client, settings: Any, request: pytest.FixtureRequest, paused: bool
+) -> None:
+    settings.INVITATION_DELIVERY = "invitation.delivery.outbox.OutboxDelivery"
+    if paused:
+        request.getfixturevalue("pause")
+    shown: Any = member_client.post("/accounts/invite/bulk/", {"people": NEWCOMER})
+    payload = shown.context["payload"]
+    confirm = {"payload": payload, "confirmed": "on"}
+    told = words(member_client.post("/accounts/invite/bulk/confirm/", confirm))
+    assert ("The mail system is out of order at the moment." in told) is paused
+    assert ("The mails go out in the next minutes." in told) is not paused
 
 
 def test_a_mail_that_failed_says_why(member_client: Client) -> None:

@@ -388,7 +388,7 @@ class TestActions:
         response = member_client.post(page(invitation, "resend"))
         assert response.status_code == 409
         assert response.context["error_code"] == "mail_too_soon"
-        assert "a moment ago" in words(response)
+        assert "is being sent at this moment" in words(response)
         assert InvitationEmail.objects.count() == 2
 
     def test_an_expired_one_is_sent_again_and_open_again(

@@ -68,6 +68,18 @@ def test_it_asks_whether_it_is_meant(monkeypatch: Any, answer: str, email: str) 
     assert InvitationKey.objects.get().email == email
 
 
+def test_before_it_asks_it_says_of_whom_and_how_much(monkeypatch: Any) -> None:
+    make_invitation(make_user())
+    monkeypatch.setattr(sys, "stdin", Terminal("yes\n"))
+    said = run("invitationprivacy", "forget", f" {ADDRESS}").splitlines()
+    assert said == [
+        f"Address: '{ADDRESS}'",
+        "Would forget: 1 invitations, would withdraw: 1, other texts: 0, opt-out dropped: no.",
+        "What is erased cannot be brought back. Type yes to go on: "
+        "Forgotten: 1 invitations, withdrawn: 1, other texts: 0, opt-out dropped: no.",
+    ]
+
+
 def test_where_nobody_can_be_asked_it_does_nothing(monkeypatch: Any) -> None:
     make_invitation(make_user())
     monkeypatch.setattr(sys, "stdin", StringIO("yes\n"))
@@ -80,6 +92,21 @@ def test_where_nobody_can_be_asked_it_does_nothing(monkeypatch: Any) -> None:
 def test_a_blank_address_is_refused(action: str) -> None:
     with pytest.raises(CommandError, match="no address"):
         run("invitationprivacy", action, " ")
+
+
+@pytest.mark.parametrize("action", ["export", "forget --yes", "forget --dry-run"])
+def test_what_is_no_address_is_refused(action: str) -> None:
+    with pytest.raises(CommandError, match="no e-mail address"):
+        run("invitationprivacy", *action.split(), "nonsense")
+
+
+def test_unless_somebody_was_invited_with_it() -> None:
+    make_invitation(make_user())
+    InvitationKey.objects.update(email="nonsense", email_key="nonsense")
+    told = json.loads(run("invitationprivacy", "export", "nonsense"))
+    assert told["invitations"][0]["address"] == "nonsense"
+    run("invitationprivacy", "forget", "nonsense", "--yes")
+    assert InvitationKey.objects.get().email == ""
 
 
 # cleanupinvitation
@@ -111,3 +138,10 @@ def test_cleanup_forgets_also_in_silence() -> None:
 def test_cleanup_forgets_nothing_of_today(days: str) -> None:
     with pytest.raises(CommandError, match="not at least 1"):
         run("cleanupinvitation", f"--forget-after={days}")
+
+
+@pytest.mark.parametrize("days", ["36501", "99999999", "9" * 40])
+def test_cleanup_refuses_more_days_than_there_can_be(days: str) -> None:
+    with pytest.raises(CommandError, match="is more than 36500"):
+        run("cleanupinvitation", f"--forget-after={days}", "--dry-run")
+    assert run("cleanupinvitation", "--forget-after=36500", "--dry-run").endswith("forget: 0.\n")

@@ -63,3 +63,11 @@ def test_it_can_be_silent_and_still_fail() -> None:
 
 def test_nothing_waits_is_no_failure() -> None:
     assert status("--status", "--fail-after", "1")
+
+
+@pytest.mark.parametrize("question", ["--status", "--fail-after=1"])
+@pytest.mark.parametrize("option", ["--loop", "--workers=2", "--limit=5"])
+def test_it_refuses_what_is_about_sending(question: str, option: str) -> None:
+    with pytest.raises(CommandError, match="sends nothing") as failure:
+        status(question, option)
+    assert failure.value.returncode == 2

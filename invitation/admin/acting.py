@@ -58,8 +58,8 @@ REFUSED = {
         "%d mails were not asked for: there may be no more of their kind today.",
     ),
     MailTooSoon.code: ngettext_lazy(
-        "%d invitation was mailed a moment ago. Please wait a little.",
-        "%d invitations were mailed a moment ago. Please wait a little.",
+        "%d invitation gets no second mail yet: one has been asked for already.",
+        "%d invitations get no second mail yet: one has been asked for already.",
     ),
     QuotaExceeded.code: ngettext_lazy(
         "%d invitation stays expired: its inviter has none left.",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, tzinfo
 from typing import Any
 
 from django.utils import formats, timezone
@@ -20,9 +20,14 @@ def moment_in_words(moment: datetime | None) -> str:
     """Return an exact time with the site's time zone, or nothing for none."""
     if moment is None:
         return ""
+    return moment_for_reader(moment, timezone.get_default_timezone())
+
+
+def moment_for_reader(moment: datetime, zone: tzinfo | None = None) -> str:
+    """Return an exact time with its time zone, by default that of whoever reads the page."""
     if timezone.is_naive(moment):
         return formats.date_format(moment, "DATETIME_FORMAT")
-    local = timezone.localtime(moment, timezone.get_default_timezone())
+    local = timezone.localtime(moment, zone)
     return f"{formats.date_format(local, 'DATETIME_FORMAT')} ({local.tzname()})"
 
 

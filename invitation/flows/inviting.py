@@ -10,17 +10,17 @@ from typing import Any, Literal
 from django.contrib.auth.models import Group
 from django.db import IntegrityError, transaction
 from django.urls import reverse
-from django.utils import formats, timezone
+from django.utils import timezone
 
 from invitation import addresses, blocklist, destinations, signals, sites, texts
 from invitation.conf import conf
+from invitation.delivery import wording
 from invitation.exceptions import (
     AccountTooNew,
     AlreadyInvited,
     ExpiryRefused,
     InvitationError,
     InvitingForbidden,
-    MailTooSoon,
     NotPending,
     OwnAddress,
     QuotaExceeded,
@@ -30,12 +30,15 @@ from invitation.flows.announcing import announce
 from invitation.flows.deadlocks import in_transaction
 from invitation.flows.grouping import check_groups
 from invitation.flows.languages import language_for
-from invitation.flows.mailing import ask_for_mail, queue_mail
+from invitation.flows.mailing import ask_for_mail, queue_mail, too_soon
 from invitation.flows.notes import check_note
 from invitation.models import InvitationKey, make_slot
 
 #: Rounds of "make a new one, or renew the open one" while others open and end it meanwhile.
 INVITE_ROUNDS = 5
+
+#: What a renewed invitation keeps unless something else is given.
+KEPT = ("recipient_name", "note", "language")
 
 #: A number of days, ``None`` for ever, or what the site has set.
 Days = int | None | Literal["default"]
@@ -75,10 +78,7 @@ def _age_refusal(user: Any) -> AccountTooNew | None:
     joined: datetime | None = getattr(user, "date_joined", None)
     if not age or joined is None or joined + age <= timezone.now():
         return None
-    moment = joined + age
-    if timezone.is_aware(moment):
-        moment = timezone.localtime(moment)
-    return AccountTooNew(params={"moment": formats.date_format(moment, "DATETIME_FORMAT")})
+    return AccountTooNew(params={"moment": wording.moment_for_reader(joined + age)})
 
 
 def invite(
@@ -101,7 +101,9 @@ def invite(
     one is renewed: nothing is spent again. The outcome does not depend on whether the address
     has an account or was invited by somebody else, unless a limit of mails is reached.
 
-    ``language`` is that of the mail; without it, the inviter's own (see ``language_for``).
+    ``language`` is that of the mail; without it, the inviter's own (see ``language_for``). A
+    renewed invitation keeps its name, note and language where none is given; ``edit`` empties the
+    first two.
 
     ``days`` is one of INVITATION_EXPIRY_CHOICES. ``destination`` is the path of the page where the
     newcomer lands; ``None`` leaves a renewed invitation the one it has. Without ``mail`` none is
@@ -120,7 +122,7 @@ def invite(
         days=days,
         destination=destination,
     )
-    fields["language"] = language_for(inviter, language)
+    fields["language"] = language
     site_id = sites.current_site_id() if site_id is None else site_id
     # Without an address for its link no mail could ever be sent.
     sites.absolute(reverse("invitation_invited", args=["key"]), site_id)
@@ -166,9 +168,10 @@ def _invite(
 ) -> Invited:
     slot = make_slot(site_id, inviter.pk, addresses.canonical(fields["email"]))
     refusal: InvitationError | IntegrityError
+    first = fields | {"language": language_for(inviter, fields["language"])}
 
     def make() -> Invited:
-        invitation = _create(inviter, site_id, fields, mail=mail)
+        invitation = _create(inviter, site_id, first, mail=mail)
         if groups:
             invitation.groups.set(groups)
         if mail:
@@ -195,8 +198,9 @@ def _renew(
     pk = InvitationKey.objects.find_open(slot)
     if pk is None:
         return None
+    given = {name: value for name, value in fields.items() if value or name not in KEPT}
     with transaction.atomic():
-        renewed = InvitationKey.objects.renew(pk, **fields)
+        renewed = InvitationKey.objects.renew(pk, **given)
         if renewed is None:
             return None
         if groups is not None:
@@ -240,7 +244,7 @@ def send_to(invitation: InvitationKey, email: str) -> None:
             raise NotPending()
         invitation.refresh_from_db()
         if not ask_for_mail(invitation):
-            raise MailTooSoon()
+            raise too_soon(invitation)
 
 
 def _check_inviter(inviter: Any) -> None:

@@ -13,7 +13,9 @@ from django.utils import timezone
 
 from invitation import managers, sites
 from invitation.conf import conf
+from invitation.delivery import wording
 from invitation.delivery.base import get_delivery
+from invitation.exceptions import MailTooSoon
 from invitation.flows import limiting
 from invitation.flows.sending import IN_PROCESS_SECONDS, deliver, deliver_rows
 from invitation.models import InvitationEmail, InvitationKey
@@ -41,6 +43,19 @@ def ask_for_mail(invitation: InvitationKey) -> bool:
     if rested:
         queue_mail(invitation)
     return rested
+
+
+def too_soon(invitation: InvitationKey) -> MailTooSoon:
+    """Return the error that says from when on a mail can be asked for, after it was not."""
+    own = InvitationEmail.objects.of_invitations().filter(invitation=invitation)
+    if own.filter(state=InvitationEmail.State.SENDING).exists():
+        return MailTooSoon()
+    asked = InvitationKey.objects.values_list("mail_requested_at", flat=True)
+    moment = asked.filter(pk=invitation.pk).first()
+    if moment is None:  # gone meanwhile
+        return MailTooSoon()
+    moment = wording.moment_for_reader(moment + conf.INVITATION_RESEND_COOLDOWN)
+    return MailTooSoon(MailTooSoon.until_message, params={"moment": moment})
 
 
 def queue_mail(

@@ -16,7 +16,6 @@ from invitation.conf import conf
 from invitation.exceptions import (
     AlreadyInvited,
     InvitationError,
-    MailTooSoon,
     NotPending,
 )
 from invitation.flows import quotas
@@ -24,7 +23,7 @@ from invitation.flows.deadlocks import in_transaction
 from invitation.flows.ending import end
 from invitation.flows.grouping import set_groups
 from invitation.flows.inviting import expiry
-from invitation.flows.mailing import ask_for_mail
+from invitation.flows.mailing import ask_for_mail, too_soon
 from invitation.flows.notes import check_note
 from invitation.flows.sharing import close
 from invitation.models import InvitationKey, QuotaEntry
@@ -56,7 +55,7 @@ def _resend(invitation: InvitationKey) -> None:
     if not InvitationKey.objects.unended().filter(pk=invitation.pk).exists():
         extend(invitation)
     if not ask_for_mail(invitation):
-        raise MailTooSoon()
+        raise too_soon(invitation)
 
 
 def extend(invitation: InvitationKey) -> None:

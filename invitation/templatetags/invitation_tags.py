@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 from django import template
 from django.apps import apps
 from django.core.exceptions import ImproperlyConfigured, ObjectDoesNotExist
 from django.template.base import FilterExpression, Parser, Token, render_value_in_context
+from django.utils import formats
 from django.utils.translation import gettext as _
 
 from invitation import addresses, destinations, flows, sites, texts, visitor
@@ -131,6 +133,17 @@ class RemainingNode(template.Node):
 def invitation_address(email: str) -> str:
     """Return an address as people read it: ``{{ invitation.email|invitation_address }}``."""
     return addresses.display(str(email)) if email else ""
+
+
+@register.filter(expects_localtime=True)
+def invitation_time(moment: datetime) -> str:
+    """Return a time of day to end a sentence with: ``{{ next_try|invitation_time }}``.
+
+    With its time zone; where there is none, without the full stop of "p.m.".
+    """
+    words = formats.time_format(moment, "TIME_FORMAT")
+    zone = moment.tzname()
+    return f"{words} {zone}" if zone else words.removesuffix(".")
 
 
 @register.filter

@@ -74,6 +74,7 @@ class BulkMixin(MemberMixin):
             "total": len(rows),
             "page_obj": Paginator(rows, ROWS_PER_PAGE).get_page(page),
             "payload": payload,
+            "mail_pause": pause_of_mails(),
             "remaining_invitations": flows.remaining_invitations(self.request.user),
         }
         response = render(self.request, template, context)

@@ -98,7 +98,9 @@ class InvitationRenewView(InvitationDetailView):
             return self.refuse(error)
         done = _("The invitation is renewed, and its mail is asked for.")
         if not renewed.mailed:
-            done = _("There is an open invitation to this address, which was mailed a moment ago.")
+            done = _(
+                "There is an open invitation to this address. Its mail has been asked for already."
+            )
         messages.success(request, str(done), fail_silently=True)
         return redirect("invitation_detail", pk=renewed.invitation.pk)
 

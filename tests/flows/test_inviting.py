@@ -287,3 +287,20 @@ def test_deleting_rows_gives_nothing_back(member: Any) -> None:
     flows.invite(member, ADDRESS)
     InvitationKey.objects.all().delete()
     assert InvitationQuota.objects.get().spent == 1
+
+
+@pytest.mark.anywhere
+@pytest.mark.parametrize("blank", ["", "  \n "], ids=["nothing", "blanks"])
+def test_inviting_again_keeps_what_is_left_out(member: Any, blank: str) -> None:
+    flows.invite(member, ADDRESS, recipient_name="Bob", note="Hi", language="fr")
+    again = flows.invite(member, ADDRESS, recipient_name=blank, note=blank).invitation
+    assert (again.recipient_name, again.note, again.language) == ("Bob", "Hi", "fr")
+
+
+@pytest.mark.anywhere
+def test_inviting_again_takes_what_is_given(member: Any) -> None:
+    flows.invite(member, ADDRESS, recipient_name="Bob", note="Hi", language="fr")
+    named = flows.invite(member, ADDRESS, recipient_name="Rob").invitation
+    assert (named.recipient_name, named.note) == ("Rob", "Hi")
+    noted = flows.invite(member, ADDRESS, note="Ho", language="de").invitation
+    assert (noted.recipient_name, noted.note, noted.language) == ("Rob", "Ho", "de")

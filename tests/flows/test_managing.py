@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
+from datetime import timezone as zones
 from typing import Any
 
 import pytest
+import time_machine
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
@@ -19,6 +21,7 @@ from invitation.exceptions import (
     QuotaExceeded,
     TextRefused,
 )
+from invitation.flows.mailing import too_soon
 from invitation.models import InvitationEmail, InvitationKey, QuotaEntry
 from tests.factories import (
     ADDRESS,
@@ -195,6 +198,41 @@ def test_within_the_cool_down_it_stays_expired_too(member: Any) -> None:
         flows.resend(invitation)
     invitation.refresh_from_db()
     assert (invitation.status, spent(member)) == ("expired", 0)
+
+
+@pytest.mark.parametrize("state", ["sent", "suppressed", "failed"])
+def test_within_the_cool_down_it_says_until_when(member: Any, settings: Any, state: str) -> None:
+    settings.INVITATION_RESEND_COOLDOWN = DAY
+    settings.LANGUAGE_CODE, settings.TIME_ZONE = "en", "UTC"
+    noon = datetime(2026, 5, 5, 12, tzinfo=zones.utc)
+    with time_machine.travel(noon, tick=False):
+        invitation = flows.invite(member, ADDRESS).invitation
+    InvitationEmail.objects.update(state=state, lease_until=None)
+    with time_machine.travel(noon + timedelta(hours=5), tick=False):
+        for again in (flows.resend, lambda row: row.send_to(ADDRESS)):
+            with pytest.raises(MailTooSoon) as refused:
+                again(invitation)
+            assert refused.value.code == "mail_too_soon"
+            assert str(refused.value) == (
+                "A mail for this invitation has been asked for already. "
+                "You can ask for another one from May 6, 2026, noon (UTC) on."
+            )
+
+
+def test_while_a_mail_is_being_sent_no_moment_is_named(member: Any) -> None:
+    invitation = flows.invite(member, ADDRESS).invitation
+    now = timezone.now()
+    InvitationKey.objects.update(mail_requested_at=now - DAY)
+    InvitationEmail.objects.update(state="sending", lease_until=now + DAY)
+    with pytest.raises(MailTooSoon) as refused:
+        flows.resend(invitation)
+    assert str(refused.value) == (
+        "The mail for this invitation is being sent at this moment. Please wait a little."
+    )
+
+
+def test_nor_if_the_invitation_ended_meanwhile(member: Any) -> None:
+    assert str(too_soon(make_invitation(member))) == str(MailTooSoon())
 
 
 # -- a new link --

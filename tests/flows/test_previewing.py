@@ -128,11 +128,25 @@ def test_nothing_is_written_spent_or_told(member: Any, commit: Any, heard: Any) 
     assert django_mail.outbox == []
 
 
-def test_it_asks_the_database_nothing(member: Any) -> None:
+@pytest.mark.parametrize("complete", [True, False], ids=["complete", "bare"])
+def test_it_asks_the_database_only_for_what_is_left_out(member: Any, complete: bool) -> None:
+    texts = {"recipient_name": "Bob", "note": "Hi", "language": "en"} if complete else {}
     flows.preview(member, ADDRESS)  # the process keeps the Site in memory
     with CaptureQueriesContext(connection) as queries:
-        flows.preview(member, ADDRESS)
-    assert queries.captured_queries == []
+        flows.preview(member, ADDRESS, **texts)
+    assert len(queries) == (0 if complete else 1)
+
+
+@pytest.mark.anywhere
+def test_it_shows_what_an_open_invitation_keeps(member: Any) -> None:
+    flows.invite(
+        member, ADDRESS, recipient_name="Bob", note="Bring gloves.", language="fr", mail=False
+    )
+    shown = flows.preview(member, ADDRESS).text
+    assert "Bonjour Bob" in shown
+    assert "Bring gloves." in shown
+    assert "Bring hats." in flows.preview(member, ADDRESS, note="Bring hats.").text
+    assert "Bob" not in flows.preview(member, "other@example.org").text
 
 
 def test_it_is_in_the_language_of_the_page_unless_another_is_named(member: Any) -> None:

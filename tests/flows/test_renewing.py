@@ -34,7 +34,7 @@ def test_there_is_no_second_row_and_no_second_spending(member: Any, first: Invit
 def test_the_text_and_the_time_are_the_new_ones(member: Any, first: InvitationKey) -> None:
     again = flows.invite(member, ADDRESS, note="New", language="fr").invitation
     again.refresh_from_db()
-    assert (again.note, again.language, again.recipient_name) == ("New", "fr", "")
+    assert (again.note, again.language, again.recipient_name) == ("New", "fr", "Bob")
     assert again.expires_at - first.expires_at > timedelta(minutes=59)  # type: ignore[operator]
 
 

@@ -10,13 +10,24 @@ from django.core.management.base import BaseCommand
 
 from invitation import flows
 
+#: The largest number and the longest time that a command takes.
+NUMBER_MAX = 2**31 - 1
+DAYS_MAX = 36500
 
-def positive(text: str) -> int:
+
+def positive(text: str, most: int = NUMBER_MAX) -> int:
     """Return the text as a number of at least one."""
     number = int(text)
     if number < 1:
         raise ArgumentTypeError(f"{text} is not at least 1")
+    if number > most:
+        raise ArgumentTypeError(f"{text} is more than {most}")
     return number
+
+
+def days(text: str) -> int:
+    """Return the text as a number of days."""
+    return positive(text, DAYS_MAX)
 
 
 class Command(BaseCommand):
@@ -36,7 +47,7 @@ class Command(BaseCommand):
 
         parser.add_argument(
             "--forget-after",
-            type=positive,
+            type=days,
             metavar="DAYS",
             help="Forget whom invitations were for that ended so long ago.",
         )

@@ -36,18 +36,23 @@ class Command(BaseCommand):
         """Print it, or erase it and print the counts."""
         if not options["email"].strip():
             raise CommandError("There is no address.")
+        if "@" not in options["email"] and not _is_known(options["email"]):
+            raise CommandError("This is no e-mail address: it has no @.")
         if options["action"] == "export":
             found = flows.export(options["email"])
             self.stdout.write(json.dumps(found, indent=2))
             return
+        what = {name: options[name] for name in ("email", "drop_opt_out")}
         if not (options["yes"] or options["dry_run"]):
-            self.ask()
-        self.forget(**{name: options[name] for name in ("email", "drop_opt_out", "dry_run")})
+            self.ask(**what)
+        self.forget(**what, dry_run=options["dry_run"])
 
-    def ask(self) -> None:
-        """Ask whether it is meant."""
+    def ask(self, email: str, *, drop_opt_out: bool) -> None:
+        """Say what would be erased, and ask whether it is meant."""
         if not sys.stdin.isatty():
             raise CommandError("Say --yes where nobody can be asked.")
+        self.stdout.write(f"Address: {email.strip()!r}")
+        self.forget(email, drop_opt_out=drop_opt_out, dry_run=True)
         self.stdout.write("What is erased cannot be brought back. Type yes to go on: ", ending="")
         self.stdout.flush()
         if sys.stdin.readline().strip().lower() != "yes":
@@ -65,3 +70,9 @@ class Command(BaseCommand):
         )
         if account:
             self.stdout.write("There is an account with this address. It is left as it is.")
+
+
+def _is_known(text: str) -> bool:
+    """Tell whether just this is kept as somebody's address, such as one of django-invitation 1."""
+    found = flows.export(text)
+    return bool(found["invitations"] or found["opted_out"] or found["has_account"])

@@ -66,6 +66,9 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         """Send and print the counts, unless verbosity is 0; end after the mail in hand."""
         if options["status"] or options["fail_after"]:
+            if options["loop"] or options["workers"] > 1 or options["limit"]:
+                words = "--status sends nothing: leave out --loop, --workers and --limit."
+                raise CommandError(words, returncode=2)
             self.report_status(options["fail_after"], options["verbosity"])
             return
         if options["workers"] > MOST_WORKERS:
