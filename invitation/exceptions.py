@@ -386,7 +386,8 @@ class DeliveryUnavailable(DeliveryFailed):
     """Say that no mail can leave at the moment, whoever it is for.
 
     The mail server cannot be reached, its certificate is wrong, it refuses the site's password or
-    its sender. It is no mail's fault, and costs none of them an attempt.
+    its sender, or the site's mail settings are of no use. It is no mail's fault, and costs none of
+    them an attempt.
     """
 
     code = "delivery_unavailable"

@@ -531,6 +531,20 @@ def test_resending_says_for_how_many_it_worked(
     assert sorted(message.to[0] for message in mail.outbox) == [row.email for row in rows]
 
 
+def test_resending_many_takes_the_time_of_one_request(
+    member: Any, admin_client: Client, commit: Commit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runs: list[int] = []
+    monkeypatch.setattr(
+        "invitation.flows.mailing.deliver_rows", lambda pks, seconds: runs.append(len(pks))
+    )
+    rows = [make_invitation(member, f"bob{number}@example.org") for number in range(3)]
+    with commit():
+        act(admin_client, "resend", *rows)
+    assert runs == [3]
+    assert not mail.outbox
+
+
 @pytest.mark.parametrize("action", ["revoke", "extend", "resend", "delete_selected"])
 def test_who_may_only_look_may_export_and_does_nothing(member: Any, action: str) -> None:
     invitation = make_invitation(member)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin, messages
@@ -91,7 +92,9 @@ class InvitationActionsMixin(Base):
     def resend(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
         """Send the mail of the selected again, and open those again that have expired."""
         addressed = queryset.exclude(email="")
-        self._act(request, addressed, flows.resend, RESENT, _("Asked for the mail again."))
+        with flows.together() as written:
+            verb = partial(flows.resend, written=written)
+            self._act(request, addressed, verb, RESENT, _("Asked for the mail again."))
         unaddressed = queryset.filter(email="").count()
         if unaddressed:
             self.message_user(request, UNADDRESSED % unaddressed, messages.WARNING)

@@ -218,8 +218,12 @@ def check_mail_timeout(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
     """
     if routing.find_names().isdisjoint({TWO_STEPS, FORGOTTEN_PASSWORD}):
         return []
+    try:
+        connection = EmailDelivery().open_connection()
+    except Exception:  # noqa: BLE001 (a mail backend of the site may raise anything)
+        return []  # The delivery's own check has a message about it.
     # What is no connection over the network has no such attribute.
-    if getattr(EmailDelivery().open_connection(), "timeout", "none needed") is not None:
+    if getattr(connection, "timeout", "none needed") is not None:
         return []
     message = (
         "The mail server has no timeout: while it hangs, whoever registers or asks for a new "

@@ -12,11 +12,15 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from django.core import mail as django_mail
+from django.core.checks import CheckMessage, Error
+from django.core.checks import Warning as CheckWarning
+from django.db import DatabaseError
 
 from invitation import keys
 from invitation.delivery.base import BaseDelivery
 from invitation.delivery.bounded import GREETING, RECIPIENT, SENDER, Deadline, bound
 from invitation.delivery.messages import MessageWriter
+from invitation.delivery.senders import is_sender
 from invitation.exceptions import DeliveryFailed, DeliveryUnavailable
 from invitation.models import InvitationEmail
 
@@ -81,6 +85,7 @@ class EmailDelivery(MessageWriter, BaseDelivery):
     def send(self, mail: InvitationEmail) -> None:
         """Send this mail; the link is derived here and is stored nowhere."""
         message = self.get_message(mail)
+        _check_sender(str(message.from_email))
         self._limit.start(min(self.time_per_mail, self.deadline - time.monotonic()))
         try:
             sent = self._send(message)
@@ -92,6 +97,7 @@ class EmailDelivery(MessageWriter, BaseDelivery):
 
     def reach(self) -> None:
         """Open the connection of the batch, as for a mail."""
+        _check_sender(self.get_sender())
         self._limit.start(min(self.time_per_mail, self.deadline - time.monotonic()))
         try:
             self._open()
@@ -116,6 +122,25 @@ class EmailDelivery(MessageWriter, BaseDelivery):
         mailers = getattr(django_mail, "mailers", None)  # new in Django 6.1
         return mailers[self.mailer] if mailers is not None else django_mail.get_connection()
 
+    def check(self) -> list[CheckMessage]:
+        """Report mail settings of which no connection can be made, and a sender that is none."""
+        messages = super().check()
+        try:
+            self.get_connection()
+        except Exception as error:  # noqa: BLE001 (a mail backend of the site may raise anything)
+            message = f"The mail settings are of no use, no mail can leave: {_reason(error)}"
+            hint = "Mend EMAIL_BACKEND and the other EMAIL_* settings, or MAILERS."
+            messages.append(Error(message, hint=hint, id="invitation.E056"))
+        sender = self.get_sender()
+        if not is_sender(sender):
+            message = f"DEFAULT_FROM_EMAIL is {sender!r}, which is not one address to send from."
+            hint = (
+                'For example "club@example.org", or "Club <club@example.org>". A name with a comma '
+                "or a colon has to stand in quotation marks."
+            )
+            messages.append(CheckWarning(message, hint=hint, id="invitation.W019"))
+        return messages
+
     # -- the conversation --
 
     @property
@@ -139,15 +164,19 @@ class EmailDelivery(MessageWriter, BaseDelivery):
 
     def _open(self) -> bool:
         """Open the connection unless it is; tell whether it was opened now."""
-        if self._connection is None:
-            self._connection = self.get_connection()
         try:
+            if self._connection is None:
+                self._connection = self.get_connection()
             fresh = bool(self._connection.open())
             smtp = self._smtp()
             if fresh and smtp is not None:
                 # Else it would be done with the first mail, whose fault it would seem.
                 smtp.ehlo_or_helo_if_needed()
-        except (smtplib.SMTPException, OSError) as error:
+        except DatabaseError:
+            raise  # of a backend that keeps its settings there: no news about the mail server
+        except Exception as error:
+            # Whatever it is that a mail backend or its settings raise, the next mail would meet it
+            # too.
             self._close()
             raise DeliveryUnavailable(_reason(error)) from error
         return fresh
@@ -178,6 +207,12 @@ class EmailDelivery(MessageWriter, BaseDelivery):
             self._limit.start(self.time_to_close)
             with suppress(smtplib.SMTPException, OSError):
                 connection.close()
+
+
+def _check_sender(sender: str) -> None:
+    """Raise ``DeliveryUnavailable`` where no mail can come from this one."""
+    if not is_sender(sender):
+        raise DeliveryUnavailable(f"The sender {sender!r} is no e-mail address.")
 
 
 def _was_closed_before(error: Exception, phase: str) -> bool:

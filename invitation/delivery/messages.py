@@ -153,11 +153,16 @@ class MessageWriter(MemberKnowledge):
             # A subject is one line, whatever a template, a setting or a site's name makes of it.
             subject=" ".join(f"{conf.INVITATION_SUBJECT_PREFIX}{subject}".split()),
             body=render_to_string(f"{templates}.txt", context),
+            from_email=self.get_sender(),
             headers={"Content-Language": get_language() or "en", **self.get_headers(mail)},
         )
         html = render_to_string(f"{templates}.html", context)
         message.attach_alternative(html, "text/html")
         return message
+
+    def get_sender(self) -> str:
+        """Return whom the mails come from: the site's DEFAULT_FROM_EMAIL."""
+        return str(settings.DEFAULT_FROM_EMAIL)
 
     def get_headers(self, mail: InvitationEmail) -> dict[str, str]:
         """Return the extra headers; a mail keeps its Message-ID over all attempts."""

@@ -57,7 +57,7 @@ from invitation.flows.inviting import (
     send_to,
 )
 from invitation.flows.languages import language_for
-from invitation.flows.mailing import waiting_mails
+from invitation.flows.mailing import together, waiting_mails
 from invitation.flows.managing import change_link, edit, extend, resend, revoke
 from invitation.flows.notes import check_note, may_write_note, note_length_max
 from invitation.flows.opening import (
@@ -214,6 +214,7 @@ __all__ = [
     "share",
     "sharing_refusal",
     "suppress",
+    "together",
     "top_up",
     "waiting_mails",
 ]

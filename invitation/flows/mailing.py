@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 from email.utils import make_msgid
 from urllib.parse import urlsplit
@@ -24,24 +25,26 @@ from invitation.models import InvitationEmail, InvitationKey
 BULK_IMMEDIATE = 10
 
 
-def ask_for_mail(invitation: InvitationKey) -> bool:
+def ask_for_mail(invitation: InvitationKey, *, written: list[int] | None = None) -> bool:
     """Queue a mail unless one was asked for within the cool-down; tell whether it is queued.
 
     A mail that waits for its next try is no reason to wait: that one is tried again, at once, and
-    counts for no limit a second time. Raises ``MailLimitReached`` for a new one.
+    counts for no limit a second time. Raises ``MailLimitReached`` for a new one. With ``written``
+    it is left to the caller, who gets its primary key there after the commit (see ``together``).
     """
     now = timezone.now()
     rested = InvitationKey.objects.request_mail(invitation.pk, now, conf.INVITATION_RESEND_COOLDOWN)
     if InvitationEmail.objects.requeue(invitation, now, failed=rested):
         own = InvitationEmail.objects.of_invitations().filter(invitation=invitation)
         waiting = (InvitationEmail.objects.due(now) & own).values_list("pk", flat=True)
-        transaction.on_commit(lambda: _let_go(list(waiting)), robust=True)
+        let_go = _let_go if written is None else written.extend
+        transaction.on_commit(lambda: let_go(list(waiting)), robust=True)
         return True
     own = InvitationEmail.objects.of_invitations().filter(invitation=invitation)
     if rested and own.filter(state=InvitationEmail.State.SENDING).exists():
         return False  # A sender has it in hand: another one would be the second.
     if rested:
-        queue_mail(invitation)
+        queue_mail(invitation, written=written)
     return rested
 
 
@@ -68,7 +71,8 @@ def queue_mail(
 ) -> bool:
     """Write the outbox row; where mails are sent at once, already leased to this process.
 
-    With ``not_before`` it waits until then, for a worker or ``sendinvitations``.
+    With ``not_before`` it waits until then, for a worker or ``sendinvitations``. With ``written``
+    it waits, too: the caller tells of it, who gets its primary key there after the commit.
 
     Raises ``MailLimitReached`` for an invitation, if there may be no more mail within 24 hours. One
     of another kind is not written then: tells whether it was. Call it in the transaction of what it
@@ -84,7 +88,7 @@ def queue_mail(
         created_at=now,
         message_id=make_msgid(domain=_mail_host(invitation.site_id)),
     )
-    immediate = get_delivery().immediate and not_before is None
+    immediate = get_delivery().immediate and not_before is None and written is None
     if immediate:
         mail.state = InvitationEmail.State.SENDING
         mail.attempts = 1
@@ -106,6 +110,21 @@ def hand_over(pks: Sequence[int], not_before: datetime | None) -> None:
     delivery = get_delivery()
     if pks and not delivery.immediate:
         delivery.hand_over(pks, not_before)
+
+
+@contextmanager
+def together() -> Iterator[list[int]]:
+    """Collect what several verbs ask for: ``with flows.together() as written:``, in one request.
+
+    Their mails go after the commit of all, in the time of one: a few where the delivery sends at
+    once, while more than ``BULK_IMMEDIATE`` wait for ``sendinvitations``.
+    """
+    written: list[int] = []
+    try:
+        yield written
+    finally:
+        # Also after an error, which does not take back what was committed before.
+        transaction.on_commit(lambda: _let_go_few(written), robust=True)
 
 
 def queue_mails(invitations: Sequence[InvitationKey]) -> None:
@@ -141,6 +160,12 @@ def _pks_of(mails: Sequence[InvitationEmail]) -> list[int]:
     )
     found = written.order_by("pk").values_list("pk", "invitation_id")
     return [pk for pk, invitation in found if invitation in of]
+
+
+def _let_go_few(pks: list[int]) -> None:
+    """Send these rows if they are few, or tell who does."""
+    if 0 < len(pks) <= BULK_IMMEDIATE or (pks and not get_delivery().immediate):
+        _let_go(pks)
 
 
 def _let_go(pks: list[int]) -> None:

@@ -14,8 +14,7 @@ from invitation.delivery.base import get_delivery
 from invitation.flows.announcing import announce
 from invitation.flows.cleaning import BATCH_SIZE
 from invitation.flows.deadlocks import in_transaction
-from invitation.flows.mailing import BULK_IMMEDIATE
-from invitation.flows.sending import IN_PROCESS_SECONDS, deliver_rows
+from invitation.flows.mailing import together
 from invitation.models import DeliveryPause, InvitationEmail
 
 #: How long a mail may wait for whoever sends it before its inviter is told that it is delayed.
@@ -30,17 +29,14 @@ def retry(mails: Iterable[InvitationEmail]) -> list[InvitationEmail]:
     A few are sent right after the commit where the delivery does so; more wait for
     ``sendinvitations``.
     """
-    return [mail for pks in _batches(mails) for mail in in_transaction(partial(_retry, pks))]
+    with together() as written:
+        done = [in_transaction(partial(_retry, pks, written)) for pks in _batches(mails)]
+    return [mail for mails in done for mail in mails]
 
 
-def _retry(pks: list[int]) -> list[InvitationEmail]:
+def _retry(pks: list[int], written: list[int]) -> list[InvitationEmail]:
     mails = InvitationEmail.objects.retry(pks, timezone.now())
-    queued = [mail.pk for mail in mails]
-    delivery = get_delivery()
-    if queued and not delivery.immediate:
-        transaction.on_commit(lambda: delivery.hand_over(queued), robust=True)
-    elif 0 < len(queued) <= BULK_IMMEDIATE:
-        transaction.on_commit(lambda: deliver_rows(queued, IN_PROCESS_SECONDS), robust=True)
+    transaction.on_commit(lambda: written.extend(mail.pk for mail in mails), robust=True)
     return mails
 
 

@@ -12,7 +12,8 @@ from django.utils import timezone
 
 from invitation import flows
 from invitation.delivery.dummy import DummyDelivery
-from invitation.flows import operating
+from invitation.exceptions import NotPending
+from invitation.flows import mailing, operating
 from invitation.models import DeliveryPause, InvitationEmail
 from tests.factories import DAY, make_invitation, make_mail
 from tests.flows.conftest import Heard
@@ -76,7 +77,7 @@ def test_a_few_are_sent_at_once_where_mails_are(outbox: list[Any]) -> None:
 
 
 def test_many_wait_for_whoever_sends(monkeypatch: Any, outbox: list[Any]) -> None:
-    monkeypatch.setattr(operating, "BULK_IMMEDIATE", 1)
+    monkeypatch.setattr(mailing, "BULK_IMMEDIATE", 1)
     mails = [make_mail(make_invitation(email=""), state=State.FAILED) for _number in range(2)]
     assert len(flows.retry(mails)) == 2
     assert outbox == []
@@ -84,7 +85,7 @@ def test_many_wait_for_whoever_sends(monkeypatch: Any, outbox: list[Any]) -> Non
 
 
 def test_whoever_sends_is_told_of_all(monkeypatch: Any, later: list[list[int]]) -> None:
-    monkeypatch.setattr(operating, "BULK_IMMEDIATE", 1)
+    monkeypatch.setattr(mailing, "BULK_IMMEDIATE", 1)
     mails = [make_mail(make_invitation(email=""), state=State.FAILED) for _number in range(2)]
     flows.retry(mails)
     assert later == [[mail.pk for mail in mails]]
@@ -95,6 +96,91 @@ def test_what_is_unwanted_by_now_does_not_leave(outbox: list[Any]) -> None:
     flows.retry([mail])
     assert outbox == []
     assert (stored(mail).state, stored(mail).failure) == ("failed", "pointless")
+
+
+def test_a_few_of_many_batches_take_the_time_of_one_request(
+    monkeypatch: Any, outbox: list[Any]
+) -> None:
+    monkeypatch.setattr(operating, "BATCH_SIZE", 1)
+    runs = spy_on_runs(monkeypatch)
+    mails = [make_mail(make_invitation(email=""), state=State.FAILED) for _number in range(2)]
+    assert flows.retry(mails) == mails
+    assert runs == [([mail.pk for mail in mails], 15)]
+
+
+# Resend
+
+
+def spy_on_runs(monkeypatch: Any) -> list[tuple[list[int], float]]:
+    """Return which rows are sent together, and in how many seconds."""
+    runs: list[tuple[list[int], float]] = []
+
+    def deliver_rows(pks: list[int], seconds: float) -> None:
+        runs.append((list(pks), seconds))
+
+    monkeypatch.setattr(mailing, "deliver_rows", deliver_rows)
+    return runs
+
+
+def resend(number: int) -> list[InvitationEmail]:
+    """Send the mails of so many invitations again, of which one waits, and return the mails."""
+    rows = [make_invitation(email=f"p{at}@example.org") for at in range(number)]
+    make_mail(rows[0], state=State.QUEUED, attempts=3, not_before=timezone.now() + DAY)
+    with flows.together() as written:
+        for row in rows:
+            flows.resend(row, written=written)
+    mails = InvitationEmail.objects.filter(invitation__in=rows).order_by("invitation_id")
+    assert len(mails) == number
+    return list(mails)
+
+
+def test_what_is_sent_again_together_takes_the_time_of_one_request(
+    monkeypatch: Any, outbox: list[Any]
+) -> None:
+    runs = spy_on_runs(monkeypatch)
+    mails = resend(3)
+    assert {stored(mail).state for mail in mails} == {"queued"}
+    assert runs == [([mail.pk for mail in mails], 15)]
+
+
+def test_what_is_sent_again_together_leaves_at_once(outbox: list[Any]) -> None:
+    mails = resend(3)
+    assert sorted(mail.pk for mail in outbox) == sorted(mail.pk for mail in mails)
+    assert {stored(mail).state for mail in mails} == {"sent"}
+
+
+def test_of_many_that_are_sent_again_together_all_wait(monkeypatch: Any, outbox: list[Any]) -> None:
+    monkeypatch.setattr(mailing, "BULK_IMMEDIATE", 2)
+    mails = resend(3)
+    assert outbox == []
+    assert {(mail.state, mail.attempts) for mail in mails} == {("queued", 0)}
+
+
+def test_whoever_sends_is_told_once_of_what_is_sent_again_together(
+    monkeypatch: Any, later: list[list[int]]
+) -> None:
+    monkeypatch.setattr(mailing, "BULK_IMMEDIATE", 2)
+    mails = resend(3)
+    assert later == [[mail.pk for mail in mails]]
+
+
+def test_nothing_is_handed_over_where_nothing_was_asked_for(later: list[list[int]]) -> None:
+    with flows.together():
+        pass
+    assert later == []
+
+
+def test_what_was_asked_for_before_an_error_goes_all_the_same(outbox: list[Any]) -> None:
+    rows = [make_invitation(), make_invitation(email="")]
+
+    def resend_all() -> None:
+        with flows.together() as written:
+            for row in rows:
+                flows.resend(row, written=written)
+
+    with pytest.raises(NotPending):
+        resend_all()
+    assert [mail.invitation for mail in outbox] == rows[:1]
 
 
 # Cancel
