@@ -44,7 +44,7 @@ def test_the_list_says_when_a_mail_that_waits_is_tried(boss: Client) -> None:
     write(not_before=timezone.now().replace(2031, 2, 3, 4, 5))
     write(State.SENT, not_before=timezone.now().replace(2032, 2, 3))
     page = text_of(boss.get(MAILS))
-    assert "02/03/2031 4:05 a.m." in page
+    assert "Feb. 3, 2031, 4:05 a.m." in page
     assert "2032" not in page
 
 

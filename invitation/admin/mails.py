@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 from django.contrib import admin, messages
 from django.contrib.auth import get_permission_codename
 from django.db.models import QuerySet
 from django.http import HttpRequest
-from django.utils import formats
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext_lazy
 
 from invitation import addresses, flows
-from invitation.admin.base import NOBODY, AnyAdmin, LookMixin, ReadOnlyMixin, here, name_of
+from invitation.admin.base import NOBODY, AnyAdmin, LookMixin, ReadOnlyMixin, name_of
 from invitation.models import DeliveryPause, InvitationEmail
 
 #: What the actions say, with the number of mails.
@@ -56,11 +56,9 @@ class MailColumnsMixin:
         return mail.get_failure_display() or NOBODY
 
     @admin.display(description=_("next try"), ordering="not_before")
-    def next_try(self, mail: InvitationEmail) -> str:
+    def next_try(self, mail: InvitationEmail) -> datetime | None:
         """Return when it may be tried, if it waits."""
-        if mail.state != InvitationEmail.State.QUEUED:
-            return NOBODY
-        return formats.date_format(here(mail.not_before), "SHORT_DATETIME_FORMAT")
+        return mail.not_before if mail.state == InvitationEmail.State.QUEUED else None
 
 
 @admin.register(InvitationEmail)

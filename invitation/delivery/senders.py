@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 from email.utils import getaddresses
+from functools import lru_cache
 
 #: What stands in quotation marks may hold anything.
 _QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"')
 
 
+@lru_cache(maxsize=64)
 def is_sender(text: str) -> bool:
     """Tell whether this is one address, with or without a name, such as ``Club <me@localhost>``.
 
