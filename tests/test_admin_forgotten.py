@@ -58,11 +58,13 @@ def test_its_pages_and_lists_call_him_so(row: InvitationKey, boss: Client) -> No
 
 def test_nothing_of_it_can_be_changed(row: InvitationKey, boss: Client) -> None:
     page = f"{INVITATIONS}{row.pk}/change/"
-    assert 'name="note"' not in text_of(boss.get(page))
+    shown = text_of(boss.get(page))
+    assert 'name="note"' not in shown
+    assert 'name="_save"' not in shown
     typed = {"note": "Bob", "recipient_name": "Bob", "data": '{"who": "Bob"}'}
     for inline in ("acceptances", "mails"):
         typed |= {f"{inline}-TOTAL_FORMS": "0", f"{inline}-INITIAL_FORMS": "0"}
-    boss.post(page, typed)
+    assert boss.post(page, typed).status_code == 403
     row.refresh_from_db()
     assert (row.note, row.recipient_name, row.data) == ("", "", {})
 

@@ -105,7 +105,7 @@ def test_asking_with_what_is_no_key_costs_nothing_at_all(commit: Commit, key: st
     assert statements(lambda: visitor.post(RENEWAL), commit) == []
 
 
-@pytest.mark.parametrize(("end", "most"), [("revoked", 13), ("expired", 15), ("deleted", 1)])
+@pytest.mark.parametrize(("end", "most"), [("revoked", 14), ("expired", 16), ("deleted", 1)])
 def test_asking_for_a_new_link_costs_little(
     member: Any, commit: Commit, end: str, most: int
 ) -> None:

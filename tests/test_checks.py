@@ -575,6 +575,13 @@ def test_a_delivery_that_cannot_be_had_is_reported(settings: Any, value: Any) ->
     assert mails.check_delivery(None)[0].msg.count("INVITATION_DELIVERY") == 1
 
 
+@pytest.mark.parametrize("value", [None, 7, DummyDelivery], ids=["none", "number", "class"])
+def test_a_delivery_that_is_no_path_is_called_so(settings: Any, value: Any) -> None:
+    settings.INVITATION_DELIVERY = value
+    [message] = mails.check_delivery(None)
+    assert message.msg == f"INVITATION_DELIVERY is {value!r}, which is no dotted path."
+
+
 @pytest.mark.parametrize("name", ["email.EmailDelivery", "outbox.OutboxDelivery"])
 def test_our_deliveries_are_not_reported(settings: Any, name: str) -> None:
     settings.INVITATION_DELIVERY = f"invitation.delivery.{name}"

@@ -72,3 +72,20 @@ def test_a_rule_is_asked_about_each_inviter(settings: Any, rule: Any) -> None:
 def test_a_list_holds_for_every_inviter(settings: Any) -> None:
     settings.INVITATION_NOTIFY_INVITER = ["accepted"]
     assert conf.notify_inviter("ben") == ["accepted"]
+
+
+@pytest.mark.parametrize(
+    ("value", "reason"),
+    [
+        ("no.such.path", " Importing it failed with ModuleNotFoundError: No module named 'no'"),
+        ("accepted", " Importing it failed with ImportError: accepted doesn't look like a module"),
+        (f"{__name__}.BAD", "the dotted path of one."),
+        (["declined"], "the dotted path of one."),
+    ],
+    ids=["no module", "no path", "nothing to call", "no news"],
+)
+def test_it_is_said_why_a_path_cannot_be_imported(settings: Any, value: Any, reason: str) -> None:
+    settings.INVITATION_NOTIFY_INVITER = value
+    [message] = writing.check_writing(None)
+    assert reason in message.msg
+    assert ("Importing" in message.msg) is ("Importing" in reason)

@@ -318,3 +318,13 @@ def test_of_a_list_those_who_are_left_are_shown(batch: flows.Batch, member_clien
     assert "guest2@example.org" in told
     assert "guest1" not in told
     assert len(outcome(member_client, batch)) == 1
+
+
+@pytest.mark.parametrize("state", ["accepted", "expired"])
+def test_only_of_what_could_be_is_it_said_that_it_is_not_opened_again(
+    forgotten: InvitationKey, member_client: Client, state: str
+) -> None:
+    row = InvitationKey.objects.get(status=state)
+    told = words(member_client.get(f"{LIST}{row.pk}/"))
+    assert "Whom it was for is not kept any more" in told
+    assert ("cannot be opened again" in told) is (state == "expired")

@@ -318,6 +318,7 @@ def test_a_mail_is_whole_without_any_context(name: str, suffix: str) -> None:
         ("expired", {}, "Ada & Co. (ada@münchen.example)"),
         ("expired", {}, "and 3 more"),
         ("expired", {}, "open them again in the list of your invitations:"),
+        ("expired", {"number": 1, "others": 0}, "open it again in the list of your invitations:"),
         ("expired", {"kept": False}, "If you like, invite again:"),
     ],
 )

@@ -179,13 +179,16 @@ class InvitationKeyAdmin(InvitationActionsMixin, ExportMixin, LookMixin, AnyAdmi
         """Return ``False``: invitations are made by inviting."""
         return False
 
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Return ``False`` for one whose person was forgotten: it can only be looked at."""
+        forgotten = obj is not None and obj.forgotten_at is not None
+        return not forgotten and super().has_change_permission(request, obj)
+
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
         """Return the fields that cannot be changed: almost all, once the invitation has ended."""
         if obj is None or obj.status == InvitationKey.Status.PENDING:
             return self.readonly_fields
-        # A page that was left open must not bring back what was forgotten.
-        forgotten = () if obj.forgotten_at is None else ("data",)
-        return (*self.readonly_fields, *self.editable_fields, *forgotten)
+        return (*self.readonly_fields, *self.editable_fields)
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
         """Return the fields in their order, for a shared link those that it has."""

@@ -8,6 +8,7 @@ from django.core.checks import CheckMessage
 from django.utils.module_loading import import_string
 
 from invitation.checks.values import DAYS_MAX, Rule, is_number, report
+from invitation.conf import conf
 from invitation.flows.notifying import NEWS
 
 #: A longer one leaves a subject no room where a list of mails is shown.
@@ -56,4 +57,19 @@ RULES = (
 
 def check_writing(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
     """Report a prefix that is none, days that mean nothing, and news that there are not."""
-    return report(RULES)
+    messages = report(RULES)
+    for message in messages:
+        if message.msg.startswith("INVITATION_NOTIFY_INVITER"):
+            message.msg += _why_no_import(conf.INVITATION_NOTIFY_INVITER)
+    return messages
+
+
+def _why_no_import(value: object) -> str:
+    """Return with what importing a dotted path fails, or nothing."""
+    if not isinstance(value, str):
+        return ""
+    try:
+        import_string(value)
+    except Exception as error:  # noqa: BLE001 (a module of the site may raise anything)
+        return f" Importing it failed with {type(error).__name__}: {error}"
+    return ""

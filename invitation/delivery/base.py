@@ -107,6 +107,8 @@ def get_delivery() -> BaseDelivery:
     Raises ``ImproperlyConfigured`` where it names none.
     """
     path = conf.INVITATION_DELIVERY
+    if not isinstance(path, str):
+        raise ImproperlyConfigured(f"INVITATION_DELIVERY is {path!r}, which is no dotted path.")
     try:
         delivery = import_string(path)
     except (ImportError, AttributeError, TypeError, ValueError) as error:

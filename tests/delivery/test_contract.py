@@ -268,7 +268,7 @@ def test_by_default_it_is_mail_at_once(settings: Any) -> None:
         ("tests.nowhere.Delivery", "cannot be imported"),
         ("tests.factories.Missing", "cannot be imported"),
         ("invitation.delivery.base.BaseDelivery", r"defines no send\(\)"),
-        (None, "cannot be imported"),
+        (None, "is no dotted path"),
         ("tests.delivery.test_contract.NoDelivery", "no subclass of BaseDelivery"),
         ("tests.factories.make_mail", "no subclass of BaseDelivery"),
     ],
