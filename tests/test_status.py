@@ -54,6 +54,21 @@ def test_it_fails_if_a_mail_waits_too_long() -> None:
     assert failure.value.returncode == 1
 
 
+def test_a_mail_that_waits_for_its_next_try_is_no_failure() -> None:
+    now = timezone.now()
+    made, later = now - timedelta(hours=9), now + timedelta(hours=1)
+    make_mail(make_invitation(email=""), created_at=made, attempts=5, not_before=later)
+    assert "The oldest waits for " in (said := status("--fail-after", "900"))
+    assert "overdue" not in said
+
+
+def test_it_says_for_how_long_a_mail_is_overdue() -> None:
+    now = timezone.now()
+    due = now - timedelta(minutes=2)
+    make_mail(make_invitation(email=""), created_at=now - timedelta(hours=1), not_before=due)
+    assert "The longest due is overdue for 120 seconds.\n" in status("--status")
+
+
 def test_it_can_be_silent_and_still_fail() -> None:
     make_mail(make_invitation(email=""), not_before=timezone.now() - timedelta(minutes=2))
     assert status("--status", "--verbosity", "0") == ""
