@@ -45,6 +45,15 @@ def test_it_says_until_when_all_is_paused_and_why() -> None:
     assert "Paused until " in status("--status")
 
 
+def test_it_does_not_say_so_when_that_moment_has_passed() -> None:
+    now = timezone.now()
+    DeliveryPause.objects.create(
+        until=now - timedelta(seconds=30), since=now, failures=1, reason="535 no"
+    )
+    make_mail(make_invitation(email=""), not_before=now)
+    assert "Paused" not in status("--status")
+
+
 def test_it_fails_if_a_mail_waits_too_long() -> None:
     made = timezone.now() - timedelta(minutes=2)
     make_mail(make_invitation(email=""), not_before=made)

@@ -91,7 +91,7 @@ class Command(BaseCommand):
                 self.stdout.write(f"The oldest waits for {_seconds(age)} seconds.")
             if overdue is not None:
                 self.stdout.write(f"The longest due is overdue for {_seconds(overdue)} seconds.")
-            if health.paused_until is not None:
+            if health.paused_until is not None and health.paused_until > timezone.now():
                 until = _in_words(health.paused_until)
                 self.stdout.write(f"Paused until {until}: {health.paused_reason}")
         if fail_after is not None and overdue is not None and _seconds(overdue) > fail_after:
@@ -128,6 +128,10 @@ class Command(BaseCommand):
         """Return how many mails still wait and until when, and whether none can leave."""
         waiting, first = flows.waiting_mails()
         pause = flows.delivery_pause()
+        if pause is not None and pause.until <= timezone.now():
+            pause = None  # The next mail that is due is tried.
+        if first is not None and pause is not None:
+            first = max(first, pause.until)
         words = "" if first is None else f" Waiting: {waiting}, next try: {_in_words(first)}."
         if pause is not None:
             words += f" Paused until {_in_words(pause.until)}: {pause.reason}"
