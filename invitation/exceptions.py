@@ -5,7 +5,7 @@ Codes are part of the public API: templates, forms and tests may rely on them.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from django.utils.functional import Promise
@@ -371,15 +371,23 @@ class DeliveryFailed(InvitationError):
     """Say that a mail did not leave the house.
 
     ``permanent`` tells that trying again is useless, because the mail server refused this very
-    recipient or message (RFC 5321, section 4.2.1: reply codes 5yz).
+    recipient or message (RFC 5321, section 4.2.1: reply codes 5yz). ``codes`` are those with which
+    it answered, if it did: for the log, which holds nothing of its words.
     """
 
     code = "delivery_failed"
     message = _("The mail could not be sent.")
 
-    def __init__(self, message: str | Promise | None = None, *, permanent: bool = False) -> None:
+    def __init__(
+        self,
+        message: str | Promise | None = None,
+        *,
+        permanent: bool = False,
+        codes: Iterable[int] = (),
+    ) -> None:
         super().__init__(message)
         self.permanent = permanent
+        self.codes = tuple(codes)
 
 
 class DeliveryUnavailable(DeliveryFailed):

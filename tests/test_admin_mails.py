@@ -163,6 +163,26 @@ def test_staff_see_that_all_is_paused_and_why(boss: Client, pause: DeliveryPause
     assert 'name="_save"' not in text_of(boss.get(f"{PAUSES}{pause.pk}/change/"))
 
 
+def test_staff_see_that_a_pause_is_over(boss: Client, pause: DeliveryPause) -> None:
+    DeliveryPause.objects.update(until=timezone.now())
+    for page in (PAUSES, f"{PAUSES}{pause.pk}/change/"):
+        shown = text_of(boss.get(page))
+        assert 'alt="False"' in shown
+        assert 'alt="True"' not in shown
+
+
+def test_a_pause_that_was_ended_is_no_longer_shown_as_one(
+    boss: Client, pause: DeliveryPause
+) -> None:
+    act(boss, PAUSES, "reopen", pause)
+    assert 'alt="False"' in text_of(boss.get(PAUSES))
+
+
+def test_a_way_that_is_open_is_shown_as_such(boss: Client, pause: DeliveryPause) -> None:
+    DeliveryPause.objects.update(failures=0)
+    assert 'alt="False"' in text_of(boss.get(PAUSES))
+
+
 def test_staff_let_mails_be_tried_at_once(boss: Client, pause: DeliveryPause) -> None:
     assert said(boss, PAUSES, "reopen", pause) == ["The next mail is tried at once."]
     pause.refresh_from_db()

@@ -28,7 +28,7 @@ from invitation.flows import mailing
 from invitation.models import InvitationEmail, InvitationKey
 from invitation.views import bulk
 from tests import scenes
-from tests.factories import DAY, make_invitation, spent
+from tests.factories import DAY, make_invitation, make_mail, make_user, spent
 from tests.flows.test_bulk import balance, guests
 
 pytestmark = pytest.mark.django_db
@@ -573,8 +573,19 @@ def test_the_command_says_how_many_mails_wait(
     member: Any, file: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(mailing, "BULK_IMMEDIATE", 0)
+    make_mail(make_invitation(member, "earlier@example.org"))
+    make_mail(make_invitation(make_user("other"), "another@example.org"))
     lines = run("--csv", file, "--as", "member", "--note", "Hello", "--site", "1").splitlines()
     assert lines[-1] == "Mails that wait for sendinvitations: 1."
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_command_says_nothing_of_mails_that_wait_for_other_reasons(
+    member: Any, file: str
+) -> None:
+    make_mail(make_invitation(member, "earlier@example.org"))
+    lines = run("--csv", file, "--as", "member").splitlines()
+    assert lines[-1].startswith("Invited: 1, ")
 
 
 @pytest.mark.anywhere

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import signal
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -25,6 +25,25 @@ def test_send_says_that_nothing_can_leave(settings: Any) -> None:
     assert run("sendinvitations") == (
         "Sent: 0, not sent: 0. Paused until 2126-11-22 10:05:00 UTC: 535 no\n"
     )
+
+
+def test_while_nothing_can_leave_the_next_try_is_not_before_the_end_of_that() -> None:
+    due = datetime(2026, 1, 22, 10, 4, tzinfo=ZoneInfo("UTC"))
+    until = datetime(2126, 11, 22, 10, 5, tzinfo=ZoneInfo("UTC"))
+    DeliveryPause.objects.create(until=until, since=due, failures=1, reason="535 no")
+    mail = make_mail(not_before=due)
+    assert "Waiting: 1, next try: 2126-11-22 10:05:00 UTC. Paused" in run("sendinvitations")
+    InvitationEmail.objects.filter(pk=mail.pk).update(not_before=until + timedelta(minutes=1))
+    assert "Waiting: 1, next try: 2126-11-22 10:06:00 UTC. Paused" in run("sendinvitations")
+
+
+def test_it_says_nothing_of_a_pause_that_is_over() -> None:
+    due = datetime(2026, 1, 22, 10, 4, tzinfo=ZoneInfo("UTC"))
+    DeliveryPause.objects.create(until=due, since=due, failures=1, reason="535 no")
+    assert run("sendinvitations") == "Sent: 0, not sent: 0.\n"
+    later = datetime(2126, 11, 22, 10, 5, tzinfo=ZoneInfo("UTC"))
+    make_mail(not_before=later)
+    assert run("sendinvitations").endswith("next try: 2126-11-22 10:05:00 UTC.\n")
 
 
 class Clock:

@@ -45,6 +45,15 @@ def test_it_says_until_when_all_is_paused_and_why() -> None:
     assert "Paused until " in status("--status")
 
 
+def test_it_does_not_say_so_when_that_moment_has_passed() -> None:
+    now = timezone.now()
+    DeliveryPause.objects.create(
+        until=now - timedelta(seconds=30), since=now, failures=1, reason="535 no"
+    )
+    make_mail(make_invitation(email=""), not_before=now)
+    assert "Paused" not in status("--status")
+
+
 def test_it_fails_if_a_mail_waits_too_long() -> None:
     made = timezone.now() - timedelta(minutes=2)
     make_mail(make_invitation(email=""), not_before=made)
@@ -52,6 +61,21 @@ def test_it_fails_if_a_mail_waits_too_long() -> None:
     with pytest.raises(CommandError, match="more than 110 seconds") as failure:
         status("--fail-after", "110")
     assert failure.value.returncode == 1
+
+
+def test_a_mail_that_waits_for_its_next_try_is_no_failure() -> None:
+    now = timezone.now()
+    made, later = now - timedelta(hours=9), now + timedelta(hours=1)
+    make_mail(make_invitation(email=""), created_at=made, attempts=5, not_before=later)
+    assert "The oldest waits for " in (said := status("--fail-after", "900"))
+    assert "overdue" not in said
+
+
+def test_it_says_for_how_long_a_mail_is_overdue() -> None:
+    now = timezone.now()
+    due = now - timedelta(minutes=2)
+    make_mail(make_invitation(email=""), created_at=now - timedelta(hours=1), not_before=due)
+    assert "The longest due is overdue for 120 seconds.\n" in status("--status")
 
 
 def test_it_can_be_silent_and_still_fail() -> None:

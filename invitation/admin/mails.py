@@ -9,6 +9,7 @@ from django.contrib import admin, messages
 from django.contrib.auth import get_permission_codename
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext_lazy
 
@@ -144,8 +145,11 @@ class DeliveryPauseAdmin(OperatingMixin, LookMixin, AnyAdmin):
 
     @admin.display(description=_("paused"), boolean=True)
     def closed(self, pause: DeliveryPause) -> bool:
-        """Return whether no mail can leave."""
-        return pause.failures > 0
+        """Return whether no mail is tried at the moment.
+
+        When the time is over, the next one is, whether or not it can leave.
+        """
+        return pause.failures > 0 and pause.until > timezone.now()
 
     @admin.action(description=_("Try again at once"), permissions=["operate"])
     def reopen(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:

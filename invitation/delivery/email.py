@@ -236,7 +236,9 @@ def _failure(error: Exception, phase: str) -> DeliveryFailed:
     # RFC 5321, 4.2.1. An answer that cannot be read counts as none.
     understood = type(error) is not smtplib.SMTPResponseException
     return DeliveryFailed(
-        _reason(error), permanent=bool(codes) and min(codes) >= 500 and understood
+        _reason(error),
+        permanent=bool(codes) and min(codes) >= 500 and understood,
+        codes=sorted(codes),
     )
 
 

@@ -17,6 +17,7 @@ from invitation.flows.bulk import (
     in_batch,
     invite_many,
     plan,
+    waiting_in_batch,
 )
 from invitation.flows.cleaning import (
     BATCH_SIZE,
@@ -216,5 +217,6 @@ __all__ = [
     "suppress",
     "together",
     "top_up",
+    "waiting_in_batch",
     "waiting_mails",
 ]

@@ -43,7 +43,7 @@ from invitation.flows.mailing import queue_mails
 from invitation.flows.notes import check_note
 from invitation.flows.rationing import Batch, Row, Verdict, ration
 from invitation.flows.throttling import Limit, attempt
-from invitation.models import InvitationKey, InvitationQuota
+from invitation.models import InvitationEmail, InvitationKey, InvitationQuota
 from invitation.recipients import Recipient
 
 #: How long after a list was looked at it may be confirmed.
@@ -128,6 +128,14 @@ def invite_many(
             # expired invitation that was opened again.
             refusal = error
     raise AlreadyInvited() from refusal
+
+
+def waiting_in_batch(inviter: Any, batch: uuid.UUID) -> int:
+    """Return how many mails of a member's list have still to go; one query."""
+    invitations = InvitationKey.objects.filter(in_batch(batch), from_user=inviter)
+    unsent = (InvitationEmail.State.QUEUED, InvitationEmail.State.SENDING)
+    mails = InvitationEmail.objects.of_invitations().filter(invitation__in=invitations)
+    return mails.filter(state__in=unsent).count()
 
 
 def _prepare(inviter: Any, site_id: int | None) -> int:

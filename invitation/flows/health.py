@@ -18,7 +18,7 @@ FAILED_WITHIN = timedelta(hours=24)
 
 @dataclass(frozen=True)
 class OutboxHealth:
-    """Say how many mails wait, whether they go, and since when the oldest should have gone."""
+    """Say how many mails wait, whether they go, and for how long they should have gone."""
 
     #: Waiting for their first or their next try, and how many of these may be tried now.
     queued: int
@@ -30,6 +30,9 @@ class OutboxHealth:
     failed: int
     #: For how long the oldest unsent mail waits, whatever the reason; ``None`` if none waits.
     oldest_unsent_age: timedelta | None
+    #: For how long the mail waits that is longest due: its time has come, and nobody has taken it,
+    #: or the one who has is gone; ``None`` if none is. One that waits for its next try is not due.
+    overdue: timedelta | None
     #: From when on a mail is tried again, since none could leave; ``None`` if they can.
     paused_until: datetime | None
     paused_reason: str
@@ -54,8 +57,11 @@ def outbox_health(now: datetime | None = None) -> OutboxHealth:
         sending=Count("pk", filter=sending),
         stuck=Count("pk", filter=sending & Q(lease_until__lte=now)),
         oldest=Min("since", filter=Q(since__lte=now)),
+        untaken=Min("not_before", filter=queued & Q(not_before__lte=now)),
+        left_behind=Min("lease_until", filter=sending & Q(lease_until__lte=now)),
     )
     oldest = counts.pop("oldest")
+    late = [since for since in (counts.pop("untaken"), counts.pop("left_behind")) if since]
     # By when it was tried: that is what the index holds, and what a mail that came back later
     # leaves alone.
     failed = InvitationEmail.objects.filter(
@@ -68,6 +74,7 @@ def outbox_health(now: datetime | None = None) -> OutboxHealth:
         **counts,
         failed=failed,
         oldest_unsent_age=None if oldest is None else now - oldest,
+        overdue=now - min(late) if late else None,
         paused_until=None if pause is None else pause.until,
         paused_reason="" if pause is None else pause.reason,
     )

@@ -195,7 +195,7 @@ class _Sending:
             return _Outcome.CLOSED
         except DeliveryFailed as error:
             self.unsent += 1
-            logger.warning("Invitation mail %s was not sent: %s", mail.pk, type(error.__cause__))
+            logger.warning("Invitation mail %s was not sent: %s", mail.pk, _kind(error))
             _note_failure(delivery, mail, str(error), permanent=error.permanent)
         except DatabaseError:
             raise
@@ -342,6 +342,12 @@ def _pause_after(attempts: int) -> timedelta:
     """Return how long to wait after so many attempts."""
     grown: timedelta = MAIL_PAUSE * 2 ** (attempts - 1)
     return min(MAIL_PAUSE_MAX, grown) * (1 + JITTER * (secrets.randbelow(2001) / 1000 - 1))
+
+
+def _kind(error: DeliveryFailed) -> str:
+    """Return what kind of failure it was, with the mail server's codes, and nobody's words."""
+    name = type(error.__cause__ or error).__name__
+    return " ".join([name, *(str(code) for code in error.codes)])
 
 
 def _kept(reason: str) -> str:

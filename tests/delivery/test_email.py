@@ -326,6 +326,39 @@ def test_a_refusal_is_lasting_only_if_it_is_about_this_mail(
     assert failed.value.__cause__ is error
 
 
+LOGGED: list[tuple[Exception | None, str]] = [
+    (smtplib.SMTPRecipientsRefused({ADDRESS: (451, b"later, Bob")}), "SMTPRecipientsRefused 451"),
+    (smtplib.SMTPRecipientsRefused({ADDRESS: (550, b"unknown")}), "SMTPRecipientsRefused 550"),
+    (
+        smtplib.SMTPRecipientsRefused({"a": (550, b"x"), "b": (450, b"y")}),
+        "SMTPRecipientsRefused 450 550",
+    ),
+    (smtplib.SMTPDataError(552, b"too large"), "SMTPDataError 552"),
+    (smtplib.SMTPServerDisconnected("gone"), "SMTPServerDisconnected"),
+    (None, "DeliveryFailed"),
+]
+
+
+@pytest.mark.parametrize(("error", "words"), LOGGED, ids=[words for _, words in LOGGED])
+def test_the_log_tells_one_refusal_from_another_and_quotes_nobody(
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    error: Exception | None,
+    words: str,
+) -> None:
+    def refuse(*args: Any) -> None:
+        if error is not None:
+            raise error
+
+    monkeypatch.setattr("django.core.mail.backends.locmem.EmailBackend.send_messages", refuse)
+    mail = make_mail()
+    flows.deliver_due()
+    logged = [record for record in caplog.records if record.name == "invitation.flows.sending"]
+    assert [record.getMessage() for record in logged] == [
+        f"Invitation mail {mail.pk} was not sent: {words}"
+    ]
+
+
 def test_a_refusal_that_quotes_the_link_is_told_without_it(monkeypatch: pytest.MonkeyPatch) -> None:
     mail = make_mail()
 

@@ -14,7 +14,7 @@ from django.utils import timezone
 
 from invitation import flows
 from invitation.models import DeliveryPause, InvitationEmail
-from tests.factories import ADDRESS, make_invitation, make_mail, make_user
+from tests.factories import ADDRESS, DAY, make_invitation, make_mail, make_user
 
 pytestmark = pytest.mark.django_db
 
@@ -33,7 +33,7 @@ def write(state: str, **fields: Any) -> InvitationEmail:
 
 
 def test_an_empty_outbox_is_well() -> None:
-    assert flows.outbox_health() == flows.OutboxHealth(0, 0, 0, 0, 0, None, None, "")
+    assert flows.outbox_health() == flows.OutboxHealth(0, 0, 0, 0, 0, None, None, None, "")
 
 
 def test_it_counts_what_waits_what_is_held_and_what_was_left_behind(now: datetime) -> None:
@@ -76,6 +76,36 @@ def test_what_has_come_to_an_end_does_not_wait(now: datetime, state: str) -> Non
 def test_what_is_queued_for_later_does_not_wait_yet(now: datetime) -> None:
     write(State.QUEUED, created_at=now - MINUTE, not_before=now + MINUTE)
     assert flows.outbox_health(now).oldest_unsent_age is None
+
+
+def test_a_mail_is_overdue_from_when_it_may_be_tried(now: datetime) -> None:
+    for minutes in (2, 3, 1):
+        write(
+            State.QUEUED, created_at=now - DAY, attempts=minutes, not_before=now - minutes * MINUTE
+        )
+    assert flows.outbox_health(now).overdue == 3 * MINUTE
+
+
+def test_one_that_was_left_behind_is_overdue_from_then_on(now: datetime) -> None:
+    write(State.QUEUED, not_before=now - MINUTE)
+    write(State.SENDING, attempts=1, not_before=now - DAY, lease_until=now - 2 * MINUTE)
+    assert flows.outbox_health(now).overdue == 2 * MINUTE
+
+
+def test_what_waits_for_its_next_try_or_is_in_hand_is_not_overdue(now: datetime) -> None:
+    """A mail server that says "later" for a day is no reason to wake anybody."""
+    write(State.QUEUED, created_at=now - DAY, attempts=9, not_before=now + MINUTE)
+    write(State.SENDING, attempts=1, not_before=now - DAY, lease_until=now + MINUTE)
+    write(State.SENT, attempts=1, not_before=now - DAY)
+    health = flows.outbox_health(now)
+    assert (health.overdue, health.oldest_unsent_age) == (None, DAY)
+
+
+def test_what_is_due_grows_overdue_while_all_is_paused(now: datetime) -> None:
+    DeliveryPause.objects.create(until=now + MINUTE, since=now, failures=1, reason="535 no")
+    write(State.QUEUED, not_before=now - MINUTE)
+    flows.deliver_due()
+    assert flows.outbox_health(now + MINUTE).overdue == 2 * MINUTE
 
 
 def test_it_tells_of_a_pause_until_a_mail_has_left(now: datetime) -> None:

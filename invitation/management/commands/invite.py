@@ -46,20 +46,21 @@ class Command(BaseCommand):
         except InvitationError as error:
             raise CommandError(str(error)) from error
         if options["verbosity"] > 0:
-            self.report(batch)
+            self.report(batch, inviter)
         made = flows.Verdict.NEW if options["dry_run"] else flows.Verdict.INVITED
         if not batch.count(made):
             raise CommandError("Nobody in this file can be invited.")
 
-    def report(self, batch: flows.Batch) -> None:
-        """Print a line for each row, the counts, and how many mails wait."""
+    def report(self, batch: flows.Batch, inviter: Any) -> None:
+        """Print a line for each row, the counts, and how many of their mails wait."""
         for row in batch.rows:
             line = f"{row.number}: {row.email}: {row.verdict.label}"
             self.stdout.write(_printable(f"{line}: {row.reason}" if row.reason else line))
         counts = [(verdict, batch.count(verdict)) for verdict in flows.Verdict]
         said = ", ".join(f"{verdict.label}: {count}" for verdict, count in counts if count)
         self.stdout.write(f"{said[:1].upper()}{said[1:]}.")
-        waiting = flows.waiting_mails()[0] if batch.count(flows.Verdict.INVITED) else 0
+        invited = batch.count(flows.Verdict.INVITED)
+        waiting = flows.waiting_in_batch(inviter, batch.id) if invited else 0
         if waiting:
             self.stdout.write(f"Mails that wait for sendinvitations: {waiting}.")
 

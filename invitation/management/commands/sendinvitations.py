@@ -60,7 +60,7 @@ class Command(BaseCommand):
             "--fail-after",
             type=positive,
             metavar="SECONDS",
-            help="With --status: exit with 1 if a mail waits for longer.",
+            help="With --status: exit with 1 if a mail is overdue for longer.",
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -85,9 +85,9 @@ class Command(BaseCommand):
     # -- none --
 
     def report_status(self, fail_after: int | None, verbosity: int) -> None:
-        """Print how the outbox is; fail if the oldest unsent mail waits for too many seconds."""
+        """Print how the outbox is; fail if a mail is overdue for too many seconds."""
         health = flows.outbox_health()
-        age = health.oldest_unsent_age
+        age, overdue = health.oldest_unsent_age, health.overdue
         if verbosity > 0:
             self.stdout.write(
                 f"Queued: {health.queued} (due: {health.due}), "
@@ -96,11 +96,13 @@ class Command(BaseCommand):
             )
             if age is not None:
                 self.stdout.write(f"The oldest waits for {_seconds(age)} seconds.")
-            if health.paused_until is not None:
+            if overdue is not None:
+                self.stdout.write(f"The longest due is overdue for {_seconds(overdue)} seconds.")
+            if health.paused_until is not None and health.paused_until > timezone.now():
                 until = _in_words(health.paused_until)
                 self.stdout.write(f"Paused until {until}: {health.paused_reason}")
-        if fail_after is not None and age is not None and _seconds(age) > fail_after:
-            raise CommandError(f"A mail waits for more than {fail_after} seconds.")
+        if fail_after is not None and overdue is not None and _seconds(overdue) > fail_after:
+            raise CommandError(f"A mail is overdue for more than {fail_after} seconds.")
 
     # -- one process --
 
@@ -133,6 +135,10 @@ class Command(BaseCommand):
         """Return how many mails still wait and until when, and whether none can leave."""
         waiting, first = flows.waiting_mails()
         pause = flows.delivery_pause()
+        if pause is not None and pause.until <= timezone.now():
+            pause = None  # The next mail that is due is tried.
+        if first is not None and pause is not None:
+            first = max(first, pause.until)
         words = "" if first is None else f" Waiting: {waiting}, next try: {_in_words(first)}."
         if pause is not None:
             words += f" Paused until {_in_words(pause.until)}: {pause.reason}"
