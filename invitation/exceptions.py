@@ -329,14 +329,11 @@ class NothingToJoin(InvitationError):
 
 
 class MailTooSoon(InvitationError):
-    """Say that a mail for this invitation was asked for a short time ago.
-
-    ``params["moment"]`` is from when another one can be, in words, if that is known.
-    """
+    """Say that a mail was asked for a short time ago; ``params["moment"]``: until when it is so."""
 
     code = "mail_too_soon"
     message = _("The mail for this invitation is being sent at this moment. Please wait a little.")
-    #: With the moment.
+    #: With that moment, in words, where it is known.
     until_message = _(
         "A mail for this invitation has been asked for already. You can ask for another one from "
         "%(moment)s on."
