@@ -37,9 +37,9 @@ def write(path: Path, number: int) -> str:
         lines = csv.writer(file, delimiter=";")
         lines.writerow(["Name", "E-Mail", "Note"])
         for index in range(number - 3):
-            lines.writerow([f"Guest {index}", f"guest{index}@example.org", "Bring seeds!"])
+            lines.writerow([f"Guest {index}", f"guest{index}@example.net", "Bring seeds!"])
         lines.writerow(["Nobody", "nobody", ""])
-        lines.writerow(["Guest 0", "GUEST0@example.org", ""])
+        lines.writerow(["Guest 0", "GUEST0@example.net", ""])
         lines.writerow(["Link", "link@example.org", "see www.example.org"])
     return str(path)
 
