@@ -28,6 +28,7 @@ class SuppressedAddressManager(models.Manager["SuppressedAddress"]):
         quote = connections[router.db_for_read(self.model)].ops.quote_name
         table, column = map(quote, (self.model._meta.db_table, "digest"))
         places = ", ".join(["%s"] * len(digests))
+        # Of the text, only the names of a table and a column vary; the digests are parameters.
         sql = f"EXISTS(SELECT 1 FROM {table} WHERE {column} IN ({places}))"  # noqa: S608
         return RawSQL(sql, tuple(digests), models.BooleanField())  # noqa: S611
 
