@@ -9,9 +9,10 @@ from zoneinfo import ZoneInfo
 
 import pytest
 from django.core.management import CommandError
-from django.db import OperationalError
+from django.db import InterfaceError, OperationalError
 
 from invitation.delivery.email import EmailDelivery
+from invitation.management.commands.sendinvitations import Command
 from invitation.models import DeliveryPause, InvitationEmail
 from tests.factories import make_invitation, make_mail
 from tests.test_commands import run
@@ -51,8 +52,8 @@ class Clock:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, *events: Any) -> None:
         self.now, self.naps, self.events = 0.0, 0, list(events)
-        module = "invitation.management.commands.sendinvitations.time"
-        monkeypatch.setattr(f"{module}", self)
+        for module in ("commands.sendinvitations", "crews"):
+            monkeypatch.setattr(f"invitation.management.{module}.time", self)
 
     def monotonic(self) -> float:
         return self.now
@@ -84,24 +85,40 @@ def test_a_loop_looks_again_until_it_is_told_to_end(
     assert signal.getsignal(number) == before
 
 
+@pytest.mark.parametrize("rounds", [{1}, {2}, {1, 2, 3}], ids=["first", "second", "first three"])
+@pytest.mark.parametrize("error", [OperationalError, InterfaceError])
 def test_a_loop_outlives_the_database(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    rounds: set[int],
+    error: type[Exception],
 ) -> None:
     done: list[str] = []
 
     def gone(*args: Any, **options: Any) -> Any:
         done.append("tried")
-        if len(done) == 2:
-            raise OperationalError("password of the database")
+        if done.count("tried") in rounds:
+            raise error("password of the database")
         return 0, 0
 
     monkeypatch.setattr("invitation.flows.deliver_due", gone)
     monkeypatch.setattr("django.db.connections.close_all", lambda: done.append("closed"))
-    Clock(monkeypatch, (2.5, told))
+    Clock(monkeypatch, (4.5, told))
     assert run("sendinvitations", "--loop", "--interval=1") == "Sent: 0, not sent: 0.\n"
-    assert done == ["tried", "tried", "closed", "tried", "tried"][: len(done)]
-    assert len(done) > 3
-    assert caplog.messages == ["The outbox cannot be read: OperationalError"]
+    assert (done.count("tried"), done.count("closed")) == (5, len(rounds))
+    assert caplog.messages == [
+        f"The outbox cannot be read: {error.__name__}. It is tried again every 1 seconds.",
+        "The outbox can be read again.",
+    ]
+
+
+def test_without_loop_a_database_that_is_gone_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    def gone(*args: Any, **options: Any) -> Any:
+        raise OperationalError
+
+    monkeypatch.setattr("invitation.flows.deliver_due", gone)
+    with pytest.raises(OperationalError):
+        run("sendinvitations")
 
 
 def test_one_that_is_told_to_end_begins_no_other_mail(
@@ -135,61 +152,139 @@ def test_it_can_be_called_where_no_signals_come(monkeypatch: pytest.MonkeyPatch)
 
 
 class Worker:
-    """Be a process that does not run; ``exits`` are the exit codes of all."""
+    """Process that does not run; ``fates`` say of each when it ends after its start, and how."""
 
-    exits: list[int] = []
+    fates: list[tuple[float, int] | OSError | None] = []
     made: list[Worker] = []
-    on_start: Any = None
+    clock: Clock
 
-    def __init__(self, target: Any, kwargs: dict[str, Any]) -> None:
-        self.kwargs, self.alive, self.exitcode, self.ended = kwargs, False, None, 0
+    def __init__(self, target: Any) -> None:
+        self.target, self.pid, self.told_at = target, 100 + len(self.made), None
+        self.sentinel, self.begun = object(), 0.0
+        self.fate = self.fates.pop(0) if self.fates else None
         self.made.append(self)
 
     def start(self) -> None:
-        self.alive = True
-        if Worker.on_start is not None:
-            Worker.on_start()
-
-    def is_alive(self) -> bool:
-        return self.alive
+        if isinstance(self.fate, OSError):
+            raise self.fate
+        self.begun = self.clock.now
 
     def terminate(self) -> None:
-        self.ended += 1
+        self.told_at = self.clock.now
 
-    def join(self) -> None:
-        self.exitcode = self.exits.pop(0)  # type: ignore[assignment]
+    @property
+    def exitcode(self) -> int | None:
+        if isinstance(self.fate, tuple) and self.clock.now - self.begun >= self.fate[0]:
+            return self.fate[1]
+        return None if self.told_at is None else 0
 
 
 @pytest.fixture
 def worker(monkeypatch: pytest.MonkeyPatch) -> type[Worker]:
-    """Return what stands for the processes that are started."""
+    """Return what stands for the processes that are started, at a clock of their own."""
     monkeypatch.setattr(Worker, "made", [])
-    monkeypatch.setattr(Worker, "on_start", None)
+    monkeypatch.setattr(Worker, "fates", [])
+    monkeypatch.setattr(Worker, "clock", Clock(monkeypatch), raising=False)
     monkeypatch.setattr("multiprocessing.context.ForkContext.Process", Worker)
     monkeypatch.setattr("django.db.connections.close_all", lambda: None)
+    nap = "invitation.management.crews.wait"
+    monkeypatch.setattr(nap, lambda alive, seconds: Worker.clock.sleep(seconds))
     return Worker
 
 
+def starts(worker: type[Worker]) -> list[int]:
+    """Return at which second each process was started."""
+    return [round(one.begun) for one in worker.made]
+
+
 def test_workers_do_the_same_each(worker: type[Worker]) -> None:
-    worker.exits = [0, 0, 0]
-    run("sendinvitations", "--workers=3", "--loop", "--limit=7", "--interval=3")
+    worker.fates = [(1, 0)] * 3
+    run("sendinvitations", "--workers=3", "--limit=7", "--interval=3")
     asked = [
-        [one.kwargs[name] for name in ("workers", "loop", "limit", "interval")]
-        for one in worker.made
+        [one.target.args[1][name] for name in ("loop", "limit", "interval")] for one in worker.made
     ]
-    assert asked == [[1, True, 7, 3]] * 3
+    assert asked == [[False, 7, 3]] * 3
 
 
-def test_workers_are_told_to_end(worker: type[Worker]) -> None:
-    worker.exits, worker.on_start = [0, 0], told
-    run("sendinvitations", "--workers=2")
-    assert [one.ended > 0 for one in worker.made] == [True, True]
+@pytest.mark.parametrize("options", [[], ["--loop"]])
+def test_workers_are_told_to_end(worker: type[Worker], options: list[str]) -> None:
+    worker.clock.events = [(5, told)]
+    run("sendinvitations", "--workers=2", *options)
+    assert [round(one.told_at or 0) for one in worker.made] == [5, 5]
 
 
-def test_a_worker_that_fails_is_told(worker: type[Worker]) -> None:
-    worker.exits = [0, -9]
+def test_a_worker_that_fails_is_told(
+    worker: type[Worker], caplog: pytest.LogCaptureFixture
+) -> None:
+    worker.fates = [(1, 0), (1, -9)]
     with pytest.raises(CommandError, match="1 of 2 workers ended with an error"):
         run("sendinvitations", "--workers=2")
+    assert caplog.messages == ["Worker 101 ended with SIGKILL."]
+
+
+@pytest.mark.parametrize(
+    ("code", "words"), [(-9, "SIGKILL"), (1, "exit code 1"), (0, "exit code 0")]
+)
+def test_a_worker_of_a_loop_that_dies_is_replaced(
+    worker: type[Worker], caplog: pytest.LogCaptureFixture, code: int, words: str
+) -> None:
+    worker.fates = [None, (30, code)]
+    worker.clock.events = [(90, told)]
+    run("sendinvitations", "--workers=2", "--loop")
+    assert starts(worker) == [0, 0, 31]
+    assert caplog.messages == [f"Worker 101 ended with {words}. Another one starts in 1 seconds."]
+
+
+def test_workers_that_die_at_once_are_replaced_ever_later_and_not_for_ever(
+    worker: type[Worker], caplog: pytest.LogCaptureFixture
+) -> None:
+    worker.fates = [(0, 1), None, *[(0, 1)] * 9]
+    with pytest.raises(CommandError, match="10 workers in a row ended"):
+        run("sendinvitations", "--workers=2", "--loop")
+    first, other, *rest = starts(worker)
+    pauses = [later - before for before, later in zip([first, *rest], rest, strict=False)]
+    assert pauses == pytest.approx([1, 2, 4, 8, 16, 30, 30, 30, 30], abs=1)
+    assert worker.made[1].told_at is not None
+    assert caplog.messages[-1].endswith("No other one starts: it was the last of 10.")
+
+
+def test_one_that_has_lived_for_a_while_dies_for_the_first_time(worker: type[Worker]) -> None:
+    worker.fates = [None, (0, 1), (0, 1), (100, 1), None]
+    worker.clock.events = [(200, told)]
+    run("sendinvitations", "--workers=2", "--loop")
+    assert starts(worker) == pytest.approx([0, 0, 1, 4, 105], abs=1)
+
+
+def test_a_worker_that_cannot_start_is_tried_again(
+    worker: type[Worker], caplog: pytest.LogCaptureFixture
+) -> None:
+    worker.fates = [None, OSError(11, "Resource temporarily unavailable")]
+    worker.clock.events = [(5, told)]
+    run("sendinvitations", "--workers=2", "--loop")
+    assert starts(worker)[2] == 1
+    assert caplog.messages == [
+        "A worker cannot start: Resource temporarily unavailable. Another one starts in 1 seconds."
+    ]
+
+
+def test_no_worker_starts_any_more_once_it_was_told_to_end(worker: type[Worker]) -> None:
+    worker.fates = [None, (1, 1)]
+    worker.clock.events = [(1.5, told)]
+    run("sendinvitations", "--workers=2", "--loop")
+    assert len(worker.made) == 2
+
+
+def test_a_worker_sends_until_its_parent_is_gone(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, mailoutbox: list[Any]
+) -> None:
+    make_mail()
+    orphaned: list[int] = [7]
+    monkeypatch.setattr("os.getppid", lambda: orphaned[-1])
+    clock = Clock(monkeypatch, (3, lambda: orphaned.append(1)))
+    Command().be_worker(7, {"loop": True, "interval": 60, "limit": None, "verbosity": 0})
+    assert len(mailoutbox) == 1
+    assert clock.now == pytest.approx(3, abs=0.3)
+    assert caplog.messages[-1] == "The process that started this worker is gone: it ends, too."
 
 
 def test_workers_are_so_many_at_most() -> None:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import logging
-import multiprocessing
 import os
 import signal
 import time
 from argparse import ArgumentParser
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
@@ -18,6 +18,7 @@ from django.db import DatabaseError, InterfaceError, close_old_connections, conn
 from django.utils import timezone
 
 from invitation import flows
+from invitation.management import crews
 from invitation.management.commands.cleanupinvitation import positive
 
 logger = logging.getLogger(__name__)
@@ -26,8 +27,6 @@ logger = logging.getLogger(__name__)
 ENDS = (signal.SIGTERM, signal.SIGINT)
 #: How many processes one command starts at most: each has a connection to the database.
 MOST_WORKERS = 64
-#: Seconds between two looks at whether it was told to end.
-NAP = 0.2
 
 
 class Command(BaseCommand):
@@ -36,9 +35,10 @@ class Command(BaseCommand):
     help = "Send the invitation mails that wait in the outbox."
     #: Whether SIGTERM or SIGINT has come.
     stopped = False
-    #: The process that has started others, and those.
+    #: In a worker: the process that has started it.
     parent = 0
-    workers: Sequence[Any] = ()
+    #: Whether the database was gone in the latest round.
+    cut = False
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         """Take --limit, --loop, --interval, --workers, --status and --fail-after."""
@@ -77,10 +77,7 @@ class Command(BaseCommand):
             self.start_workers(options.pop("workers"), options)
             return
         with self.listening():
-            self.send(options)
-            while options["loop"] and not self.stopped:
-                self.rest(options["interval"])
-                self.send_again(options)
+            self.work(options)
 
     # -- none --
 
@@ -111,25 +108,50 @@ class Command(BaseCommand):
         reminders = flows.remind()
         if reminders and options["verbosity"] > 0:
             self.stdout.write(f"Reminders: {reminders}.")
-        sent, unsent = flows.deliver_due(options["limit"], stopping=lambda: self.stopped)
+        sent, unsent = flows.deliver_due(options["limit"], stopping=self.is_over)
         if options["verbosity"] > 0 and (sent or unsent or not only_news):
             self.stdout.write(f"Sent: {sent}, not sent: {unsent}.{self.outlook()}")
             self.stdout.flush()
 
-    def send_again(self, options: dict[str, Any]) -> None:
-        """Send, and outlive a database that is gone for a while."""
+    def work(self, options: dict[str, Any]) -> None:
+        """Send once, or, with --loop, until it is over."""
+        if not options["loop"]:
+            self.send(options)
+            return
+        only_news = False
+        while not self.is_over():
+            only_news = self.send_again(options, only_news=only_news) or only_news
+            self.rest(options["interval"])
+
+    def send_again(self, options: dict[str, Any], *, only_news: bool) -> bool:
+        """Send, and outlive a database that is gone; tell whether it was there."""
         close_old_connections()
         try:
-            self.send(options, only_news=True)
+            self.send(options, only_news=only_news)
         except (DatabaseError, InterfaceError) as error:
-            logger.error("The outbox cannot be read: %s", type(error).__name__)  # noqa: TRY400
+            if not self.cut:
+                words = "The outbox cannot be read: %s. It is tried again every %s seconds."
+                logger.error(words, type(error).__name__, options["interval"])  # noqa: TRY400
+            self.cut = True
             connections.close_all()
+            return False
+        if self.cut:
+            logger.warning("The outbox can be read again.")
+        self.cut = False
+        return True
+
+    def is_over(self) -> bool:
+        """Tell whether to end: it was told to, or the process that has started it is gone."""
+        if self.parent and not self.stopped and os.getppid() != self.parent:
+            logger.error("The process that started this worker is gone: it ends, too.")
+            self.stopped = True
+        return self.stopped
 
     def rest(self, seconds: float) -> None:
         """Wait, but not longer than it takes to be told to end."""
         end = time.monotonic() + seconds
-        while not self.stopped and time.monotonic() < end:
-            time.sleep(NAP)
+        while not self.is_over() and time.monotonic() < end:
+            time.sleep(crews.NAP)
 
     def outlook(self) -> str:
         """Return how many mails still wait and until when, and whether none can leave."""
@@ -158,35 +180,30 @@ class Command(BaseCommand):
                 signal.signal(number, handler)
 
     def stop(self, *args: Any) -> None:
-        """End after the mail in hand, and let the workers do so."""
+        """End after the mail in hand."""
         self.stopped = True
-        if os.getpid() == self.parent:
-            for worker in self.workers:
-                if worker.is_alive():
-                    worker.terminate()
 
     # -- many --
 
     def start_workers(self, number: int, options: dict[str, Any]) -> None:
-        """Start processes that do the same, pass signals on to them, and wait for them."""
-        if "fork" not in multiprocessing.get_all_start_methods():
+        """Start processes that do the same, replace those that die, and wait for them."""
+        if not crews.can_fork():
             raise CommandError("--workers needs a system that can fork; start several commands.")
         _hang_up()
         self.stdout.flush()
-        start = multiprocessing.get_context("fork").Process
-        options = {**options, "workers": 1}
-        self.workers = [start(target=self.handle, kwargs=options) for _ in range(number)]
-        self.parent = os.getpid()
+        work = partial(self.be_worker, os.getpid(), options)
+        crew = crews.Crew(number, work, keep=options["loop"])
         with self.listening():
-            for worker in self.workers:
-                worker.start()
-            if self.stopped:  # some did not live yet
-                self.stop()
-            for worker in self.workers:
-                worker.join()
-        dead = sum(worker.exitcode != 0 for worker in self.workers)
-        if dead:
-            raise CommandError(f"{dead} of {number} workers ended with an error.")
+            crew.run(lambda: self.stopped)
+        if crew.given_up:
+            raise CommandError(f"{crews.DEATHS} workers in a row ended as soon as they had begun.")
+        if crew.failed:
+            raise CommandError(f"{crew.failed} of {number} workers ended with an error.")
+
+    def be_worker(self, parent: int, options: dict[str, Any]) -> None:
+        """Send for as long as this process lives."""
+        self.parent = parent
+        self.work(options)
 
 
 def _hang_up() -> None:
