@@ -16,6 +16,7 @@ from django.utils import timezone
 from invitation import addresses
 from invitation.conf import conf
 from invitation.exceptions import AddressRefused
+from invitation.moments import latest, passed, since
 
 if TYPE_CHECKING:
     from invitation.models import InvitationEmail, InvitationKey  # noqa: F401 (named in a text)
@@ -95,8 +96,9 @@ class InvitationKeyQuerySet(models.QuerySet["InvitationKey"]):
         expired ones that still hold quota, before its refund.
         """
         status = self.model.Status
-        rows = self.ended().exclude(status=status.ACCEPTED).filter(uses=0, ended_at__lte=before)
-        rows = rows.filter(not_asked_for(now or timezone.now()))
+        now = now or timezone.now()
+        rows = self.ended().exclude(status=status.ACCEPTED).filter(ended_by(before, now), uses=0)
+        rows = rows.filter(not_asked_for(now))
         return rows.exclude(status=status.EXPIRED, quota_held__gt=0) if settled else rows
 
     def forgettable(self, before: datetime, now: datetime | None = None) -> InvitationKeyQuerySet:
@@ -107,8 +109,9 @@ class InvitationKeyQuerySet(models.QuerySet["InvitationKey"]):
         """
         status = self.model.Status
         ended = (status.ACCEPTED, status.DECLINED, status.REVOKED, status.EXPIRED)
-        rows = self.personal().filter(status__in=ended, ended_at__lte=before, forgotten_at=None)
-        return rows.filter(not_asked_for(now or timezone.now()))
+        now = now or timezone.now()
+        rows = self.personal().filter(ended_by(before, now), status__in=ended, forgotten_at=None)
+        return rows.filter(not_asked_for(now))
 
     def sent_by(self, user: Any) -> InvitationKeyQuerySet:
         """Keep those that this member made."""
@@ -139,9 +142,9 @@ class InvitationKeyQuerySet(models.QuerySet["InvitationKey"]):
         kinds, states = mails.Kind, mails.State
         own = mails.objects.filter(invitation=OuterRef("pk"))
         own = own.filter(kind__in=(kinds.INVITATION, kinds.REMINDER))
-        fresh = Q(state__in=(states.QUEUED, states.SENDING)) | Q(sent_at__gt=rested)
+        fresh = Q(state__in=(states.QUEUED, states.SENDING)) | since("sent_at", rested, now)
         rows = self.usable(now).personal().exclude(email="").filter(expires_at__lte=now + ahead)
-        rows = rows.filter(reminded_at=None, mail_requested_at__lte=rested)
+        rows = rows.filter(passed("mail_requested_at", rested, now), reminded_at=None)
         # Also who wants none, and gets none: else the cool-down would tell the inviter.
         left = own.filter(state__in=(states.SENT, states.SUPPRESSED))
         return rows.filter(Exists(left), ~Exists(own.filter(fresh)))
@@ -213,4 +216,14 @@ def in_time(now: datetime) -> Q:
 
 def not_asked_for(now: datetime) -> Q:
     """Return the condition that nobody waits for the inviter to renew an ended invitation."""
-    return Q(renewal_requested_at=None) | Q(renewal_requested_at__lte=now - RENEWAL_KEPT)
+    long_ago = passed("renewal_requested_at", now - RENEWAL_KEPT, now)
+    return Q(renewal_requested_at=None) | long_ago
+
+
+def ended_by(before: datetime, now: datetime) -> Q:
+    """Return the condition that an ended invitation had ended by then.
+
+    Where its end lies too far ahead to be true, its time must have run out by then.
+    """
+    unknown = Q(ended_at__gt=latest(now), expires_at__lte=before)
+    return Q(ended_at__lte=before) | unknown

@@ -241,7 +241,7 @@ def test_workers_that_die_at_once_are_replaced_ever_later_and_not_for_ever(
     worker.fates = [(0, 1), None, *[(0, 1)] * 9]
     with pytest.raises(CommandError, match="10 workers in a row ended"):
         run("sendinvitations", "--workers=2", "--loop")
-    first, other, *rest = starts(worker)
+    first, _other, *rest = starts(worker)
     pauses = [later - before for before, later in zip([first, *rest], rest, strict=False)]
     assert pauses == pytest.approx([1, 2, 4, 8, 16, 30, 30, 30, 30], abs=1)
     assert worker.made[1].told_at is not None

@@ -149,7 +149,7 @@ class DeliveryPauseAdmin(OperatingMixin, LookMixin, AnyAdmin):
 
         When the time is over, the next one is, whether or not it can leave.
         """
-        return pause.failures > 0 and pause.until > timezone.now()
+        return pause.failures > 0 and not pause.is_over(timezone.now())
 
     @admin.action(description=_("Try again at once"), permissions=["operate"])
     def reopen(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:

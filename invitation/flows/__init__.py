@@ -27,6 +27,13 @@ from invitation.flows.cleaning import (
     forget_mail_counts,
     purge,
 )
+from invitation.flows.clocks import (
+    APART,
+    MomentsAhead,
+    clock_difference,
+    doubt_about_clock,
+    moments_ahead,
+)
 from invitation.flows.ending import close_all_of
 from invitation.flows.exporting import export, has_account
 from invitation.flows.forgetting import Forgotten, count_forgettable, forget, forget_ended
@@ -114,6 +121,7 @@ from invitation.flows.suppressing import (
 from invitation.flows.throttling import Limit
 
 __all__ = [
+    "APART",
     "BATCH_AGE",
     "BATCH_SIZE",
     "GRANT_MAX",
@@ -121,6 +129,7 @@ __all__ = [
     "Forgotten",
     "Invited",
     "Limit",
+    "MomentsAhead",
     "Opened",
     "OutboxHealth",
     "QuotaLine",
@@ -135,6 +144,7 @@ __all__ = [
     "check_groups",
     "check_note",
     "claim",
+    "clock_difference",
     "close",
     "close_all_of",
     "correct_ledger",
@@ -148,6 +158,7 @@ __all__ = [
     "deliver_rows",
     "delivery_pause",
     "destination_of",
+    "doubt_about_clock",
     "edit",
     "edit_shared",
     "expire",
@@ -181,6 +192,7 @@ __all__ = [
     "may_share",
     "may_share_unlimited",
     "may_write_note",
+    "moments_ahead",
     "note_length_max",
     "open_code",
     "open_invitation",

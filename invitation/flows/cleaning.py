@@ -118,8 +118,8 @@ def forget_attempts(now: datetime | None = None) -> int:
 
     A bounded number: what is left goes with the next run.
     """
-    before = (now or timezone.now()) - WINDOW_MAX
-    return ThrottleCounter.objects.forget(before, COUNTERS_AT_ONCE)
+    now = now or timezone.now()
+    return ThrottleCounter.objects.forget(now - WINDOW_MAX, COUNTERS_AT_ONCE, now)
 
 
 def forget_mail_counts(now: datetime | None = None) -> int:
@@ -127,8 +127,8 @@ def forget_mail_counts(now: datetime | None = None) -> int:
 
     A bounded number: what is left goes with the next run.
     """
-    before = (now or timezone.now()) - MAIL_COUNTS_KEPT
-    return MailCounter.objects.forget(before, COUNTERS_AT_ONCE)
+    now = now or timezone.now()
+    return MailCounter.objects.forget(now - MAIL_COUNTS_KEPT, COUNTERS_AT_ONCE, now)
 
 
 def count_cleanup(now: datetime | None = None) -> tuple[int, int]:

@@ -88,7 +88,7 @@ def _grant(users: QuerySet[Any], limit: Any, amount: int, *, top: bool) -> int:
     now, period = timezone.now(), conf.INVITATION_QUOTA_PERIOD
     if period is not None:
         # Before they get more: what is over cannot use up what is granted afterwards.
-        over = quotas.over(held, limit, now - period)
+        over = quotas.over(held, limit, period, now)
         ledger.write_all(over.filter(spent__gt=F("used")), F("regained"), Reason.REFILLED, now)
         quotas.settle(over)
     before = ledger.latest_pk()

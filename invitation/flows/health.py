@@ -11,6 +11,7 @@ from django.utils import timezone
 
 from invitation.flows.sending import delivery_pause
 from invitation.models import InvitationEmail
+from invitation.moments import since
 
 #: How far back failed mails are counted.
 FAILED_WITHIN = timedelta(hours=24)
@@ -50,12 +51,12 @@ def outbox_health(now: datetime | None = None) -> OutboxHealth:
     unsent = InvitationEmail.objects.filter(state__in=(state.QUEUED, state.SENDING))
     # News are written in the name of an earlier time (see ``notifying``).
     waits_from = Q(attempts=0) | Q(kind=InvitationEmail.Kind.EXPIRED)
-    since = Case(When(waits_from, then=F("not_before")), default=F("created_at"))
-    counts: dict[str, Any] = unsent.annotate(since=since).aggregate(
+    waits_since = Case(When(waits_from, then=F("not_before")), default=F("created_at"))
+    counts: dict[str, Any] = unsent.annotate(since=waits_since).aggregate(
         queued=Count("pk", filter=queued),
-        due=Count("pk", filter=queued & Q(not_before__lte=now)),
+        due=Count("pk", filter=InvitationEmail.objects.waits_no_longer(now)),
         sending=Count("pk", filter=sending),
-        stuck=Count("pk", filter=sending & Q(lease_until__lte=now)),
+        stuck=Count("pk", filter=InvitationEmail.objects.is_left_behind(now)),
         oldest=Min("since", filter=Q(since__lte=now)),
         untaken=Min("not_before", filter=queued & Q(not_before__lte=now)),
         left_behind=Min("lease_until", filter=sending & Q(lease_until__lte=now)),
@@ -65,16 +66,17 @@ def outbox_health(now: datetime | None = None) -> OutboxHealth:
     # By when it was tried: that is what the index holds, and what a mail that came back later
     # leaves alone.
     failed = InvitationEmail.objects.filter(
-        state=state.FAILED, not_before__gt=now - FAILED_WITHIN
+        since("not_before", now - FAILED_WITHIN, now, InvitationEmail.objects.WAIT),
+        state=state.FAILED,
     ).count()
     pause = delivery_pause()
-    if pause is not None and pause.until <= now and not counts["due"]:
+    if pause is not None and pause.is_over(now) and not counts["due"]:
         pause = None  # Nothing has to leave by which it could be found out.
     return OutboxHealth(
         **counts,
         failed=failed,
         oldest_unsent_age=None if oldest is None else now - oldest,
         overdue=now - min(late) if late else None,
-        paused_until=None if pause is None else pause.until,
+        paused_until=None if pause is None else now if pause.is_over(now) else pause.until,
         paused_reason="" if pause is None else pause.reason,
     )

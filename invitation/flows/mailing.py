@@ -192,4 +192,4 @@ def _mail_host(site_id: int) -> str:
 
 def waiting_mails() -> tuple[int, datetime | None]:
     """Return how many mails have still to go, and when the first of them may be tried."""
-    return InvitationEmail.objects.waiting()
+    return InvitationEmail.objects.waiting(timezone.now())

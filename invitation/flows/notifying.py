@@ -16,6 +16,7 @@ from invitation.conf import conf
 from invitation.flows.mailing import queue_mail
 from invitation.flows.objections import wants_news
 from invitation.models import Acceptance, InvitationEmail, InvitationKey
+from invitation.moments import latest, since
 from invitation.querysets import InvitationKeyQuerySet
 
 logger = logging.getLogger(__name__)
@@ -81,7 +82,8 @@ def news_of_expiry(now: datetime, batch_size: int) -> Iterator[Callable[[], None
     """
     if not conf.INVITATION_NOTIFY_INVITER:
         return
-    recent = InvitationKey.objects.get_queryset().newsworthy().filter(ended_at__gt=now - NEWS_PAUSE)
+    recent = InvitationKey.objects.get_queryset().newsworthy()
+    recent = recent.filter(since("ended_at", now - NEWS_PAUSE, now))
     inviters = recent.order_by("from_user_id").values_list("from_user_id", flat=True).distinct()
     last = None
     while batch := list((inviters.filter(from_user__gt=last) if last else inviters)[:batch_size]):
@@ -122,13 +124,14 @@ def _first_untold(
 def _tell_of_expiry(first: InvitationKey, before: InvitationEmail | None, now: datetime) -> None:
     # The row before any counter of mails; and of two cleanups, the second waits here.
     InvitationKey.objects.lock([first.pk])
-    since: Any = first.ended_at
+    ended: Any = first.ended_at
     kind = InvitationEmail.Kind.EXPIRED
     own = InvitationEmail.objects.filter(invitation__from_user=first.from_user, kind=kind)
-    if own.filter(invitation__site_id=first.site_id, created_at__gte=since).exists():
+    told = own.filter(invitation__site_id=first.site_id, created_at__gte=ended)
+    if told.filter(created_at__lte=latest(now)).exists():
         return
     not_before = now if before is None else max(now, before.created_at + NEWS_PAUSE)
-    queue_mail(first, kind, now=since, not_before=not_before)
+    queue_mail(first, kind, now=ended, not_before=not_before)
 
 
 def _party(invitation: InvitationKey) -> Party:
@@ -138,8 +141,8 @@ def _party(invitation: InvitationKey) -> Party:
 def _news_to(parties: Collection[Party], now: datetime) -> list[InvitationEmail]:
     """Return the mails about expired invitations that these wait for or have got of late."""
     inviters = {inviter for inviter, _site in parties}
-    waiting = Q(state__in=WAITING, created_at__gt=now - NEWS_KEPT)
-    mails = InvitationEmail.objects.filter(waiting | Q(created_at__gt=now - NEWS_PAUSE))
+    waiting = Q(state__in=WAITING) & since("created_at", now - NEWS_KEPT, now)
+    mails = InvitationEmail.objects.filter(waiting | since("created_at", now - NEWS_PAUSE, now))
     mails = mails.filter(kind=InvitationEmail.Kind.EXPIRED, invitation__from_user__in=inviters)
     return list(mails.select_related("invitation").order_by("created_at", "pk"))
 
@@ -154,13 +157,13 @@ def awaiting_news(batch: Collection[int], now: datetime) -> set[int]:
         return set()
     rows = list(InvitationKey.objects.get_queryset().newsworthy().filter(pk__in=batch))
     mails = _news_to({_party(row) for row in rows}, now)
-    since: dict[Party, datetime] = {}
+    begins: dict[Party, datetime] = {}
     for mail in mails:
         if mail.state in WAITING:
-            since.setdefault(_party(mail.invitation), mail.created_at)
+            begins.setdefault(_party(mail.invitation), mail.created_at)
     remembered = {mail.invitation_id for mail in mails}
     for row in rows:
-        begin = since.get(_party(row))
+        begin = begins.get(_party(row))
         if begin is not None and row.ended_at is not None and row.ended_at >= begin:
             remembered.add(row.pk)
     return remembered

@@ -22,7 +22,9 @@ PROMPT = timedelta(minutes=15)
 
 
 def retry(mails: Iterable[InvitationEmail]) -> list[InvitationEmail]:
-    """Queue those of these mails again that have failed or were cancelled, and return them.
+    """Queue those of these mails again that failed or were cancelled, and return them.
+
+    Those that a sender has left behind, too.
 
     At once, with as many attempts as a new one, and the same Message-ID. Not what was suppressed:
     its recipient wants none. Before it leaves, each is asked again whether it is still wanted.
@@ -43,13 +45,13 @@ def _retry(pks: list[int], written: list[int]) -> list[InvitationEmail]:
 def cancel(mails: Iterable[InvitationEmail]) -> list[InvitationEmail]:
     """Stop those of these mails that wait, and return them: they are not sent.
 
-    Not one that is being sent at this moment.
+    Not one that is being sent at this moment, but one that its sender has left behind.
     """
     return [mail for pks in _batches(mails) for mail in in_transaction(partial(_cancel, pks))]
 
 
 def _cancel(pks: list[int]) -> list[InvitationEmail]:
-    stopped = InvitationEmail.objects.cancel(pks)
+    stopped = InvitationEmail.objects.cancel(pks, timezone.now())
     for mail in stopped:
         announce_cancelled(mail)
     return stopped

@@ -14,6 +14,7 @@ from invitation.flows.cleaning import BATCH_SIZE
 from invitation.flows.deadlocks import in_transaction
 from invitation.flows.mailing import hand_over, queue_mail
 from invitation.models import InvitationEmail, InvitationKey
+from invitation.moments import has_passed
 
 
 def remind(now: datetime | None = None, batch_size: int = BATCH_SIZE) -> int:
@@ -48,7 +49,9 @@ def _is_half_over(invitation: InvitationKey, now: datetime) -> bool:
     An invitation for two days is not to be followed by its reminder at once.
     """
     mailed, end = invitation.mail_requested_at, invitation.expires_at
-    return mailed is not None and end is not None and now - mailed >= end - now
+    if mailed is None or end is None:
+        return False
+    return has_passed(mailed, now - (end - now), now)
 
 
 def _remind(invitation: InvitationKey, now: datetime, rested: datetime, written: list[int]) -> bool:

@@ -19,6 +19,7 @@ from invitation.flows.mailing import queue_mail
 from invitation.flows.managing import resend, was_given_back
 from invitation.flows.notes import check_note
 from invitation.models import InvitationEmail, InvitationKey, InvitationQuota
+from invitation.moments import since
 
 #: How often the inviter is asked because of one invitation: once within this time, and so many
 #: times in all. Whoever does not want to answer is left in peace.
@@ -82,7 +83,7 @@ def _has_asked_enough(invitation: InvitationKey, now: datetime) -> bool:
     # one is among them.
     InvitationQuota.objects.hold(invitation.from_user)
     asked = InvitationKey.objects.sent_by(invitation.from_user)
-    recent = asked.filter(renewal_requested_at__gt=now - REQUEST_PAUSE).count()
+    recent = asked.filter(since("renewal_requested_at", now - REQUEST_PAUSE, now)).count()
     return recent > REQUESTS_PER_INVITER
 
 

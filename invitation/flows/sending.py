@@ -129,7 +129,7 @@ class _Sending:
         """Try so many mails and return how many there were, ``None`` if that is all for now."""
         now = timezone.now()
         pause = None if self.trial else delivery_pause()
-        if pause is not None and pause.until > now:
+        if pause is not None and not pause.is_over(now):
             self._hand_over_again(delivery, self.pks or (), pause.until)
             return None
         # Whether the way is open again is found out with one mail at a time.
@@ -239,7 +239,7 @@ class _Sending:
         pause = self.trial or delivery_pause()
         if pause is None or pause is self.trial:
             return True
-        if pause.until > now or not DeliveryPause.objects.try_again(pause, now):
+        if not pause.is_over(now) or not DeliveryPause.objects.try_again(pause, now):
             return False
         self.trial = pause
         return True
@@ -270,7 +270,9 @@ class _Sending:
     ) -> None:
         """Tell who sends these rows when to come back."""
         if pks and not delivery.immediate:
-            delivery.hand_over(pks, not_before)
+            # The moment may be one that lies too far ahead to be true.
+            longest = timezone.now() + DeliveryPause.objects.LONGEST
+            delivery.hand_over(pks, min(not_before, longest))
 
 
 def _objection(mail: InvitationEmail, wanting: str) -> Objection | None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from django.db import models
 from django.db.models import Q
 
+from invitation.moments import latest
 from invitation.querysets import lock_in_order
 
 if TYPE_CHECKING:
@@ -35,9 +36,9 @@ class KeyForgettingMixin(Invitations):
         locked = self.select_for_update().filter(pk__in=pks, forgotten_at=None)
         found = [
             pk
-            for pk, status, ended_at in locked.values_list("pk", "status", "ended_at")
+            for pk, status, *moments in locked.values_list("pk", "status", "ended_at", "expires_at")
             if status != self.model.Status.PENDING
-            and (before is None or (ended_at is not None and ended_at <= before))
+            and (before is None or _had_ended(*moments, before, now))
         ]
         self.filter(pk__in=found).update(
             email="",
@@ -49,6 +50,15 @@ class KeyForgettingMixin(Invitations):
             forgotten_at=now,
         )
         return found
+
+
+def _had_ended(
+    ended_at: datetime | None, expires_at: datetime | None, before: datetime, now: datetime
+) -> bool:
+    """Tell of one row what ``querysets.ended_by`` asks of many."""
+    if ended_at is not None and ended_at > latest(now):
+        return expires_at is not None and expires_at <= before
+    return ended_at is not None and ended_at <= before
 
 
 class MailForgettingMixin(Mails):

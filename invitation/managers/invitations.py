@@ -13,6 +13,7 @@ from django.db.models.functions import Coalesce
 from invitation import keys, sites
 from invitation.managers.forgetting import KeyForgettingMixin
 from invitation.managers.quotas import Held
+from invitation.moments import passed
 from invitation.querysets import (
     UNUSED,
     InvitationKeyQuerySet,
@@ -205,7 +206,7 @@ class InvitationKeyManager(KeyForgettingMixin, models.Manager["InvitationKey"]):
 
     def request_mail(self, pk: int, now: datetime, cooldown: timedelta) -> bool:
         """Note that a mail is asked for, unless one was within the cool-down; tell which."""
-        rested = Q(mail_requested_at=None) | Q(mail_requested_at__lte=now - cooldown)
+        rested = Q(mail_requested_at=None) | passed("mail_requested_at", now - cooldown, now)
         return self._open(pk).filter(rested).update(mail_requested_at=now) == 1
 
     def note_reminder(self, pk: int, now: datetime, rested: datetime) -> bool:
@@ -214,7 +215,7 @@ class InvitationKeyManager(KeyForgettingMixin, models.Manager["InvitationKey"]):
         It counts as a mail for the cool-down.
         """
         rows = self._open(pk).filter(in_time(now), UNUSED, paused_at=None, reminded_at=None)
-        rows = rows.filter(mail_requested_at__lte=rested)
+        rows = rows.filter(passed("mail_requested_at", rested, now))
         return rows.update(reminded_at=now, mail_requested_at=now) == 1
 
     def request_renewal(self, pk: int, now: datetime, pause: timedelta) -> bool:
@@ -225,7 +226,7 @@ class InvitationKeyManager(KeyForgettingMixin, models.Manager["InvitationKey"]):
         """
         status = self.model.Status
         dead = Q(holds("status", status.EXPIRED)) | Q(holds("status", status.REVOKED))
-        rested = Q(renewal_requested_at=None) | Q(renewal_requested_at__lte=now - pause)
+        rested = Q(renewal_requested_at=None) | passed("renewal_requested_at", now - pause, now)
         return self.filter(dead, rested, pk=pk).update(renewal_requested_at=now) == 1
 
     def pause(self, pk: int, now: datetime) -> bool:

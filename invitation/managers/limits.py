@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from django.db import models
 from django.db.models import F, Q, Value
 from django.db.models.functions import Coalesce
-from django.db.models.lookups import LessThan
+from django.db.models.lookups import GreaterThan, LessThan
 
 from invitation.managers.batches import insert_or_update, values_at_once
+from invitation.moments import latest
 
 if TYPE_CHECKING:
     from invitation.models import MailCounter  # noqa: F401 (named in a text)
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 #: Buckets before the current one that count: two moments of which one is at most 24 hours after
 #: the other are never further apart.
 HOURS = 24
+#: A counter that was written further ahead than this has no hour that counts.
+AHEAD = timedelta(hours=26)
 
 
 class MailCounterManager(models.Manager["MailCounter"]):
@@ -59,13 +62,18 @@ class MailCounterManager(models.Manager["MailCounter"]):
             rows.append(self.model(scope=scope, hours=hours, updated_at=now))
         insert_or_update(rows, "scope", ["hours", "updated_at"])
 
-    def forget(self, before: datetime, limit: int) -> int:
-        """Delete counters that were last written before a time, ``limit`` at most."""
-        old = list(self.filter(updated_at__lt=before).values_list("scope", flat=True)[:limit])
+    def forget(self, before: datetime, limit: int, now: datetime) -> int:
+        """Delete counters that were last written before a time, ``limit`` at most.
+
+        Those that say they were written too far ahead to be true go as well: they limit nothing.
+        """
+        ahead = latest(now, AHEAD)
+        condition = Q(updated_at__lt=before) | Q(updated_at__gt=ahead)
+        old = list(self.filter(condition).values_list("scope", flat=True)[:limit])
         # One at a time and by the scope: see above. No index serves the condition: see ``holds``.
         # MariaDB compares it as a text, where a full second without its zeros is less, never equal.
         written = Coalesce(F("updated_at"), Value(before))
-        unwritten = Q(LessThan(written, Value(before)))
+        unwritten = Q(LessThan(written, Value(before))) | Q(GreaterThan(written, Value(ahead)))
         return sum(self.filter(unwritten, scope=scope).delete()[0] for scope in old)
 
     def _recent(self, scopes: Collection[str], hour: int) -> Iterator[tuple[str, dict[str, int]]]:
@@ -75,5 +83,7 @@ class MailCounterManager(models.Manager["MailCounter"]):
         for start in range(0, len(wanted), size):
             rows = self.filter(scope__in=wanted[start : start + size])
             for scope, hours in rows.values_list("scope", "hours"):
-                # Also those ahead of this machine's clock.
-                yield scope, {at: n for at, n in hours.items() if int(at) >= hour - HOURS}
+                # Also the next hour, where another machine's clock may be. One further ahead was
+                # counted by a clock that was wrong.
+                begin, end = hour - HOURS, hour + 1
+                yield scope, {at: n for at, n in hours.items() if begin <= int(at) <= end}

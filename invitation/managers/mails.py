@@ -12,6 +12,7 @@ from django.db.models.functions import Coalesce
 
 from invitation.managers.forgetting import MailForgettingMixin
 from invitation.managers.operating import MailOperatingMixin, PauseOperatingMixin
+from invitation.moments import latest, passed
 from invitation.querysets import holds
 
 if TYPE_CHECKING:
@@ -35,6 +36,8 @@ class InvitationEmailManager(
 
     #: How long a sender may be busy with one mail before another one may try.
     LEASE = timedelta(minutes=5)
+    #: How far ahead the next try of a mail lies at most: news of what has expired wait a day.
+    WAIT = timedelta(days=1)
     #: Among how many times as many rows as it wants a sender looks where it cannot lock the first
     #: free ones: so many senders find different ones.
     CROWD = 8
@@ -90,21 +93,32 @@ class InvitationEmailManager(
 
     def due(self, now: datetime) -> models.QuerySet[InvitationEmail]:
         """Keep what waits to be sent, and what a sender left behind."""
-        return self.filter(self._waiting(now) | self._left_behind(now))
+        return self.filter(self.waits_no_longer(now) | self.is_left_behind(now))
 
-    def _waiting(self, now: datetime) -> Q:
-        return Q(state=self.model.State.QUEUED, not_before__lte=now)
+    def waits_no_longer(self, now: datetime) -> Q:
+        """Return the condition that a queued mail may be tried now."""
+        return Q(state=self.model.State.QUEUED) & passed("not_before", now, now, self.WAIT)
 
-    def _left_behind(self, now: datetime) -> Q:
-        return Q(state=self.model.State.SENDING, lease_until__lte=now)
+    def is_left_behind(self, now: datetime) -> Q:
+        """Return the condition that nobody holds a mail any more that somebody began to send."""
+        return Q(state=self.model.State.SENDING) & passed("lease_until", now, now, self.LEASE)
 
-    def waiting(self) -> tuple[int, datetime | None]:
+    def ahead(self, now: datetime) -> models.QuerySet[InvitationEmail]:
+        """Keep the unsent ones whose next try, or whose lease, lies too far ahead to be true."""
+        state = self.model.State
+        queued = Q(state=state.QUEUED, not_before__gt=latest(now, self.WAIT))
+        return self.filter(queued | Q(state=state.SENDING, lease_until__gt=latest(now, self.LEASE)))
+
+    def waiting(self, now: datetime) -> tuple[int, datetime | None]:
         """Return how many mails have still to go, and when the first of them may be tried."""
         state = self.model.State
         unsent = self.filter(state__in=(state.QUEUED, state.SENDING))
         first = models.Min(Coalesce("lease_until", "not_before"))
         found = unsent.aggregate(count=models.Count("pk"), first=first)
-        return found["count"], found["first"]
+        first_try: datetime | None = found["first"]
+        if first_try is not None and first_try > latest(now, self.WAIT):
+            first_try = now
+        return found["count"], first_try
 
     def lease_batch(
         self, number: int, now: datetime, pks: Sequence[int] | None = None
@@ -118,7 +132,7 @@ class InvitationEmailManager(
         lock = connections[using].features.has_select_for_update_skip_locked
         find = self._lock if lock else self._take
         taken: list[tuple[int, int]] = []
-        for condition in (self._left_behind(now), self._waiting(now)):
+        for condition in (self.is_left_behind(now), self.waits_no_longer(now)):
             rows = self.filter(condition).order_by("not_before", "pk")
             rows = rows if pks is None else rows.filter(pk__in=pks)
             if number > len(taken):
@@ -187,8 +201,9 @@ class InvitationEmailManager(
     def _due_by_key(self, now: datetime) -> Q:
         """Return the condition to be due, for rows that are named by their keys."""
         state = self.model.State
-        waiting = Q(holds("state", state.QUEUED), not_before__lte=now)
-        return waiting | Q(holds("state", state.SENDING), lease_until__lte=now)
+        waiting = Q(holds("state", state.QUEUED)) & passed("not_before", now, now, self.WAIT)
+        left_behind = passed("lease_until", now, now, self.LEASE)
+        return waiting | Q(holds("state", state.SENDING)) & left_behind
 
     def begin(self, mail: InvitationEmail, now: datetime) -> bool:
         """Count an attempt with a leased row, and hold it anew; tell whether it is still ours."""
@@ -244,7 +259,8 @@ class InvitationEmailManager(
         if failed:
             # Unless it had left and has come back: another one counts anew.
             waiting |= Q(holds("state", state.FAILED), sent_at=None)
-        left_behind = Q(holds("state", state.SENDING), lease_until__lte=now)
+        left_behind = passed("lease_until", now, now, self.LEASE)
+        left_behind &= Q(holds("state", state.SENDING))
         unsent = self.of_invitations().filter(waiting | left_behind, invitation=invitation)
         changes = {"state": state.QUEUED, "lease_until": None, "not_before": now, "attempts": 0}
         return bool(unsent.update(**changes, failure=""))
@@ -318,6 +334,10 @@ class DeliveryPauseManager(PauseOperatingMixin, models.Manager["DeliveryPause"])
     def closed(self) -> models.QuerySet[DeliveryPause]:
         """Keep the row if the way was found closed, whether or not it may be tried again."""
         return self.filter(queue=self.QUEUE, failures__gt=0)
+
+    def ahead(self, now: datetime) -> models.QuerySet[DeliveryPause]:
+        """Keep the row if the way was found closed until a moment too far ahead to be true."""
+        return self.closed().filter(until__gt=latest(now, self.LONGEST))
 
     def try_again(self, pause: DeliveryPause, now: datetime) -> bool:
         """Take it on oneself to find out whether the way is open; tell whether nobody else has."""

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from django.db import models
 from django.db.models import Case, Exists, F, OuterRef, Q, Value, When
 
+from invitation.moments import has_passed
 from invitation.querysets import lock_in_order
 
 if TYPE_CHECKING:
@@ -23,12 +24,14 @@ else:
 class MailOperatingMixin(Mails):
     """Change mails for staff; call these inside a transaction."""
 
+    LEASE: timedelta
+
     def lock(self, pks: Collection[int]) -> None:
         """Lock these rows, so that what is found out about them holds until the commit."""
         lock_in_order(self.filter(pk__in=pks), "lease_until")
 
     def retry(self, pks: Collection[int], now: datetime) -> list[InvitationEmail]:
-        """Queue those again that have failed or were stopped, and return them.
+        """Queue those again that failed, were stopped or left behind, and return them.
 
         Not those whose recipient wants none.
         """
@@ -42,20 +45,27 @@ class MailOperatingMixin(Mails):
         # Asked for anew; only of news it is kept, since it says of what they tell.
         news = When(kind=self.model.Kind.EXPIRED, then=F("created_at"))
         changes |= {"not_before": now, "created_at": Case(news, default=Value(now))}
-        return self._change(pks, (state.FAILED, state.CANCELLED), {**changes, "lease_until": None})
+        changes["lease_until"] = None
+        return self._change(pks, (state.FAILED, state.CANCELLED), changes, now)
 
-    def cancel(self, pks: Collection[int]) -> list[InvitationEmail]:
+    def cancel(self, pks: Collection[int], now: datetime) -> list[InvitationEmail]:
         """Stop those that wait, and return them; not those that somebody is sending."""
         state = self.model.State
-        return self._change(pks, (state.QUEUED,), {"state": state.CANCELLED, "failure": ""})
+        changes = {"state": state.CANCELLED, "failure": "", "lease_until": None}
+        return self._change(pks, (state.QUEUED,), changes, now)
 
     def _change(
-        self, pks: Collection[int], states: Collection[str], changes: dict[str, Any]
+        self, pks: Collection[int], states: Collection[str], changes: dict[str, Any], now: datetime
     ) -> list[InvitationEmail]:
+        """Change those in these states, and those that a sender has left behind."""
         self.lock(pks)
         # A locking read sees what others have committed, also where this transaction has read.
-        locked = self.select_for_update().filter(pk__in=pks).values_list("pk", "state")
-        found = [pk for pk, state in locked if state in states]
+        locked = self.select_for_update().filter(pk__in=pks)
+        found = [
+            pk
+            for pk, state, until in locked.values_list("pk", "state", "lease_until")
+            if state in states or (until is not None and has_passed(until, now, now, self.LEASE))
+        ]
         self.filter(pk__in=found).update(**changes)
         return list(
             self.select_related("invitation__from_user").filter(pk__in=found).order_by("pk")

@@ -12,8 +12,9 @@ from django.db import connections, models, transaction
 from django.db.models import Case, Exists, F, OuterRef, Q, Subquery, Value, When
 from django.db.models.constants import OnConflict
 from django.db.models.functions import Coalesce
-from django.db.models.lookups import LessThanOrEqual
+from django.db.models.lookups import GreaterThan, LessThanOrEqual
 
+from invitation.moments import latest, passed, since
 from invitation.querysets import lock_in_order
 
 if TYPE_CHECKING:
@@ -210,13 +211,13 @@ class InvitationQuotaManager(models.Manager["InvitationQuota"]):
         return self.filter(pk__in=list(pks))
 
     def over(
-        self, rows: models.QuerySet[InvitationQuota], limit: Any, before: datetime
+        self, rows: models.QuerySet[InvitationQuota], limit: Any, period: timedelta, now: datetime
     ) -> models.QuerySet[InvitationQuota]:
-        """Keep those whose period began at this time or earlier, with ``used`` and ``regained``.
+        """Keep those whose period is over, with ``used`` and ``regained``.
 
         In SQL what ``refillable`` says of one. No difference is below zero: see ``spend``.
         """
-        ended = Q(period_start__lte=before) | Q(period_start=None, spent__gt=0)
+        ended = passed("period_start", now - period, now) | Q(period_start=None, spent__gt=0)
         used = Case(
             When(Q(site_limit=None) | Q(unlimited=True), then=Value(0)),
             When(spent__lte=F("site_limit"), then=Value(0)),
@@ -300,7 +301,7 @@ class ThrottleCounterManager(models.Manager["ThrottleCounter"]):
         """Count one more, unless there were so many in this window; tell whether it was counted."""
         features = connections[self.db].features
         target = ["scope"] if features.supports_update_conflicts_with_target else None
-        over = _begun_by(now - window)
+        over = _begun_by(now - window) | _begun_ahead(now)
         # One transaction: the row that is made or found here stays until it has counted.
         with transaction.atomic():
             self.bulk_create(
@@ -320,19 +321,31 @@ class ThrottleCounterManager(models.Manager["ThrottleCounter"]):
 
     def is_full(self, scope: str, limit: int, window: timedelta, now: datetime) -> bool:
         """Tell whether there were so many in this window."""
-        return self.filter(scope=scope, count__gte=limit, window_start__gt=now - window).exists()
+        begun = since("window_start", now - window, now)
+        return self.filter(begun, scope=scope, count__gte=limit).exists()
 
     def take_back(self, scope: str) -> None:
         """Count one less: it need not have been limited."""
         self.filter(scope=scope, count__gt=0).update(count=F("count") - 1)
 
-    def forget(self, before: datetime, limit: int) -> int:
-        """Delete counters whose window began before a time, ``limit`` at most; return how many."""
-        old = list(self.filter(window_start__lte=before).values_list("scope", flat=True)[:limit])
+    def forget(self, before: datetime, limit: int, now: datetime) -> int:
+        """Delete counters whose window began before a time, ``limit`` at most; return how many.
+
+        Those whose window begins too far ahead to be true go as well: they limit nothing.
+        """
+        useless = passed("window_start", before, now)
+        old = list(self.filter(useless).values_list("scope", flat=True)[:limit])
         # One at a time and by the scope: see above.
-        return sum(self.filter(_begun_by(before), scope=x).delete()[0] for x in old)
+        useless = _begun_by(before) | _begun_ahead(now)
+        return sum(self.filter(useless, scope=x).delete()[0] for x in old)
 
 
 def _begun_by(moment: datetime) -> Q:
     """Return the condition that a window began by then, as no index serves it (see ``holds``)."""
     return Q(LessThanOrEqual(Coalesce(F("window_start"), Value(moment)), Value(moment)))
+
+
+def _begun_ahead(now: datetime) -> Q:
+    """Return the condition that a window began too far ahead to be true, for the same reason."""
+    moment = latest(now)
+    return Q(GreaterThan(Coalesce(F("window_start"), Value(moment)), Value(moment)))

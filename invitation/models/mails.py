@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from django.db import models
 from django.utils import timezone
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 from invitation import managers
+from invitation.moments import has_passed
 
 
 class InvitationEmail(models.Model):
@@ -128,6 +131,10 @@ class DeliveryPause(models.Model):
 
     def __str__(self) -> str:
         return self.queue
+
+    def is_over(self, now: datetime) -> bool:
+        """Tell whether somebody may try again by now."""
+        return has_passed(self.until, now, now, DeliveryPause.objects.LONGEST)
 
 
 class MailCounter(models.Model):

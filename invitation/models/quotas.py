@@ -10,6 +10,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from invitation import managers
+from invitation.moments import has_passed
 
 
 class InvitationQuota(models.Model):
@@ -58,7 +59,7 @@ class InvitationQuota(models.Model):
         """Tell whether a new period begins with the next invitation."""
         if period is None:
             return False
-        return self.period_start is None or self.period_start + period <= now
+        return self.period_start is None or has_passed(self.period_start, now - period, now)
 
     def refills_at(
         self, limit: int | None, period: timedelta | None, now: datetime

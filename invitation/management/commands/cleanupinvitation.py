@@ -6,7 +6,7 @@ from argparse import ArgumentParser, ArgumentTypeError
 from datetime import timedelta
 from typing import Any
 
-from django.core.management.base import BaseCommand
+from django.core.management.base import BaseCommand, CommandError
 
 from invitation import flows
 
@@ -36,7 +36,7 @@ class Command(BaseCommand):
     help = "Mark invitations that ran out as expired, and delete those that ended unused."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        """Take --dry-run and --batch-size."""
+        """Take --dry-run, --batch-size, --forget-after and --trust-clock."""
         parser.add_argument("--dry-run", action="store_true", help="Only count what would be done.")
         parser.add_argument(
             "--batch-size",
@@ -51,6 +51,9 @@ class Command(BaseCommand):
             metavar="DAYS",
             help="Forget whom invitations were for that ended so long ago.",
         )
+        parser.add_argument(
+            "--trust-clock", action="store_true", help="Go by this machine's clock in any case."
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Clean up and print the counts, unless verbosity is 0."""
@@ -59,6 +62,7 @@ class Command(BaseCommand):
             expired, deleted = flows.count_cleanup()
             words = ("Would expire", "would delete")
         else:
+            self.check_clock(options)
             expired, deleted = flows.expire(size), flows.purge(size)
             flows.forget_attempts()
             flows.forget_mail_counts()
@@ -66,6 +70,18 @@ class Command(BaseCommand):
         forgotten = self.forget(options)
         if options["verbosity"] > 0:
             self.stdout.write(f"{words[0]}: {expired}, {words[1]}: {deleted}{forgotten}.")
+
+    def check_clock(self, options: dict[str, Any]) -> None:
+        """Raise ``CommandError`` if there is something to do, and the clock cannot be trusted."""
+        doubt = "" if options["trust_clock"] else flows.doubt_about_clock()
+        if not doubt:
+            return
+        after = options["forget_after"]
+        due = sum(flows.count_cleanup())
+        due += 0 if after is None else flows.count_forgettable(timedelta(days=after))
+        if due:
+            words = "Nothing was done. If the clock is right, run this with --trust-clock once."
+            raise CommandError(f"{doubt} {words}")
 
     def forget(self, options: dict[str, Any]) -> str:
         """Forget whom old invitations were for, and return what is said of it."""

@@ -98,6 +98,15 @@ class Command(BaseCommand):
             if health.paused_until is not None and health.paused_until > timezone.now():
                 until = _in_words(health.paused_until)
                 self.stdout.write(f"Paused until {until}: {health.paused_reason}")
+        ahead = flows.moments_ahead()
+        if ahead.total:
+            words = f"Moments lie in the future that cannot: emails {ahead.mails}, "
+            words += f"counters {ahead.counters}, pauses {ahead.pauses}. The clock was wrong."
+            raise CommandError(words)
+        if abs(difference := flows.clock_difference()) > flows.APART:
+            raise CommandError(
+                f"The database's clock differs by {_seconds(abs(difference))} seconds."
+            )
         if fail_after is not None and overdue is not None and _seconds(overdue) > fail_after:
             raise CommandError(f"A mail is overdue for more than {fail_after} seconds.")
 
@@ -157,7 +166,7 @@ class Command(BaseCommand):
         """Return how many mails still wait and until when, and whether none can leave."""
         waiting, first = flows.waiting_mails()
         pause = flows.delivery_pause()
-        if pause is not None and pause.until <= timezone.now():
+        if pause is not None and pause.is_over(timezone.now()):
             pause = None  # The next mail that is due is tried.
         if first is not None and pause is not None:
             first = max(first, pause.until)
