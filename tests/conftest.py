@@ -67,6 +67,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(skip)
 
 
+@pytest.fixture(autouse=True)
+def one_clock(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the database have no clock of its own: a test that travels in time moves but one."""
+    if not request.node.get_closest_marker("two_clocks"):
+        monkeypatch.setattr("invitation.flows.clocks.SECONDS", {})
+
+
 @pytest.fixture
 def member(db: None) -> Any:
     """Return a signed-up member, of whichever user model the site has; the password is "secret"."""

@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from invitation.models import DeliveryPause, InvitationEmail
 from tests import staff
-from tests.factories import DAY, make_invitation, make_mail, make_user
+from tests.factories import make_invitation, make_mail, make_user
 from tests.staff import INVITATIONS, act, asked, said, text_of
 
 pytestmark = pytest.mark.django_db
@@ -106,7 +106,10 @@ def test_mails_are_queued_again_and_it_says_which_were_left_alone(
 
 
 def test_mails_are_stopped_and_it_says_which_were_left_alone(boss: Client) -> None:
-    waiting, leased = write(), write(State.SENDING, lease_until=timezone.now() + DAY)
+    waiting, leased = (
+        write(),
+        write(State.SENDING, lease_until=timezone.now() + timedelta(minutes=1)),
+    )
     assert said(boss, MAILS, "cancel", waiting, leased) == [
         "1 mail was stopped.",
         "1 mail was left alone: it no longer waits.",
@@ -152,7 +155,7 @@ def test_who_may_see_invitations_alone_sees_no_mails() -> None:
 @pytest.fixture
 def pause() -> DeliveryPause:
     now = timezone.now()
-    until = now + timedelta(hours=1)
+    until = now + timedelta(minutes=20)
     return DeliveryPause.objects.create(until=until, since=now, failures=2, reason="535 no")
 
 

@@ -39,7 +39,7 @@ def test_of_an_empty_outbox_it_says_no_more() -> None:
 def test_it_says_until_when_all_is_paused_and_why() -> None:
     now = timezone.now()
     DeliveryPause.objects.create(
-        until=now + timedelta(hours=1), since=now, failures=1, reason="535 no"
+        until=now + timedelta(minutes=20), since=now, failures=1, reason="535 no"
     )
     assert ": 535 no\n" in status("--status")
     assert "Paused until " in status("--status")

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 #: the other are never further apart.
 HOURS = 24
 #: A counter that was written further ahead than this has no hour that counts.
-AHEAD = timedelta(hours=26)
+AHEAD = timedelta(hours=2 * HOURS + 1)
 
 
 class MailCounterManager(models.Manager["MailCounter"]):
@@ -83,7 +83,6 @@ class MailCounterManager(models.Manager["MailCounter"]):
         for start in range(0, len(wanted), size):
             rows = self.filter(scope__in=wanted[start : start + size])
             for scope, hours in rows.values_list("scope", "hours"):
-                # Also the next hour, where another machine's clock may be. One further ahead was
-                # counted by a clock that was wrong.
-                begin, end = hour - HOURS, hour + 1
+                # Also those ahead of this machine's clock, but no more than a day.
+                begin, end = hour - HOURS, hour + HOURS
                 yield scope, {at: n for at, n in hours.items() if begin <= int(at) <= end}

@@ -64,12 +64,17 @@ class MailOperatingMixin(Mails):
         found = [
             pk
             for pk, state, until in locked.values_list("pk", "state", "lease_until")
-            if state in states or (until is not None and has_passed(until, now, now, self.LEASE))
+            if state in states or self._is_left_behind(state, until, now)
         ]
         self.filter(pk__in=found).update(**changes)
         return list(
             self.select_related("invitation__from_user").filter(pk__in=found).order_by("pk")
         )
+
+    def _is_left_behind(self, state: str, lease_until: datetime | None, now: datetime) -> bool:
+        if state != self.model.State.SENDING or lease_until is None:
+            return False
+        return has_passed(lease_until, now, now, self.LEASE)
 
 
 class PauseOperatingMixin(Pauses):

@@ -219,8 +219,8 @@ def test_it_forgets_so_many_at_a_time() -> None:
     MailCounter.objects.bulk_create(
         [MailCounter(scope=str(number), updated_at=NOON) for number in range(5)]
     )
-    assert MailCounter.objects.forget(NOON, 3) == 0
-    assert MailCounter.objects.forget(NOON + SECOND, 3) == 3
+    assert MailCounter.objects.forget(NOON, 3, NOON) == 0
+    assert MailCounter.objects.forget(NOON + SECOND, 3, NOON) == 3
     assert flows.forget_mail_counts() == 2
 
 
@@ -236,7 +236,7 @@ def test_what_is_written_meanwhile_is_not_forgotten(
         return found(*args, **kwargs)
 
     monkeypatch.setattr(MailCounter.objects, "filter", write_meanwhile)
-    assert MailCounter.objects.forget(NOON + SECOND, 3) == 0
+    assert MailCounter.objects.forget(NOON + SECOND, 3, NOON) == 0
 
 
 # -- what counts, and what does not --------------------------------------------------------------

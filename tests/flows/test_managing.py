@@ -223,7 +223,7 @@ def test_while_a_mail_is_being_sent_no_moment_is_named(member: Any) -> None:
     invitation = flows.invite(member, ADDRESS).invitation
     now = timezone.now()
     InvitationKey.objects.update(mail_requested_at=now - DAY)
-    InvitationEmail.objects.update(state="sending", lease_until=now + DAY)
+    InvitationEmail.objects.update(state="sending", lease_until=now + InvitationEmail.objects.LEASE)
     with pytest.raises(MailTooSoon) as refused:
         flows.resend(invitation)
     assert str(refused.value) == (

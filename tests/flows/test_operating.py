@@ -64,7 +64,7 @@ def test_a_mail_that_came_to_nothing_is_queued_as_if_it_were_new(later: Any, sta
 
 @pytest.mark.parametrize("state", [State.QUEUED, State.SENDING, State.SENT, State.SUPPRESSED])
 def test_any_other_mail_is_left_alone(later: Any, state: str) -> None:
-    mail = write(state, lease_until=timezone.now() + DAY)
+    mail = write(state, lease_until=timezone.now() + InvitationEmail.objects.LEASE)
     assert flows.retry([mail]) == []
     assert (stored(mail).state, later) == (state, [])
 
@@ -200,7 +200,7 @@ def test_a_mail_that_waits_is_stopped_and_never_sent(heard: Heard, outbox: list[
     "state", [State.SENDING, State.SENT, State.FAILED, State.SUPPRESSED, State.CANCELLED]
 )
 def test_what_does_not_wait_is_not_stopped(heard: Heard, state: str) -> None:
-    mail = write(state, lease_until=timezone.now() - DAY)
+    mail = write(state, lease_until=timezone.now() + InvitationEmail.objects.LEASE)
     assert flows.cancel([mail]) == []
     assert (stored(mail).state, heard) == (state, [])
 

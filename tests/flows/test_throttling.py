@@ -105,5 +105,6 @@ def test_it_forgets_so_many_at_a_time() -> None:
     long_ago = timezone.now() - timedelta(days=9)
     rows = [ThrottleCounter(scope=str(number), window_start=long_ago) for number in range(5)]
     ThrottleCounter.objects.bulk_create(rows)
-    assert ThrottleCounter.objects.forget(timezone.now(), 3) == 3
+    now = timezone.now()
+    assert ThrottleCounter.objects.forget(now, 3, now) == 3
     assert flows.forget_attempts() == 2
