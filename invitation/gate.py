@@ -6,14 +6,19 @@ backend: there is one gate, and the hosts only translate.
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Callable, Iterable
+from functools import wraps
 from typing import Any
 from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.contrib.auth import REDIRECT_FIELD_NAME
+from django.core.exceptions import ObjectDoesNotExist
+from django.db import connections
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, QueryDict
 from django.shortcuts import render, resolve_url
-from django.urls import NoReverseMatch
+from django.urls import NoReverseMatch, URLPattern, URLResolver
 from django.utils.cache import patch_cache_control
 
 from invitation import flows, masking, sites, visitor
@@ -30,6 +35,8 @@ from invitation.exceptions import (
     NoKey,
 )
 
+logger = logging.getLogger(__name__)
+
 #: The names by which a key may be given as a parameter, by POST or GET.
 PARAMETERS = ("invitation_key", "registration_key")
 
@@ -45,6 +52,9 @@ REFUSALS: tuple[type[KeyRefused], ...] = (
     InviterInactive,
 )
 REFUSAL_TEMPLATE = "invitation/wrong_invitation_key.html"
+NO_SITE_TEMPLATE = "invitation/no_site.html"
+
+View = Callable[..., HttpResponseBase]
 
 
 def given_key(request: HttpRequest) -> str:
@@ -136,3 +146,61 @@ def protect(response: HttpResponseBase, referrer_policy: str = "same-origin") ->
     patch_cache_control(response, no_store=True, private=True)
     response["Referrer-Policy"] = referrer_policy
     response["X-Robots-Tag"] = "noindex"
+
+
+# -- hosts without a site --------------------------------------------------------------------
+
+
+def on_a_site(view: View) -> View:
+    """Return the view with a page in place of the error where the request belongs to no Site.
+
+    That is a host that no Site has, where SITE_ID is not set, or a SITE_ID that no Site has. What
+    the view has written by then is rolled back where the request is one transaction.
+    """
+
+    @wraps(view)
+    def page(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        try:
+            return view(request, *args, **kwargs)
+        except ObjectDoesNotExist as error:
+            if not sites.is_missing(error):
+                raise
+            response = _show_no_site(request)
+            for connection in connections.all(initialized_only=True):
+                if connection.settings_dict["ATOMIC_REQUESTS"] and connection.in_atomic_block:
+                    connection.set_rollback(True)
+            return response
+
+    return page
+
+
+def _show_no_site(request: HttpRequest) -> HttpResponse:
+    """Return the page that says so, and tell those who run the site what to do."""
+    by_host = not getattr(settings, "SITE_ID", None)
+    if by_host:
+        logger.error("No Site has the domain %s: add one, or set SITE_ID.", request.get_host())
+    else:
+        logger.error("SITE_ID is %s, and no Site has this id.", settings.SITE_ID)
+    response = render(
+        request, NO_SITE_TEMPLATE, {"by_host": by_host}, status=404 if by_host else 503
+    )
+    protect(response)
+    return response
+
+
+def all_on_a_site(patterns: Iterable[URLPattern | URLResolver]) -> list[URLPattern | URLResolver]:
+    """Return these addresses with ``on_a_site`` around each view; theirs are left as they are."""
+    return [
+        URLResolver(
+            pattern.pattern,
+            all_on_a_site(pattern.url_patterns),
+            pattern.default_kwargs,
+            pattern.app_name,
+            pattern.namespace,
+        )
+        if isinstance(pattern, URLResolver)
+        else URLPattern(
+            pattern.pattern, on_a_site(pattern.callback), pattern.default_args, pattern.name
+        )
+        for pattern in patterns
+    ]

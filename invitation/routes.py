@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from django.urls import path, re_path
+from django.urls import URLPattern, URLResolver, path, re_path
 
-from invitation import views
+from invitation import gate, views
 
-urlpatterns = [
+_pages: list[URLPattern | URLResolver] = [
     path("invite/", views.InviteView.as_view(), name="invitation_invite"),
     path("invite/complete/", views.InvitationCompleteView.as_view(), name="invitation_complete"),
     path("invite/bulk/", views.BulkView.as_view(), name="invitation_invite_bulk"),
@@ -118,3 +118,5 @@ urlpatterns = [
         name="invitation_invited",
     ),
 ]
+
+urlpatterns = gate.all_on_a_site(_pages)

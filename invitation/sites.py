@@ -66,6 +66,25 @@ def current_site_id(request: HttpRequest | None = None) -> int:
     return int(site.pk)
 
 
+def is_missing(error: Exception) -> bool:
+    """Tell whether an error says that there is no such Site."""
+    if not apps.is_installed("django.contrib.sites"):
+        return False
+    model: Any = apps.get_model("sites", "Site")
+    return isinstance(error, model.DoesNotExist)
+
+
+def hosts_without_a_site() -> list[str]:
+    """Return the names in ALLOWED_HOSTS that no Site has; none where SITE_ID says which it is."""
+    if not apps.is_installed("django.contrib.sites") or getattr(settings, "SITE_ID", None):
+        return []
+    model: Any = apps.get_model("sites", "Site")
+    domains = model._default_manager.values_list("domain", flat=True)
+    known = {urlsplit(f"//{domain}").hostname for domain in domains}
+    hosts = (host for host in settings.ALLOWED_HOSTS if "*" not in host and host[:1] != ".")
+    return [host for host in hosts if host.strip("[]").lower() not in known]
+
+
 def exists(site_id: int) -> bool:
     """Tell whether this project has a site of this id; one query with ``django.contrib.sites``."""
     if not apps.is_installed("django.contrib.sites"):

@@ -183,7 +183,7 @@ def gated(
 
     Its pages are opened to visitors where the site needs a login for everything else.
     """
-    return [_gated(pattern, views) for pattern in patterns]
+    return gate.all_on_a_site(_gated(pattern, views) for pattern in patterns)
 
 
 def _gated(

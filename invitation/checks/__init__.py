@@ -72,6 +72,8 @@ CHECKS: tuple[Check, ...] = tuple(
 #: Those that ask the database, to be registered with ``Tags.database`` too.
 DATABASE_CHECKS: tuple[Check, ...] = (
     never_raises(mails.check_site),
+    never_raises(mails.check_hosts),
+    never_raises(mails.check_clock),
     never_raises(mails.check_opt_outs),
 )
 

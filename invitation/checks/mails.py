@@ -14,11 +14,11 @@ from django.core.exceptions import ImproperlyConfigured
 from django.db import DatabaseError, router
 from django.urls import NoReverseMatch, reverse
 
-from invitation import keys, optouts, sites
+from invitation import flows, keys, optouts, sites
 from invitation.checks import routing, values
 from invitation.conf import conf
 from invitation.delivery.base import get_delivery
-from invitation.models import SuppressedAddress
+from invitation.models import InvitationKey, SuppressedAddress
 
 #: A text with every character that a key may hold.
 SAMPLE_KEY = f"{'-_aZ09-_aZ09-_aZ09-_aZ'}.{'-' * keys.SIGNATURE_LENGTH}"
@@ -151,6 +151,44 @@ def check_site(
     message = f'Links in invitation mails lead to "{SAMPLE_DOMAIN}": the Site still has this name.'
     hint = "Change the Site's domain in the admin, or set INVITATION_BASE_URL."
     return [CheckWarning(message, hint=hint, id="invitation.W008")]
+
+
+def check_hosts(
+    app_configs: Any, databases: Collection[str] | None = None, **kwargs: Any
+) -> list[CheckMessage]:
+    """Report names in ALLOWED_HOSTS that no Site has, where the host says which Site it is."""
+    if not apps.is_installed("django.contrib.sites"):
+        return []
+    if router.db_for_read(apps.get_model("sites", "Site")) not in (databases or ()):
+        return []
+    try:
+        hosts = sites.hosts_without_a_site()
+    except DatabaseError:
+        return []  # The tables are not made yet: "migrate" asks before it makes them.
+    if not hosts:
+        return []
+    shown = ", ".join(f'"{host}"' for host in hosts)
+    message = f"SITE_ID is not set, and no Site has the domain {shown}: our pages say so there."
+    hint = "Add a Site with this domain in the admin, set SITE_ID, or take it from ALLOWED_HOSTS."
+    return [CheckWarning(message, hint=hint, id="invitation.W022")]
+
+
+def check_clock(
+    app_configs: Any, databases: Collection[str] | None = None, **kwargs: Any
+) -> list[CheckMessage]:
+    """Report that the clocks of this machine and of the database's lie apart."""
+    if router.db_for_read(InvitationKey) not in (databases or ()):
+        return []
+    try:
+        difference = flows.clock_difference()
+    except DatabaseError:
+        return []  # The database cannot be reached, which is not for this check to say.
+    if abs(difference) <= flows.APART:
+        return []
+    seconds = round(abs(difference).total_seconds())
+    message = f"The clocks of this machine and of the database differ by {seconds} seconds."
+    hint = "Let both follow a time server. Until then, cleanupinvitation deletes nothing."
+    return [CheckWarning(message, hint=hint, id="invitation.W023")]
 
 
 def check_opt_outs(

@@ -11,6 +11,7 @@ from django.contrib.auth.decorators import login_not_required
 from django.http import HttpRequest, HttpResponseBase
 from django.utils.module_loading import import_string
 
+from invitation.gate import on_a_site
 from invitation.views.accepting import (
     AcceptView,
     ReceivedAcceptView,
@@ -82,18 +83,21 @@ __all__ = [
 ]
 
 
+@on_a_site
 def invite(request: HttpRequest, **options: Any) -> HttpResponseBase:
     """Let a member invite; takes 1.0's ``success_url``, ``form_class``, ``template_name``."""
     return InviteView.as_view(**options)(request)
 
 
 @login_not_required
+@on_a_site
 def invited(request: HttpRequest, invitation_key: str = "", **options: Any) -> HttpResponseBase:
     """Take the key from the link and lead to the landing page."""
     return InvitedView.as_view(**options)(request, invitation_key=invitation_key)
 
 
 @login_not_required
+@on_a_site
 def register(request: HttpRequest, **options: Any) -> HttpResponseBase:
     """Let the holder of a key register, in redux's two steps.
 

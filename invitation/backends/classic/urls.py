@@ -17,6 +17,7 @@ from invitation import routes
 from invitation.backends.classic import views
 from invitation.backends.default.views import ResendActivationView
 from invitation.backends.redux import gated
+from invitation.gate import on_a_site
 
 
 def patterns(backend: str | type, *, activation: bool = True) -> list[URLPattern | URLResolver]:
@@ -35,8 +36,8 @@ def patterns(backend: str | type, *, activation: bool = True) -> list[URLPattern
 
 def _classic(page: URLPattern | URLResolver, backend: str | type) -> URLPattern | URLResolver:
     ours: dict[str | None, Callable[..., HttpResponseBase]] = {
-        "registration_register": views.register,
-        "registration_activate": views.activate,
+        "registration_register": on_a_site(views.register),
+        "registration_activate": on_a_site(views.activate),
     }
     if isinstance(page, URLResolver) or page.name not in ours:
         return page

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from django.contrib.auth import get_user_model
-from django.core.exceptions import ObjectDoesNotExist
+from django.core.exceptions import ImproperlyConfigured, ObjectDoesNotExist
 from django.core.management.base import BaseCommand, CommandError
 
 from invitation import flows, recipients, sites
@@ -37,12 +37,11 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         """Invite and print what became of each row, unless verbosity is 0."""
         inviter = _member(options["inviter"])
-        if options["site"] is not None and not sites.exists(options["site"]):
-            raise CommandError(f"There is no Site {options['site']}.")
+        site_id = _site_id(options["site"])
         verb = flows.plan if options["dry_run"] else flows.invite_many
         try:
             people = recipients.parse(recipients.decode(_read(options["csv"])), pasted=False)
-            batch = verb(inviter, people, note=options["note"], site_id=options["site"])
+            batch = verb(inviter, people, note=options["note"], site_id=site_id)
         except InvitationError as error:
             raise CommandError(str(error)) from error
         if options["verbosity"] > 0:
@@ -70,6 +69,16 @@ def _member(name: str) -> Any:
         return get_user_model()._default_manager.get_by_natural_key(name)
     except ObjectDoesNotExist as error:
         raise CommandError(f"There is no account {name!r}.") from error
+
+
+def _site_id(given: int | None) -> int:
+    try:
+        site_id = sites.current_site_id() if given is None else given
+    except ImproperlyConfigured as error:
+        raise CommandError("SITE_ID is not set: say which Site it is, with --site.") from error
+    if not sites.exists(site_id):
+        raise CommandError(f"There is no Site {site_id}.")
+    return site_id
 
 
 def _read(name: str) -> bytes:
