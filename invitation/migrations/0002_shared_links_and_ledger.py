@@ -87,12 +87,14 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name="acceptance",
             name="new_account",
-            field=models.BooleanField(default=True, verbose_name="new account"),
+            field=models.BooleanField(db_default=True, default=True, verbose_name="new account"),
         ),
         migrations.AddField(
             model_name="invitationkey",
             name="allowed_domains",
-            field=models.JSONField(blank=True, default=list, verbose_name="allowed domains"),
+            field=models.JSONField(
+                blank=True, db_default=[], default=list, verbose_name="allowed domains"
+            ),
         ),
         migrations.AddField(
             model_name="invitationkey",
@@ -102,7 +104,9 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name="invitationkey",
             name="destination",
-            field=models.CharField(blank=True, max_length=200, verbose_name="landing page"),
+            field=models.CharField(
+                blank=True, db_default="", max_length=200, verbose_name="landing page"
+            ),
         ),
         migrations.AddField(
             model_name="invitationkey",
@@ -114,7 +118,7 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name="invitationkey",
             name="label",
-            field=models.CharField(blank=True, max_length=100, verbose_name="label"),
+            field=models.CharField(blank=True, db_default="", max_length=100, verbose_name="label"),
         ),
         migrations.AddField(
             model_name="invitationkey",
@@ -131,7 +135,9 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name="invitationkey",
             name="shared",
-            field=models.BooleanField(default=False, editable=False, verbose_name="shared link"),
+            field=models.BooleanField(
+                db_default=False, default=False, editable=False, verbose_name="shared link"
+            ),
         ),
         migrations.AddField(
             model_name="invitationkey",

@@ -116,6 +116,7 @@ class Migration(migrations.Migration):
                     ("pointless", "The invitation had ended before its mail could leave."),
                     ("broken", "The mail could not be written."),
                 ],
+                db_default="",
                 max_length=12,
                 verbose_name="reason",
             ),

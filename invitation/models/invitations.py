@@ -61,14 +61,16 @@ class InvitationKey(models.Model):
     #: How much of the inviter's quota this invitation holds and may still give back.
     quota_held = models.PositiveIntegerField(default=0, editable=False)
     #: A link for several people, whom nobody has named: it proves no address.
-    shared = models.BooleanField(_("shared link"), default=False, editable=False)
+    shared = models.BooleanField(_("shared link"), default=False, db_default=False, editable=False)
     #: What the owner of a shared link calls it. With those of a list: which list it was
     #: (``flows.bulk``), shown nowhere.
-    label = models.CharField(_("label"), max_length=100, blank=True)
+    label = models.CharField(_("label"), max_length=100, blank=True, db_default="")
     #: Since when a shared link is held back by its owner.
     paused_at = models.DateTimeField(_("paused"), null=True, blank=True, editable=False)
     #: The domains of the addresses that may register, in the form of ``addresses.canonical``.
-    allowed_domains = models.JSONField(_("allowed domains"), default=list, blank=True)
+    allowed_domains = models.JSONField(
+        _("allowed domains"), default=list, db_default=[], blank=True
+    )
     #: A keyed hash of the code that can be said aloud.
     code_digest = models.CharField(max_length=64, null=True, unique=True, editable=False)
     #: A word of the owner's choice in place of the code; public by definition.
@@ -78,7 +80,7 @@ class InvitationKey(models.Model):
         "auth.Group", verbose_name=_("groups"), blank=True, related_name="+"
     )
     #: Where on this site the newcomer lands after activation: a path.
-    destination = models.CharField(_("landing page"), max_length=200, blank=True)
+    destination = models.CharField(_("landing page"), max_length=200, blank=True, db_default="")
     #: When somebody whose link was dead last asked the inviter for a new one.
     renewal_requested_at = models.DateTimeField(null=True, blank=True, editable=False)
     #: When the reminder that it will expire was queued: there is one for each invitation.
@@ -302,7 +304,7 @@ class Acceptance(models.Model):
     claimed_at = models.DateTimeField(_("registered"), default=timezone.now)
     activated_at = models.DateTimeField(_("activated"), null=True, blank=True)
     #: Whether the account was made with the invitation, or was there before.
-    new_account = models.BooleanField(_("new account"), default=True)
+    new_account = models.BooleanField(_("new account"), default=True, db_default=True)
 
     objects = managers.AcceptanceManager()
 

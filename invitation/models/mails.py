@@ -72,7 +72,9 @@ class InvitationEmail(models.Model):
     message_id = models.CharField(_("Message-ID"), max_length=255, blank=True)
     last_error = models.TextField(_("last error"), blank=True)
     #: Why it has come to an end unsent; ``last_error`` has the details.
-    failure = models.CharField(_("reason"), max_length=12, choices=Failure.choices, blank=True)
+    failure = models.CharField(
+        _("reason"), max_length=12, choices=Failure.choices, blank=True, db_default=""
+    )
     created_at = models.DateTimeField(_("created"), default=timezone.now)
     sent_at = models.DateTimeField(_("sent"), null=True, blank=True)
 
