@@ -36,9 +36,11 @@ class KeyForgettingMixin(Invitations):
         locked = self.select_for_update().filter(pk__in=pks, forgotten_at=None)
         found = [
             pk
-            for pk, status, *moments in locked.values_list("pk", "status", "ended_at", "expires_at")
+            for pk, status, ended_at, expires_at in locked.values_list(
+                "pk", "status", "ended_at", "expires_at"
+            )
             if status != self.model.Status.PENDING
-            and (before is None or _had_ended(*moments, before, now))
+            and (before is None or _had_ended(ended_at, expires_at, before, now))
         ]
         self.filter(pk__in=found).update(
             email="",
