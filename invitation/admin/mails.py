@@ -90,6 +90,7 @@ class InvitationEmailAdmin(MailColumnsMixin, OperatingMixin, LookMixin, AnyAdmin
         "reason",
         "last_error",
         "attempts",
+        "unconfirmed",
         "created_at",
         "not_before",
         "lease_until",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime, timedelta
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 from django.db import connections, models, router, transaction
@@ -70,6 +71,17 @@ class InvitationEmailManager(
                 return named
         return rows.filter(state=self.model.State.SENT).first()
 
+    def tried_beside(self, mail: InvitationEmail, number: int) -> list[tuple[str, str]]:
+        """Return state and error of the newest other emails to the invited that were tried.
+
+        Neither those that somebody has in hand, nor those that their recipients do not want.
+        """
+        state, failure = self.model.State, self.model.Failure
+        tried = Q(state=state.SENT) | Q(state=state.QUEUED, attempts__gt=0, failure="")
+        tried |= Q(state=state.FAILED, failure=failure.REFUSED)
+        others = self.to_invited().filter(tried).exclude(pk=mail.pk).order_by("-pk")
+        return list(others.values_list("state", "last_error")[:number])
+
     def mark_bounced(self, mail: InvitationEmail, details: str) -> bool:
         """Note that a mail has come back that was sent; tell whether it was.
 
@@ -107,22 +119,35 @@ class InvitationEmailManager(
         return found["count"], found["first"]
 
     def lease_batch(
-        self, number: int, now: datetime, pks: Sequence[int] | None = None
+        self,
+        number: int,
+        now: datetime,
+        pks: Sequence[int] | None = None,
+        *,
+        least_tried: bool = False,
     ) -> list[InvitationEmail]:
         """Take so many due rows, the oldest first, or those of ``pks``; no attempt is counted.
 
-        What is returned has nothing but what ``begin`` needs.
+        Of these, those with the fewest attempts come first; with ``least_tried``, of all that are
+        due. What is returned has nothing but what ``begin`` needs.
         """
         until = now + self.LEASE
         using = router.db_for_write(self.model)
         lock = connections[using].features.has_select_for_update_skip_locked
         find = self._lock if lock else self._take
         taken: list[tuple[int, int]] = []
-        for condition in (self._left_behind(now), self._waiting(now)):
-            rows = self.filter(condition).order_by("not_before", "pk")
+        due = (self._left_behind(now), self._waiting(now))
+        if least_tried:
+            due = (self._left_behind(now) | self._waiting(now),)
+        order = ("attempts", "not_before", "pk") if least_tried else ("not_before", "pk")
+        for condition in due:
+            rows = self.filter(condition).order_by(*order)
             rows = rows if pks is None else rows.filter(pk__in=pks)
             if number > len(taken):
                 taken += find(rows, number - len(taken), now, until)
+        # One that has killed its sender, or that the mail server hangs up on, comes last: it must
+        # not keep the others of its batch from leaving, however often it does that.
+        taken.sort(key=itemgetter(1))
         state = self.model.State.SENDING
         return [
             self.model(pk=pk, state=state, attempts=attempts, lease_until=until)
@@ -249,21 +274,40 @@ class InvitationEmailManager(
         changes = {"state": state.QUEUED, "lease_until": None, "not_before": now, "attempts": 0}
         return bool(unsent.update(**changes, failure=""))
 
-    def mark_sent(self, mail: InvitationEmail, now: datetime) -> bool:
-        """Note that the mail server has taken the mail."""
+    def mark_sent(
+        self, mail: InvitationEmail, now: datetime, failure: str = "", details: str = ""
+    ) -> bool:
+        """Note that the mail server has taken the mail, or why that is only probable."""
+        state = self.model.State.SENT
+        return self._finish(mail, state=state, sent_at=now, last_error=details, failure=failure)
+
+    def mark_queued(
+        self, mail: InvitationEmail, reason: str, not_before: datetime, *, unconfirmed: bool = False
+    ) -> bool:
+        """Note why the attempt failed and when to try again.
+
+        ``unconfirmed`` counts an attempt whose outcome nobody knows.
+        """
+        state, known = self.model.State.QUEUED, mail.unconfirmed
         return self._finish(
-            mail, state=self.model.State.SENT, sent_at=now, last_error="", failure=""
+            mail,
+            state=state,
+            last_error=reason,
+            not_before=not_before,
+            failure=mail.failure,
+            unconfirmed=known + 1 if unconfirmed else known,
         )
 
-    def mark_queued(self, mail: InvitationEmail, reason: str, not_before: datetime) -> bool:
-        """Note why the attempt failed and when to try again."""
-        state = self.model.State.QUEUED
-        return self._finish(mail, state=state, last_error=reason, not_before=not_before)
+    def mark_untried(
+        self, mail: InvitationEmail, reason: str = "", not_before: datetime | None = None
+    ) -> bool:
+        """Let go of a row whose attempt does not count, as it was no fault of the mail.
 
-    def mark_untried(self, mail: InvitationEmail, reason: str) -> bool:
-        """Let go of a row whose attempt does not count, as it was no fault of the mail."""
+        With ``not_before``, those that are due before that moment come first.
+        """
         state = self.model.State.QUEUED
-        kept = {"last_error": reason} if reason else {}
+        kept: dict[str, Any] = {"last_error": reason} if reason else {}
+        kept |= {"not_before": not_before} if not_before else {}
         return self._finish(mail, state=state, attempts=mail.attempts - 1, **kept)
 
     def mark_ended(self, mail: InvitationEmail, state: str, failure: str, details: str) -> bool:

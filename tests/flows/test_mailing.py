@@ -17,7 +17,7 @@ from django.utils import timezone
 from invitation import flows, keys
 from invitation.delivery.dummy import DummyDelivery
 from invitation.exceptions import DeliveryFailed, MailTooSoon
-from invitation.flows.sending import JITTER, MAIL_ATTEMPTS, MAIL_PAUSE, MAIL_PAUSE_MAX
+from invitation.flows.settling import JITTER, MAIL_ATTEMPTS, MAIL_PAUSE, MAIL_PAUSE_MAX
 from invitation.managers.mails import _locks_ranges
 from invitation.models import InvitationEmail, InvitationKey
 from tests.factories import ADDRESS, DAY, make_invitation, make_mail, make_user

@@ -91,4 +91,19 @@ def test_only_the_latest_mails_count() -> None:
         pacing.note(9.0)
     for _ in range(50):
         pacing.note(0.1)
-    assert set(pacing._LATEST) == {0.1}
+    assert set(pacing._LATEST[True]) == {0.1}
+
+
+def test_time_that_is_spent_already_is_not_waited_for(clock: Clock) -> None:
+    pacing.note(0.5)
+    pacing.pass_time(0.2)
+    pacing.pass_time(0.9)
+    assert clock.waited == [pytest.approx(0.3), 0]
+
+
+def test_one_that_follows_others_that_stay_takes_as_long_as_they(clock: Clock) -> None:
+    pacing.note(0.5)
+    pacing.pass_time(0.2, left=False)
+    pacing.note(0.04, left=False)
+    pacing.pass_time(left=False)
+    assert clock.waited == [0, 0.04]
