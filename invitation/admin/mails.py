@@ -91,6 +91,7 @@ class InvitationEmailAdmin(MailColumnsMixin, OperatingMixin, LookMixin, AnyAdmin
         "last_error",
         "attempts",
         "unconfirmed",
+        "tried_at",
         "created_at",
         "not_before",
         "lease_until",

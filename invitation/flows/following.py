@@ -12,7 +12,7 @@ import re
 from invitation.exceptions import DeliveryFailed
 from invitation.models import InvitationEmail
 
-#: At how many of the newest others to look.
+#: At how many of the others to look.
 LOOK_AT = 5
 #: How many of them say together that the mail server refuses all for good.
 ENOUGH = 2
@@ -21,7 +21,7 @@ _ADDRESS = re.compile(r"\S*@\S*")
 
 
 def fate_of_others(mail: InvitationEmail) -> DeliveryFailed | None:
-    """Return what has become of the newest other emails, or ``None`` if they leave.
+    """Return what has become of the other emails that were tried last, or ``None`` if they leave.
 
     One that waits for its next try stands for all: to wait is always possible. One that was refused
     for good stands for itself alone, unless all were.

@@ -39,6 +39,8 @@ class InvitationEmailManager(
     #: Among how many times as many rows as it wants a sender looks where it cannot lock the first
     #: free ones: so many senders find different ones.
     CROWD = 8
+    #: Among how many of the newest emails those are found that were tried last.
+    NEWEST = 100
 
     def of_invitations(self) -> models.QuerySet[InvitationEmail]:
         """Keep the mails to the invited, without those to their inviters."""
@@ -72,15 +74,18 @@ class InvitationEmailManager(
         return rows.filter(state=self.model.State.SENT).first()
 
     def tried_beside(self, mail: InvitationEmail, number: int) -> list[tuple[str, str]]:
-        """Return state and error of the newest other emails to the invited that were tried.
+        """Return state and error of the other emails to the invited that were tried last.
 
-        Neither those that somebody has in hand, nor those that their recipients do not want.
+        Among the newest ones. Neither those that somebody has in hand, nor those that their
+        recipients do not want.
         """
         state, failure = self.model.State, self.model.Failure
         tried = Q(state=state.SENT) | Q(state=state.QUEUED, attempts__gt=0, failure="")
         tried |= Q(state=state.FAILED, failure=failure.REFUSED)
-        others = self.to_invited().filter(tried).exclude(pk=mail.pk).order_by("-pk")
-        return list(others.values_list("state", "last_error")[:number])
+        others = self.to_invited().filter(tried, tried_at__isnull=False).exclude(pk=mail.pk)
+        newest = others.order_by("-pk").values_list("tried_at", "state", "last_error")
+        latest = sorted(newest[: self.NEWEST], key=itemgetter(0), reverse=True)
+        return [(found, reason) for _, found, reason in latest[:number]]
 
     def mark_bounced(self, mail: InvitationEmail, details: str) -> bool:
         """Note that a mail has come back that was sent; tell whether it was.
@@ -218,7 +223,7 @@ class InvitationEmailManager(
     def begin(self, mail: InvitationEmail, now: datetime) -> bool:
         """Count an attempt with a leased row, and hold it anew; tell whether it is still ours."""
         until, attempts = now + self.LEASE, mail.attempts + 1
-        if not self._held(mail).update(lease_until=until, attempts=attempts):
+        if not self._held(mail).update(lease_until=until, attempts=attempts, tried_at=now):
             return False
         mail.lease_until, mail.attempts = until, attempts
         return True

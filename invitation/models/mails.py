@@ -74,6 +74,7 @@ class InvitationEmail(models.Model):
     last_error = models.TextField(_("last error"), blank=True)
     #: How many attempts handed over the whole email and got no answer: it may have been taken.
     unconfirmed = models.PositiveSmallIntegerField(_("unconfirmed"), default=0, db_default=0)
+    tried_at = models.DateTimeField(_("last tried"), null=True, blank=True)
     #: Why it has come to an end unsent, or is sent perhaps; ``last_error`` has the details. Of one
     #: that waits: why it will not be sent, although its inviter sees it wait like the others.
     failure = models.CharField(_("reason"), max_length=12, choices=Failure.choices, blank=True)

@@ -14,6 +14,11 @@ class Migration(migrations.Migration):
                 db_default=0, default=0, verbose_name="unconfirmed"
             ),
         ),
+        migrations.AddField(
+            model_name="invitationemail",
+            name="tried_at",
+            field=models.DateTimeField(blank=True, null=True, verbose_name="last tried"),
+        ),
         migrations.AlterField(
             model_name="invitationemail",
             name="failure",
