@@ -22,7 +22,7 @@ GREETING, READY, SENDER = "greeting", "ready", "sender"
 RECIPIENT, DATA, BODY = "recipient", "data", "body"
 
 
-class Rehearsed(Exception):  # noqa: N818 (it is no error)
+class Rehearsed(Exception):
     """Sign that a rehearsal has come to its end: the server would take the email now."""
 
 

