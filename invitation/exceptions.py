@@ -370,6 +370,10 @@ class DeliveryFailed(InvitationError):
     ``permanent`` tells that trying again is useless, because the mail server refused this very
     recipient or message (RFC 5321, section 4.2.1: reply codes 5yz). ``codes`` are those with which
     it answered, if it did: for the log, which holds nothing of its words.
+
+    ``of_recipient`` tells that the server refused the recipient, before it saw the email.
+    ``unconfirmed`` tells that it may have taken the email: the whole email was handed over, and
+    no answer came back.
     """
 
     code = "delivery_failed"
@@ -381,18 +385,22 @@ class DeliveryFailed(InvitationError):
         *,
         permanent: bool = False,
         codes: Iterable[int] = (),
+        of_recipient: bool = False,
+        unconfirmed: bool = False,
     ) -> None:
         super().__init__(message)
         self.permanent = permanent
         self.codes = tuple(codes)
+        self.of_recipient = of_recipient
+        self.unconfirmed = unconfirmed
 
 
 class DeliveryUnavailable(DeliveryFailed):
     """Say that no mail can leave at the moment, whoever it is for.
 
     The mail server cannot be reached, its certificate is wrong, it refuses the site's password or
-    its sender, or the site's mail settings are of no use. It is no mail's fault, and costs none of
-    them an attempt.
+    its sender, or the site's mail settings are of no use. The email that met it first is tried
+    last when the queue goes on.
     """
 
     code = "delivery_unavailable"

@@ -90,6 +90,8 @@ class InvitationEmailAdmin(MailColumnsMixin, OperatingMixin, LookMixin, AnyAdmin
         "reason",
         "last_error",
         "attempts",
+        "unconfirmed",
+        "tried_at",
         "created_at",
         "not_before",
         "lease_until",

@@ -75,11 +75,13 @@ class BaseDelivery(ABC, MemberKnowledge):
         error, the next mail of the batch is tried as if it were the first.
         """
 
-    def reach(self) -> None:
-        """Find out whether a mail could leave now; raises ``DeliveryUnavailable`` if none can.
+    def rehearse(self, mail: InvitationEmail) -> bool:
+        """Do all that ``send`` does before the email is handed over; raise what that would raise.
 
-        Asked for a mail that nobody wants, so that its inviter sees no more than of the others.
+        Called for an email that its recipient does not want, so that its inviter sees the same as
+        for any other. Returns whether a mail server has answered.
         """
+        return False
 
     def hand_over(self, pks: Sequence[int], not_before: datetime | None = None) -> None:
         """Tell who sends that these rows wait, from ``not_before`` on, where that is not us.

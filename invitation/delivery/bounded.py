@@ -16,8 +16,14 @@ from typing import Any
 
 from django.core.mail.backends.smtp import EmailBackend
 
-#: How far a conversation has come.
-GREETING, SENDER, RECIPIENT, DATA = "greeting", "sender", "recipient", "data"
+#: How far a conversation has come. ``READY``: the server waits for an email. ``BODY``: it has got
+#: a whole one, and has not answered yet.
+GREETING, READY, SENDER = "greeting", "ready", "sender"
+RECIPIENT, DATA, BODY = "recipient", "data", "body"
+
+
+class Rehearsed(Exception):
+    """Sign that a rehearsal has come to its end: the server would take the email now."""
 
 
 class Deadline:
@@ -59,6 +65,8 @@ class BoundedSMTP:
 
     deadline: Deadline
     phase: str = GREETING
+    #: Whether to stop before an email is handed over.
+    rehearsing: bool = False
 
     # What smtplib.SMTP has.
     timeout: Any
@@ -93,6 +101,9 @@ class BoundedSMTP:
         if self.sock is not None:
             self.sock.settimeout(self.deadline.wait(self._patience))
         parent.send(content)
+        # A command is text, and the email is bytes, which end with the final dot.
+        if self.phase == DATA and isinstance(content, bytes):
+            self.phase = BODY
 
     def mail(self, *args: Any, **options: Any) -> Any:
         """Begin a mail."""
@@ -107,7 +118,12 @@ class BoundedSMTP:
         return parent.rcpt(*args, **options)
 
     def data(self, *args: Any, **options: Any) -> Any:
-        """Hand over the mail itself: from here on it may have been taken without our knowing."""
+        """Hand over the email itself, unless this is a rehearsal.
+
+        Raises ``Rehearsed`` then.
+        """
+        if self.rehearsing:
+            raise Rehearsed
         self.phase = DATA
         parent: Any = super()
         return parent.data(*args, **options)

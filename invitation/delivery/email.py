@@ -18,7 +18,16 @@ from django.db import DatabaseError
 
 from invitation import keys
 from invitation.delivery.base import BaseDelivery
-from invitation.delivery.bounded import GREETING, RECIPIENT, SENDER, Deadline, bound
+from invitation.delivery.bounded import (
+    BODY,
+    GREETING,
+    READY,
+    RECIPIENT,
+    SENDER,
+    Deadline,
+    Rehearsed,
+    bound,
+)
 from invitation.delivery.messages import MessageWriter
 from invitation.delivery.senders import is_sender
 from invitation.exceptions import DeliveryFailed, DeliveryUnavailable
@@ -27,7 +36,7 @@ from invitation.models import InvitationEmail
 if TYPE_CHECKING:
     from typing import Self
 
-#: What happens before any mail is looked at, or is said about the site: no mail's fault.
+#: What says by its kind that it is about the site, where a mail backend tells no phase.
 SITE_ERRORS = (
     smtplib.SMTPAuthenticationError,
     smtplib.SMTPConnectError,
@@ -37,8 +46,9 @@ SITE_ERRORS = (
     socket.gaierror,
     ConnectionRefusedError,
 )
-#: Answers that mean the same wherever they are given: log in first (RFC 4954, section 6).
-SITE_CODES = {454, 530, 534, 535, 538}
+#: Answers that ask for another login (RFC 4954, section 6). Said to a recipient, they do not refuse
+#: that recipient for good: they are tried again.
+LOGIN_CODES = {530, 534, 535, 538}
 #: The mail is larger than the server takes, said when it hears the sender (RFC 1870, section 6.1).
 TOO_LARGE = 552
 #: The server ends the conversation (RFC 5321, section 3.8).
@@ -84,26 +94,15 @@ class EmailDelivery(MessageWriter, BaseDelivery):
 
     def send(self, mail: InvitationEmail) -> None:
         """Send this mail; the link is derived here and is stored nowhere."""
-        message = self.get_message(mail)
-        _check_sender(str(message.from_email))
-        self._limit.start(min(self.time_per_mail, self.deadline - time.monotonic()))
-        try:
-            sent = self._send(message)
-        finally:
-            if not self._in_batch:
-                self._close()
-        if not sent:
+        if not self._deliver(mail):
             raise DeliveryFailed("The mail backend reported that it sent nothing.")
 
-    def reach(self) -> None:
-        """Open the connection of the batch, as for a mail."""
-        _check_sender(self.get_sender())
-        self._limit.start(min(self.time_per_mail, self.deadline - time.monotonic()))
-        try:
-            self._open()
-        finally:
-            if not self._in_batch:
-                self._close()
+    def rehearse(self, mail: InvitationEmail) -> bool:
+        """Write this email and name its recipient to the mail server; hand nothing over.
+
+        A mail backend that does not speak SMTP is only opened.
+        """
+        return bool(self._deliver(mail, rehearsing=True))
 
     def get_connection(self) -> Any:
         """Return the site's mail connection, with a timeout and a deadline in any case.
@@ -149,18 +148,38 @@ class EmailDelivery(MessageWriter, BaseDelivery):
         limit: Deadline = self.__dict__.setdefault("_deadline", Deadline())
         return limit
 
-    def _send(self, message: Any) -> int | None:
+    def _deliver(self, mail: InvitationEmail, *, rehearsing: bool = False) -> int | None:
+        message = self.get_message(mail)
+        _check_sender(str(message.from_email))
+        self._limit.start(min(self.time_per_mail, self.deadline - time.monotonic()))
+        try:
+            return self._send(message, rehearsing=rehearsing)
+        finally:
+            if not self._in_batch:
+                self._close()
+
+    def _send(self, message: Any, *, rehearsing: bool) -> int | None:
         """Send through the connection of the batch; begin anew once if that has been closed."""
-        fresh = self._open()
+        fresh, smtp = self._open(), self._smtp()
+        if smtp is not None:
+            smtp.phase, smtp.rehearsing = READY, rehearsing
+        elif rehearsing:
+            message.message()
+            return 0
         try:
             return self._connection.send_messages([message])  # type: ignore[no-any-return]
+        except Rehearsed:
+            self._start_over()
+            return 1
         except (smtplib.SMTPException, OSError) as error:
             phase = self._phase()
             self._recover(error)
+            if phase == BODY and _is_welcome(error):
+                return 1
             if fresh or not _was_closed_before(error, phase):
                 raise _failure(error, phase) from error
         self._close()
-        return self._send(message)
+        return self._send(message, rehearsing=rehearsing)
 
     def _open(self) -> bool:
         """Open the connection unless it is; tell whether it was opened now."""
@@ -195,10 +214,16 @@ class EmailDelivery(MessageWriter, BaseDelivery):
         smtp = self._smtp()
         answered = isinstance(error, (smtplib.SMTPResponseException, smtplib.SMTPRecipientsRefused))
         if answered and smtp is not None and smtp.sock is not None:
-            # A server that has refused DATA still waits for another recipient.
-            with suppress(smtplib.SMTPException, OSError):
-                if smtp.rset()[0] == 250:
-                    return
+            self._start_over()
+        else:
+            self._close()
+
+    def _start_over(self) -> None:
+        """Take back what was said of a mail; close the connection if the server does not agree."""
+        # A server that has refused DATA still waits for another recipient.
+        with suppress(smtplib.SMTPException, OSError):
+            if self._smtp().rset()[0] == 250:
+                return
         self._close()
 
     def _close(self) -> None:
@@ -227,19 +252,30 @@ def _was_closed_before(error: Exception, phase: str) -> bool:
 
 
 def _failure(error: Exception, phase: str) -> DeliveryFailed:
-    """Return what an error means: for all mails, or for this one."""
+    """Return what an error means: for all mails, or for this one.
+
+    An answer belongs to the phase in which it came. What is said to the sender or before is about
+    the site; what is said to the recipient or to the email is about this email.
+    """
     codes = _codes(error)
+    of_site = phase in (GREETING, SENDER) if phase else isinstance(error, SITE_ERRORS)
     too_large = isinstance(error, smtplib.SMTPSenderRefused) and codes == {TOO_LARGE}
-    of_site = isinstance(error, SITE_ERRORS) or (codes and codes <= SITE_CODES)
-    if (of_site and not too_large) or (not codes and phase in (GREETING, SENDER)):
+    if of_site and not too_large:
         return DeliveryUnavailable(_reason(error))
     # RFC 5321, 4.2.1. An answer that cannot be read counts as none.
     understood = type(error) is not smtplib.SMTPResponseException
     return DeliveryFailed(
         _reason(error),
-        permanent=bool(codes) and min(codes) >= 500 and understood,
+        permanent=bool(codes - LOGIN_CODES) and min(codes) >= 500 and understood,
         codes=sorted(codes),
+        of_recipient=phase == RECIPIENT,
+        unconfirmed=phase == BODY and not any(400 <= code < 600 for code in codes),
     )
+
+
+def _is_welcome(error: Exception) -> bool:
+    """Tell whether the server has taken a mail with another word than 250 (RFC 5321, 4.2.1)."""
+    return any(200 <= code < 300 for code in _codes(error))
 
 
 def _codes(error: Exception) -> set[int]:

@@ -37,16 +37,18 @@ class OutboxHealth:
     #: From when on a mail is tried again, since none could leave; ``None`` if they can.
     paused_until: datetime | None
     paused_reason: str
+    #: Sent within the last 24 hours, but only probably: the mail server did not confirm it.
+    unconfirmed: int = 0
 
 
 def outbox_health(now: datetime | None = None) -> OutboxHealth:
-    """Return how the outbox is; three queries, which do not look at mails that were sent.
+    """Return how the outbox is; three queries, which look at no email that is sent for a day.
 
     A mail that was never tried waits from when it may leave, so that one which is queued for later,
     or was queued again, is not late; one that was tried waits from when it was asked for.
     """
     now = now or timezone.now()
-    state = InvitationEmail.State
+    state, unconfirmed = InvitationEmail.State, InvitationEmail.Failure.UNCONFIRMED
     queued, sending = Q(state=state.QUEUED), Q(state=state.SENDING)
     unsent = InvitationEmail.objects.filter(state__in=(state.QUEUED, state.SENDING))
     # News are written in the name of an earlier time (see ``notifying``).
@@ -60,21 +62,29 @@ def outbox_health(now: datetime | None = None) -> OutboxHealth:
         oldest=Min("since", filter=Q(since__lte=now)),
         untaken=Min("not_before", filter=queued & Q(not_before__lte=now)),
         left_behind=Min("lease_until", filter=sending & Q(lease_until__lte=now)),
+        asked=Min("created_at", filter=queued & Q(not_before__lte=now)),
     )
     oldest = counts.pop("oldest")
     late = [since for since in (counts.pop("untaken"), counts.pop("left_behind")) if since]
+    asked = counts.pop("asked")
     # By when it was tried: that is what the index holds, and what a mail that came back later
     # leaves alone.
-    failed = InvitationEmail.objects.filter(
+    lately = InvitationEmail.objects.filter(
         since("not_before", now - FAILED_WITHIN, now, InvitationEmail.objects.WAIT),
-        state=state.FAILED,
-    ).count()
+        state__in=(state.FAILED, state.SENT),
+    ).aggregate(
+        failed=Count("pk", filter=Q(state=state.FAILED)),
+        unconfirmed=Count("pk", filter=Q(state=state.SENT, failure=unconfirmed)),
+    )
     pause = delivery_pause()
+    if pause is not None and asked is not None:
+        # One that was tried in vain has gone behind the others, and is late nevertheless.
+        late.append(max(asked, pause.since))
     if pause is not None and pause.is_over(now) and not counts["due"]:
         pause = None  # Nothing has to leave by which it could be found out.
     return OutboxHealth(
         **counts,
-        failed=failed,
+        **lately,
         oldest_unsent_age=None if oldest is None else now - oldest,
         overdue=now - min(late) if late else None,
         paused_until=None if pause is None else now if pause.is_over(now) else pause.until,

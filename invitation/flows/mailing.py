@@ -91,7 +91,7 @@ def queue_mail(
     immediate = get_delivery().immediate and not_before is None and written is None
     if immediate:
         mail.state = InvitationEmail.State.SENDING
-        mail.attempts = 1
+        mail.attempts, mail.tried_at = 1, now
         mail.lease_until = now + InvitationEmail.objects.LEASE
     mail.save(force_insert=True)
     # Robust: whatever goes wrong while sending, the invitation stands and the member's

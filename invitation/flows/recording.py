@@ -22,7 +22,9 @@ def connect() -> None:
 
 
 def _record(sender: Any, mail: InvitationEmail, state: str, failure: str, **kwargs: Any) -> None:
-    level = logging.WARNING if state == InvitationEmail.State.FAILED else logging.INFO
+    unsure = failure == InvitationEmail.Failure.UNCONFIRMED
+    failed = state == InvitationEmail.State.FAILED
+    level = logging.WARNING if failed or unsure else logging.INFO
     details = {
         "mail_id": mail.pk,
         "kind": str(mail.kind),

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import logging
-import secrets
 import time
 import traceback
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from enum import Enum
 
-from django.db import DatabaseError, InterfaceError, OperationalError, connections
+from django.db import DatabaseError, InterfaceError
 from django.utils import timezone
 
 from invitation import keys, signals
@@ -19,7 +19,19 @@ from invitation.delivery.base import BaseDelivery, get_delivery
 from invitation.exceptions import DeliveryFailed, DeliveryUnavailable
 from invitation.flows import pacing
 from invitation.flows.announcing import announce
+from invitation.flows.following import as_another, fate_of_others
 from invitation.flows.objections import Objection, objection_to
+from invitation.flows.settling import (
+    MAIL_ATTEMPTS,
+    is_probably_sent,
+    kept,
+    kind_of,
+    note_closing,
+    note_failure,
+    note_probably_sent,
+    note_sent,
+    settle,
+)
 from invitation.flows.suppressing import digests_of
 from invitation.models import DeliveryPause, InvitationEmail
 
@@ -28,19 +40,10 @@ logger = logging.getLogger(__name__)
 State = InvitationEmail.State
 Failure = InvitationEmail.Failure
 
-#: How often a mail is tried before it counts as failed.
-MAIL_ATTEMPTS = InvitationEmail.ATTEMPTS
-#: The pause after the first failure, doubled with each one, and the longest: about a day in all.
-MAIL_PAUSE, MAIL_PAUSE_MAX = timedelta(minutes=5), timedelta(hours=6)
-#: By how much of itself a pause is longer or shorter at random, so that what failed together does
-#: not come back together.
-JITTER = 0.2
 #: How many mails go through one connection, and are leased at once.
 BATCH = 50
 #: How many seconds mails may take in the process that asked for them: a member waits.
 IN_PROCESS_SECONDS = 15.0
-#: How much of a reason is kept.
-REASON_LENGTH = 500
 
 
 class _Outcome(Enum):
@@ -104,6 +107,14 @@ class _Sending:
     unsent: int = 0
     #: The pause that this run has taken upon itself to try out.
     trial: DeliveryPause | None = None
+    #: Whether others may follow a mail in this run.
+    many: bool = False
+    #: What has become of the latest mail of this batch that a server has seen: ``None`` if it left.
+    fate: DeliveryFailed | None = None
+    #: Whether there was one.
+    seen: bool = False
+    #: Those that nobody wants, until the fate of others is known.
+    followers: list[tuple[InvitationEmail, Objection]] = field(default_factory=list)
     #: To which address the mails of a batch go, as far as that is known before each is read again.
     addresses: Mapping[int, str] = field(default_factory=dict)
     started: float = field(default_factory=lambda: time.monotonic())
@@ -113,6 +124,7 @@ class _Sending:
     def drain(self, limit: int | None) -> None:
         """Send batch by batch until nothing is due, all are tried, or nothing can leave."""
         tried: int | None = 0
+        self.many = True
         while tried is not None and limit != 0 and not self._is_over():
             with get_delivery() as delivery:
                 tried = self._batch(delivery, BATCH if limit is None else min(BATCH, limit))
@@ -134,20 +146,38 @@ class _Sending:
             return None
         # Whether the way is open again is found out with one mail at a time.
         one_by_one = self.trial is not None or pause is not None
-        mails = InvitationEmail.objects.lease_batch(1 if one_by_one else number, now, self.pks)
+        mails = InvitationEmail.objects.lease_batch(
+            1 if one_by_one else number, now, self.pks, least_tried=one_by_one
+        )
         if len(mails) > 1:
             self.addresses = InvitationEmail.objects.addresses_of([mail.pk for mail in mails])
             _prepare(delivery, list(self.addresses.values()))
-        for place, held in enumerate(mails):
+        left = list(mails)
+        try:
+            goes_on = self._work_off(delivery, left, alone=pause is not None)
+        finally:
+            # Also after an error: what it was about must not hold up the others.
+            with suppress(DatabaseError, InterfaceError):
+                InvitationEmail.objects.release(left)
+        return len(mails) or None if goes_on else None
+
+    def _work_off(
+        self, delivery: BaseDelivery, left: list[InvitationEmail], *, alone: bool
+    ) -> bool:
+        """Try these mails, and take each from the list; tell whether to go on with others."""
+        self.seen = False
+        goes_on = True
+        while left and goes_on:
             if self._is_over():
-                InvitationEmail.objects.release(mails[place:])
-                return None
-            if not InvitationEmail.objects.begin(held, timezone.now()):
-                continue
-            if self.finish(delivery, held, alone=pause is not None) is _Outcome.CLOSED:
-                InvitationEmail.objects.release(mails[place + 1 :])
-                return None
-        return len(mails) or None
+                goes_on = False
+            elif InvitationEmail.objects.begin(held := left.pop(0), timezone.now()):
+                goes_on = self.finish(delivery, held, alone=alone) is not _Outcome.CLOSED
+                if not goes_on:
+                    self._put_back()
+                elif self.seen:
+                    self._settle_followers(delivery)
+        self._settle_followers(delivery)
+        return goes_on
 
     def _is_over(self) -> bool:
         """Tell whether to begin no other mail: one may take most of the time there is."""
@@ -184,6 +214,8 @@ class _Sending:
         if self.seconds is not None:
             delivery.deadline = self.started + self.seconds
         begun = time.monotonic()
+        objection = None
+        mail.failure = ""
         try:
             objection = _objection(mail, wanting)
             if objection is not None:
@@ -191,12 +223,19 @@ class _Sending:
             delivery.send(mail)
         except DeliveryUnavailable as error:
             self.unsent += 1
-            self._close(delivery, mail, _kept(str(error)))
+            self._close(delivery, mail, kept(str(error)))
             return _Outcome.CLOSED
         except DeliveryFailed as error:
-            self.unsent += 1
-            logger.warning("Invitation mail %s was not sent: %s", mail.pk, _kind(error))
-            _note_failure(delivery, mail, str(error), permanent=error.permanent)
+            if objection is None and not error.of_recipient:
+                self.seen, self.fate = True, error
+                pacing.note(time.monotonic() - begun, left=False)
+            logger.warning("Invitation mail %s was not sent: %s", mail.pk, kind_of(error))
+            if error.unconfirmed and is_probably_sent(mail):
+                self.sent += 1
+                note_probably_sent(mail, error)
+            else:
+                self.unsent += 1
+                note_failure(delivery, mail, error)
         except DatabaseError:
             raise
         except Exception as error:  # noqa: BLE001
@@ -205,22 +244,53 @@ class _Sending:
             return self._note_broken(delivery, mail, error)
         else:
             self.sent += 1
+            self.seen, self.fate = True, None
             pacing.note(time.monotonic() - begun)
-            _note_sent(mail)
+            note_sent(mail)
         return _Outcome.ANSWERED
 
     def _drop(
         self, delivery: BaseDelivery, mail: InvitationEmail, objection: Objection
     ) -> _Outcome:
-        """Settle a mail that is no longer wanted."""
-        if objection.state == State.SUPPRESSED:
-            # Its inviter sees it as sent: not at a time when none can be, nor any faster.
-            delivery.reach()
-            if delivery.immediate and self.seconds:
-                pacing.pass_time()
-        self.unsent += 1
-        _settle(mail, objection.failure, objection.details, objection.state)
-        return _Outcome.SKIPPED
+        """Settle a mail that is no longer wanted.
+
+        One that is suppressed follows the others in all that its inviter sees.
+        """
+        if objection.state != State.SUPPRESSED:
+            self.unsent += 1
+            settle(mail, objection.failure, objection.details, objection.state)
+            return _Outcome.SKIPPED
+        begun = time.monotonic()
+        mail.failure = objection.failure
+        answered = delivery.rehearse(mail)
+        if self.many and self.trial is not None and answered:
+            # The way is open. What comes of the mail is seen with the others.
+            InvitationEmail.objects.mark_untried(mail)
+            return _Outcome.ANSWERED
+        left = (self.fate if self.seen else fate_of_others(mail)) is None
+        watched = delivery.immediate and self.seconds is not None
+        pacing.pass_time(time.monotonic() - begun, left=left, watched=watched)
+        self.followers.append((mail, objection))
+        if not self.many:
+            self._settle_followers(delivery)
+        return _Outcome.ANSWERED if answered else _Outcome.SKIPPED
+
+    def _settle_followers(self, delivery: BaseDelivery) -> None:
+        """Let the mails that nobody wants share the fate of the others."""
+        followers, self.followers = self.followers, []
+        for mail, objection in followers:
+            error = self.fate if self.seen else fate_of_others(mail)
+            self.unsent += 1
+            if error is None:
+                settle(mail, objection.failure, objection.details, objection.state)
+            else:
+                note_failure(delivery, mail, as_another(error))
+
+    def _put_back(self) -> None:
+        """Let the mails that nobody wants wait, as nothing can leave."""
+        followers, self.followers = self.followers, []
+        for mail, _why in followers:
+            InvitationEmail.objects.mark_untried(mail)
 
     def _note_broken(
         self, delivery: BaseDelivery, mail: InvitationEmail, error: Exception
@@ -228,7 +298,8 @@ class _Sending:
         self.unsent += 1
         report = keys.conceal(traceback.format_exc())
         logger.error("Invitation mail %s was not sent:\n%s", mail.pk, report)
-        _note_failure(delivery, mail, f"{type(error).__name__}: {error}", Failure.BROKEN)
+        failed = DeliveryFailed(f"{type(error).__name__}: {error}")
+        note_failure(delivery, mail, failed, Failure.BROKEN)
         return _Outcome.SKIPPED
 
     # -- the way out of the house --
@@ -245,17 +316,26 @@ class _Sending:
         return True
 
     def _close(self, delivery: BaseDelivery, mail: InvitationEmail, reason: str) -> None:
-        """Let nobody try for a while, and tell it once."""
-        InvitationEmail.objects.mark_untried(mail, reason)
+        """Let nobody try for a while, and tell it once.
+
+        Others come before this mail then. If the way was open before, it may be the fault of this
+        one: the attempt counts.
+        """
         now = timezone.now()
         if self.trial is not None:
             until = DeliveryPause.objects.keep_closed(self.trial, reason, now)
             self.trial = None
+            is_news = False
         else:
             until, is_news = DeliveryPause.objects.close(reason, now)
-            if is_news:
-                logger.error("No invitation mail can leave, the queue is paused: %s", reason)
-                announce(signals.delivery_paused, reason=reason)
+        if is_news:
+            logger.error("No invitation mail can leave, the queue is paused: %s", reason)
+            announce(signals.delivery_paused, reason=reason)
+            not_before = note_closing(mail, reason, now)
+            if not_before > until:
+                self._hand_over_again(delivery, [mail.pk], not_before)
+        else:
+            InvitationEmail.objects.mark_untried(mail, reason, now)
         self._hand_over_again(delivery, self.pks or [mail.pk], until)
 
     def _reopen(self) -> None:
@@ -290,68 +370,3 @@ def _prepare(delivery: BaseDelivery, emails: Sequence[str]) -> None:
         raise
     except Exception as error:  # noqa: BLE001 (a delivery of the site may raise anything)
         logger.error("A batch of mails was not prepared: %s", type(error).__name__)  # noqa: TRY400
-
-
-def _note_sent(mail: InvitationEmail) -> None:
-    if not _mark_sent(mail):
-        return  # Its lease had run out, and another one has it now.
-    if mail.kind == InvitationEmail.Kind.INVITATION:
-        announce(signals.invitation_sent, invitation=mail.invitation, mail=mail)
-    announce(signals.mail_settled, mail=mail, state=str(State.SENT), failure="")
-
-
-def _mark_sent(mail: InvitationEmail) -> bool:
-    """Note it, also if the database has just ended the connection: else it would go twice."""
-    outbox = InvitationEmail.objects
-    try:
-        return outbox.mark_sent(mail, timezone.now())
-    except (OperationalError, InterfaceError):
-        connection = connections[outbox.db]
-        if connection.in_atomic_block:
-            raise
-        connection.close()
-        return outbox.mark_sent(mail, timezone.now())
-
-
-def _settle(
-    mail: InvitationEmail, failure: str, details: str = "", state: str = State.FAILED
-) -> None:
-    """Note that a mail will not be tried again, and why."""
-    if InvitationEmail.objects.mark_ended(mail, state, failure, _kept(details)):
-        announce(signals.mail_settled, mail=mail, state=str(state), failure=str(failure))
-
-
-def _note_failure(
-    delivery: BaseDelivery,
-    mail: InvitationEmail,
-    reason: str,
-    failure: str = Failure.GIVEN_UP,
-    *,
-    permanent: bool = False,
-) -> None:
-    if permanent:
-        _settle(mail, Failure.REFUSED, reason)
-    elif mail.attempts >= MAIL_ATTEMPTS:
-        _settle(mail, failure, reason)
-    else:
-        not_before = timezone.now() + _pause_after(mail.attempts)
-        noted = InvitationEmail.objects.mark_queued(mail, _kept(reason), not_before)
-        if noted and not delivery.immediate:
-            delivery.hand_over([mail.pk], not_before)
-
-
-def _pause_after(attempts: int) -> timedelta:
-    """Return how long to wait after so many attempts."""
-    grown: timedelta = MAIL_PAUSE * 2 ** (attempts - 1)
-    return min(MAIL_PAUSE_MAX, grown) * (1 + JITTER * (secrets.randbelow(2001) / 1000 - 1))
-
-
-def _kind(error: DeliveryFailed) -> str:
-    """Return what kind of failure it was, with the mail server's codes, and nobody's words."""
-    name = type(error.__cause__ or error).__name__
-    return " ".join([name, *(str(code) for code in error.codes)])
-
-
-def _kept(reason: str) -> str:
-    """Return of a reason what is kept: no key, and no NUL, which PostgreSQL stores nowhere."""
-    return keys.conceal(reason).replace("\0", "")[:REASON_LENGTH]

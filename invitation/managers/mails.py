@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime, timedelta
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 from django.db import connections, models, router, transaction
@@ -12,6 +13,7 @@ from django.db.models.functions import Coalesce
 
 from invitation.managers.forgetting import MailForgettingMixin
 from invitation.managers.operating import MailOperatingMixin, PauseOperatingMixin
+from invitation.managers.outcomes import MailOutcomesMixin, note
 from invitation.moments import latest, passed
 from invitation.querysets import holds
 
@@ -24,7 +26,7 @@ if TYPE_CHECKING:
 
 
 class InvitationEmailManager(
-    MailOperatingMixin, MailForgettingMixin, models.Manager["InvitationEmail"]
+    MailOutcomesMixin, MailOperatingMixin, MailForgettingMixin, models.Manager["InvitationEmail"]
 ):
     """Lead a mail through the states of the outbox.
 
@@ -54,42 +56,6 @@ class InvitationEmailManager(
         """Return to which address each of these goes that is for an invited person."""
         rows = self.to_invited().filter(pk__in=pks)
         return dict(rows.values_list("pk", "invitation__email"))
-
-    def sent_to(self, email_key: str, message_id: str = "") -> InvitationEmail | None:
-        """Return the mail to an invited person that somebody tells us about, or ``None``.
-
-        That with this Message-ID, in angle brackets or not, whatever has become of it; else the
-        latest one that was sent to this address, in the form of ``addresses.canonical``.
-        """
-        kinds = (self.model.Kind.INVITATION, self.model.Kind.REMINDER)
-        rows = self.select_related("invitation__from_user").order_by("-pk")
-        rows = rows.filter(invitation__email_key=email_key, kind__in=kinds)
-        bare = message_id.replace("\0", "").strip().strip("<>")
-        if bare:
-            ids = (bare, f"<{bare}>")
-            named = rows.filter(message_id__in=ids).first()
-            # One to an inviter, who was invited himself once, says nothing of that mail.
-            if named or self.exclude(kind__in=kinds).filter(message_id__in=ids).exists():
-                return named
-        return rows.filter(state=self.model.State.SENT).first()
-
-    def mark_bounced(self, mail: InvitationEmail, details: str) -> bool:
-        """Note that a mail has come back that was sent; tell whether it was.
-
-        Perhaps before its sender could note that it was sent, who then finds it settled.
-        """
-        state = self.model.State
-        left = Q(holds("state", state.SENT)) | Q(holds("state", state.SENDING))
-        changes = {
-            "state": state.FAILED,
-            "failure": self.model.Failure.BOUNCED,
-            "last_error": details,
-            "lease_until": None,
-        }
-        if not self.filter(left, pk=mail.pk).update(**changes):
-            return False
-        _note(mail, changes)
-        return True
 
     def due(self, now: datetime) -> models.QuerySet[InvitationEmail]:
         """Keep what waits to be sent, and what a sender left behind."""
@@ -121,22 +87,35 @@ class InvitationEmailManager(
         return found["count"], first_try
 
     def lease_batch(
-        self, number: int, now: datetime, pks: Sequence[int] | None = None
+        self,
+        number: int,
+        now: datetime,
+        pks: Sequence[int] | None = None,
+        *,
+        least_tried: bool = False,
     ) -> list[InvitationEmail]:
         """Take so many due rows, the oldest first, or those of ``pks``; no attempt is counted.
 
-        What is returned has nothing but what ``begin`` needs.
+        Of these, those with the fewest attempts come first; with ``least_tried``, of all that are
+        due. What is returned has nothing but what ``begin`` needs.
         """
         until = now + self.LEASE
         using = router.db_for_write(self.model)
         lock = connections[using].features.has_select_for_update_skip_locked
         find = self._lock if lock else self._take
         taken: list[tuple[int, int]] = []
-        for condition in (self.is_left_behind(now), self.waits_no_longer(now)):
-            rows = self.filter(condition).order_by("not_before", "pk")
+        due = [self.is_left_behind(now), self.waits_no_longer(now)]
+        if least_tried:
+            due = [due[0] | due[1]]
+        order = ("attempts", "not_before", "pk") if least_tried else ("not_before", "pk")
+        for condition in due:
+            rows = self.filter(condition).order_by(*order)
             rows = rows if pks is None else rows.filter(pk__in=pks)
             if number > len(taken):
                 taken += find(rows, number - len(taken), now, until)
+        # One that has killed its sender, or that the mail server hangs up on, comes last: it must
+        # not keep the others of its batch from leaving, however often it does that.
+        taken.sort(key=itemgetter(1))
         state = self.model.State.SENDING
         return [
             self.model(pk=pk, state=state, attempts=attempts, lease_until=until)
@@ -208,7 +187,7 @@ class InvitationEmailManager(
     def begin(self, mail: InvitationEmail, now: datetime) -> bool:
         """Count an attempt with a leased row, and hold it anew; tell whether it is still ours."""
         until, attempts = now + self.LEASE, mail.attempts + 1
-        if not self._held(mail).update(lease_until=until, attempts=attempts):
+        if not self._held(mail).update(lease_until=until, attempts=attempts, tried_at=now):
             return False
         mail.lease_until, mail.attempts = until, attempts
         return True
@@ -265,21 +244,40 @@ class InvitationEmailManager(
         changes = {"state": state.QUEUED, "lease_until": None, "not_before": now, "attempts": 0}
         return bool(unsent.update(**changes, failure=""))
 
-    def mark_sent(self, mail: InvitationEmail, now: datetime) -> bool:
-        """Note that the mail server has taken the mail."""
+    def mark_sent(
+        self, mail: InvitationEmail, now: datetime, failure: str = "", details: str = ""
+    ) -> bool:
+        """Note that the mail server has taken the mail, or why that is only probable."""
+        state = self.model.State.SENT
+        return self._finish(mail, state=state, sent_at=now, last_error=details, failure=failure)
+
+    def mark_queued(
+        self, mail: InvitationEmail, reason: str, not_before: datetime, *, unconfirmed: bool = False
+    ) -> bool:
+        """Note why the attempt failed and when to try again.
+
+        ``unconfirmed`` counts an attempt whose outcome nobody knows.
+        """
+        state, known = self.model.State.QUEUED, mail.unconfirmed
         return self._finish(
-            mail, state=self.model.State.SENT, sent_at=now, last_error="", failure=""
+            mail,
+            state=state,
+            last_error=reason,
+            not_before=not_before,
+            failure=mail.failure,
+            unconfirmed=known + 1 if unconfirmed else known,
         )
 
-    def mark_queued(self, mail: InvitationEmail, reason: str, not_before: datetime) -> bool:
-        """Note why the attempt failed and when to try again."""
-        state = self.model.State.QUEUED
-        return self._finish(mail, state=state, last_error=reason, not_before=not_before)
+    def mark_untried(
+        self, mail: InvitationEmail, reason: str = "", not_before: datetime | None = None
+    ) -> bool:
+        """Let go of a row whose attempt does not count, as it was no fault of the mail.
 
-    def mark_untried(self, mail: InvitationEmail, reason: str) -> bool:
-        """Let go of a row whose attempt does not count, as it was no fault of the mail."""
+        With ``not_before``, those that are due before that moment come first.
+        """
         state = self.model.State.QUEUED
-        kept = {"last_error": reason} if reason else {}
+        kept: dict[str, Any] = {"last_error": reason} if reason else {}
+        kept |= {"not_before": not_before} if not_before else {}
         return self._finish(mail, state=state, attempts=mail.attempts - 1, **kept)
 
     def mark_ended(self, mail: InvitationEmail, state: str, failure: str, details: str) -> bool:
@@ -295,14 +293,8 @@ class InvitationEmailManager(
         changes["lease_until"] = None
         if not self._held(mail).update(**changes):
             return False
-        _note(mail, changes)
+        note(mail, changes)
         return True
-
-
-def _note(mail: InvitationEmail, changes: dict[str, Any]) -> None:
-    """Let a row in memory say what was written: whoever is told of it may save it."""
-    for name, value in changes.items():
-        setattr(mail, name, value)
 
 
 def _locks_ranges(using: str) -> bool:

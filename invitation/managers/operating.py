@@ -42,6 +42,7 @@ class MailOperatingMixin(Mails):
         newer = newer.filter(invitation=OuterRef("invitation"))
         pks = list(self.filter(~Exists(newer), pk__in=pks).values_list("pk", flat=True))
         changes: dict[str, Any] = {"state": state.QUEUED, "failure": "", "attempts": 0}
+        changes["unconfirmed"] = 0
         # Asked for anew; only of news it is kept, since it says of what they tell.
         news = When(kind=self.model.Kind.EXPIRED, then=F("created_at"))
         changes |= {"not_before": now, "created_at": Case(news, default=Value(now))}

@@ -22,6 +22,8 @@ class InvitationEmail(models.Model):
 
     #: How often a mail is tried before it counts as failed.
     ATTEMPTS = 10
+    #: How often a mail server may take an email without a word before it counts as sent.
+    UNCONFIRMED_ATTEMPTS = 3
 
     class Kind(models.TextChoices):
         """Say what the mail is for."""
@@ -57,6 +59,8 @@ class InvitationEmail(models.Model):
         BLOCKED = "blocked", _("Nobody may invite this address.")
         POINTLESS = "pointless", _("The invitation had ended before its mail could leave.")
         BROKEN = "broken", _("The mail could not be written.")
+        #: Of an email that counts as sent.
+        UNCONFIRMED = "unconfirmed", _("It was probably sent: the mail server did not confirm it.")
 
     invitation = models.ForeignKey(
         "invitation.InvitationKey",
@@ -71,7 +75,11 @@ class InvitationEmail(models.Model):
     lease_until = models.DateTimeField(_("held until"), null=True, blank=True)
     message_id = models.CharField(_("Message-ID"), max_length=255, blank=True)
     last_error = models.TextField(_("last error"), blank=True)
-    #: Why it has come to an end unsent; ``last_error`` has the details.
+    #: How many attempts handed over the whole email and got no answer: it may have been taken.
+    unconfirmed = models.PositiveSmallIntegerField(_("unconfirmed"), default=0, db_default=0)
+    tried_at = models.DateTimeField(_("last tried"), null=True, blank=True)
+    #: Why it has come to an end unsent, or is sent perhaps; ``last_error`` has the details. Of one
+    #: that waits: why it will not be sent, although its inviter sees it wait like the others.
     failure = models.CharField(
         _("reason"), max_length=12, choices=Failure.choices, blank=True, db_default=""
     )

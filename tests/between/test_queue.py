@@ -104,9 +104,9 @@ def test_a_database_that_is_gone_is_no_fault_of_a_mail(
     assert not InvitationEmail.objects.exclude(failure="").exists()
 
 
-def test_a_delivery_that_is_only_to_reach_the_server_hangs_up_again() -> None:
+def test_a_delivery_that_only_rehearses_hangs_up_again() -> None:
     delivery = EmailDelivery()
-    delivery.reach()
+    delivery.rehearse(make_mail())
     assert delivery._connection is None
 
 
@@ -162,7 +162,7 @@ def test_a_mail_that_is_not_sent_after_all_lets_the_next_one_try_the_way_out(
     settings: Any, commit: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It was its turn to find out whether the way is open, but its recipient wants no mail."""
-    monkeypatch.setattr("invitation.flows.pacing.pass_time", lambda: None)
+    monkeypatch.setattr("invitation.flows.pacing.pass_time", lambda *spent, **kind: None)
     now = timezone.now()
     DeliveryPause.objects.create(
         failures=1, since=now - timedelta(hours=1), until=now - timedelta(seconds=1), reason="down"

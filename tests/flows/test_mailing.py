@@ -17,7 +17,7 @@ from django.utils import timezone
 from invitation import flows, keys
 from invitation.delivery.dummy import DummyDelivery
 from invitation.exceptions import DeliveryFailed, MailTooSoon
-from invitation.flows.sending import JITTER, MAIL_ATTEMPTS, MAIL_PAUSE, MAIL_PAUSE_MAX
+from invitation.flows.settling import JITTER, MAIL_ATTEMPTS, MAIL_PAUSE, MAIL_PAUSE_MAX
 from invitation.managers.mails import _locks_ranges
 from invitation.models import InvitationEmail, InvitationKey
 from tests.factories import ADDRESS, DAY, make_invitation, make_mail, make_user
@@ -125,7 +125,7 @@ def test_a_mail_that_goes_again_is_left_to_who_has_leased_it(
     member: Any, commit: Any, outbox: list[InvitationEmail], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     make_mail(make_invitation(member), state="failed")
-    monkeypatch.setattr(InvitationEmail.objects, "lease_batch", lambda number, now, pks: [])
+    monkeypatch.setattr(InvitationEmail.objects, "lease_batch", lambda *args, **options: [])
     with commit():
         assert flows.invite(member, ADDRESS).mailed
     assert outbox == []
@@ -399,8 +399,26 @@ def test_what_a_sender_left_behind_comes_first(way: None) -> None:
     left = make_mail(
         make_invitation(email="g@example.org"), state="sending", attempts=3, lease_until=NOW
     )
+    assert [mail.pk for mail in InvitationEmail.objects.lease_batch(1, NOW)] == [left.pk]
+    assert stored(waiting).state == "queued"
+
+
+def test_in_a_batch_those_that_were_tried_least_come_first(way: None) -> None:
+    """One that kills its sender is left behind, and must not kill the next one before the rest."""
+    make_mail(not_before=NOW - DAY)
+    left = make_mail(
+        make_invitation(email="g@example.org"), state="sending", attempts=3, lease_until=NOW
+    )
     held = InvitationEmail.objects.lease_batch(2, NOW)
-    assert [(mail.pk, mail.attempts) for mail in held] == [(left.pk, 3), (waiting.pk, 0)]
+    assert [mail.attempts for mail in held] == [0, 3]
+    assert held[1].pk == left.pk
+
+
+def test_the_one_that_finds_out_is_the_one_of_all_that_was_tried_least(way: None) -> None:
+    make_mail(not_before=NOW - DAY, attempts=1)
+    fresh = make_mail(make_invitation(email="g@example.org"), not_before=NOW)
+    [held] = InvitationEmail.objects.lease_batch(1, NOW, least_tried=True)
+    assert held.pk == fresh.pk
 
 
 def test_to_begin_counts_an_attempt_and_holds_the_row_anew() -> None:

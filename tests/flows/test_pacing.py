@@ -12,7 +12,7 @@ from invitation import flows
 from invitation.delivery.dummy import DummyDelivery
 from invitation.flows import pacing
 from invitation.models import SuppressedAddress
-from tests.factories import ADDRESS, make_mail
+from tests.factories import ADDRESS, make_invitation, make_mail
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -79,7 +79,7 @@ def test_what_the_inviter_sees_anyway_takes_no_time(member: Any, clock: Clock) -
     assert clock.waited == []
 
 
-def test_nobody_waits_for_what_is_sent_in_the_background(member: Any, clock: Clock) -> None:
+def test_in_the_background_nobody_waits_for_what_is_not_known(member: Any, clock: Clock) -> None:
     flows.suppress(ADDRESS)
     make_mail()
     flows.deliver_due()
@@ -91,4 +91,31 @@ def test_only_the_latest_mails_count() -> None:
         pacing.note(9.0)
     for _ in range(50):
         pacing.note(0.1)
-    assert set(pacing._LATEST) == {0.1}
+    assert set(pacing._LATEST[True]) == {0.1}
+
+
+def test_time_that_is_spent_already_is_not_waited_for(clock: Clock) -> None:
+    pacing.note(0.5)
+    pacing.pass_time(0.2)
+    pacing.pass_time(0.9)
+    assert clock.waited == [pytest.approx(0.3)]
+
+
+def test_one_that_follows_others_that_stay_takes_as_long_as_they(clock: Clock) -> None:
+    pacing.note(0.5)
+    pacing.pass_time(0.2, left=False)
+    pacing.note(0.04, left=False)
+    pacing.pass_time(left=False)
+    assert clock.waited == [0.04]
+
+
+def test_in_the_background_it_takes_as_long_as_the_latest_others(
+    member: Any, clock: Clock, slow: float
+) -> None:
+    """Else a page that is looked at again and again would show it sent before the others."""
+    flows.suppress(ADDRESS)
+    make_mail(make_invitation(email="carol@example.org"))
+    flows.deliver_due()
+    make_mail()
+    flows.deliver_due()
+    assert clock.waited == [min(slow, pacing.LONGEST)]

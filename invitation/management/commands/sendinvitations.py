@@ -95,6 +95,10 @@ class Command(BaseCommand):
                 self.stdout.write(f"The oldest waits for {_seconds(age)} seconds.")
             if overdue is not None:
                 self.stdout.write(f"The longest due is overdue for {_seconds(overdue)} seconds.")
+            if health.unconfirmed:
+                self.stdout.write(
+                    f"Probably sent, not confirmed in the last 24 hours: {health.unconfirmed}."
+                )
             if health.paused_until is not None and health.paused_until > timezone.now():
                 until = _in_words(health.paused_until)
                 self.stdout.write(f"Paused until {until}: {health.paused_reason}")
