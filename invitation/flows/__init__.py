@@ -27,6 +27,7 @@ from invitation.flows.cleaning import (
     forget_mail_counts,
     purge,
 )
+from invitation.flows.disowning import disown
 from invitation.flows.ending import close_all_of
 from invitation.flows.exporting import export, has_account
 from invitation.flows.forgetting import Forgotten, count_forgettable, forget, forget_ended
@@ -77,6 +78,7 @@ from invitation.flows.operating import (
     retry,
 )
 from invitation.flows.previewing import preview
+from invitation.flows.proving import drop_outdated_proofs, has_proven, own_address, prove
 from invitation.flows.quotas import (
     GRANT_MAX,
     QuotaState,
@@ -148,6 +150,8 @@ __all__ = [
     "deliver_rows",
     "delivery_pause",
     "destination_of",
+    "disown",
+    "drop_outdated_proofs",
     "edit",
     "edit_shared",
     "expire",
@@ -165,6 +169,7 @@ __all__ = [
     "groups_to_join",
     "groups_to_join_of",
     "has_account",
+    "has_proven",
     "in_batch",
     "invite",
     "invite_many",
@@ -187,9 +192,11 @@ __all__ = [
     "open_word",
     "opt_out",
     "outbox_health",
+    "own_address",
     "pause",
     "plan",
     "preview",
+    "prove",
     "proven_addresses",
     "purge",
     "quota_lines",

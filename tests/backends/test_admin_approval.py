@@ -99,3 +99,12 @@ class TestAdminApproval(TwoStepContract):
         approval = scenes.path_in(mail.outbox[-1], part="/approve/")
         assert Client().get(approval).status_code == 302
         assert not scenes.accounts().get().is_active
+
+    @pytest.mark.parametrize("method", ["get", "head", "options"])
+    def test_looking_at_the_approval_approves_nothing(
+        self, registered: Client, approver: Client, commit: Callable[..., Any], method: str
+    ) -> None:
+        self.activate(registered, commit)
+        approval = scenes.path_in(mail.outbox[-1], part="/approve/")
+        getattr(approver, method)(approval)
+        assert not scenes.accounts().get().is_active

@@ -10,6 +10,10 @@ is also asked, as our ``InvitationBackend`` is:
     for more context of the form's page.
 ``finish_registration(request, response, user)``
     to change the response; ``user`` is the new account or ``None``.
+``activation_account(request, **kwargs)``
+    for the account of an activation link, one that waits or is active by it, or else ``None``.
+    With it, the page shows the account, and asks for a password where somebody else may have
+    chosen it.
 """
 
 from __future__ import annotations
@@ -25,10 +29,11 @@ from django.http import HttpRequest, HttpResponseBase
 from django.shortcuts import redirect, render
 from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_protect
-from django.views.decorators.debug import sensitive_post_parameters
+from django.views.decorators.debug import sensitive_post_parameters, sensitive_variables
 from django.views.decorators.http import require_http_methods
 
 from invitation import gate
+from invitation.backends import activation
 from invitation.backends.base import email_field_name
 from invitation.backends.classic.base import Redirect, get_backend
 from invitation.exceptions import AddressMismatch, KeyRefused
@@ -83,9 +88,10 @@ def register(
 
 @login_not_required
 @sensitive_post_parameters()
+@sensitive_variables()
 @csrf_protect
 @never_cache
-@require_http_methods(["GET", "POST"])
+@require_http_methods(["GET", "HEAD", "POST"])
 def activate(
     request: HttpRequest,
     backend: str | type,
@@ -94,18 +100,64 @@ def activate(
     extra_context: Mapping[str, Any] | None = None,
     **kwargs: Any,
 ) -> HttpResponseBase:
-    """Let the backend activate the account that the URL's arguments name, or say that it failed.
+    """Show the account that the URL's arguments name, and let the backend activate it by POST.
 
-    The failure page's context is those arguments and ``extra_context``. HEAD is refused: it must
-    not activate anything, and there is nothing to say without doing so.
+    The failure page's context is those arguments and ``extra_context``. GET and HEAD change
+    nothing. A backend that has no ``activation_account`` gets a page with a button alone.
     """
     chosen = get_backend(backend)
-    user = chosen.activate(request, **kwargs)
+    extra = kwargs | _called(extra_context)
+    account, form = None, None
+    if (waiting := _account(chosen, request, kwargs)) is not UNKNOWN:
+        account = waiting
+        if account is None:
+            return render(request, template_name, extra)
+        if account.is_active:
+            return _activated(chosen, request, account, success_url)
+        form = activation.confirm_form(account, request.POST or None)
+    if request.method != "POST":
+        return activation.show(request, account, form, **extra)
+    if account is not None and activation.NOT_ME in request.POST:
+        return activation.disown(request, account) or render(request, template_name, extra)
+    if form is not None:
+        if not form.is_valid():
+            return activation.show(request, account, form, **extra)
+        form.save(commit=False)  # type: ignore[attr-defined] # hashes before the transaction
+    with transaction.atomic():
+        if account is not None:
+            activation.admit(account, form, str(kwargs.get("activation_key", "")))
+        user = chosen.activate(request, **kwargs)
+        if not user:
+            # What was written for an account that has gone meanwhile is not to stay.
+            transaction.set_rollback(True)
     if not user:
-        return render(request, template_name, kwargs | _called(extra_context))
+        return render(request, template_name, extra)
+    return _activated(chosen, request, user, success_url)
+
+
+#: What stands for an account of which the backend cannot tell who it is before it is activated.
+UNKNOWN = object()
+
+
+def _account(chosen: Any, request: HttpRequest, kwargs: dict[str, Any]) -> Any:
+    """Return the account of an activation link, ``None``, or ``UNKNOWN``."""
+    if not hasattr(chosen, "activation_account"):
+        return UNKNOWN
+    try:
+        return chosen.activation_account(request, **kwargs)
+    except NotImplementedError:
+        return UNKNOWN
+
+
+def _activated(
+    chosen: Any, request: HttpRequest, user: Any, success_url: str | None
+) -> HttpResponseBase:
+    response: HttpResponseBase
     if success_url is not None:
-        return redirect(success_url)
-    return _go(chosen.post_activation_redirect(request, user))
+        response = redirect(success_url)
+    else:
+        response = _go(chosen.post_activation_redirect(request, user))
+    return response
 
 
 def _submit(
