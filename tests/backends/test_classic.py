@@ -380,7 +380,7 @@ def test_the_views_say_so_too(client: Client) -> None:
     with pytest.raises(ImproperlyConfigured):
         client.get("/nothing/register/")
     with pytest.raises(ImproperlyConfigured):
-        client.get("/nothing/activate/key/")
+        client.post("/nothing/activate/key/")
 
 
 # The views, with any backend
@@ -420,7 +420,7 @@ def test_a_post_registers_and_goes_where_the_backend_says(
 def test_the_mailed_key_activates(client: Client, kind: str, commit: Any, heard: list[Any]) -> None:
     with commit():
         client.post(f"/{kind}/register/", FORM)
-    response = client.get(f"/{kind}/activate/{activation_key()}/")
+    response = scenes.activate(client, f"/{kind}/activate/{activation_key()}/")
     assert response["Location"] == "/accounts/activate/complete/"
     assert newcomer().is_active
     assert heard[1:] == [("activated", CLASSES[kind], newcomer())]
@@ -438,7 +438,7 @@ def test_a_wrong_activation_key_is_said_on_a_page_with_the_key(client: Client, k
 def test_what_is_active_at_once_has_no_activation(kind: str) -> None:
     for prefix in ("", "invited-"):
         with pytest.raises((NotImplementedError, TypeError)):
-            Client().get(f"/{prefix}{kind}/activate/key/")
+            Client().post(f"/{prefix}{kind}/activate/key/")
     with pytest.raises(NotImplementedError):
         CLASSES[kind]().post_activation_redirect(None, None)
 
@@ -491,7 +491,7 @@ def test_callables_in_the_extra_context_are_called(client: Client) -> None:
 
 def test_activation_takes_the_success_url(client: Client) -> None:
     client.post("/two_step/register/", FORM)
-    response = client.get(f"/options/activate/{activation_key()}/")
+    response = scenes.activate(client, f"/options/activate/{activation_key()}/")
     assert response["Location"] == "/thanks/"
 
 
@@ -584,7 +584,8 @@ def test_a_link_scanner_does_not_activate(client: Client, commit: Any) -> None:
     with commit():
         client.post("/default/register/", FORM)
     url = f"/default/activate/{activation_key()}/"
-    assert client.head(url).status_code == 405
+    assert client.head(url).status_code == 200
+    assert client.get(url).status_code == 200
     assert client.options(url).status_code == 405
     assert not newcomer().is_active
 
@@ -657,7 +658,7 @@ def test_default_backend_walks_to_an_active_account(client: Client, commit: Any)
     assert (user.is_active, user.check_password(PASSWORD)) == (False, True)
     assert mail.outbox[0].to == [ADDRESS]
     assert not client.login(username=user.get_username(), password=PASSWORD)
-    response = client.get(f"/default/activate/{activation_key()}/")
+    response = scenes.activate(client, f"/default/activate/{activation_key()}/")
     assert response["Location"] == "/accounts/activate/complete/"
     assert client.login(username=user.get_username(), password=PASSWORD)
 
@@ -711,7 +712,7 @@ def test_a_second_click_on_the_activation_link_does_no_harm(
     with commit():
         client.post("/default/register/", FORM)
     for _ in range(2):
-        response = client.get(f"/default/activate/{activation_key()}/")
+        response = scenes.activate(client, f"/default/activate/{activation_key()}/")
         assert response["Location"] == "/accounts/activate/complete/"
     assert [name for name, *_ in heard] == ["registered", "activated"]
 
@@ -721,9 +722,9 @@ def test_a_used_activation_link_does_not_wake_a_deactivated_account(
 ) -> None:
     with commit():
         client.post("/default/register/", FORM)
-    client.get(f"/default/activate/{activation_key()}/")
+    scenes.activate(client, f"/default/activate/{activation_key()}/")
     User._default_manager.update(is_active=False)
-    response = client.get(f"/default/activate/{activation_key()}/")
+    response = scenes.activate(client, f"/default/activate/{activation_key()}/")
     assert response.templates[0].name == "registration/activate.html"
     assert not newcomer().is_active
 
@@ -739,9 +740,9 @@ def test_a_receiver_that_raises_leaves_the_account_unactivated(
 
     url = f"/default/activate/{activation_key()}/"
     with connected(redux_signals.user_activated, fail):
-        assert failing_client.get(url).status_code == 500
+        assert scenes.activate(failing_client, url).status_code == 500
     assert not newcomer().is_active
-    assert failing_client.get(url)["Location"] == "/accounts/activate/complete/"
+    assert scenes.activate(failing_client, url)["Location"] == "/accounts/activate/complete/"
 
 
 # SimpleBackend
@@ -996,7 +997,7 @@ def test_activation_is_delegated_and_recorded(
         invited_client.post(f"/invited-{kind}/register/", FORM)
     assert Acceptance.objects.get().activated_at is None
     with connected(signals.invitation_activated, note), commit():
-        response = invited_client.get(f"/invited-{kind}/activate/{activation_key()}/")
+        response = scenes.activate(invited_client, f"/invited-{kind}/activate/{activation_key()}/")
     assert response["Location"] == "/accounts/activate/complete/"
     assert Acceptance.objects.get().activated_at is not None
     assert announced == [newcomer()]
@@ -1561,7 +1562,7 @@ def test_an_invited_person_walks_to_an_active_account(
     with commit():
         response = invited_client.post("/invited-default/register/", FORM)
     assert response["Location"] == "/accounts/register/complete/"
-    response = invited_client.get(f"/invited-default/activate/{activation_key()}/")
+    response = scenes.activate(invited_client, f"/invited-default/activate/{activation_key()}/")
     assert response["Location"] == "/accounts/activate/complete/"
     user = newcomer()
     assert (user.is_active, user.get_username() in (ADDRESS, "newcomer")) == (True, True)
@@ -1619,5 +1620,5 @@ def test_two_steps_lead_there_after_the_second(
     with commit():
         landed = invited_client.post("/invited-default/register/", FORM)["Location"]
     assert landed == "/accounts/register/complete/"
-    landed = invited_client.get(f"/invited-default/activate/{activation_key()}/")["Location"]
+    landed = scenes.activate(invited_client, f"/invited-default/activate/{activation_key()}/")["Location"]
     assert landed == ("/welcome/" if path == "/welcome/" else "/accounts/activate/complete/")
