@@ -135,8 +135,7 @@ def _another_for(member: Any, inviter: Any) -> None:
     table, _ = Group.objects.get_or_create(name="Saturday table")
     # As one of the staff who may change groups, he may give those that he is in.
     inviter.groups.add(table)
-    # What redux has of an account whose activation mail was followed: the address is proven.
-    RegistrationProfile.objects.get_or_create(user=member, defaults={"activated": True})
+    flows.prove(member)
     flows.invite(
         inviter,
         member.email,

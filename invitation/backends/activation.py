@@ -51,8 +51,10 @@ def new_key(email: str) -> str:
 def is_bound(key: str, email: str) -> bool:
     """Tell whether an activation key was made for this address."""
     nonce, binding = key[:NONCE_LENGTH], key[NONCE_LENGTH:]
-    made = [_binding(signer, nonce, email) for signer in conf.INVITATION_SIGNING_KEYS]
-    return any([constant_time_compare(binding, text) for text in made])
+    return any(
+        constant_time_compare(binding, _binding(signer, nonce, email))
+        for signer in conf.INVITATION_SIGNING_KEYS
+    )
 
 
 @sensitive_variables()

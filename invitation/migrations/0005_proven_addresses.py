@@ -7,27 +7,46 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('invitation', '0004_delivery'),
+        ("invitation", "0004_delivery"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='ProvenAddress',
+            name="ProvenAddress",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('digest', models.CharField(db_index=True, editable=False, max_length=64)),
-                ('key_id', models.CharField(editable=False, max_length=16)),
-                ('proven_at', models.DateTimeField(default=django.utils.timezone.now, verbose_name='proven')),
-                ('user', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='+', to=settings.AUTH_USER_MODEL, verbose_name='account')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("digest", models.CharField(db_index=True, editable=False, max_length=64)),
+                ("key_id", models.CharField(editable=False, max_length=16)),
+                (
+                    "proven_at",
+                    models.DateTimeField(default=django.utils.timezone.now, verbose_name="proven"),
+                ),
+                (
+                    "user",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                        verbose_name="account",
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'proven address',
-                'verbose_name_plural': 'proven addresses',
-                'ordering': ['-pk'],
-                'constraints': [models.UniqueConstraint(fields=('user', 'digest'), name='invitation_proven_once')],
+                "verbose_name": "proven address",
+                "verbose_name_plural": "proven addresses",
+                "ordering": ["-pk"],
+                "constraints": [
+                    models.UniqueConstraint(
+                        fields=("user", "digest"), name="invitation_proven_once"
+                    )
+                ],
             },
         ),
     ]

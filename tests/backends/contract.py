@@ -18,7 +18,6 @@ from django.core.management import call_command
 from django.db import IntegrityError, connection
 from django.db.models.signals import post_save, pre_save
 from django.forms import BooleanField, CharField, Form, ModelForm
-from django.http import HttpResponse
 from django.test import Client, RequestFactory
 from django.test.utils import override_script_prefix
 from django.urls import resolve

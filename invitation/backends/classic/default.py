@@ -75,7 +75,9 @@ class DefaultBackend(AccountBackend):
         profile = self._profiles().select_related("user").filter(activation_key=key).first()
         if profile is None:
             return None
-        works = profile.user.is_active if profile.activated else not profile.activation_key_expired()
+        works = (
+            profile.user.is_active if profile.activated else not profile.activation_key_expired()
+        )
         return profile.user if works else None
 
     def post_registration_redirect(self, request: HttpRequest, user: AbstractBaseUser) -> Redirect:

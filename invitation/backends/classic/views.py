@@ -18,7 +18,8 @@ is also asked, as our ``InvitationBackend`` is:
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 from django.contrib.auth import get_user_model
@@ -106,33 +107,24 @@ def activate(
     nothing. A backend that has no ``activation_account`` gets a page with a button alone.
     """
     chosen = get_backend(backend)
-    extra = kwargs | _called(extra_context)
-    account, form = None, None
-    if (waiting := _account(chosen, request, kwargs)) is not UNKNOWN:
-        account = waiting
-        if account is None:
-            return render(request, template_name, extra)
-        if account.is_active:
-            return _activated(chosen, request, account, success_url)
-        form = activation.confirm_form(account, request.POST or None)
-    if request.method != "POST":
-        return activation.show(request, account, form, **extra)
-    if account is not None and activation.NOT_ME in request.POST:
-        return activation.disown(request, account) or render(request, template_name, extra)
-    if form is not None:
-        if not form.is_valid():
-            return activation.show(request, account, form, **extra)
-        form.save(commit=False)  # type: ignore[attr-defined] # hashes before the transaction
+    failed = partial(render, request, template_name, kwargs | _called(extra_context))
+    account = _account(chosen, request, kwargs)
+    if account is None:
+        return failed()
+    if account is not UNKNOWN and account.is_active:
+        return _activated(chosen, request, account, success_url)
+    known = None if account is UNKNOWN else account
+    page, form = _confirm(request, known, failed)
+    if page is not None:
+        return page
     with transaction.atomic():
-        if account is not None:
-            activation.admit(account, form, str(kwargs.get("activation_key", "")))
+        if known is not None:
+            activation.admit(known, form, str(kwargs.get("activation_key", "")))
         user = chosen.activate(request, **kwargs)
         if not user:
             # What was written for an account that has gone meanwhile is not to stay.
             transaction.set_rollback(True)
-    if not user:
-        return render(request, template_name, extra)
-    return _activated(chosen, request, user, success_url)
+    return _activated(chosen, request, user, success_url) if user else failed()
 
 
 #: What stands for an account of which the backend cannot tell who it is before it is activated.
@@ -147,6 +139,22 @@ def _account(chosen: Any, request: HttpRequest, kwargs: dict[str, Any]) -> Any:
         return chosen.activation_account(request, **kwargs)
     except NotImplementedError:
         return UNKNOWN
+
+
+@sensitive_variables()
+def _confirm(
+    request: HttpRequest, account: Any, failed: Callable[[], HttpResponseBase]
+) -> tuple[HttpResponseBase | None, Any]:
+    """Return the page to show, or ``None`` and the valid form, if one was needed."""
+    posted = request.POST if request.method == "POST" else None
+    if account is not None and posted is not None and activation.NOT_ME in posted:
+        return activation.disown(request, account) or failed(), None
+    form: Any = activation.confirm_form(account, posted)
+    if posted is None or (form is not None and not form.is_valid()):
+        return activation.show(request, account, form), None
+    if form is not None:
+        form.save(commit=False)  # hashes before the transaction
+    return None, form
 
 
 def _activated(
