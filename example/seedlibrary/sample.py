@@ -103,7 +103,7 @@ def _invitations(rosa: Any, amir: Any, june: Any, tomas: Any) -> Any:
 
     waiting = flows.invite(amir, "leon@lindenrow.example", recipient_name="Leon").invitation
     flows.claim(
-        flows.open_invitation(waiting.mail_key),
+        flows.open_invitation(waiting.key),
         lambda: _not_activated("leon", waiting.email),
         email=waiting.email,
     )

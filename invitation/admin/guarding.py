@@ -70,6 +70,9 @@ class GuardedMixin(Base):
     #: Of each guarded relation: whose rows a search through it finds.
     guarded_searches: ClassVar[dict[str, str]] = {}
 
+    if TYPE_CHECKING:
+        export_fields: tuple[str, ...]
+
     def shown(self, request: HttpRequest, names: Iterable[Any]) -> list[Any]:
         """Return these columns as the reader may see them."""
         seen = readable(self.admin_site, request)
