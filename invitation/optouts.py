@@ -36,7 +36,8 @@ KEY_ID_LENGTH = 16
 _TOKEN = re.compile(rf"[A-Za-z0-9_-]{{{DIGEST_LENGTH}}}\.[A-Za-z0-9_-]{{{SIGNATURE_LENGTH}}}")
 
 # One for each purpose, so that none of these hashes can pass for another.
-_DIGEST_SALT = "invitation:opt-out:address"
+OPT_OUT = "invitation:opt-out:address"
+PROOF = "invitation:proof:address"
 _TOKEN_SALT = "invitation:opt-out:token"  # noqa: S105 (it is no secret)
 _KEY_SALT = "invitation:opt-out:key"
 
@@ -50,10 +51,13 @@ class Digest:
 
 
 @sensitive_variables()
-def digests(email: str) -> list[Digest]:
-    """Return what may stand for an address, by each signing key: the first is for writing."""
+def digests(email: str, purpose: str = OPT_OUT) -> list[Digest]:
+    """Return what may stand for an address, by each signing key: the first is for writing.
+
+    ``purpose`` is ``OPT_OUT`` or ``PROOF``: the same address has another hash in each table.
+    """
     keys = conf.INVITATION_SIGNING_KEYS
-    return [Digest(_mac(key, email).hex(), key_id(key)) for key in keys]
+    return [Digest(_mac(key, email, purpose).hex(), key_id(key)) for key in keys]
 
 
 @sensitive_variables()
@@ -97,8 +101,8 @@ def key_ids() -> list[str]:
 
 
 @sensitive_variables()
-def _mac(key: str, email: str) -> bytes:
-    return salted_hmac(_DIGEST_SALT, comparable(email), secret=key, algorithm="sha256").digest()
+def _mac(key: str, email: str, purpose: str = OPT_OUT) -> bytes:
+    return salted_hmac(purpose, comparable(email), secret=key, algorithm="sha256").digest()
 
 
 @sensitive_variables()

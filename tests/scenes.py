@@ -124,6 +124,15 @@ def path_in(mail: EmailMessage, *, part: str = "") -> str:
     return found.group(1)
 
 
+def activate(browser: Client, link: str, password: str = PASSWORD) -> Any:
+    """Open the link of an activation email, and do what its page asks for."""
+    page = browser.get(link)
+    if page.status_code != 200 or "activate_confirm" not in str([t.name for t in page.templates]):
+        return page
+    typed = {"new_password1": password, "new_password2": password}
+    return browser.post(link, typed if page.context["form"] else {})
+
+
 def flags(response: Any) -> set[str]:
     """Return the reasons that a page of refusal shows, by their flags in its context."""
     codes = ("no_key", "invalid_key", "expired_key", "no_uses_left_key", "revoked_key")

@@ -274,7 +274,7 @@ READERS: dict[str, tuple[Callable[[], Client], int]] = {
     "member": (lambda: staff.log_in(make_user("reader")), 302),
     "staff": (lambda: staff.staff(), 403),
     "staff who sees accounts": (lambda: staff.staff("view_user", "change_user"), 403),
-    "staff who sees acceptances": (lambda: staff.staff("view_acceptance"), 200),
+    "staff who sees acceptances": (lambda: staff.staff("view_acceptance", "view_user"), 200),
     "superuser": (staff.boss, 200),
 }
 
@@ -320,7 +320,7 @@ def test_the_lists_lead_there(people: dict[str, Any]) -> None:
 
 
 def test_who_may_not_see_it_is_not_led_there(people: dict[str, Any]) -> None:
-    said = text_of(staff.staff("view_invitationkey").get(INVITATIONS))
+    said = text_of(staff.staff("view_invitationkey", "view_user").get(INVITATIONS))
     assert address(people["bob"]) not in said
     assert '<td class="field-from_user nowrap">bob</td>' in said
 

@@ -548,10 +548,8 @@ class TestTheInbox:
     def test_it_costs_six_with_the_default_rule(
         self, settings: Any, invited: Any, rows: int
     ) -> None:
-        from registration.models import RegistrationProfile
-
         del settings.INVITATION_VERIFIED_ADDRESSES
-        RegistrationProfile.objects.create(user=invited, activation_key="x", activated=True)
+        flows.prove(invited)
         for number in range(rows):
             make_invitation(scenes.make_user(f"inviter{number}"), NEWCOMER)
         client = signed_in(invited)

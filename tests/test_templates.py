@@ -415,11 +415,11 @@ def account_mails(
         profile = SupervisedRegistrationProfile.objects.get()
         visiting.post("/accounts/activate/resend/", {"email": scenes.NEWCOMER})
         profile.refresh_from_db()
-        visiting.get(f"/accounts/activate/{profile.activation_key}/")
+        scenes.activate(visiting, f"/accounts/activate/{profile.activation_key}/")
         member.is_staff = member.is_superuser = True
         member.save()
         visiting.force_login(member)
-        visiting.get(f"/accounts/approve/{profile.pk}/")
+        visiting.post(f"/accounts/approve/{profile.pk}/")
         visiting.post("/accounts/password/reset/", {"email": member.email})
         kinds = ("activation", "activation again", "to approve", "approved", "new password")
         return dict(zip(kinds, map(whole, mail.outbox), strict=True))

@@ -72,7 +72,7 @@ def walk(commit: Commit, *, activation: bool) -> None:
     assert account.is_active is not activation
     if activation:
         with commit():
-            response = newcomer.get(scenes.path_in(mail.outbox[1], part="/activate/"))
+            response = scenes.activate(newcomer, scenes.path_in(mail.outbox[1], part="/activate/"))
         assert newcomer.get(response["Location"]).status_code == 200
         login = {"username": account.get_username(), "password": PASSWORD}
         assert newcomer.post("/accounts/login/", login).status_code == 302
@@ -181,6 +181,6 @@ def test_with_real_transactions() -> None:
     newcomer = Client()
     newcomer.get(scenes.path_in(mail.outbox[0], part="/invited/"))
     newcomer.post(REGISTER, answers())
-    newcomer.get(scenes.path_in(mail.outbox[1], part="/activate/"))
+    scenes.activate(newcomer, scenes.path_in(mail.outbox[1], part="/activate/"))
     assert scenes.accounts().get().is_active
     assert Acceptance.objects.get().activated_at is not None

@@ -103,7 +103,7 @@ def _invitations(rosa: Any, amir: Any, june: Any, tomas: Any) -> Any:
 
     waiting = flows.invite(amir, "leon@lindenrow.example", recipient_name="Leon").invitation
     flows.claim(
-        flows.open_invitation(waiting.mail_key),
+        flows.open_invitation(waiting.key),
         lambda: _not_activated("leon", waiting.email),
         email=waiting.email,
     )
@@ -135,8 +135,7 @@ def _another_for(member: Any, inviter: Any) -> None:
     table, _ = Group.objects.get_or_create(name="Saturday table")
     # As one of the staff who may change groups, he may give those that he is in.
     inviter.groups.add(table)
-    # What redux has of an account whose activation mail was followed: the address is proven.
-    RegistrationProfile.objects.get_or_create(user=member, defaults={"activated": True})
+    flows.prove(member)
     flows.invite(
         inviter,
         member.email,

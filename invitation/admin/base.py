@@ -58,11 +58,11 @@ def tree_of(site: admin.AdminSite, account: Any) -> str:
     return reverse(name, args=[quote(account.pk)], current_app=site.name)
 
 
-def tree_link(site: admin.AdminSite, account: Any) -> str:
-    """Return an account's name as a link to that page."""
+def tree_link(site: admin.AdminSite, account: Any, name: str = "") -> str:
+    """Return an account's name, or what stands for it, as a link to that page."""
     if account is None:
         return NOBODY
-    return format_html('<a href="{}">{}</a>', tree_of(site, account), account)
+    return format_html('<a href="{}">{}</a>', tree_of(site, account), name or account)
 
 
 def name_of(invitation: InvitationKey) -> str:

@@ -44,18 +44,23 @@ class ExportMixin(Base):
         rows = queryset.select_related(*self.list_select_related)  # type: ignore[misc]
         self._log_export(request, rows.count())
         response = StreamingHttpResponse(
-            sheets.lines(self._lines(rows)), content_type="text/csv; charset=utf-8"
+            sheets.lines(self._lines(rows, self.get_export_fields(request))),
+            content_type="text/csv; charset=utf-8",
         )
         name = f"{self.export_name}-{here(timezone.now()).date()}.csv"
         response["Content-Disposition"] = f'attachment; filename="{name}"'
         response["X-Content-Type-Options"] = "nosniff"
         return response
 
-    def _lines(self, rows: QuerySet[Any]) -> Iterator[list[Any]]:
-        headings = (label_for_field(name, self.model, self) for name in self.export_fields)
+    def get_export_fields(self, request: HttpRequest) -> tuple[str, ...]:
+        """Return the columns of the file."""
+        return self.export_fields
+
+    def _lines(self, rows: QuerySet[Any], names: tuple[str, ...]) -> Iterator[list[Any]]:
+        headings = (label_for_field(name, self.model, self) for name in names)
         yield [capfirst(str(heading)) for heading in headings]
         for row in rows.iterator(chunk_size=self.export_chunk):
-            yield [self._cell(name, row) for name in self.export_fields]
+            yield [self._cell(name, row) for name in names]
 
     def _cell(self, name: str, row: Any) -> Any:
         field, _attribute, value = lookup_field(name, row, self)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from django import forms
 from django.contrib import admin
@@ -28,6 +28,7 @@ from invitation.admin.base import (
 )
 from invitation.admin.exporting import ExportMixin
 from invitation.admin.filters import KindFilter, MailStateFilter, StateFilter
+from invitation.admin.guarding import ACCOUNT, GROUP, GuardedMixin, number_of
 from invitation.admin.mails import MailColumnsMixin
 from invitation.exceptions import (
     AddressRefused,
@@ -66,12 +67,19 @@ class InvitationKeyForm(KeyForm):
             raise ValidationError(str(error), code=error.code) from error
 
 
-class AcceptanceInline(ReadOnlyMixin, AnyInline):
+class AcceptanceInline(GuardedMixin, ReadOnlyMixin, AnyInline):
     """Show who came through an invitation."""
 
     model = Acceptance
     extra = 0
-    fields = readonly_fields = ("user", "claimed_at", "activated_at")
+    fields = ("user", "claimed_at", "activated_at")
+    readonly_fields = (*fields, "user_number")
+    guarded: ClassVar = {"user": ((ACCOUNT,), "user_number")}
+
+    @admin.display(description=_("account"))
+    def user_number(self, acceptance: Acceptance) -> str:
+        """Return the number of the account, for who may not see accounts."""
+        return number_of(acceptance.user)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         """Return the acceptances with their accounts."""
@@ -97,7 +105,7 @@ class InvitationEmailInline(MailColumnsMixin, ReadOnlyMixin, AnyInline):
 
 
 @admin.register(InvitationKey)
-class InvitationKeyAdmin(InvitationActionsMixin, ExportMixin, LookMixin, AnyAdmin):
+class InvitationKeyAdmin(GuardedMixin, InvitationActionsMixin, ExportMixin, LookMixin, AnyAdmin):
     """Show invitations, change what people have typed, revoke, extend and resend.
 
     Invitations are not added here: they are made by inviting, which spends quota and mails.
@@ -121,6 +129,12 @@ class InvitationKeyAdmin(InvitationActionsMixin, ExportMixin, LookMixin, AnyAdmi
         "expires_at",
         "ended_at",
     )
+
+    guarded: ClassVar = {
+        "from_user": ((ACCOUNT,), "inviter_number"),
+        "groups": ((GROUP,), "groups_count"),
+    }
+    guarded_searches: ClassVar = {"from_user": ACCOUNT}
 
     #: ``from_user`` is a link to the tree for who may see that.
     list_display = (
@@ -171,6 +185,8 @@ class InvitationKeyAdmin(InvitationActionsMixin, ExportMixin, LookMixin, AnyAdmi
         "key_hint",
         "groups",
         "destination",
+        "inviter_number",
+        "groups_count",
     )
 
     # -- permissions ---------------------------------------------------------------------------
@@ -193,9 +209,12 @@ class InvitationKeyAdmin(InvitationActionsMixin, ExportMixin, LookMixin, AnyAdmi
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
         """Return the fields in their order, for a shared link those that it has."""
         first, *others = super().get_fieldsets(request, obj)
-        if obj is None or not obj.shared:
-            return [first, *others]
-        return [(_("Shared link"), {"fields": self.shared_fields}), *others]
+        if obj is not None and obj.shared:
+            first = (_("Shared link"), {"fields": self.shared_fields})
+        return [
+            (title, {**options, "fields": self.shown(request, options["fields"])})
+            for title, options in (first, *others)
+        ]
 
     def get_form(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
         """Return the form, a new class for each request, which knows who writes."""
@@ -227,13 +246,14 @@ class InvitationKeyAdmin(InvitationActionsMixin, ExportMixin, LookMixin, AnyAdmi
 
     def get_list_display(self, request: HttpRequest) -> Any:
         """Return the columns; the inviter is a link for who may see whom else he has invited."""
-        columns: Any = super().get_list_display(request)
+        columns: Any = self.shown(request, super().get_list_display(request))
         linked = may_see(self.admin_site, Acceptance, request)
         return ["inviter" if name == "from_user" and linked else name for name in columns]
 
     def get_search_fields(self, request: HttpRequest) -> list[str]:
         """Return where to search, in whichever user model the site has."""
-        return [*self.search_fields, *user_search_fields("from_user")]
+        names = [*self.search_fields, *user_search_fields("from_user")]
+        return self.searchable(request, names)
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
@@ -269,6 +289,16 @@ class InvitationKeyAdmin(InvitationActionsMixin, ExportMixin, LookMixin, AnyAdmi
     def inviter(self, invitation: InvitationKey) -> str:
         """Return who made it, as a link to whom else he has invited."""
         return tree_link(self.admin_site, invitation.from_user)
+
+    @admin.display(description=_("inviter"))
+    def inviter_number(self, invitation: InvitationKey) -> str:
+        """Return the number of the inviter, for who may not see accounts."""
+        return number_of(invitation.from_user)
+
+    @admin.display(description=_("groups"))
+    def groups_count(self, invitation: InvitationKey) -> int:
+        """Return how many groups it gives, for who may not see which."""
+        return invitation.groups.count()
 
     @admin.display(description=_("invited"), ordering="date_invited")
     def invited(self, invitation: InvitationKey) -> str:

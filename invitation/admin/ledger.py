@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, ClassVar, cast
 from urllib.parse import urlencode
 
 from django.contrib import admin
@@ -25,21 +25,25 @@ from invitation.admin.base import (
     user_search_fields,
 )
 from invitation.admin.exporting import ExportMixin
+from invitation.admin.guarding import ACCOUNT, INVITATION, GuardedMixin, number_of
 from invitation.models import InvitationKey, InvitationQuota, QuotaEntry
-
-if TYPE_CHECKING:
-    Base = AnyAdmin
-else:
-    Base = object
 
 
 @admin.register(QuotaEntry)
-class QuotaEntryAdmin(ExportMixin, WithMemberMixin, ReadOnlyMixin, LookMixin, AnyAdmin):
+class QuotaEntryAdmin(
+    GuardedMixin, ExportMixin, WithMemberMixin, ReadOnlyMixin, LookMixin, AnyAdmin
+):
     """Show what has changed the quota of which member, when and by which invitation."""
 
     actions = ("export",)
     export_name = "quota-entries"
     export_fields = ("created_at", "inviter", "change", "reason", "invited")
+
+    guarded: ClassVar = {
+        "inviter": ((ACCOUNT,), "inviter_number"),
+        "invited": ((INVITATION,), "invitation_number"),
+    }
+    guarded_searches: ClassVar = {"inviter": ACCOUNT}
 
     list_display = ("created_at", "inviter", "signed", "reason", "invited")
     list_filter = ("reason", "created_at")
@@ -51,13 +55,13 @@ class QuotaEntryAdmin(ExportMixin, WithMemberMixin, ReadOnlyMixin, LookMixin, An
 
     def get_search_fields(self, request: HttpRequest) -> list[str]:
         """Return where to search, in whichever user model the site has."""
-        return user_search_fields("inviter")
+        return self.searchable(request, user_search_fields("inviter"))
 
     def get_list_display(self, request: HttpRequest) -> Any:
         """Return the columns; the invitation is a link for who may see it."""
-        if not may_see(self.admin_site, InvitationKey, request):
-            return self.list_display
-        return (*self.list_display[:-1], "invited_link")
+        columns = self.shown(request, self.list_display)
+        linked = may_see(self.admin_site, InvitationKey, request)
+        return ["invited_link" if name == "invited" and linked else name for name in columns]
 
     @admin.display(description=_("change"), ordering="change")
     def signed(self, entry: QuotaEntry) -> str:
@@ -69,6 +73,16 @@ class QuotaEntryAdmin(ExportMixin, WithMemberMixin, ReadOnlyMixin, LookMixin, An
         """Return for whom the invitation was, if it was for one."""
         return NOBODY if entry.invitation is None else name_of(entry.invitation)
 
+    @admin.display(description=_("inviter"))
+    def inviter_number(self, entry: QuotaEntry) -> str:
+        """Return the number of the member, for who may not see accounts."""
+        return number_of(entry.inviter)
+
+    @admin.display(description=_("invitation"))
+    def invitation_number(self, entry: QuotaEntry) -> str:
+        """Return the number of the invitation, for who may not see invitations."""
+        return number_of(entry.invitation)
+
     @admin.display(description=_("invitation"), ordering="invitation")
     def invited_link(self, entry: QuotaEntry) -> str:
         """Return the same as a link to the invitation."""
@@ -78,7 +92,7 @@ class QuotaEntryAdmin(ExportMixin, WithMemberMixin, ReadOnlyMixin, LookMixin, An
         return format_html('<a href="{}">{}</a>', address, name_of(entry.invitation))
 
 
-class LedgerMixin(Base):
+class LedgerMixin(GuardedMixin):
     """Add a column with the sum of the ledger to the quotas, and the way to its entries."""
 
     def get_list_display(self, request: HttpRequest) -> Any:
@@ -91,7 +105,7 @@ class LedgerMixin(Base):
 
     def _with_ledger(self, names: Any, request: HttpRequest) -> list[str]:
         linked = may_see(self.admin_site, QuotaEntry, request)
-        return [*names, "ledger" if linked else "ledger_sum"]
+        return self.shown(request, [*names, "ledger" if linked else "ledger_sum"])
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         """Return the quotas with the sums of their members' entries."""

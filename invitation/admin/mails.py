@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
+from typing import Any, ClassVar
 
 from django.contrib import admin, messages
 from django.contrib.auth import get_permission_codename
@@ -15,6 +15,7 @@ from django.utils.translation import ngettext_lazy
 
 from invitation import addresses, flows
 from invitation.admin.base import NOBODY, AnyAdmin, LookMixin, ReadOnlyMixin, name_of
+from invitation.admin.guarding import ACCOUNT, INVITATION, NOTHING, GuardedMixin, number_of
 from invitation.models import DeliveryPause, InvitationEmail
 
 #: What the actions say, with the number of mails.
@@ -63,7 +64,7 @@ class MailColumnsMixin:
 
 
 @admin.register(InvitationEmail)
-class InvitationEmailAdmin(MailColumnsMixin, OperatingMixin, LookMixin, AnyAdmin):
+class InvitationEmailAdmin(GuardedMixin, MailColumnsMixin, OperatingMixin, LookMixin, AnyAdmin):
     """Show the outbox: which mails left, which wait, and why."""
 
     actions = ("retry", "cancel")
@@ -77,6 +78,12 @@ class InvitationEmailAdmin(MailColumnsMixin, OperatingMixin, LookMixin, AnyAdmin
         "next_try",
         "sent_at",
     )
+    #: What a mail server answers may quote the address.
+    guarded: ClassVar = {
+        "address": ((ACCOUNT, INVITATION), "invitation_number"),
+        "last_error": ((ACCOUNT, INVITATION), NOTHING),
+    }
+    guarded_searches: ClassVar = {"invitation": INVITATION}
     list_filter = ("state", "failure", "kind", "created_at", "sent_at")
     list_select_related = ("invitation__from_user",)
     date_hierarchy = "created_at"
@@ -98,6 +105,19 @@ class InvitationEmailAdmin(MailColumnsMixin, OperatingMixin, LookMixin, AnyAdmin
         "sent_at",
         "message_id",
     )
+
+    def get_list_display(self, request: HttpRequest) -> Any:
+        """Return the columns, as far as the reader may see them."""
+        return self.shown(request, super().get_list_display(request))
+
+    def get_search_fields(self, request: HttpRequest) -> list[str]:
+        """Return where to search, as far as the reader may see it."""
+        return self.searchable(request, super().get_search_fields(request))
+
+    @admin.display(description=_("invitation"))
+    def invitation_number(self, mail: InvitationEmail) -> str:
+        """Return the number of the invitation, for who may not see whom the mail is for."""
+        return number_of(mail.invitation)
 
     @admin.display(description=_("e-mail address"), ordering="invitation__email")
     def address(self, mail: InvitationEmail) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 from django import forms
 from django.contrib import admin, messages
@@ -17,6 +17,7 @@ from django.utils.translation import ngettext_lazy
 from invitation import flows
 from invitation.admin.base import AnyAdmin, LookMixin, WithMemberMixin, user_search_fields
 from invitation.admin.exporting import ExportMixin
+from invitation.admin.guarding import ACCOUNT, ENTRY, NOTHING, number_of, readable
 from invitation.admin.ledger import LedgerMixin
 from invitation.conf import conf
 from invitation.models import InvitationQuota
@@ -52,6 +53,13 @@ class InvitationQuotaAdmin(LedgerMixin, ExportMixin, WithMemberMixin, LookMixin,
     export_name = "quotas"
     export_fields = ("inviter", "granted", "unlimited", "spent", "remaining", "ledger_total")
 
+    guarded: ClassVar = {
+        "inviter": ((ACCOUNT,), "inviter_number"),
+        "ledger_sum": ((ENTRY,), NOTHING),
+        "ledger_total": ((ENTRY,), NOTHING),
+    }
+    guarded_searches: ClassVar = {"inviter": ACCOUNT}
+
     #: The most that a form takes: whoever needs more needs no limit.
     granted_max = 1_000_000
     list_display = ("inviter", "granted", "unlimited", "spent", "remaining")
@@ -62,7 +70,7 @@ class InvitationQuotaAdmin(LedgerMixin, ExportMixin, WithMemberMixin, LookMixin,
     show_full_result_count = False
     fields = ("inviter", "granted", "unlimited", "spent", "remaining")
     #: A count of what has happened, which goes on while the page is open: grant more instead.
-    readonly_fields = ("spent", "remaining", "ledger", "ledger_sum")
+    readonly_fields = ("spent", "remaining", "ledger", "ledger_sum", "inviter_number")
 
     def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
         """Return the field of the form; what can be granted has an end."""
@@ -71,13 +79,19 @@ class InvitationQuotaAdmin(LedgerMixin, ExportMixin, WithMemberMixin, LookMixin,
             kwargs |= {"max_value": self.granted_max, "error_messages": {"max_value": words}}
         return super().formfield_for_dbfield(db_field, request, **kwargs)
 
+    def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        """Return the field for the member's number, which shows the name to who may see it."""
+        if ACCOUNT not in readable(self.admin_site, request):
+            kwargs["widget"] = forms.TextInput()
+        return super().formfield_for_foreignkey(db_field, request, **kwargs)
+
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
         """Return the fields that cannot be changed; a quota stays with its member."""
         return self.readonly_fields if obj is None else ("inviter", *self.readonly_fields)
 
     def get_search_fields(self, request: HttpRequest) -> list[str]:
         """Return where to search, in whichever user model the site has."""
-        return user_search_fields("inviter")
+        return self.searchable(request, user_search_fields("inviter"))
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         """Return the quotas, with the groups of their members where the limit depends on these."""
@@ -110,6 +124,11 @@ class InvitationQuotaAdmin(LedgerMixin, ExportMixin, WithMemberMixin, LookMixin,
         for quota in quotas:
             self.log_change(request, quota, f"+{amount}")
         self.message_user(request, GRANTED % granted, messages.SUCCESS)
+
+    @admin.display(description=_("inviter"))
+    def inviter_number(self, quota: InvitationQuota) -> str:
+        """Return the number of the member, for who may not see accounts."""
+        return number_of(quota.inviter)
 
     @admin.display(description=_("remaining"))
     def remaining(self, quota: InvitationQuota) -> Any:

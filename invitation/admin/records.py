@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from django.contrib import admin
 from django.http import HttpRequest
@@ -18,12 +18,13 @@ from invitation.admin.base import (
     user_search_fields,
 )
 from invitation.admin.exporting import ExportMixin
+from invitation.admin.guarding import ACCOUNT, INVITATION, GuardedMixin, number_of
 from invitation.admin.trees import TreeMixin
 from invitation.models import Acceptance
 
 
 @admin.register(Acceptance)
-class AcceptanceAdmin(TreeMixin, ExportMixin, ReadOnlyMixin, LookMixin, AnyAdmin):
+class AcceptanceAdmin(GuardedMixin, TreeMixin, ExportMixin, ReadOnlyMixin, LookMixin, AnyAdmin):
     """Show who came through which invitation, and on a page of its own who invited whom."""
 
     actions = ("export",)
@@ -37,6 +38,19 @@ class AcceptanceAdmin(TreeMixin, ExportMixin, ReadOnlyMixin, LookMixin, AnyAdmin
         "activated_at",
     )
 
+    guarded: ClassVar = {
+        "account": ((ACCOUNT,), "account_number"),
+        "user": ((ACCOUNT,), "user_number"),
+        "address": ((INVITATION,), "invitation_number"),
+        "inviter": ((ACCOUNT,), "inviter_number"),
+        "inviter_name": ((ACCOUNT,), "inviter_number_alone"),
+    }
+    guarded_searches: ClassVar = {
+        "user": ACCOUNT,
+        "invitation__from_user": ACCOUNT,
+        "invitation": INVITATION,
+    }
+
     list_display = ("claimed_at", "account", "address", "inviter", "activated_at")
     list_filter = ("claimed_at", ("activated_at", admin.EmptyFieldListFilter), "new_account")
     list_select_related = ("user", "invitation__from_user")
@@ -49,7 +63,11 @@ class AcceptanceAdmin(TreeMixin, ExportMixin, ReadOnlyMixin, LookMixin, AnyAdmin
     def get_search_fields(self, request: HttpRequest) -> list[str]:
         """Return where to search, in whichever user model the site has."""
         people = [*user_search_fields("user"), *user_search_fields("invitation__from_user")]
-        return [*self.search_fields, *people]
+        return self.searchable(request, [*self.search_fields, *people])
+
+    def get_list_display(self, request: HttpRequest) -> Any:
+        """Return the columns, as far as the reader may see them."""
+        return self.shown(request, super().get_list_display(request))
 
     @admin.display(description=_("account"), ordering="user")
     def account(self, acceptance: Acceptance) -> str:
@@ -70,3 +88,31 @@ class AcceptanceAdmin(TreeMixin, ExportMixin, ReadOnlyMixin, LookMixin, AnyAdmin
     def inviter(self, acceptance: Acceptance) -> str:
         """Return who had invited, as a link to whom else he did."""
         return tree_link(self.admin_site, acceptance.invitation.from_user)
+
+    # -- for who may not see accounts, or invitations -------------------------------------------
+
+    @admin.display(description=_("account"))
+    def account_number(self, acceptance: Acceptance) -> str:
+        """Return the number of the account, as a link to whom it has invited."""
+        return tree_link(self.admin_site, acceptance.user, number_of(acceptance.user))
+
+    @admin.display(description=_("account"))
+    def user_number(self, acceptance: Acceptance) -> str:
+        """Return the number of the account."""
+        return number_of(acceptance.user)
+
+    @admin.display(description=_("invitation to"))
+    def invitation_number(self, acceptance: Acceptance) -> str:
+        """Return the number of the invitation."""
+        return number_of(acceptance.invitation)
+
+    @admin.display(description=_("inviter"))
+    def inviter_number(self, acceptance: Acceptance) -> str:
+        """Return the number of the inviter, as a link to whom else that account has invited."""
+        inviter = acceptance.invitation.from_user
+        return tree_link(self.admin_site, inviter, number_of(inviter))
+
+    @admin.display(description=_("inviter"))
+    def inviter_number_alone(self, acceptance: Acceptance) -> str:
+        """Return the number of the inviter."""
+        return number_of(acceptance.invitation.from_user)

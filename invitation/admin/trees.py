@@ -17,6 +17,7 @@ from django.views.decorators.http import require_safe
 
 from invitation.admin import lineage
 from invitation.admin.base import AnyAdmin, may_see, name_of, page_of, tree_of
+from invitation.admin.guarding import ACCOUNT, INVITATION, number_of, readable
 from invitation.models import Acceptance, InvitationKey
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ class TreeMixin(Base):
         context = {
             **self.admin_site.each_context(request),
             "title": _("Who invited whom"),
-            "subtitle": str(account),
+            "subtitle": seen.name(account),
             "opts": self.opts,
             "account": seen.account(account),
             "ascent": ascent,
@@ -78,19 +79,25 @@ class _Seen:
         self.site = model_admin.admin_site
         self.accounts = may_see(self.site, get_user_model(), request)
         self.invitations = may_see(self.site, InvitationKey, request)
+        self.readable = readable(self.site, request)
+
+    def name(self, account: Any) -> str:
+        """Return the name of an account, or its number for who may not see accounts."""
+        return str(account) if ACCOUNT in self.readable else number_of(account)
 
     def account(self, account: Any) -> dict[str, Any]:
         """Return name and addresses of an account; nothing where it was deleted."""
         if account is None:
             return {}
         change = page_of(self.site, account) if self.accounts else ""
-        return {"name": str(account), "tree_url": tree_of(self.site, account), "url": change}
+        return {"name": self.name(account), "tree_url": tree_of(self.site, account), "url": change}
 
     def person(self, account: Any, came: Acceptance | None) -> dict[str, Any]:
         """Return an account and how it came."""
         said: dict[str, Any] = {"account": self.account(account), "came": came}
         if came is not None:
-            said["invitation"] = name_of(came.invitation)
+            named = INVITATION in self.readable
+            said["invitation"] = name_of(came.invitation) if named else number_of(came.invitation)
             if self.invitations:
                 said["invitation_url"] = page_of(self.site, came.invitation)
         return said

@@ -24,6 +24,7 @@ def connect() -> None:
         release_invitation, sender=get_user_model(), dispatch_uid="invitation.release"
     )
     pre_delete.connect(close_invitations, sender=get_user_model(), dispatch_uid="invitation.close")
+    post_save.connect(end_proofs, sender=get_user_model(), dispatch_uid="invitation.proofs")
     if not apps.is_installed("registration"):
         return
     from registration import signals
@@ -65,3 +66,21 @@ def record_profile(sender: Any, instance: Any, **kwargs: Any) -> None:
     """Note an activation that redux sends no signal for, such as its admin action's."""
     if instance.activated:
         flows.activate(instance.user)
+
+
+def end_proofs(
+    sender: Any,
+    instance: Any,
+    created: bool,
+    raw: bool = False,
+    update_fields: frozenset[str] | None = None,
+    **kwargs: Any,
+) -> None:
+    """End what an account has proven when it gets another address, also if it gets it back later.
+
+    ``QuerySet.update`` sends no signal: then the proof counts again once the address is back.
+    """
+    fields = update_fields
+    changed = fields is None or instance.get_email_field_name() in fields
+    if changed and not created and not raw:
+        flows.drop_outdated_proofs(instance)

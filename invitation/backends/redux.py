@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable, Mapping
-from functools import wraps
+from functools import partial, wraps
 from typing import Any
 
 from django.conf import settings
 from django.contrib import messages
-from django.contrib.auth import authenticate, login
+from django.contrib.auth import authenticate, get_user_model, login
 from django.contrib.auth.decorators import login_not_required
 from django.contrib.sites.shortcuts import get_current_site
 from django.db import transaction
@@ -22,15 +22,20 @@ from django.shortcuts import redirect
 from django.urls import URLPattern, URLResolver, get_script_prefix
 from django.utils.decorators import method_decorator
 from django.utils.translation import gettext as _
-from django.views.decorators.debug import sensitive_variables
+from django.views.decorators.cache import never_cache
+from django.views.decorators.csrf import csrf_protect
+from django.views.decorators.debug import sensitive_post_parameters, sensitive_variables
+from registration import signals
 from registration import views as redux
 
 from invitation import flows, gate
+from invitation.backends import activation
 from invitation.backends.base import (
     InvitationRegistrationMixin,
     email_field_name,
     name_purposes,
 )
+from invitation.flows.deadlocks import in_transaction
 
 #: Pages of redux that are for staff: they stay closed where the site needs a login for all.
 STAFF_PAGES = frozenset({"registration_admin_approve", "registration_approve_complete"})
@@ -105,7 +110,7 @@ class ActivationMailMixin:
 
     def create_account(self, form: Any) -> Any:
         """Make the inactive account with everything that its form has to save."""
-        user = super().create_account(form)  # type: ignore[misc]
+        user = self._create_inactive(form)
         # Redux saves the form without committing and forgets its many-to-many data.
         save_m2m: Callable[[], None] | None = getattr(form, "save_m2m", None)
         if save_m2m is not None:
@@ -114,6 +119,22 @@ class ActivationMailMixin:
             profile = user.registrationprofile
             # No partial: Django logs what fails here by its __qualname__, which that has not.
             transaction.on_commit(lambda: mail_activation(profile, self.request), robust=True)
+        return user
+
+    def _create_inactive(self, form: Any) -> Any:
+        """Do what redux's view does, with an activation key that is bound to the address."""
+        if hasattr(form, "save"):
+            unsaved = form.save(commit=False)
+        else:
+            unsaved = get_user_model()._default_manager.create_user(**form.cleaned_data)
+        user = self.registration_profile.objects.create_inactive_user(
+            new_user=unsaved,
+            site=get_current_site(self.request),
+            send_email=self.SEND_ACTIVATION_EMAIL,
+            request=self.request,
+            profile_info={"activation_key": activation.new_key(flows.own_address(unsaved))},
+        )
+        signals.user_registered.send(sender=self.__class__, user=user, request=self.request)
         return user
 
 
@@ -144,12 +165,113 @@ class ResendActivationMixin:
         return sent
 
     def _send(self, profile: Any) -> bool:
+        activation.bind(profile)
         try:
             profile.send_activation_email(get_current_site(self.request), self.request)
         except Exception:  # whatever a mail backend raises: the page must not differ
             logger.exception("The activation mail of account %s was not sent.", profile.user_id)
             return False
         return True
+
+
+@method_decorator(
+    [sensitive_post_parameters(), csrf_protect, never_cache, login_not_required], name="dispatch"
+)
+class ActivationMixin:
+    """Show the account of an activation link, and activate it when its holder says so.
+
+    Redux activates by GET, with the password of whoever registered.
+    """
+
+    request: HttpRequest
+    kwargs: dict[str, Any]
+    registration_profile: Any
+    http_method_names = ["get", "head", "post", "options"]
+
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        """Let whoever has the link in, and take a form of this page alone."""
+        response: HttpResponseBase = super().dispatch(request, *args, **kwargs)  # type: ignore[misc]
+        return response
+
+    def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        """Show who made the account and when; changes nothing."""
+        account = self._waiting()
+        if account is None:
+            return self._not_waiting()
+        return activation.show(request, account, activation.confirm_form(account))
+
+    @method_decorator(sensitive_variables())
+    def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        """Activate the account, or delete it if its owner did not make it."""
+        account = self._waiting()
+        if account is None:
+            return self._not_waiting()
+        if activation.NOT_ME in request.POST:
+            return activation.disown(request, account) or self._not_waiting()
+        form = activation.confirm_form(account, request.POST)
+        if form is not None:
+            if not form.is_valid():
+                return activation.show(request, account, form)
+            form.save(commit=False)  # type: ignore[attr-defined] # hashes before any transaction
+        user = self.complete(form)
+        if not user:
+            return self._not_waiting()
+        return self._go(user)
+
+    @method_decorator(sensitive_variables())
+    def complete(self, form: Any) -> Any:
+        """Give the account its password and activate it; both or neither."""
+        return in_transaction(partial(self._complete, form))
+
+    @method_decorator(sensitive_variables())
+    def _complete(self, form: Any) -> Any:
+        return self.activate(**self.kwargs) if self.admit(form) else None  # type: ignore[attr-defined]
+
+    @method_decorator(sensitive_variables())
+    def admit(self, form: Any) -> bool:
+        """Give the account its password and record the proof; tell whether it still waits."""
+        profile = self._profiles().select_for_update().filter(activated=False).first()
+        if profile is None:
+            return False
+        activation.admit(profile.user, form, self.kwargs["activation_key"])
+        return True
+
+    def _profiles(self) -> Any:
+        return self.registration_profile.objects.filter(
+            activation_key=self.kwargs["activation_key"]
+        )
+
+    def _profile(self) -> Any:
+        if not activation.KEY.fullmatch(self.kwargs["activation_key"]):
+            return None
+        return self._profiles().select_related("user").first()
+
+    def _waiting(self) -> Any:
+        """Return the account that this link activates now, or ``None``."""
+        profile = self._profile()
+        if profile is None or profile.activated or profile.activation_key_expired():
+            return None
+        return profile.user
+
+    def is_done(self, profile: Any) -> bool:
+        """Tell whether the link has done its work, and its account is as it left it."""
+        return bool(profile.activated and profile.user.is_active)
+
+    def _not_waiting(self) -> HttpResponseBase:
+        """Lead a second click to where the first one led, or say that the link does not work."""
+        profile = self._profile()
+        if profile is not None and self.is_done(profile):
+            return self._go(profile.user)
+        response: HttpResponseBase = self.render_to_response(self.get_context_data(**self.kwargs))  # type: ignore[attr-defined]
+        gate.protect(response)
+        return response
+
+    def _go(self, user: Any) -> HttpResponseBase:
+        where = self.get_success_url(user)  # type: ignore[attr-defined]
+        to, args, kwargs = (where, (), {}) if isinstance(where, str) else where
+        response: HttpResponseBase = redirect(to, *args, **kwargs)
+        gate.protect(response)
+        return response
 
 
 class DestinationMixin:

@@ -34,6 +34,7 @@ from invitation.flows.clocks import (
     doubt_about_clock,
     moments_ahead,
 )
+from invitation.flows.disowning import disown
 from invitation.flows.ending import close_all_of
 from invitation.flows.exporting import export, has_account
 from invitation.flows.forgetting import Forgotten, count_forgettable, forget, forget_ended
@@ -84,6 +85,7 @@ from invitation.flows.operating import (
     retry,
 )
 from invitation.flows.previewing import preview
+from invitation.flows.proving import drop_outdated_proofs, has_proven, own_address, prove
 from invitation.flows.quotas import (
     GRANT_MAX,
     QuotaState,
@@ -159,6 +161,8 @@ __all__ = [
     "delivery_pause",
     "destination_of",
     "doubt_about_clock",
+    "disown",
+    "drop_outdated_proofs",
     "edit",
     "edit_shared",
     "expire",
@@ -176,6 +180,7 @@ __all__ = [
     "groups_to_join",
     "groups_to_join_of",
     "has_account",
+    "has_proven",
     "in_batch",
     "invite",
     "invite_many",
@@ -199,9 +204,11 @@ __all__ = [
     "open_word",
     "opt_out",
     "outbox_health",
+    "own_address",
     "pause",
     "plan",
     "preview",
+    "prove",
     "proven_addresses",
     "purge",
     "quota_lines",

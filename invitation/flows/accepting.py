@@ -23,6 +23,7 @@ from invitation.exceptions import (
 from invitation.flows.announcing import announce
 from invitation.flows.grouping import groups_to_join, join_groups
 from invitation.flows.opening import Opened, refusal_now
+from invitation.flows.proving import own_address, prove
 from invitation.models import Acceptance, InvitationKey
 from invitation.querysets import InvitationKeyQuerySet
 
@@ -112,11 +113,6 @@ def _has_accepted(row: InvitationKey, user: Any) -> bool:
     return Acceptance.objects.filter(invitation=row, user=user).exists()
 
 
-def own_address(user: Any) -> str:
-    """Return the address that an account has, proven or not, or an empty string."""
-    return getattr(user, user.get_email_field_name(), "") or ""
-
-
 def accept(invitation: Opened | InvitationKey, user: Any) -> Acceptance:
     """Let an account that is there already use an invitation and join its groups.
 
@@ -142,6 +138,8 @@ def accept(invitation: Opened | InvitationKey, user: Any) -> Acceptance:
                 invitation=row, user=user, claimed_at=now, activated_at=now, new_account=False
             )
             join_groups(row, user)
+            if proven:
+                prove(user)
             # Before the commit: the receivers are to see what it has become.
             row.refresh_from_db()
             parties = {"invitation": row, "acceptance": acceptance, "user": user}

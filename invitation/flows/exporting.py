@@ -11,7 +11,13 @@ from django.utils import timezone
 
 from invitation import addresses, optouts, texts
 from invitation.flows.forgetting import invitations_to
-from invitation.models import Acceptance, InvitationEmail, InvitationKey, SuppressedAddress
+from invitation.models import (
+    Acceptance,
+    InvitationEmail,
+    InvitationKey,
+    ProvenAddress,
+    SuppressedAddress,
+)
 
 #: Mails that go to the invited person, whose errors are about his own address.
 TO_INVITED = (InvitationEmail.Kind.INVITATION, InvitationEmail.Kind.REMINDER)
@@ -33,6 +39,7 @@ def export(email: str) -> dict[str, Any]:
         "invitations": [_invitation(row) for row in rows],
         "opted_out": _opt_out(email),
         "has_account": has_account(email),
+        "proven_at": _proofs(email),
     }
 
 
@@ -103,6 +110,12 @@ def _opt_out(email: str) -> dict[str, Any] | None:
     digests = [known.digest for known in optouts.digests(email)]
     row = SuppressedAddress.objects.known(digests).order_by("pk").first()
     return None if row is None else {"reason": str(row.reason), "since": _moment(row.created_at)}
+
+
+def _proofs(email: str) -> list[str | None]:
+    """Return when accounts have proven the address."""
+    rows = ProvenAddress.objects.of_address(email).order_by("pk")
+    return [_moment(proven_at) for proven_at in rows.values_list("proven_at", flat=True)]
 
 
 def _moment(moment: datetime | None) -> str | None:

@@ -23,7 +23,7 @@ from invitation.flows.cleaning import BATCH_SIZE, mark_expired
 from invitation.flows.deadlocks import in_transaction
 from invitation.flows.operating import announce_cancelled
 from invitation.flows.suppressing import lift
-from invitation.models import DeliveryPause, InvitationEmail, InvitationKey
+from invitation.models import DeliveryPause, InvitationEmail, InvitationKey, ProvenAddress
 from invitation.querysets import InvitationKeyQuerySet
 
 #: What stands in a text in place of what was forgotten; a constant, as it is written into rows.
@@ -117,6 +117,8 @@ class Forgotten:
     texts: int
     #: Whether it was forgotten that the address wants no mail.
     opt_out_dropped: bool = False
+    #: For how many accounts it was forgotten that they have proven the address.
+    proofs: int = 0
 
 
 def forget(email: str, *, drop_opt_out: bool = False, dry_run: bool = False) -> Forgotten:
@@ -166,7 +168,9 @@ def _forget_person(email: str, drop_opt_out: bool) -> Forgotten:
     if log is not None:
         texts += _redact(log, "object_repr", pattern, spellings)
         texts += _redact(log, "change_message", pattern, spellings)
-    return Forgotten(invitations, revoked, texts, lift(email) if drop_opt_out else False)
+    proofs, _by_model = in_transaction(ProvenAddress.objects.of_address(email).delete)
+    dropped = lift(email) if drop_opt_out else False
+    return Forgotten(invitations, revoked, texts, dropped, proofs)
 
 
 def _end_and_forget(pks: list[int], now: datetime) -> tuple[int, int]:

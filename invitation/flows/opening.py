@@ -26,6 +26,7 @@ from invitation.exceptions import (
 from invitation.flows.announcing import announce
 from invitation.flows.ending import end
 from invitation.flows.grouping import join_groups
+from invitation.flows.proving import own_address, prove
 from invitation.models import Acceptance, InvitationKey
 
 User = TypeVar("User", bound=AbstractBaseUser)
@@ -110,6 +111,8 @@ def claim(opened: Opened, create: Callable[[], User], *, email: str = "") -> Use
         )
         made.append((acceptance, user))
         join_groups(invitation, user)
+        if opened.proves(own_address(user)):
+            prove(user)
     return user
 
 

@@ -12,6 +12,7 @@ from invitation.managers.batches import insert, insert_or_update, values_at_once
 from invitation.managers.invitations import AcceptanceManager, InvitationKeyManager
 from invitation.managers.limits import MailCounterManager
 from invitation.managers.mails import DeliveryPauseManager, InvitationEmailManager
+from invitation.managers.proofs import ProvenAddressManager
 from invitation.managers.quotas import (
     Held,
     InvitationQuotaManager,
@@ -28,6 +29,7 @@ __all__ = [
     "InvitationKeyManager",
     "InvitationQuotaManager",
     "MailCounterManager",
+    "ProvenAddressManager",
     "QuotaEntryManager",
     "SuppressedAddressManager",
     "ThrottleCounterManager",

@@ -13,6 +13,7 @@ from invitation.models.mails import (
     MailCounter,
     SuppressedAddress,
 )
+from invitation.models.proofs import ProvenAddress
 from invitation.models.quotas import InvitationQuota, QuotaEntry, ThrottleCounter
 
 __all__ = [
@@ -22,6 +23,7 @@ __all__ = [
     "InvitationKey",
     "InvitationQuota",
     "MailCounter",
+    "ProvenAddress",
     "QuotaEntry",
     "SuppressedAddress",
     "ThrottleCounter",

@@ -39,7 +39,8 @@ class InvitationQuota(models.Model):
         verbose_name_plural = _("invitation quotas")
 
     def __str__(self) -> str:
-        return str(self.inviter)
+        # Not the name: whoever may see quotas need not be one who may see accounts.
+        return f"#{self.inviter_id}"
 
     def remaining(
         self, limit: int | None, period: timedelta | None = None, now: datetime | None = None

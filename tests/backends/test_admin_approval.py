@@ -44,7 +44,7 @@ class TestAdminApproval(TwoStepContract):
         with scenes.received(signals.invitation_activated) as activated:
             for _ in range(2):
                 with commit():
-                    approver.get(approval)
+                    approver.post(approval)
         assert scenes.accounts().get().is_active
         assert Acceptance.objects.get().activated_at is not None
         assert len(activated) == 1
@@ -77,7 +77,7 @@ class TestAdminApproval(TwoStepContract):
         approval = scenes.path_in(mail.outbox[-1], part="/approve/")
         with scenes.broken_mail(), scenes.received(signals.invitation_activated) as activated:
             with commit():
-                response = approver.get(approval)
+                response = approver.post(approval)
             assert response["Location"] == "/accounts/approve/complete/"
             assert "could not be told" in approver.get(response["Location"]).content.decode()
         assert scenes.accounts().get().is_active
@@ -89,7 +89,7 @@ class TestAdminApproval(TwoStepContract):
         self.activate(registered, commit)
         approval = scenes.path_in(mail.outbox[-1], part="/approve/")
         with scenes.crashing(pre_save, sender=get_user_model()), pytest.raises(scenes.Crash):
-            approver.get(approval)
+            approver.post(approval)
         assert not scenes.accounts().get().is_active
 
     def test_the_approval_stays_closed_to_visitors(
@@ -97,5 +97,14 @@ class TestAdminApproval(TwoStepContract):
     ) -> None:
         self.activate(registered, commit)
         approval = scenes.path_in(mail.outbox[-1], part="/approve/")
-        assert Client().get(approval).status_code == 302
+        assert Client().post(approval).status_code == 302
+        assert not scenes.accounts().get().is_active
+
+    @pytest.mark.parametrize("method", ["get", "head", "options"])
+    def test_looking_at_the_approval_approves_nothing(
+        self, registered: Client, approver: Client, commit: Callable[..., Any], method: str
+    ) -> None:
+        self.activate(registered, commit)
+        approval = scenes.path_in(mail.outbox[-1], part="/approve/")
+        getattr(approver, method)(approval)
         assert not scenes.accounts().get().is_active

@@ -380,7 +380,7 @@ def test_the_views_say_so_too(client: Client) -> None:
     with pytest.raises(ImproperlyConfigured):
         client.get("/nothing/register/")
     with pytest.raises(ImproperlyConfigured):
-        client.get("/nothing/activate/key/")
+        client.post("/nothing/activate/key/")
 
 
 # The views, with any backend
@@ -420,7 +420,7 @@ def test_a_post_registers_and_goes_where_the_backend_says(
 def test_the_mailed_key_activates(client: Client, kind: str, commit: Any, heard: list[Any]) -> None:
     with commit():
         client.post(f"/{kind}/register/", FORM)
-    response = client.get(f"/{kind}/activate/{activation_key()}/")
+    response = scenes.activate(client, f"/{kind}/activate/{activation_key()}/", PASSWORD)
     assert response["Location"] == "/accounts/activate/complete/"
     assert newcomer().is_active
     assert heard[1:] == [("activated", CLASSES[kind], newcomer())]
@@ -428,7 +428,7 @@ def test_the_mailed_key_activates(client: Client, kind: str, commit: Any, heard:
 
 @pytest.mark.parametrize("kind", TWO_STEP)
 def test_a_wrong_activation_key_is_said_on_a_page_with_the_key(client: Client, kind: str) -> None:
-    response = client.get(f"/{kind}/activate/wrong/")
+    response = client.post(f"/{kind}/activate/wrong/")
     assert response.status_code == 200
     assert response.templates[0].name == "registration/activate.html"
     assert response.context["activation_key"] == "wrong"
@@ -438,7 +438,7 @@ def test_a_wrong_activation_key_is_said_on_a_page_with_the_key(client: Client, k
 def test_what_is_active_at_once_has_no_activation(kind: str) -> None:
     for prefix in ("", "invited-"):
         with pytest.raises((NotImplementedError, TypeError)):
-            Client().get(f"/{prefix}{kind}/activate/key/")
+            Client().post(f"/{prefix}{kind}/activate/key/")
     with pytest.raises(NotImplementedError):
         CLASSES[kind]().post_activation_redirect(None, None)
 
@@ -485,13 +485,13 @@ def test_options_of_the_view_go_before_what_the_backend_says(client: Client) -> 
 
 def test_callables_in_the_extra_context_are_called(client: Client) -> None:
     for url in ("/options/register/", "/options/activate/wrong/"):
-        response = client.get(url)
+        response = client.post(url)
         assert (response.context["plain"], response.context["called"]) == ("as it is", "")
 
 
 def test_activation_takes_the_success_url(client: Client) -> None:
     client.post("/two_step/register/", FORM)
-    response = client.get(f"/options/activate/{activation_key()}/")
+    response = scenes.activate(client, f"/options/activate/{activation_key()}/", PASSWORD)
     assert response["Location"] == "/thanks/"
 
 
@@ -584,7 +584,8 @@ def test_a_link_scanner_does_not_activate(client: Client, commit: Any) -> None:
     with commit():
         client.post("/default/register/", FORM)
     url = f"/default/activate/{activation_key()}/"
-    assert client.head(url).status_code == 405
+    assert client.head(url).status_code == 200
+    assert client.get(url).status_code == 200
     assert client.options(url).status_code == 405
     assert not newcomer().is_active
 
@@ -657,7 +658,7 @@ def test_default_backend_walks_to_an_active_account(client: Client, commit: Any)
     assert (user.is_active, user.check_password(PASSWORD)) == (False, True)
     assert mail.outbox[0].to == [ADDRESS]
     assert not client.login(username=user.get_username(), password=PASSWORD)
-    response = client.get(f"/default/activate/{activation_key()}/")
+    response = scenes.activate(client, f"/default/activate/{activation_key()}/", PASSWORD)
     assert response["Location"] == "/accounts/activate/complete/"
     assert client.login(username=user.get_username(), password=PASSWORD)
 
@@ -711,7 +712,7 @@ def test_a_second_click_on_the_activation_link_does_no_harm(
     with commit():
         client.post("/default/register/", FORM)
     for _ in range(2):
-        response = client.get(f"/default/activate/{activation_key()}/")
+        response = scenes.activate(client, f"/default/activate/{activation_key()}/", PASSWORD)
         assert response["Location"] == "/accounts/activate/complete/"
     assert [name for name, *_ in heard] == ["registered", "activated"]
 
@@ -721,9 +722,9 @@ def test_a_used_activation_link_does_not_wake_a_deactivated_account(
 ) -> None:
     with commit():
         client.post("/default/register/", FORM)
-    client.get(f"/default/activate/{activation_key()}/")
+    scenes.activate(client, f"/default/activate/{activation_key()}/", PASSWORD)
     User._default_manager.update(is_active=False)
-    response = client.get(f"/default/activate/{activation_key()}/")
+    response = scenes.activate(client, f"/default/activate/{activation_key()}/", PASSWORD)
     assert response.templates[0].name == "registration/activate.html"
     assert not newcomer().is_active
 
@@ -739,9 +740,11 @@ def test_a_receiver_that_raises_leaves_the_account_unactivated(
 
     url = f"/default/activate/{activation_key()}/"
     with connected(redux_signals.user_activated, fail):
-        assert failing_client.get(url).status_code == 500
+        assert scenes.activate(failing_client, url, PASSWORD).status_code == 500
     assert not newcomer().is_active
-    assert failing_client.get(url)["Location"] == "/accounts/activate/complete/"
+    assert (
+        scenes.activate(failing_client, url, PASSWORD)["Location"] == "/accounts/activate/complete/"
+    )
 
 
 # SimpleBackend
@@ -996,7 +999,9 @@ def test_activation_is_delegated_and_recorded(
         invited_client.post(f"/invited-{kind}/register/", FORM)
     assert Acceptance.objects.get().activated_at is None
     with connected(signals.invitation_activated, note), commit():
-        response = invited_client.get(f"/invited-{kind}/activate/{activation_key()}/")
+        response = scenes.activate(
+            invited_client, f"/invited-{kind}/activate/{activation_key()}/", PASSWORD
+        )
     assert response["Location"] == "/accounts/activate/complete/"
     assert Acceptance.objects.get().activated_at is not None
     assert announced == [newcomer()]
@@ -1012,7 +1017,11 @@ def test_activation_is_recorded_for_a_backend_that_sends_no_signal(
 
     monkeypatch.setattr(TwoStepBackend, "activate", activate)
     invited_client.post("/invited-two_step/register/", FORM)
-    invited_client.get("/invited-two_step/activate/any/")
+    page = invited_client.get("/invited-two_step/activate/any/")
+    assert page.context["account"] is None
+    assert "one click" in page.content.decode().lower()
+    assert Acceptance.objects.get().activated_at is None
+    invited_client.post("/invited-two_step/activate/any/")
     assert Acceptance.objects.get().activated_at is not None
 
 
@@ -1138,8 +1147,8 @@ def test_an_invitation_costs_few_queries(
 ) -> None:
     with django_assert_max_num_queries(100) as plain:
         Client().post("/default/register/", FORM | {"username": "another", "email": "a@b.org"})
-    # Opening, claiming, the acceptance, and the two ends of a savepoint.
-    with django_assert_num_queries(len(plain.captured_queries) + 5):
+    # Opening, claiming, the acceptance, the proof, and the two ends of a savepoint.
+    with django_assert_num_queries(len(plain.captured_queries) + 6):
         invited_client.post("/invited-default/register/", FORM)
 
 
@@ -1530,7 +1539,7 @@ def test_one_include_walks_from_the_link_to_an_active_account(
     with commit():
         response = client.post("/accounts/register/", FORM, follow=True)
     assert response.templates[0].name == "registration/registration_complete.html"
-    response = client.get(f"/accounts/activate/{activation_key()}/", follow=True)
+    response = client.post(f"/accounts/activate/{activation_key()}/", follow=True)
     assert response.templates[0].name == "registration/activation_complete.html"
     assert newcomer().invitations_accepted.get().activated_at is not None
     assert Client().get("/accounts/register/").status_code == 403
@@ -1561,7 +1570,9 @@ def test_an_invited_person_walks_to_an_active_account(
     with commit():
         response = invited_client.post("/invited-default/register/", FORM)
     assert response["Location"] == "/accounts/register/complete/"
-    response = invited_client.get(f"/invited-default/activate/{activation_key()}/")
+    response = scenes.activate(
+        invited_client, f"/invited-default/activate/{activation_key()}/", PASSWORD
+    )
     assert response["Location"] == "/accounts/activate/complete/"
     user = newcomer()
     assert (user.is_active, user.get_username() in (ADDRESS, "newcomer")) == (True, True)
@@ -1619,5 +1630,7 @@ def test_two_steps_lead_there_after_the_second(
     with commit():
         landed = invited_client.post("/invited-default/register/", FORM)["Location"]
     assert landed == "/accounts/register/complete/"
-    landed = invited_client.get(f"/invited-default/activate/{activation_key()}/")["Location"]
+    landed = scenes.activate(
+        invited_client, f"/invited-default/activate/{activation_key()}/", PASSWORD
+    )["Location"]
     assert landed == ("/welcome/" if path == "/welcome/" else "/accounts/activate/complete/")

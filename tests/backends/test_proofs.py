@@ -2,114 +2,198 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
-from django.apps import apps
+from django.contrib.auth import get_user_model
 from django.core import mail
-from django.test import Client
+from django.test import Client, override_settings
 from registration.models import RegistrationProfile
 
-from invitation import keys
+from invitation import flows, keys, optouts
 from invitation.backends.proofs import activated_address, invited_address
+from invitation.models import ProvenAddress
 from tests import scenes
-from tests.factories import make_invitation, make_user, register
+from tests.factories import make_invitation, make_user, open_it, register
 from tests.scenes import NEWCOMER, REGISTER, answers
 
 pytestmark = pytest.mark.django_db
 
+RULES = [activated_address, invited_address]
 
-def make_member(name: str = "ann", *, activated: bool = True, **fields: Any) -> Any:
-    """Return a member who registered with redux, and has followed its mail or not."""
+
+def make_member(name: str = "ann", **fields: Any) -> Any:
+    """Return a member who has proven the address of the account."""
     user = make_user(name, **fields)
-    RegistrationProfile.objects.create(user=user, activation_key="x", activated=activated)
+    flows.prove(user)
     return user
 
 
-class TestActivatedAddress:
-    def test_who_followed_the_activation_mail_has_proven_his_address(self) -> None:
-        assert activated_address(make_member(email="Ann@Example.com")) == ["ann@example.com"]
+@pytest.mark.parametrize("rule", RULES)
+class TestRules:
+    def test_what_was_proven_counts(self, rule: Any) -> None:
+        assert rule(make_member(email=NEWCOMER)) == [NEWCOMER]
 
-    def test_who_did_not_has_not(self) -> None:
-        assert activated_address(make_member(activated=False)) == []
+    def test_an_account_without_a_proof_has_none(self, rule: Any) -> None:
+        assert rule(make_user()) == []
 
-    def test_an_account_that_was_made_otherwise_has_not(self) -> None:
-        assert activated_address(make_user()) == []
+    def test_an_activated_profile_alone_proves_nothing(self, rule: Any) -> None:
+        user = make_user()
+        RegistrationProfile.objects.create(user=user, activation_key="x", activated=True)
+        assert rule(user) == []
 
     @pytest.mark.parametrize("email", ["", "nonsense", "a@b"])
-    def test_an_account_without_a_good_address_has_not(
-        self, email: str, django_assert_num_queries: Any
+    def test_an_account_without_a_good_address_costs_nothing(
+        self, rule: Any, email: str, django_assert_num_queries: Any
     ) -> None:
         user = make_member(email=email)
         with django_assert_num_queries(0):
-            assert activated_address(user) == []
+            assert rule(user) == []
 
-    def test_it_costs_one_query(self, django_assert_num_queries: Any) -> None:
+    def test_it_costs_one_query(self, rule: Any, django_assert_num_queries: Any) -> None:
         user = make_member()
         with django_assert_num_queries(1):
-            activated_address(user)
+            rule(user)
 
-    def test_who_came_by_an_invitation_to_this_address_has(self) -> None:
-        user = register(make_invitation(email=NEWCOMER))
-        RegistrationProfile.objects.create(user=user, activation_key="x", activated=True)
-        assert activated_address(user) == [NEWCOMER]
-
-    def test_who_has_typed_another_address_since_has_not(self) -> None:
-        user = register(make_invitation(email=NEWCOMER))
-        RegistrationProfile.objects.create(user=user, activation_key="x", activated=True)
-        user.email = "victim@example.com"
-        user.save()
-        assert activated_address(user) == []
-
-    def test_accepting_later_with_the_account_tells_nothing_of_its_address(self) -> None:
-        user = make_member("bob", email=NEWCOMER)
-        from invitation.models import Acceptance
-
-        other = make_invitation(email="other@example.com", status="accepted", uses=1)
-        Acceptance.objects.create(invitation=other, user=user, new_account=False)
-        assert activated_address(user) == [NEWCOMER]
-
-    def test_who_came_by_a_shared_link_has_by_his_activation(self) -> None:
-        user = register(make_invitation(email="", shared=True), email=NEWCOMER)
-        assert activated_address(user) == []
-        RegistrationProfile.objects.create(user=user, activation_key="x", activated=True)
-        assert activated_address(user) == [NEWCOMER]
-
-    def test_without_redux_nobody_has(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_who_has_typed_another_address_since_has_not(self, rule: Any) -> None:
         user = make_member()
-        monkeypatch.setattr(apps, "is_installed", lambda name: False)
-        assert activated_address(user) == []
-
-    def test_a_copied_link_and_one_step_prove_nothing(self, settings: Any, member: Any) -> None:
-        settings.ROOT_URLCONF = "tests.urls_simple"
-        scenes.visit(scenes.invite(member), channel=keys.COPY).post(REGISTER, answers())
-        assert activated_address(scenes.accounts().get()) == []
-
-
-class TestInvitedAddress:
-    def test_who_came_by_the_mailed_link_has_proven_his_address(
-        self, settings: Any, member: Any
-    ) -> None:
-        settings.ROOT_URLCONF = "tests.urls_verified"
-        scenes.visit(scenes.invite(member)).post(REGISTER, answers())
-        assert invited_address(scenes.accounts().get()) == [NEWCOMER]
-
-    def test_who_came_by_a_copied_one_has_after_the_activation(
-        self, settings: Any, member: Any, commit: Any
-    ) -> None:
-        settings.ROOT_URLCONF = "tests.urls_verified"
-        visitor = scenes.visit(scenes.invite(member), channel=keys.COPY)
-        with commit():
-            visitor.post(REGISTER, answers())
-        assert invited_address(scenes.accounts().get()) == []
-        Client().post(scenes.path_in(mail.outbox[-1], part="activate"))
-        Client().get(scenes.path_in(mail.outbox[-1], part="activate"))
-        assert invited_address(scenes.accounts().get()) == [NEWCOMER]
-
-    def test_who_has_typed_another_address_since_has_not(self) -> None:
-        user = register(make_invitation(email=NEWCOMER))
         user.email = "victim@example.com"
-        assert invited_address(user) == []
+        assert rule(user) == []
+        user.save()
+        assert rule(user) == []
 
-    def test_who_has_no_address_has_not(self) -> None:
-        assert invited_address(make_user(email="")) == []
+    def test_letters_of_another_case_are_the_same_address(self, rule: Any) -> None:
+        user = make_member(email=NEWCOMER)
+        user.email = NEWCOMER.upper()
+        user.save()
+        assert rule(user) == [NEWCOMER.upper()]
+        assert flows.proven_addresses(user) == {NEWCOMER}
+
+    def test_the_proof_of_one_account_is_not_that_of_another(self, rule: Any) -> None:
+        make_member(email=NEWCOMER)
+        assert rule(make_user("second", email=NEWCOMER)) == []
+
+
+class TestMoments:
+    @pytest.mark.parametrize("urlconf", ["tests.urls_simple", "tests.urls_verified"])
+    @pytest.mark.parametrize("channel", keys.CHANNELS)
+    def test_one_step_proves_by_the_mailed_link_alone(
+        self, settings: Any, member: Any, urlconf: str, channel: str
+    ) -> None:
+        settings.ROOT_URLCONF = urlconf
+        scenes.visit(scenes.invite(member), channel=channel).post(REGISTER, answers())
+        assert flows.has_proven(scenes.accounts().get()) is (channel == keys.MAIL)
+
+    def test_another_address_than_the_invited_one_is_not_proven(self) -> None:
+        with override_settings(INVITATION_EMAIL_POLICY="any"):
+            user = register(make_invitation(email=NEWCOMER), email="other@example.com")
+        assert not flows.has_proven(user)
+
+    def test_the_address_of_the_account_counts_and_not_what_was_said_of_it(self) -> None:
+        opened = open_it(make_invitation(email=NEWCOMER))
+        user = flows.claim(opened, lambda: make_user("x", email="x@example.com"), email=NEWCOMER)
+        assert not flows.has_proven(user)
+
+    def test_a_shared_link_proves_nothing(self) -> None:
+        assert not flows.has_proven(register(make_invitation(email="", shared=True)))
+
+    @pytest.mark.parametrize("channel", keys.CHANNELS)
+    def test_accepting_with_an_account_proves_by_the_mailed_link_alone(
+        self, settings: Any, channel: str
+    ) -> None:
+        settings.INVITATION_EMAIL_POLICY = "any"
+        user = make_user("bob", email=NEWCOMER)
+        flows.accept(open_it(make_invitation(make_user(), NEWCOMER), channel), user)
+        assert flows.has_proven(user) is (channel == keys.MAIL)
+
+    def test_what_staff_activate_is_not_proven(self, member: Any) -> None:
+        scenes.visit(scenes.invite(member), channel=keys.COPY).post(REGISTER, answers())
+        RegistrationProfile.objects.activate_user(
+            RegistrationProfile.objects.get().activation_key, None
+        )
+        assert scenes.accounts().get().is_active
+        assert not flows.has_proven(scenes.accounts().get())
+
+    def test_a_link_that_was_sent_to_the_address_of_before_proves_nothing(
+        self, member: Any, commit: Callable[..., Any]
+    ) -> None:
+        with commit():
+            scenes.visit(scenes.invite(member), channel=keys.COPY).post(REGISTER, answers())
+        link = scenes.path_in(mail.outbox[-1], part="/activate/")
+        get_user_model().objects.filter(email=NEWCOMER).update(email="ceo@example.com")
+        scenes.activate(Client(), link)
+        user = scenes.accounts("ceo@example.com").get()
+        assert user.is_active
+        assert not flows.has_proven(user)
+
+    def test_a_link_that_is_sent_again_proves_the_address_that_it_is_sent_to(
+        self, member: Any, commit: Callable[..., Any]
+    ) -> None:
+        with commit():
+            scenes.visit(scenes.invite(member), channel=keys.COPY).post(REGISTER, answers())
+        first = scenes.path_in(mail.outbox[-1], part="/activate/")
+        get_user_model().objects.filter(email=NEWCOMER).update(email="late@example.com")
+        Client().post(scenes.RESEND, {"email": "late@example.com"})
+        second = scenes.path_in(mail.outbox[-1], part="/activate/")
+        assert second != first
+        scenes.activate(Client(), first)
+        assert not scenes.accounts("late@example.com").get().is_active
+        scenes.activate(Client(), second)
+        assert flows.has_proven(scenes.accounts("late@example.com").get())
+
+
+class TestTheEnd:
+    def test_an_address_that_comes_back_has_to_be_proven_again(self) -> None:
+        user = make_member(email=NEWCOMER)
+        for email in ("other@example.com", NEWCOMER):
+            user.email = email
+            user.save(update_fields=["email"])
+        assert not flows.has_proven(user)
+
+    @pytest.mark.parametrize("fields", [None, ["last_login"], ["email"]])
+    def test_what_else_is_saved_ends_nothing(self, fields: list[str] | None) -> None:
+        user = make_member()
+        user.save(update_fields=fields)
+        assert flows.has_proven(user)
+
+    def test_what_is_loaded_from_a_file_ends_nothing(self) -> None:
+        user = make_member()
+        user.save_base(raw=True)
+        assert flows.has_proven(user)
+
+    def test_it_goes_with_the_account(self) -> None:
+        make_member().delete()
+        assert not ProvenAddress.objects.exists()
+
+    def test_a_new_signing_key_ends_nothing_and_a_lost_one_does(self, settings: Any) -> None:
+        settings.INVITATION_SIGNING_KEYS = ["old"]
+        user = make_member()
+        settings.INVITATION_SIGNING_KEYS = ["new", "old"]
+        assert flows.has_proven(user)
+        settings.INVITATION_SIGNING_KEYS = ["new"]
+        assert not flows.has_proven(user)
+
+    def test_forgetting_a_person_takes_the_proof(self) -> None:
+        user = make_member(email=NEWCOMER)
+        assert flows.forget(NEWCOMER, dry_run=True).proofs == 1
+        assert flows.export(NEWCOMER)["proven_at"] != []
+        assert flows.forget(NEWCOMER.upper()).proofs == 1
+        assert not flows.has_proven(user)
+        assert flows.export(NEWCOMER)["proven_at"] == []
+
+
+class TestRows:
+    def test_a_second_proof_writes_no_second_row(self, django_assert_num_queries: Any) -> None:
+        user = make_member()
+        with django_assert_num_queries(1):
+            flows.prove(user)
+        assert ProvenAddress.objects.count() == 1
+
+    def test_the_row_names_nobody_and_cannot_be_matched_with_an_opt_out(self) -> None:
+        make_member(email=NEWCOMER)
+        row = ProvenAddress.objects.get()
+        assert NEWCOMER not in str(vars(row))
+        assert str(row) == f"{row.digest[:6]}…"
+        assert row.digest not in [known.digest for known in optouts.digests(NEWCOMER)]
+        assert row.key_id in optouts.key_ids()

@@ -179,6 +179,19 @@ class TestAxe:
         page.goto(link)
         assert [found for path in CARRIER_PAGES for found in inspect(page, path)] == []
 
+    def test_the_page_behind_the_activation_link(
+        self, visit: Visit, look: dict[str, Any]
+    ) -> None:
+        # An account of the sample that was never activated.
+        page = visit(**look, bypass_csp=True)
+        path = mailed_link(page, "leon@lindenrow.example", "/activate/")
+        found = inspect(page, path)
+        page.get_by_label("Password", exact=True).fill("one")
+        page.get_by_label("Password again").fill("two")
+        page.get_by_role("button", name="Activate account").click()
+        page.get_by_role("alert").first.wait_for()
+        assert found + violations(page) == []
+
     def test_pages_of_a_dead_link(self, visit: Visit, look: dict[str, Any]) -> None:
         page = visit(**look, bypass_csp=True)
         found = []

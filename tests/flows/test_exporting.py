@@ -23,6 +23,7 @@ def test_of_a_stranger_nothing_is_kept() -> None:
         "invitations": [],
         "opted_out": None,
         "has_account": False,
+        "proven_at": [],
     }
 
 

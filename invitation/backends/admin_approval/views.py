@@ -3,15 +3,29 @@
 from __future__ import annotations
 
 import logging
+from functools import partial
 from typing import Any
 
 from django.contrib import messages
+from django.contrib.sites.shortcuts import get_current_site
+from django.db import transaction
 from django.http import HttpRequest, HttpResponseBase
+from django.shortcuts import redirect, render
+from django.utils.decorators import method_decorator
 from django.utils.translation import gettext as _
+from django.views.decorators.cache import never_cache
+from django.views.decorators.csrf import csrf_protect
 from registration import signals
 from registration.backends.admin_approval import views as redux
 
-from invitation.backends.redux import ActivationMailMixin, ReduxMixin, ResendActivationMixin
+from invitation import flows
+from invitation.backends.redux import (
+    ActivationMailMixin,
+    ActivationMixin,
+    ReduxMixin,
+    ResendActivationMixin,
+)
+from invitation.flows.deadlocks import in_transaction
 
 logger = logging.getLogger(__name__)
 
@@ -26,16 +40,16 @@ class ResendActivationView(ResendActivationMixin, redux.ResendActivationView):
     """Send the activation mail again."""
 
 
-class ActivationView(redux.ActivationView):
+class ActivationView(ActivationMixin, redux.ActivationView):
     """Say that the link has to be opened again where nobody could be asked for the approval.
 
     Redux asks before it changes anything.
     """
 
-    def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+    def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         """Activate, or say why not yet."""
         try:
-            response: HttpResponseBase = super().get(request, *args, **kwargs)
+            response = super().post(request, *args, **kwargs)
         except Exception:
             profiles = self.registration_profile.objects
             if not profiles.filter(activated=False, **kwargs).exists():
@@ -44,23 +58,84 @@ class ActivationView(redux.ActivationView):
             response = self.render_to_response({"try_again": True}, status=503)
         return response
 
+    def complete(self, form: Any) -> Any:
+        """Give the account its password, then activate it: redux sends an email in between.
 
+        No transaction may be open while a mail server is asked.
+        """
+        return self.activate(**self.kwargs) if in_transaction(partial(self.admit, form)) else None
+
+    def is_done(self, profile: Any) -> bool:
+        """Tell whether the address is confirmed; the approval may still be missing."""
+        return bool(profile.activated)
+
+
+@method_decorator([csrf_protect, never_cache], name="dispatch")
 class ApprovalView(redux.ApprovalView):
-    """Approve an account also where its holder cannot be told so by mail."""
+    """Show the account that wants approval, and approve it by POST, once.
 
-    def approve(self, *args: Any, **kwargs: Any) -> Any:
-        """Approve it, and tell the site; redux tells it only after the mail."""
+    Redux approves by GET, so that any page that an administrator looks at could do it.
+    """
+
+    http_method_names = ["get", "head", "post", "options"]
+    confirm_template_name = "registration/admin_approve_confirm.html"
+
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        """Take a form of this page alone."""
+        response: HttpResponseBase = super().dispatch(request, *args, **kwargs)
+        return response
+
+    def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        """Show whom to approve; changes nothing."""
+        profile = self._profile()
+        if profile is None:
+            return self._unknown()
+        account = profile.user
+        if account.is_active:
+            return self._approved(account)
+        context = self.get_context_data(account=account, account_email=flows.own_address(account))
+        return render(request, self.confirm_template_name, context)
+
+    def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        """Approve the account; once more changes nothing and tells nobody."""
+        profile = self._profile()
+        if profile is None:
+            return self._unknown()
+        if self._activate(profile.user):
+            self._tell(profile)
+            signals.user_approved.send(sender=self.__class__, user=profile.user, request=request)
+        return self._approved(profile.user)
+
+    def _profile(self) -> Any:
+        """Return the profile of an account whose address is confirmed, or ``None``."""
+        profiles = redux.SupervisedRegistrationProfile.objects.select_related("user")
+        return profiles.filter(pk=self.kwargs["profile_id"], activated=True).first()
+
+    @staticmethod
+    def _activate(account: Any) -> bool:
+        """Make an account usable; of two at once, one is told that it did."""
+        rows = type(account)._base_manager.filter(pk=account.pk, is_active=False)
+        with transaction.atomic():
+            first = bool(rows.update(is_active=True))
+            account.is_active = True
+            if first:
+                account.save(update_fields=["is_active"])  # for receivers of ``post_save``
+        return first
+
+    def _tell(self, profile: Any) -> None:
+        """Mail to the new member; where that fails, the account is approved all the same."""
         try:
-            return super().approve(*args, **kwargs)
-        except Exception:
-            profiles = redux.SupervisedRegistrationProfile.objects
-            found = profiles.filter(pk=kwargs.get("profile_id"), user__is_active=True)
-            profile = found.select_related("user").first()
-            if profile is None:
-                raise  # It was not that mail.
+            profile.send_admin_approve_complete_email(get_current_site(self.request), self.request)
+        except Exception:  # whatever a mail backend raises
             logger.exception("The mail about the approval of an account was not sent.")
             warning = _("The account is approved, but its holder could not be told so by mail.")
             messages.warning(self.request, warning, fail_silently=True)
-            user, request = profile.user, self.request
-            signals.user_approved.send(sender=self.__class__, user=user, request=request)
-            return user
+
+    def _approved(self, account: Any) -> HttpResponseBase:
+        to, args, kwargs = self.get_success_url(account)
+        response: HttpResponseBase = redirect(to, *args, **kwargs)
+        return response
+
+    def _unknown(self) -> HttpResponseBase:
+        response: HttpResponseBase = self.render_to_response(self.get_context_data(), status=404)
+        return response

@@ -14,6 +14,8 @@ from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 from registration import signals
 
+from invitation import flows
+from invitation.backends import activation
 from invitation.backends.classic.base import AccountBackend, Redirect
 from invitation.backends.redux import mail_activation
 
@@ -38,7 +40,8 @@ class DefaultBackend(AccountBackend):
         user.date_joined = timezone.now()  # The activation link's time counts from here.
         with transaction.atomic():
             user.save()
-            profile = self._profiles().create_profile(user)
+            key = activation.new_key(flows.own_address(user))
+            profile = self._profiles().create_profile(user, activation_key=key)
             signals.user_registered.send(sender=self.__class__, user=user, request=request)
             if getattr(settings, "SEND_ACTIVATION_EMAIL", True):
                 # A function and not a partial: Django 5.2 wants its __qualname__ for the log.
@@ -60,6 +63,22 @@ class DefaultBackend(AccountBackend):
             if activated:
                 signals.user_activated.send(sender=self.__class__, user=user, request=request)
         return user if user and user.is_active else None
+
+    def activation_account(self, request: HttpRequest, **kwargs: Any) -> AbstractBaseUser | None:
+        """Return the account of this ``activation_key``: one that waits, or that is active by it.
+
+        ``None`` for a key that is unknown or too old, or whose account was deactivated later.
+        """
+        key = kwargs.get("activation_key", "")
+        if not activation.KEY.fullmatch(key):
+            return None
+        profile = self._profiles().select_related("user").filter(activation_key=key).first()
+        if profile is None:
+            return None
+        works = (
+            profile.user.is_active if profile.activated else not profile.activation_key_expired()
+        )
+        return profile.user if works else None
 
     def post_registration_redirect(self, request: HttpRequest, user: AbstractBaseUser) -> Redirect:
         """Return redux's page that asks to look for the mail."""

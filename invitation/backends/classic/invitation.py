@@ -86,6 +86,15 @@ class InvitationBackend:
         user: AbstractBaseUser = self._gate(request).register(_Submitted(kwargs))
         return user
 
+    def activation_account(self, request: HttpRequest, **kwargs: Any) -> Any:
+        """Return the account of an activation link, as the wrapped backend says.
+
+        Raises ``NotImplementedError`` where the wrapped backend cannot tell.
+        """
+        if not hasattr(self.wrapped, "activation_account"):
+            raise NotImplementedError
+        return self.wrapped.activation_account(request, **kwargs)
+
     def activate(self, request: HttpRequest, **kwargs: Any) -> AbstractBaseUser | None:
         """Let the wrapped backend activate an account, and note that it can be used now."""
         with transaction.atomic():

@@ -10,11 +10,16 @@ is also asked, as our ``InvitationBackend`` is:
     for more context of the form's page.
 ``finish_registration(request, response, user)``
     to change the response; ``user`` is the new account or ``None``.
+``activation_account(request, **kwargs)``
+    for the account of an activation link, one that waits or is active by it, or else ``None``.
+    With it, the page shows the account, and asks for a password where somebody else may have
+    chosen it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 from django.contrib.auth import get_user_model
@@ -25,10 +30,11 @@ from django.http import HttpRequest, HttpResponseBase
 from django.shortcuts import redirect, render
 from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_protect
-from django.views.decorators.debug import sensitive_post_parameters
+from django.views.decorators.debug import sensitive_post_parameters, sensitive_variables
 from django.views.decorators.http import require_http_methods
 
 from invitation import gate
+from invitation.backends import activation
 from invitation.backends.base import email_field_name
 from invitation.backends.classic.base import Redirect, get_backend
 from invitation.exceptions import AddressMismatch, KeyRefused
@@ -83,9 +89,10 @@ def register(
 
 @login_not_required
 @sensitive_post_parameters()
+@sensitive_variables()
 @csrf_protect
 @never_cache
-@require_http_methods(["GET", "POST"])
+@require_http_methods(["GET", "HEAD", "POST"])
 def activate(
     request: HttpRequest,
     backend: str | type,
@@ -94,18 +101,71 @@ def activate(
     extra_context: Mapping[str, Any] | None = None,
     **kwargs: Any,
 ) -> HttpResponseBase:
-    """Let the backend activate the account that the URL's arguments name, or say that it failed.
+    """Show the account that the URL's arguments name, and let the backend activate it by POST.
 
-    The failure page's context is those arguments and ``extra_context``. HEAD is refused: it must
-    not activate anything, and there is nothing to say without doing so.
+    The failure page's context is those arguments and ``extra_context``. GET and HEAD change
+    nothing. A backend that has no ``activation_account`` gets a page with a button alone.
     """
     chosen = get_backend(backend)
-    user = chosen.activate(request, **kwargs)
-    if not user:
-        return render(request, template_name, kwargs | _called(extra_context))
+    failed = partial(render, request, template_name, kwargs | _called(extra_context))
+    account = _account(chosen, request, kwargs)
+    if account is None:
+        return failed()
+    if account is not UNKNOWN and account.is_active:
+        return _activated(chosen, request, account, success_url)
+    known = None if account is UNKNOWN else account
+    page, form = _confirm(request, known, failed)
+    if page is not None:
+        return page
+    with transaction.atomic():
+        if known is not None:
+            activation.admit(known, form, str(kwargs.get("activation_key", "")))
+        user = chosen.activate(request, **kwargs)
+        if not user:
+            # What was written for an account that has gone meanwhile is not to stay.
+            transaction.set_rollback(True)
+    return _activated(chosen, request, user, success_url) if user else failed()
+
+
+#: What stands for an account of which the backend cannot tell who it is before it is activated.
+UNKNOWN = object()
+
+
+def _account(chosen: Any, request: HttpRequest, kwargs: dict[str, Any]) -> Any:
+    """Return the account of an activation link, ``None``, or ``UNKNOWN``."""
+    if not hasattr(chosen, "activation_account"):
+        return UNKNOWN
+    try:
+        return chosen.activation_account(request, **kwargs)
+    except NotImplementedError:
+        return UNKNOWN
+
+
+@sensitive_variables()
+def _confirm(
+    request: HttpRequest, account: Any, failed: Callable[[], HttpResponseBase]
+) -> tuple[HttpResponseBase | None, Any]:
+    """Return the page to show, or ``None`` and the valid form, if one was needed."""
+    posted = request.POST if request.method == "POST" else None
+    if account is not None and posted is not None and activation.NOT_ME in posted:
+        return activation.disown(request, account) or failed(), None
+    form: Any = activation.confirm_form(account, posted)
+    if posted is None or (form is not None and not form.is_valid()):
+        return activation.show(request, account, form), None
+    if form is not None:
+        form.save(commit=False)  # hashes before the transaction
+    return None, form
+
+
+def _activated(
+    chosen: Any, request: HttpRequest, user: Any, success_url: str | None
+) -> HttpResponseBase:
+    response: HttpResponseBase
     if success_url is not None:
-        return redirect(success_url)
-    return _go(chosen.post_activation_redirect(request, user))
+        response = redirect(success_url)
+    else:
+        response = _go(chosen.post_activation_redirect(request, user))
+    return response
 
 
 def _submit(

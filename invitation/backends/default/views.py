@@ -6,6 +6,7 @@ from registration.backends.default import views as redux
 
 from invitation.backends.redux import (
     ActivationMailMixin,
+    ActivationMixin,
     DestinationMixin,
     ReduxMixin,
     ResendActivationMixin,
@@ -22,5 +23,5 @@ class ResendActivationView(ResendActivationMixin, redux.ResendActivationView):
     """Send the activation mail again."""
 
 
-class ActivationView(DestinationMixin, redux.ActivationView):
-    """Activate an account by the link in its mail."""
+class ActivationView(DestinationMixin, ActivationMixin, redux.ActivationView):
+    """Activate an account by the link in its email, after its holder has seen it."""

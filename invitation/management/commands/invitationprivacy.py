@@ -66,7 +66,7 @@ class Command(BaseCommand):
         self.stdout.write(
             f"{words[0]}: {found.invitations} invitations, {words[1]}: {found.revoked}, "
             f"other texts: {found.texts}, opt-out dropped: "
-            f"{'yes' if found.opt_out_dropped else 'no'}."
+            f"{'yes' if found.opt_out_dropped else 'no'}, proofs of accounts: {found.proofs}."
         )
         if account:
             self.stdout.write("There is an account with this address. It is left as it is.")

@@ -1,0 +1,133 @@
+"""Let people activate an account by the link in an activation email, after they have seen it.
+
+Whoever registered knows the password of the account, and need not be who reads the email. So the
+page that the link opens says who made the account and when, and asks for a new password, unless
+the account was made with a key from the invitation email. Looking at the page changes nothing.
+"""
+
+from __future__ import annotations
+
+import re
+import secrets
+from typing import Any
+
+from django import forms
+from django.contrib.auth.forms import SetPasswordForm
+from django.http import HttpRequest, HttpResponseBase
+from django.shortcuts import render
+from django.utils.crypto import constant_time_compare, salted_hmac
+from django.utils.translation import gettext_lazy as _
+from django.views.decorators.debug import sensitive_variables
+
+from invitation import flows, gate, optouts, sites
+from invitation.conf import conf
+
+CONFIRM_TEMPLATE = "registration/activate_confirm.html"
+DISOWNED_TEMPLATE = "registration/activate_disowned.html"
+#: The button of who did not make the account.
+NOT_ME = "not_me"
+
+NONCE_LENGTH = 32
+#: What redux takes for a key: nothing else can be in its table.
+KEY = re.compile(r"[a-f0-9]{40,64}")
+_SALT = "invitation:activation"
+
+
+# -- the key -----------------------------------------------------------------------------------
+
+
+@sensitive_variables()
+def new_key(email: str) -> str:
+    """Return a new activation key that is bound to the address that it will be mailed to.
+
+    It looks as redux's own: 32 random hexadecimal digits, and 32 of an HMAC over them and the
+    address. So the link tells by itself which address it was sent to, and no row has to.
+    """
+    nonce = secrets.token_hex(NONCE_LENGTH // 2)
+    return nonce + _binding(conf.INVITATION_SIGNING_KEYS[0], nonce, email)
+
+
+@sensitive_variables()
+def is_bound(key: str, email: str) -> bool:
+    """Tell whether an activation key was made for this address."""
+    nonce, binding = key[:NONCE_LENGTH], key[NONCE_LENGTH:]
+    return any(
+        constant_time_compare(binding, _binding(signer, nonce, email))
+        for signer in conf.INVITATION_SIGNING_KEYS
+    )
+
+
+@sensitive_variables()
+def _binding(signer: str, nonce: str, email: str) -> str:
+    text = f"{nonce}:{optouts.comparable(email)}"
+    mac = salted_hmac(_SALT, text, secret=signer, algorithm="sha256").hexdigest()
+    return mac[:NONCE_LENGTH]
+
+
+def bind(profile: Any) -> None:
+    """Make the link in the next activation email prove the address that it is sent to.
+
+    A link that was sent to another address before dies by that.
+    """
+    email = flows.own_address(profile.user)
+    if not is_bound(profile.activation_key, email):
+        profile.activation_key = new_key(email)
+        profile.save(update_fields=["activation_key"])
+
+
+# -- the page ----------------------------------------------------------------------------------
+
+
+def must_choose(account: Any) -> bool:
+    """Tell whether an account that waits for activation needs a password of its holder's."""
+    return bool(account.has_usable_password()) and not flows.has_proven(account)
+
+
+def confirm_form(account: Any, data: Any = None) -> forms.Form | None:
+    """Return the form that asks for the password, or ``None`` where a click is enough."""
+    if account is None or not must_choose(account):
+        return None
+    form: forms.Form = SetPasswordForm(account, data)
+    form.fields["new_password1"].label = _("Password")
+    form.fields["new_password2"].label = _("Password again")
+    return form
+
+
+def show(
+    request: HttpRequest, account: Any, form: forms.Form | None, **context: Any
+) -> HttpResponseBase:
+    """Return the page that says whose account it is, and what a click will do."""
+    context |= {
+        "form": form,
+        "account": account,
+        "account_email": flows.own_address(account) if account is not None else "",
+        "not_me": NOT_ME,
+        "site": sites.get_site(sites.current_site_id(request)),
+    }
+    response = render(request, CONFIRM_TEMPLATE, context)
+    gate.protect(response)
+    return response
+
+
+def disown(request: HttpRequest, account: Any) -> HttpResponseBase | None:
+    """Delete the account of who did not make it, and say so; ``None`` if it was usable before."""
+    if not flows.disown(account):
+        return None
+    context = {"site": sites.get_site(sites.current_site_id(request))}
+    response = render(request, DISOWNED_TEMPLATE, context)
+    gate.protect(response)
+    return response
+
+
+@sensitive_variables()
+def admit(account: Any, form: Any, key: str) -> None:
+    """Give an account the password of who reads its email, and record that the address is proven.
+
+    ``form`` is the valid form, which has hashed the password, or ``None``. Call it in a
+    transaction, before the activation: nobody may be able to log in with the old password then.
+    """
+    if form is not None:
+        account.password, account._password = form.user.password, form.user._password
+        account.save(update_fields=["password"])
+    if is_bound(key, flows.own_address(account)):
+        flows.prove(account)

@@ -1,0 +1,33 @@
+"""Keep which address each account has proven."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from django.db import models
+
+from invitation import optouts
+
+if TYPE_CHECKING:
+    from invitation.models import ProvenAddress
+
+
+class ProvenAddressManager(models.Manager["ProvenAddress"]):
+    """Write one row for each account and address, however often it is proven."""
+
+    def add(self, user: Any, email: str) -> None:
+        """Record that an account has proven an address; one statement, also where it had."""
+        known = optouts.digests(email, optouts.PROOF)[0]
+        row = self.model(user=user, digest=known.digest, key_id=known.key_id)
+        # Of two at once, the unique constraint decides, and the other has nothing to say.
+        self.bulk_create([row], ignore_conflicts=True)
+
+    def of_address(self, email: str) -> models.QuerySet[ProvenAddress]:
+        """Keep the proofs of an address, whoever gave them."""
+        known = [digest.digest for digest in optouts.digests(email, optouts.PROOF)]
+        return self.filter(digest__in=known)
+
+    def of_others(self, user: Any, email: str) -> models.QuerySet[ProvenAddress]:
+        """Keep what an account has proven besides this address."""
+        known = [digest.digest for digest in optouts.digests(email, optouts.PROOF)]
+        return self.filter(user=user).exclude(digest__in=known)
