@@ -9,6 +9,8 @@ import secrets
 import time
 from collections import deque
 
+from invitation.delivery.base import get_delivery
+
 #: How many seconds the latest mails took that left in this process.
 _LATEST: deque[float] = deque(maxlen=50)
 #: Before the first one has left.
@@ -22,7 +24,18 @@ def note(seconds: float) -> None:
     _LATEST.append(seconds)
 
 
-def pass_time() -> None:
-    """Wait for as long as one of the latest mails took, whichever: they differ."""
-    took = secrets.choice(_LATEST) if _LATEST else USUAL
-    time.sleep(min(took, LONGEST))
+def pass_time(since: float | None = None) -> None:
+    """Wait for as long as one of the latest mails took, whichever: they differ.
+
+    ``since`` is when that began, as ``time.monotonic()`` counts.
+    """
+    took = min(secrets.choice(_LATEST) if _LATEST else USUAL, LONGEST)
+    time.sleep(took if since is None else max(0.0, took - (time.monotonic() - since)))
+
+
+def seem_to_send() -> None:
+    """Do what a mail costs, and send none; raises ``DeliveryUnavailable`` where none can leave."""
+    begun = time.monotonic()
+    with get_delivery() as delivery:
+        delivery.reach()
+    pass_time(begun)

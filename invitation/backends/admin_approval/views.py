@@ -11,7 +11,8 @@ from django.utils.translation import gettext as _
 from registration import signals
 from registration.backends.admin_approval import views as redux
 
-from invitation.backends.redux import ActivationMailMixin, ReduxMixin, ResendActivationMixin
+from invitation.backends.account_mails import ResendActivationMixin
+from invitation.backends.redux import ActivationMailMixin, ReduxMixin
 
 logger = logging.getLogger(__name__)
 

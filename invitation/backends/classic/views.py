@@ -19,6 +19,7 @@ from typing import Any
 
 from django.contrib.auth import get_user_model
 from django.contrib.auth.decorators import login_not_required
+from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
 from django.db import IntegrityError, transaction
 from django.forms import BaseForm
 from django.http import HttpRequest, HttpResponseBase
@@ -31,7 +32,7 @@ from django.views.decorators.http import require_http_methods
 from invitation import gate
 from invitation.backends.base import email_field_name
 from invitation.backends.classic.base import Redirect, get_backend
-from invitation.exceptions import AddressMismatch, KeyRefused
+from invitation.exceptions import AddressMismatch, KeyRefused, MailLimitReached
 
 
 @login_not_required
@@ -71,7 +72,10 @@ def register(
         context: dict[str, Any] = {"form": form}
         if hasattr(chosen, "registration_context"):
             context |= chosen.registration_context(request)
-        response = render(request, template_name, context | _called(extra_context))
+        full = form.has_error(NON_FIELD_ERRORS, MailLimitReached.code)
+        status = 429 if full else None
+        context |= _called(extra_context)
+        response = render(request, template_name, context, status=status)
     elif success_url is None:
         response = _go(chosen.post_registration_redirect(request, user))
     else:
@@ -121,6 +125,8 @@ def _submit(
         # One transaction around whatever a backend does: what fails halfway leaves nothing.
         with transaction.atomic():
             return None, chosen.register(request, **form.cleaned_data)
+    except MailLimitReached as full:
+        form.add_error(None, ValidationError(str(full), code=MailLimitReached.code))
     except AddressMismatch as mismatch:
         name = email_field_name()
         form.add_error(name if name in form.fields else None, str(mismatch))

@@ -4,12 +4,8 @@ from __future__ import annotations
 
 from registration.backends.default import views as redux
 
-from invitation.backends.redux import (
-    ActivationMailMixin,
-    DestinationMixin,
-    ReduxMixin,
-    ResendActivationMixin,
-)
+from invitation.backends.account_mails import ResendActivationMixin
+from invitation.backends.redux import ActivationMailMixin, DestinationMixin, ReduxMixin
 
 
 class RegistrationView(ActivationMailMixin, ReduxMixin, redux.RegistrationView):
