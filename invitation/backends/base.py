@@ -302,6 +302,11 @@ class InvitationRegistrationMixin:
             self.ask_for_activation(user)
         return user
 
+    def resume(self, form: Any) -> Any | None:
+        """Mail the link of the account that keeps a form from being valid once more, if any."""
+        user = self._find_resumed(form)
+        return None if user is None else self.remind_waiting(user)
+
     def _find_waiting(self, email: str) -> list[Any]:
         # Two at once for one address: the second waits for the first, and finds their account.
         flows.await_turn(sites.current_site_id(self.request), email)

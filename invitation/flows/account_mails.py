@@ -34,6 +34,8 @@ RECIPIENT_LIMIT = 5
 SITE_LIMIT = 10_000
 #: How many times the limit of one client a whole IPv6 network of 48 bits has.
 WIDE = 5
+#: Which error says that a limit is reached, where it is not that of a recipient.
+_ERRORS = {"client": "client", "account:site": "site"}
 
 
 def count_account_mail(
@@ -46,21 +48,24 @@ def count_account_mail(
     sent before, within 24 hours. Raises ``MailLimitReached``; then nothing is counted. Call it
     last in a transaction: what is locked here is the last that the transaction may lock.
     """
-    limits = []
     per_client = conf.INVITATION_LIMIT_PER_CLIENT
-    for times, client in zip((1, WIDE), clients, strict=False):
-        times_in_all = None if per_client is None else per_client * times
-        limits.append(limiting.limit_for("client", times_in_all)(f"{site_id}:{client}"))
-    scope = ""
+    wanted: list[tuple[str, str, int | None]] = [
+        ("client", f"{site_id}:{client}", per_client and per_client * times)
+        for times, client in zip((1, WIDE), clients, strict=False)
+    ]
+    name, mailbox = f"account:{kind}", ""
     if email:
-        by_recipient = limiting.limit_for(f"account:{kind}", RECIPIENT_LIMIT, "recipient")
-        own = by_recipient(f"{site_id}:{addresses.mailbox(_key(email))}")
-        scope = own.scope if own is not None else ""
-        limits += [own, limiting.limit_for("account:site", SITE_LIMIT, "site")(site_id)]
+        mailbox = f"{site_id}:{addresses.mailbox(_key(email))}"
+        wanted.append((name, mailbox, RECIPIENT_LIMIT))
+        wanted.append(("account:site", str(site_id), SITE_LIMIT))
+    limits = [
+        limiting.limit_for(of, times, _ERRORS.get(of, "recipient"))(whom)
+        for of, whom, times in wanted
+    ]
     refusal, before = limiting.count_all([[limit for limit in limits if limit is not None]])
     if refusal is not None:
         raise refusal
-    return before[scope]
+    return before[limiting.scope_of(name, mailbox)]
 
 
 def is_unwanted(user: Any) -> bool:
@@ -78,11 +83,9 @@ def is_unwanted(user: Any) -> bool:
 
 def await_turn(site_id: int, email: str) -> None:
     """Let nobody else register this address until the end of the transaction."""
-    limit = limiting.limit_for("registering", 1, "recipient")(f"{site_id}:{_key(email)}")
-    if limit is not None:
-        now = timezone.now()
-        with transaction.atomic(savepoint=False):
-            MailCounter.objects.hold([limit.scope], limiting.this_hour(), now)
+    scope = limiting.scope_of("registering", f"{site_id}:{_key(email)}")
+    with transaction.atomic(savepoint=False):
+        MailCounter.objects.hold([scope], limiting.this_hour(), timezone.now())
 
 
 def spellings_of(email: str) -> list[str]:

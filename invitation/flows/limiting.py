@@ -55,10 +55,7 @@ REACHED: dict[str, Callable[[], MailLimitReached]] = {
     ),
     "client": partial(
         MailLimitReached,
-        _(
-            "Too many emails were requested from your network today. "
-            "Please try again tomorrow."
-        ),
+        _("Too many emails were requested from your network today. Please try again tomorrow."),
         code="client_limit_reached",
     ),
 }
@@ -200,9 +197,7 @@ def _limits_of(kind: str, inviter: Any, site_id: int) -> LimitsOf:
     return limits_of
 
 
-def limit_for(
-    name: str, times: int | None, reached: str = ""
-) -> Callable[[Any], MailLimit | None]:
+def limit_for(name: str, times: int | None, reached: str = "") -> Callable[[Any], MailLimit | None]:
     """Return what makes this limit for somebody, each once: a list has many of one domain.
 
     ``reached`` names the error of it, where that is another one's.
@@ -213,12 +208,16 @@ def limit_for(
     def limit(whom: Any) -> MailLimit | None:
         if times is None or whom is None:
             return None
-        scope = salted_hmac(
-            "invitation:limit", f"{name}:{whom}", secret=secret, algorithm="sha256"
-        ).hexdigest()
-        return MailLimit(scope, times, REACHED[reached or name])
+        return MailLimit(scope_of(name, whom, secret), times, REACHED[reached or name])
 
     return limit
+
+
+def scope_of(name: str, whom: Any, secret: str | None = None) -> str:
+    """Return what a counter is called: a keyed hash, so that the table names nobody."""
+    secret = conf.INVITATION_SIGNING_KEYS[0] if secret is None else secret
+    hashed = salted_hmac("invitation:limit", f"{name}:{whom}", secret=secret, algorithm="sha256")
+    return hashed.hexdigest()
 
 
 def this_hour() -> int:

@@ -110,6 +110,14 @@ class InvitationBackend:
 
     # -- what our views ask beyond the API, of backends that have it --------------------------
 
+    def resume(self, request: HttpRequest, form: BaseForm) -> AbstractBaseUser | None:
+        """Mail the link of the account that keeps this form from being valid once more.
+
+        ``None`` if it is not the visitor's own. Raises ``MailLimitReached``.
+        """
+        user: AbstractBaseUser | None = self._gate(request).resume(form)
+        return user
+
     def refusal(self, request: HttpRequest) -> HttpResponseBase | None:
         """Return the page that says why this visitor may not register.
 

@@ -120,13 +120,13 @@ def _submit(
         return form_class(), None
     form = form_class(data=request.POST, files=request.FILES)
     if not form.is_valid():
-        return form, None
+        return _resume(request, chosen, form)
     try:
         # One transaction around whatever a backend does: what fails halfway leaves nothing.
         with transaction.atomic():
             return None, chosen.register(request, **form.cleaned_data)
     except MailLimitReached as full:
-        form.add_error(None, ValidationError(str(full), code=MailLimitReached.code))
+        _add_limit(form, full)
     except AddressMismatch as mismatch:
         name = email_field_name()
         form.add_error(name if name in form.fields else None, str(mismatch))
@@ -136,6 +136,20 @@ def _submit(
         if form.is_valid() and not _name_taken(form):
             raise
     return form, None
+
+
+def _resume(request: HttpRequest, chosen: Any, form: BaseForm) -> tuple[BaseForm | None, Any]:
+    """Return what ``_submit`` does for a form that is not valid."""
+    try:
+        user = chosen.resume(request, form) if hasattr(chosen, "resume") else None
+    except MailLimitReached as full:
+        _add_limit(form, full)
+        user = None
+    return (form, None) if user is None else (None, user)
+
+
+def _add_limit(form: BaseForm, full: MailLimitReached) -> None:
+    form.add_error(None, ValidationError(str(full), code=MailLimitReached.code))
 
 
 def _go(where: Redirect) -> HttpResponseBase:
