@@ -8,14 +8,13 @@ from typing import Any
 
 import pytest
 from django.contrib.auth import get_user_model
-from django.contrib.auth import views as auth_views
 from django.core import mail
 from django.http import HttpResponse
 from django.test import Client, RequestFactory
-from django.urls import path, resolve
+from django.urls import resolve
 from django.utils import translation
 
-from invitation import checks, clients, flows, signals
+from invitation import clients, flows, signals
 from invitation.exceptions import MailLimitReached
 from invitation.flows import account_mails, pacing
 from invitation.models import InvitationKey, MailCounter
@@ -310,39 +309,3 @@ def test_where_no_mail_can_leave_the_unsubscribed_is_told_so_as_anybody(
         assert "could not be sent" in page
         pages.append(page.replace(name, ""))
     assert pages[0] == pages[1]
-
-
-# -- checks --------------------------------------------------------------------------------------
-
-
-def ids(check: Any) -> list[str]:
-    return [message.id for message in check(None)]
-
-
-@pytest.mark.parametrize(
-    ("changes", "found"),
-    [
-        ({}, []),
-        ({"SECURE_PROXY_SSL_HEADER": ("HTTP_X_FORWARDED_PROTO", "https")}, ["invitation.W027"]),
-        ({"USE_X_FORWARDED_HOST": True}, ["invitation.W027"]),
-        ({"USE_X_FORWARDED_HOST": True, "INVITATION_CLIENT_ADDRESS": first_hop}, []),
-    ],
-)
-def test_a_site_behind_a_proxy_is_to_say_how_clients_are_told_apart(
-    settings: Any, changes: dict[str, Any], found: list[str]
-) -> None:
-    for name, value in changes.items():
-        setattr(settings, name, value)
-    assert ids(checks.limits.check_client_address) == found
-
-
-def test_a_page_that_resets_passwords_without_limit_is_found(settings: Any) -> None:
-    assert ids(checks.limits.check_password_reset) == []
-    settings.ROOT_URLCONF = "tests.urls_ungated"
-    assert ids(checks.limits.check_password_reset) == ["invitation.W028"]
-    settings.ROOT_URLCONF = (path("reset/", auth_views.PasswordResetView.as_view()),)
-    [message] = checks.limits.check_password_reset(None)
-    assert '"/reset/"' in message.msg
-    # What gets no requests does no harm.
-    settings.ROOT_URLCONF = "tests.urls_before_redux"
-    assert ids(checks.limits.check_password_reset) == []

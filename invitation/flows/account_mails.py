@@ -11,7 +11,6 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
-from django.db import transaction
 from django.db.models.functions import Lower
 from django.utils import timezone
 
@@ -20,7 +19,7 @@ from invitation.conf import conf
 from invitation.exceptions import AddressRefused
 from invitation.flows import limiting
 from invitation.flows.suppressing import is_suppressed
-from invitation.models import Acceptance, MailCounter
+from invitation.models import Acceptance, ThrottleCounter
 
 #: The kinds of emails, as they are counted.
 ACTIVATION = "activation"
@@ -82,10 +81,13 @@ def is_unwanted(user: Any) -> bool:
 
 
 def await_turn(site_id: int, email: str) -> None:
-    """Let nobody else register this address until the end of the transaction."""
+    """Let nobody else register this address until the end of the transaction.
+
+    By a row of another table than that of the counters: MariaDB locks what is between the rows, too,
+    for who waits for one, and there the counters of who has it may be to be written.
+    """
     scope = limiting.scope_of("registering", f"{site_id}:{_key(email)}")
-    with transaction.atomic(savepoint=False):
-        MailCounter.objects.hold([scope], limiting.this_hour(), timezone.now())
+    ThrottleCounter.objects.hold(scope, timezone.now())
 
 
 def spellings_of(email: str) -> list[str]:

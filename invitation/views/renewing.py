@@ -69,6 +69,8 @@ class RenewalRequestView(TemplateView):
     def ask(self) -> bool:
         """Ask the inviter; tell whether an email was asked for. Raises ``MailLimitReached``."""
         site_id = sites.current_site_id(self.request)
+        if keys.channel_of(self.ended_key, site_id) is None:
+            return False  # No key of ours: no query for it.
         flows.count_account_mail(site_id, clients=clients.networks_of(self.request))
         return flows.ask_for_renewal(self.ended_key, site_id)
 
