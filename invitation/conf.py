@@ -247,6 +247,27 @@ class Conf:
         return cast("int | None", getattr(settings, "INVITATION_LIMIT_PER_SITE", 10_000))
 
     @property
+    def INVITATION_LIMIT_PER_CLIENT(self) -> int | None:
+        """Emails that visitors of one network address cause in 24 hours; ``None`` for no limit."""
+        return cast("int | None", getattr(settings, "INVITATION_LIMIT_PER_CLIENT", 200))
+
+    @property
+    def INVITATION_CLIENT_ADDRESS(self) -> str | Callable[[Any], str | None] | None:
+        """Rule as it is set; ask ``client_address`` for the callable."""
+        return cast(
+            "str | Callable[[Any], str | None] | None",
+            getattr(settings, "INVITATION_CLIENT_ADDRESS", None),
+        )
+
+    @property
+    def client_address(self) -> Callable[[Any], str | None] | None:
+        """Callable that returns the address of a request's client, or ``None`` for REMOTE_ADDR."""
+        rule = self.INVITATION_CLIENT_ADDRESS
+        if isinstance(rule, str):
+            return cast("Callable[[Any], str | None]", import_string(rule))
+        return rule
+
+    @property
     def INVITATION_NOTE_PERMISSION(self) -> str | None:
         """Give the permission that a personal note needs; ``None`` lets every inviter write one."""
         return cast("str | None", getattr(settings, "INVITATION_NOTE_PERMISSION", None))

@@ -79,17 +79,23 @@ def resolve(text: object, rows: QuerySet[Row], site_id: int) -> Resolved[Row] | 
     Blank, overlong, mutated, not a string, signed for another site or with a lost key: the
     answer is the same, and costs no query.
     """
-    if not isinstance(text, str) or len(text) != KEY_LENGTH or not PATTERN.fullmatch(text):
+    channel = channel_of(text, site_id)
+    if channel is None or not isinstance(text, str):
         return None
-    locator, signature = text.split(".")
-    channel = _channel(locator, signature, site_id)
-    if channel is None:
-        return None
+    locator = text.split(".")[0]
     row = rows.filter(locator=locator, site_id=site_id).first()
     # MariaDB compares text without regard to case; the signature was made for this very text.
     if row is None or getattr(row, "locator", None) != locator:
         return None
     return Resolved(row=row, channel=channel)
+
+
+def channel_of(text: object, site_id: int) -> str | None:
+    """Return by which channel a key left the house, or ``None`` for what this site never signed."""
+    if not isinstance(text, str) or len(text) != KEY_LENGTH or not PATTERN.fullmatch(text):
+        return None
+    locator, signature = text.split(".")
+    return _channel(locator, signature, site_id)
 
 
 def _channel(locator: str, signature: str, site_id: int) -> str | None:

@@ -68,7 +68,7 @@ def end(invitation: InvitationKey, how: str) -> None:
 
 def no_limits(settings: Any) -> None:
     """Let there be as many mails as anybody likes."""
-    for name in ("INVITER", "RECIPIENT", "DOMAIN", "SITE"):
+    for name in ("INVITER", "RECIPIENT", "DOMAIN", "SITE", "CLIENT"):
         setattr(settings, f"INVITATION_LIMIT_PER_{name}", None)
 
 

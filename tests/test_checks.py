@@ -424,7 +424,11 @@ def test_a_permission_needs_a_user_model_that_knows_permissions(
 
 @pytest.mark.parametrize(
     ("name", "expected"),
-    [("INVITATION_GRANTABLE_GROUPS", "E037"), ("INVITATION_VERIFIED_ADDRESSES", "E038")],
+    [
+        ("INVITATION_GRANTABLE_GROUPS", "E037"),
+        ("INVITATION_VERIFIED_ADDRESSES", "E038"),
+        ("INVITATION_CLIENT_ADDRESS", "E064"),
+    ],
 )
 @pytest.mark.parametrize(
     "value", [0, True, "", "no.such.path", f"{__name__}.NOT_CALLABLE", ["x"], b"x"]

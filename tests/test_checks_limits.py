@@ -6,10 +6,14 @@ from typing import Any
 
 import pytest
 from django.contrib.auth import get_user_model
+from django.contrib.auth import views as auth_views
+from django.urls import path
 
 from invitation.checks import limits
 
-LIMITS = [f"INVITATION_LIMIT_PER_{name}" for name in ("INVITER", "RECIPIENT", "DOMAIN", "SITE")]
+LIMITS = [
+    f"INVITATION_LIMIT_PER_{name}" for name in ("INVITER", "RECIPIENT", "DOMAIN", "SITE", "CLIENT")
+]
 BAD = {name: ("E049", [-1, True, "5", 2.5]) for name in LIMITS} | {
     "INVITATION_NOTE_PERMISSION": ("E050", ["", "note", "invitation.", ".note", "a b.c", 7, True]),
     "INVITATION_NOTE_MAX_LENGTH": ("E052", [0, -1, 501, None, "500", True, 2.5]),
@@ -59,3 +63,32 @@ def test_a_permission_needs_a_user_model_that_knows_permissions(
     settings.INVITATION_NOTE_PERMISSION = "invitation.link_in_note"
     monkeypatch.setattr(limits, "get_user_model", lambda: Model)
     assert ids(limits.check_note_permission(None)) == ["E051"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "found"),
+    [
+        ({}, []),
+        ({"SECURE_PROXY_SSL_HEADER": ("HTTP_X_FORWARDED_PROTO", "https")}, ["W027"]),
+        ({"USE_X_FORWARDED_HOST": True}, ["W027"]),
+        ({"USE_X_FORWARDED_HOST": True, "INVITATION_CLIENT_ADDRESS": print}, []),
+    ],
+)
+def test_a_site_behind_a_proxy_is_to_say_how_clients_are_told_apart(
+    settings: Any, changes: dict[str, Any], found: list[str]
+) -> None:
+    for name, value in changes.items():
+        setattr(settings, name, value)
+    assert ids(limits.check_client_address(None)) == found
+
+
+def test_a_page_that_resets_passwords_without_limit_is_found(settings: Any) -> None:
+    assert ids(limits.check_password_reset(None)) == []
+    settings.ROOT_URLCONF = "tests.urls_ungated"
+    assert ids(limits.check_password_reset(None)) == ["W028"]
+    settings.ROOT_URLCONF = (path("reset/", auth_views.PasswordResetView.as_view()),)
+    [message] = limits.check_password_reset(None)
+    assert '"/reset/"' in message.msg
+    # What gets no requests does no harm.
+    settings.ROOT_URLCONF = "tests.urls_before_redux"
+    assert ids(limits.check_password_reset(None)) == []

@@ -16,9 +16,8 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from django.utils.log import AdminEmailHandler
 
-from invitation import flows, views
+from invitation import clients, flows, views
 from invitation.models import Acceptance, InvitationKey, ThrottleCounter
-from invitation.views import joining
 from tests import scenes
 from tests.factories import DAY, make_user
 from tests.scenes import DECLINE, LANDING, REGISTER, answers
@@ -235,7 +234,7 @@ class TestTheLimits:
     ],
 )
 def test_a_client_is_an_address_or_a_network_of_64_bits(address: str, network: str) -> None:
-    assert joining.network(address) == network
+    assert clients.network(address) == network
 
 
 @pytest.mark.anywhere

@@ -18,7 +18,7 @@ from invitation import flows
 from invitation.models import InvitationKey, QuotaEntry
 from tests.factories import make_acceptance, make_mail, make_user
 
-LATEST = "0005_proven_addresses"
+LATEST = "0007_acceptance_by_mail"
 
 
 def tables() -> set[str]:

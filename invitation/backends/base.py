@@ -24,7 +24,7 @@ from django.views.decorators.debug import sensitive_variables
 
 from invitation import addresses, destinations, flows, gate, masking, sites, texts, visitor
 from invitation.conf import conf
-from invitation.exceptions import AddressMismatch, KeyRefused, NoKey
+from invitation.exceptions import AddressMismatch, KeyRefused, MailLimitReached, NoKey
 
 #: The hidden field that says for which invitation a form was shown, by what people may see of it.
 HINT_FIELD = "invitation_hint"
@@ -158,6 +158,10 @@ def hashed_password(form: Any) -> Iterator[None]:
         vars(account).pop("set_password", None)
 
 
+class _Waiting(Exception):
+    """Undo a claim: the address has an account that waits for its activation."""
+
+
 @method_decorator(login_not_required, name="dispatch")
 class InvitationRegistrationMixin:
     """Let only the holder of a valid invitation key register, once, with the right address."""
@@ -234,6 +238,8 @@ class InvitationRegistrationMixin:
 
     def register(self, form: Any) -> Any:
         """Claim the invitation and make the account: both or neither."""
+        if self.resumed is not None:
+            return self.remind_waiting(self.resumed)
         opened = self.opened
         form.cleaned_data.pop(HINT_FIELD, None)  # not for the site's own save()
         email = use_invited_address(form, opened)
@@ -263,8 +269,68 @@ class InvitationRegistrationMixin:
         """Claim this invitation and make the account: both or neither."""
         # With one for a single person, the losers of a race are to hash nothing.
         ahead = hashed_password(form) if opened.invitation.shared else nullcontext()
-        with ahead:
-            return flows.claim(opened, lambda: self.create_account(form), email=email)
+        waiting: list[Any] = []
+
+        def create() -> Any:
+            if opened.invitation.shared:
+                waiting.extend(self._find_waiting(email))
+            if waiting:
+                raise _Waiting
+            return self.create_account(form)
+
+        try:
+            with ahead:
+                return flows.claim(opened, create, email=email)
+        except _Waiting:
+            return self.remind_waiting(waiting[0])
+
+    # -- who has registered before, and not finished ------------------------------------------
+
+    #: The account that a form with a name taken by itself is about.
+    resumed: Any = None
+
+    def waiting_account(self, email: str) -> Any | None:
+        """Return an account of this address that waits for its activation, or ``None``."""
+        return None
+
+    def ask_for_activation(self, user: Any) -> None:
+        """Let the activation email of an account follow the commit. Raises ``MailLimitReached``."""
+
+    def remind_waiting(self, user: Any) -> Any:
+        """Mail the activation link of an account once more, and change nothing of it."""
+        with transaction.atomic():
+            self.ask_for_activation(user)
+        return user
+
+    def resume(self, form: Any) -> Any | None:
+        """Mail the link of the account that keeps a form from being valid once more, if any."""
+        user = self._find_resumed(form)
+        return None if user is None else self.remind_waiting(user)
+
+    def _find_waiting(self, email: str) -> list[Any]:
+        # Two at once for one address: the second waits for the first, and finds their account.
+        flows.await_turn(sites.current_site_id(self.request), email)
+        found = self.waiting_account(email)
+        return [] if found is None else [found]
+
+    def _find_resumed(self, form: Any) -> Any | None:
+        """Return the account that keeps a form from being valid, if it is the visitor's address's.
+
+        Whoever fills the form of a shared link in once more types the same name.
+        """
+        opened = self.opened
+        names = {get_user_model().USERNAME_FIELD, email_field_name()}
+        errors = form.errors.as_data()
+        codes = {error.code for found in errors.values() for error in found}
+        if opened is None or not opened.invitation.shared or codes != {"unique"}:
+            return None
+        email = str(form.data.get(form.add_prefix(email_field_name())) or "").strip()
+        if not errors.keys() <= names or not opened.admits(email):
+            return None
+        user = self.waiting_account(email)
+        typed = str(form.data.get(form.add_prefix(get_user_model().USERNAME_FIELD)) or "")
+        own = user is not None and user.get_username().lower() == typed.strip().lower()
+        return user if own else None
 
     def form_valid(self, form: Any) -> HttpResponseBase:
         """Register, or say what came in between: never an error page for losing a race."""
@@ -277,6 +343,11 @@ class InvitationRegistrationMixin:
             return self.form_invalid(form)
         except KeyRefused as refusal:
             return gate.refuse(self.request, refusal)
+        except MailLimitReached as error:
+            form.add_error(None, str(error))
+            response = self.show_invalid(form)
+            response.status_code = 429
+            return response
         except IntegrityError:
             # Somebody has taken the name since the form was checked: now the form knows.
             checked = self.get_form()
@@ -287,6 +358,14 @@ class InvitationRegistrationMixin:
         return response
 
     def form_invalid(self, form: Any) -> HttpResponseBase:
+        """Show the form again with what is wrong, unless that is an account which waits."""
+        if self.resumed is None:
+            self.resumed = self._find_resumed(form)
+            if self.resumed is not None:
+                return self.form_valid(form)
+        return self.show_invalid(form)
+
+    def show_invalid(self, form: Any) -> HttpResponseBase:
         """Show the form again with what is wrong."""
         response: HttpResponseBase = super().form_invalid(form)  # type: ignore[misc]
         return response

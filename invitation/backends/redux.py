@@ -6,22 +6,18 @@ ACCOUNT_AUTHENTICATED_REGISTRATION_REDIRECTS, INCLUDE_REGISTER_URL, INCLUDE_AUTH
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial, wraps
 from typing import Any
 
 from django.conf import settings
-from django.contrib import messages
 from django.contrib.auth import authenticate, get_user_model, login
 from django.contrib.auth.decorators import login_not_required
 from django.contrib.sites.shortcuts import get_current_site
-from django.db import transaction
 from django.http import HttpRequest, HttpResponseBase
 from django.shortcuts import redirect
-from django.urls import URLPattern, URLResolver, get_script_prefix
+from django.urls import URLPattern, URLResolver, get_script_prefix, reverse_lazy
 from django.utils.decorators import method_decorator
-from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_protect
 from django.views.decorators.debug import sensitive_post_parameters, sensitive_variables
@@ -30,17 +26,23 @@ from registration import views as redux
 
 from invitation import flows, gate
 from invitation.backends import activation
-from invitation.backends.base import (
-    InvitationRegistrationMixin,
-    email_field_name,
-    name_purposes,
+from invitation.backends.account_mails import (
+    PasswordResetView,
+    ask_for_activation,
+    waiting_profile,
 )
+from invitation.backends.base import InvitationRegistrationMixin, email_field_name
 from invitation.flows.deadlocks import in_transaction
+
+#: Pages for which redux's include takes Django's own views.
+PASSWORD_PAGES: Mapping[str, Callable[..., Any]] = {
+    "auth_password_reset": PasswordResetView.as_view(
+        success_url=reverse_lazy("auth_password_reset_done")
+    ),
+}
 
 #: Pages of redux that are for staff: they stay closed where the site needs a login for all.
 STAFF_PAGES = frozenset({"registration_admin_approve", "registration_approve_complete"})
-
-logger = logging.getLogger(__name__)
 
 
 # Again, as the mark of the mixin below is on the method that this one overrides.
@@ -81,19 +83,6 @@ class ReduxMixin(InvitationRegistrationMixin):
         return user
 
 
-def mail_activation(profile: Any, request: HttpRequest) -> None:
-    """Send redux's activation mail; if that fails, tell the visitor and raise it again."""
-    try:
-        profile.send_activation_email(get_current_site(request), request)
-    except Exception:
-        warning = _(
-            "Your account is saved, but its mail could not be sent. "
-            "Please have it sent again in a few minutes."
-        )
-        messages.warning(request, warning, fail_silently=True)
-        raise
-
-
 class ActivationMailMixin:
     """Make redux's inactive account, and mail its activation link after the commit.
 
@@ -104,6 +93,7 @@ class ActivationMailMixin:
 
     request: HttpRequest
     registration_profile: Any
+    opened: flows.Opened | None
     #: The site's SEND_ACTIVATION_EMAIL, which redux reads into its own view.
     mails_activation: bool = True
     SEND_ACTIVATION_EMAIL = False
@@ -115,10 +105,7 @@ class ActivationMailMixin:
         save_m2m: Callable[[], None] | None = getattr(form, "save_m2m", None)
         if save_m2m is not None:
             save_m2m()
-        if self.mails_activation:
-            profile = user.registrationprofile
-            # No partial: Django logs what fails here by its __qualname__, which that has not.
-            transaction.on_commit(lambda: mail_activation(profile, self.request), robust=True)
+        self.ask_for_activation(user)
         return user
 
     def _create_inactive(self, form: Any) -> Any:
@@ -137,41 +124,15 @@ class ActivationMailMixin:
         signals.user_registered.send(sender=self.__class__, user=user, request=self.request)
         return user
 
+    def ask_for_activation(self, user: Any) -> None:
+        """Let the activation email of an account follow the commit. Raises ``MailLimitReached``."""
+        if self.mails_activation:
+            ask_for_activation(self.request, user.registrationprofile, self.opened)
 
-class ResendActivationMixin:
-    """Send the activation mail again, with the same link, and say the same in any case.
-
-    Redux makes a new link each time, so that anybody who knows an address can kill the link that is
-    in its mailbox. And its error page where a mail server fails tells who has an account.
-    """
-
-    request: HttpRequest
-    registration_profile: Any
-
-    def get_form(self, form_class: Any = None) -> Any:
-        """Return redux's form, which asks for an address."""
-        form = super().get_form(form_class)  # type: ignore[misc]
-        name_purposes(form)
-        return form
-
-    def resend_activation(self, form: Any) -> bool:
-        """Mail to each account of this address that waits; tell whether a mail went."""
-        email = form.cleaned_data["email"]
-        waiting = self.registration_profile.objects.filter(activated=False)
-        sent = False
-        for profile in waiting.filter(user__email__iexact=email).select_related("user"):
-            if not profile.activation_key_expired():
-                sent = self._send(profile) or sent
-        return sent
-
-    def _send(self, profile: Any) -> bool:
-        activation.bind(profile)
-        try:
-            profile.send_activation_email(get_current_site(self.request), self.request)
-        except Exception:  # whatever a mail backend raises: the page must not differ
-            logger.exception("The activation mail of account %s was not sent.", profile.user_id)
-            return False
-        return True
+    def waiting_account(self, email: str) -> Any | None:
+        """Return an account of this address that waits for its activation, or ``None``."""
+        profile = waiting_profile(self.registration_profile.objects, email)
+        return profile and profile.user
 
 
 @method_decorator(
@@ -312,7 +273,14 @@ def _gated(
     pattern: URLPattern | URLResolver, views: Mapping[str, Callable[..., Any]]
 ) -> URLPattern | URLResolver:
     if isinstance(pattern, URLResolver):
-        return pattern
+        inner = [_gated(entry, PASSWORD_PAGES) for entry in pattern.url_patterns]
+        return URLResolver(
+            pattern.pattern,
+            inner,
+            pattern.default_kwargs,
+            app_name=pattern.app_name,
+            namespace=pattern.namespace,
+        )
     callback = views.get(pattern.name or "", pattern.callback)
     if pattern.name not in STAFF_PAGES:
         callback = _opened(callback)

@@ -49,6 +49,8 @@ CHECKS: tuple[Check, ...] = tuple(
         values.check_callables,
         limits.check_limits,
         limits.check_note_permission,
+        limits.check_client_address,
+        limits.check_password_reset,
         writing.check_writing,
         mails.check_base_url,
         mails.check_delivery,

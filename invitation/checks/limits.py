@@ -1,18 +1,22 @@
-"""Check the limits of mails, and who may write notes."""
+"""Check the limits of mails and whom they count for, and who may write notes."""
 
 from __future__ import annotations
 
 from typing import Any
 
+from django.conf import settings
 from django.contrib.auth import get_user_model
+from django.contrib.auth.views import PasswordResetView as DjangoPasswordResetView
 from django.core.checks import CheckMessage, Error
 from django.core.checks import Warning as CheckWarning
 
+from invitation.backends.account_mails import PasswordResetView
+from invitation.checks import routing
 from invitation.checks.values import PERMISSION, Rule, is_number, permissions_of, report
 from invitation.conf import conf
 from invitation.texts import TEXT_LENGTH_MAX
 
-LIMITS = ("PER_INVITER", "PER_RECIPIENT", "PER_DOMAIN", "PER_SITE")
+LIMITS = ("PER_INVITER", "PER_RECIPIENT", "PER_DOMAIN", "PER_SITE", "PER_CLIENT")
 
 RULES = (
     *(
@@ -73,3 +77,43 @@ def check_note_permission(app_configs: Any, **kwargs: Any) -> list[CheckMessage]
         "permission, silence this check."
     )
     return [CheckWarning(message, hint=hint, id="invitation.W018")]
+
+
+def check_client_address(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    """Report that the site says it is behind a proxy, but not how clients are told apart."""
+    header: object = getattr(settings, "SECURE_PROXY_SSL_HEADER", None)
+    behind = header or getattr(settings, "USE_X_FORWARDED_HOST", False)
+    rule: object = conf.INVITATION_CLIENT_ADDRESS
+    if not behind or rule is not None:
+        return []
+    message = (
+        "The site is behind a proxy (SECURE_PROXY_SSL_HEADER or USE_X_FORWARDED_HOST), but "
+        "INVITATION_CLIENT_ADDRESS is not set: if REMOTE_ADDR is the proxy's, all visitors share "
+        "the limits of one client."
+    )
+    hint = (
+        "Set INVITATION_CLIENT_ADDRESS to a callable that returns what your proxy says of the "
+        "client. If the web server writes the client's address into REMOTE_ADDR, silence this."
+    )
+    return [CheckWarning(message, hint=hint, id="invitation.W027")]
+
+
+def check_password_reset(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    """Report each page that mails a link for a new password to anybody, without a limit."""
+    routes, _failure = routing.find_routes()
+    messages: list[CheckMessage] = []
+    for route in routes:
+        view = getattr(route.callback, "view_class", None)
+        if not isinstance(view, type) or issubclass(view, PasswordResetView):
+            continue
+        if issubclass(view, DjangoPasswordResetView) and routing.answers(route, routes):
+            message = (
+                f'Anybody can have any number of emails sent to a member at "/{route}": the view '
+                "there knows no limit."
+            )
+            hint = (
+                "Put a path with invitation.backends.account_mails.PasswordResetView before it, "
+                "or silence this check if something else limits it."
+            )
+            messages.append(CheckWarning(message, hint=hint, id="invitation.W028"))
+    return messages

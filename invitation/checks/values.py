@@ -372,6 +372,10 @@ CALLABLES = {
         "It gets the user and returns the addresses that he has proven. With None nobody has "
         "proven any.",
     ),
+    "INVITATION_CLIENT_ADDRESS": (
+        "invitation.E064",
+        "It gets the request and returns its client's address. None is for REMOTE_ADDR.",
+    ),
 }
 
 

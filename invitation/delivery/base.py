@@ -83,6 +83,12 @@ class BaseDelivery(ABC, MemberKnowledge):
         """
         return False
 
+    def reach(self) -> None:
+        """Find out whether an email could leave now; raise ``DeliveryUnavailable`` if none can.
+
+        Called for an account's email that is not sent, so that a visitor sees no difference.
+        """
+
     def hand_over(self, pks: Sequence[int], not_before: datetime | None = None) -> None:
         """Tell who sends that these rows wait, from ``not_before`` on, where that is not us.
 

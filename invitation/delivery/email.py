@@ -104,6 +104,16 @@ class EmailDelivery(MessageWriter, BaseDelivery):
         """
         return bool(self._deliver(mail, rehearsing=True))
 
+    def reach(self) -> None:
+        """Open the connection of the batch, as for an email."""
+        _check_sender(self.get_sender())
+        self._limit.start(min(self.time_per_mail, self.deadline - time.monotonic()))
+        try:
+            self._open()
+        finally:
+            if not self._in_batch:
+                self._close()
+
     def get_connection(self) -> Any:
         """Return the site's mail connection, with a timeout and a deadline in any case.
 

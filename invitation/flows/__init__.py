@@ -12,6 +12,15 @@ from invitation.flows.accepting import (
     received_invitations,
     refusal_to_accept,
 )
+from invitation.flows.account_mails import (
+    ACTIVATION,
+    ACTIVATION_OF_INVITED,
+    PASSWORD_RESET,
+    await_turn,
+    count_account_mail,
+    is_unwanted,
+    with_address,
+)
 from invitation.flows.bulk import (
     BATCH_AGE,
     in_batch,
@@ -123,10 +132,13 @@ from invitation.flows.suppressing import (
 from invitation.flows.throttling import Limit
 
 __all__ = [
+    "ACTIVATION",
+    "ACTIVATION_OF_INVITED",
     "APART",
     "BATCH_AGE",
     "BATCH_SIZE",
     "GRANT_MAX",
+    "PASSWORD_RESET",
     "Batch",
     "Forgotten",
     "Invited",
@@ -141,6 +153,7 @@ __all__ = [
     "accept",
     "activate",
     "ask_for_renewal",
+    "await_turn",
     "cancel",
     "change_link",
     "check_groups",
@@ -151,6 +164,7 @@ __all__ = [
     "close_all_of",
     "correct_ledger",
     "correct_quota",
+    "count_account_mail",
     "count_cleanup",
     "count_forgettable",
     "create",
@@ -160,8 +174,8 @@ __all__ = [
     "deliver_rows",
     "delivery_pause",
     "destination_of",
-    "doubt_about_clock",
     "disown",
+    "doubt_about_clock",
     "drop_outdated_proofs",
     "edit",
     "edit_shared",
@@ -188,6 +202,7 @@ __all__ = [
     "is_delayed",
     "is_renewable",
     "is_suppressed",
+    "is_unwanted",
     "join",
     "join_groups",
     "language_for",
@@ -238,4 +253,5 @@ __all__ = [
     "top_up",
     "waiting_in_batch",
     "waiting_mails",
+    "with_address",
 ]

@@ -53,6 +53,11 @@ REACHED: dict[str, Callable[[], MailLimitReached]] = {
         _("This site has sent as many mails as it may in one day. Please try again tomorrow."),
         code="site_limit_reached",
     ),
+    "client": partial(
+        MailLimitReached,
+        _("Too many emails were requested from your network today. Please try again tomorrow."),
+        code="client_limit_reached",
+    ),
 }
 
 
@@ -97,11 +102,23 @@ def count(invitations: Sequence[InvitationKey], kind: str) -> bool:
     other kind nobody waits: this returns ``False``, and the mails are left out. Either way nothing
     is counted. What is locked here is the last that the transaction may lock.
     """
-    wanted = list(_limits_of_mails(invitations, kind))
+    refusal, _before = count_all(list(_limits_of_mails(invitations, kind)))
+    if refusal is not None and kind == InvitationEmail.Kind.INVITATION:
+        raise refusal
+    return refusal is None
+
+
+def count_all(
+    wanted: Sequence[Sequence[MailLimit]],
+) -> tuple[MailLimitReached | None, Counter[str]]:
+    """Count a mail for each of these limits, all or none.
+
+    Returns what is reached, if anything is, and how many each counter had before.
+    """
     scopes = {limit.scope for limits in wanted for limit in limits}
     if not scopes:
-        return True
-    now, hour = timezone.now(), _hour()
+        return None, Counter()
+    now, hour = timezone.now(), this_hour()
     # In the caller's transaction, if there is one: what he rolls back was not counted.
     with transaction.atomic(savepoint=False):
         held = MailCounter.objects.hold(scopes, hour, now)
@@ -114,16 +131,14 @@ def count(invitations: Sequence[InvitationKey], kind: str) -> bool:
         else:
             refusal = None
             MailCounter.objects.add(held, room.taken, hour, now)
-    if refusal is not None and kind == InvitationEmail.Kind.INVITATION:
-        raise refusal
-    return refusal is None
+    return refusal, room.used
 
 
 def with_room(invitations: Sequence[InvitationKey], kind: str) -> list[InvitationKey]:
     """Keep those for which there seems to be room for a mail; locks and counts nothing."""
     wanted = list(_limits_of_mails(invitations, kind))
     scopes = {limit.scope for limits in wanted for limit in limits}
-    room = Room(Counter(MailCounter.objects.used(scopes, _hour()) if scopes else {}))
+    room = Room(Counter(MailCounter.objects.used(scopes, this_hour()) if scopes else {}))
     found = []
     for invitation, limits in zip(invitations, wanted, strict=True):
         if room.refusal(limits) is None:
@@ -143,7 +158,7 @@ def room_for(
     limits_of = _limits_of(InvitationEmail.Kind.INVITATION, inviter.pk, site_id)
     wanted = {email_key: limits_of(email_key) for email_key in email_keys}
     scopes = {limit.scope for limits in wanted.values() for limit in limits}
-    hour = _hour()
+    hour = this_hour()
     if lock:
         MailCounter.objects.hold(scopes, hour, timezone.now())
     return Room(Counter(MailCounter.objects.used(scopes, hour) if scopes else {})), wanted
@@ -165,10 +180,10 @@ def _limits_of_mails(
 def _limits_of(kind: str, inviter: Any, site_id: int) -> LimitsOf:
     """Return what gives the limits of a mail of this kind, the narrowest first."""
     own = inviter if kind == InvitationEmail.Kind.INVITATION else None
-    by_inviter = _limit("inviter", conf.INVITATION_LIMIT_PER_INVITER)
-    by_recipient = _limit("recipient", conf.INVITATION_LIMIT_PER_RECIPIENT)
-    by_domain = _limit("domain", conf.INVITATION_LIMIT_PER_DOMAIN)
-    by_site = _limit("site", conf.INVITATION_LIMIT_PER_SITE)
+    by_inviter = limit_for("inviter", conf.INVITATION_LIMIT_PER_INVITER)
+    by_recipient = limit_for("recipient", conf.INVITATION_LIMIT_PER_RECIPIENT)
+    by_domain = limit_for("domain", conf.INVITATION_LIMIT_PER_DOMAIN)
+    by_site = limit_for("site", conf.INVITATION_LIMIT_PER_SITE)
 
     def limits_of(email_key: str) -> tuple[MailLimit, ...]:
         found = (
@@ -182,22 +197,29 @@ def _limits_of(kind: str, inviter: Any, site_id: int) -> LimitsOf:
     return limits_of
 
 
-def _limit(name: str, times: int | None) -> Callable[[Any], MailLimit | None]:
-    """Return what makes this limit for somebody, each once: a list has many of one domain."""
+def limit_for(name: str, times: int | None, reached: str = "") -> Callable[[Any], MailLimit | None]:
+    """Return what makes this limit for somebody, each once: a list has many of one domain.
+
+    ``reached`` names the error of it, where that is another one's.
+    """
     secret = conf.INVITATION_SIGNING_KEYS[0]
 
     @cache
     def limit(whom: Any) -> MailLimit | None:
         if times is None or whom is None:
             return None
-        scope = salted_hmac(
-            "invitation:limit", f"{name}:{whom}", secret=secret, algorithm="sha256"
-        ).hexdigest()
-        return MailLimit(scope, times, REACHED[name])
+        return MailLimit(scope_of(name, whom, secret), times, REACHED[reached or name])
 
     return limit
 
 
-def _hour() -> int:
+def scope_of(name: str, whom: Any, secret: str | None = None) -> str:
+    """Return what a counter is called: a keyed hash, so that the table names nobody."""
+    secret = conf.INVITATION_SIGNING_KEYS[0] if secret is None else secret
+    hashed = salted_hmac("invitation:limit", f"{name}:{whom}", secret=secret, algorithm="sha256")
+    return hashed.hexdigest()
+
+
+def this_hour() -> int:
     """Return the number of this hour since 1970, which a change of the clocks does not touch."""
     return int(timezone.now().timestamp()) // _HOUR

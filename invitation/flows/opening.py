@@ -108,6 +108,7 @@ def claim(opened: Opened, create: Callable[[], User], *, email: str = "") -> Use
             user=account,
             claimed_at=now,
             activated_at=now if user.is_active else None,
+            by_mail=opened.proves(email),
         )
         made.append((acceptance, user))
         join_groups(invitation, user)

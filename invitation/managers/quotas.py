@@ -299,17 +299,10 @@ class ThrottleCounterManager(models.Manager["ThrottleCounter"]):
 
     def hit(self, scope: str, limit: int, window: timedelta, now: datetime) -> bool:
         """Count one more, unless there were so many in this window; tell whether it was counted."""
-        features = connections[self.db].features
-        target = ["scope"] if features.supports_update_conflicts_with_target else None
         over = _begun_by(now - window) | _begun_ahead(now)
         # One transaction: the row that is made or found here stays until it has counted.
         with transaction.atomic():
-            self.bulk_create(
-                [self.model(scope=scope, window_start=now)],
-                update_conflicts=True,
-                update_fields=["scope"],
-                unique_fields=target,
-            )
+            self.hold(scope, now)
             rows = self.filter(scope=scope)
             free = rows.filter(over | Q(count__lt=limit)) if limit > 0 else self.none()
             changed = free.update(
@@ -318,6 +311,17 @@ class ThrottleCounterManager(models.Manager["ThrottleCounter"]):
                 window_start=Case(When(over, then=Value(now)), default=F("window_start")),
             )
         return changed == 1
+
+    def hold(self, scope: str, now: datetime) -> None:
+        """Lock a counter until the end of the transaction; make it if it is not there."""
+        features = connections[self.db].features
+        target = ["scope"] if features.supports_update_conflicts_with_target else None
+        self.bulk_create(
+            [self.model(scope=scope, window_start=now)],
+            update_conflicts=True,
+            update_fields=["scope"],
+            unique_fields=target,
+        )
 
     def is_full(self, scope: str, limit: int, window: timedelta, now: datetime) -> bool:
         """Tell whether there were so many in this window."""

@@ -35,6 +35,7 @@ class Migration(migrations.Migration):
                     ("broken", "The mail could not be written."),
                     ("unconfirmed", "It was probably sent: the mail server did not confirm it."),
                 ],
+                db_default="",
                 max_length=12,
                 verbose_name="reason",
             ),

@@ -305,6 +305,8 @@ class Acceptance(models.Model):
     activated_at = models.DateTimeField(_("activated"), null=True, blank=True)
     #: Whether the account was made with the invitation, or was there before.
     new_account = models.BooleanField(_("new account"), default=True, db_default=True)
+    #: Whether it took the link that was mailed to the account's address: its owner's own doing.
+    by_mail = models.BooleanField(default=False, db_default=False, editable=False)
 
     objects = managers.AcceptanceManager()
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from ipaddress import AddressValueError, IPv4Address, IPv6Address, IPv6Network
 from typing import TYPE_CHECKING, Any
 
 from django.contrib.auth.decorators import login_not_required
@@ -13,7 +12,7 @@ from django.utils.decorators import method_decorator
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.generic import FormView, View
 
-from invitation import codes, flows, gate, masking, sites
+from invitation import clients, codes, flows, gate, masking, sites
 from invitation.exceptions import KeyRefused, TooManyAttempts
 from invitation.forms import JoinForm
 
@@ -58,19 +57,14 @@ class JoinView(JoinFormView):
         return response
 
     def client_address(self) -> str:
-        """Return what tells clients apart: the address of the connection.
-
-        Behind a proxy that is the proxy's, for everybody. What a header such as X-Forwarded-For
-        says is the client's to choose, so only a site that knows its proxy can go by it: have the
-        web server write REMOTE_ADDR, or override this.
-        """
-        return str(self.request.META.get("REMOTE_ADDR", ""))
+        """Return what tells clients apart: see ``clients.client_address``."""
+        return clients.client_address(self.request)
 
     def get_limits(self) -> list[flows.Limit]:
         """Return what limits this visitor, the narrowest first."""
         address = self.client_address()
-        limits = {network(address): self.client_limit}
-        limits.setdefault(network(address, 48), self.wide_limit)
+        limits = {clients.network(address): self.client_limit}
+        limits.setdefault(clients.network(address, 48), self.wide_limit)
         return [
             *(flows.Limit(f"join:{name}", times, self.window) for name, times in limits.items()),
             flows.Limit("join", self.total_limit, self.window),
@@ -119,13 +113,3 @@ class JoinWordView(View):
             return lead_on(request, flows.open_word(word, sites.current_site_id(request)))
         except KeyRefused as refusal:
             return gate.refuse(request, refusal)
-
-
-def network(address: str, bits: int = 64) -> str:
-    """Return the network that one client has: an IPv4 address, or so many bits of an IPv6 one."""
-    try:
-        client = IPv6Address(address)
-    except AddressValueError:
-        return address
-    mapped: IPv4Address | None = client.ipv4_mapped
-    return str(mapped or IPv6Network((int(client) >> (128 - bits) << (128 - bits), bits)))

@@ -12,7 +12,7 @@ from django.utils.decorators import method_decorator
 from django.utils.translation import gettext_lazy as _
 from django.views.generic import TemplateView
 
-from invitation import flows, gate, keys, masking, sites, visitor
+from invitation import clients, flows, gate, keys, masking, sites, visitor
 from invitation.exceptions import (
     InvitationError,
     InvitingForbidden,
@@ -62,8 +62,17 @@ class RenewalRequestView(TemplateView):
         hint = context["invitation_hint"]
         if request.POST.get("invitation_hint", hint) != hint:
             return self.render_to_response(context | {"switched": True})
-        flows.ask_for_renewal(self.ended_key, sites.current_site_id(request))
-        return render(request, self.requested_template_name, context)
+        response = render(request, self.requested_template_name, context)
+        clients.afterwards(response, self.ask)
+        return response
+
+    def ask(self) -> bool:
+        """Ask the inviter; tell whether an email was asked for. Raises ``MailLimitReached``."""
+        site_id = sites.current_site_id(self.request)
+        if keys.channel_of(self.ended_key, site_id) is None:
+            return False  # No key of ours: no query for it.
+        flows.count_account_mail(site_id, clients=clients.networks_of(self.request))
+        return flows.ask_for_renewal(self.ended_key, site_id)
 
 
 class InvitationRenewView(InvitationDetailView):

@@ -25,6 +25,7 @@ from registration import signals as redux_signals
 
 from invitation import flows, keys, signals
 from invitation.exceptions import KeyRefused
+from invitation.flows import account_mails
 from invitation.models import Acceptance, InvitationKey, InvitationQuota
 from tests import scenes
 from tests.scenes import INVITE, LANDING, NEWCOMER, REGISTER, RESEND, Crash, answers
@@ -1059,11 +1060,169 @@ class TwoStepContract(BackendContract):
         # Else anybody who knows the address could kill the link that is in its mailbox.
         before = scenes.dump()
         Client().post(RESEND, {"email": NEWCOMER.upper()})
-        assert scenes.dump() == before
+        after = scenes.dump()
+        counters = "invitation_mailcounter"
+        assert after.pop(counters) != before.pop(counters)
+        assert after == before
         first, second = mail.outbox
         assert second.to == [NEWCOMER]
         assert scenes.path_in(first, part="/activate/") == scenes.path_in(second, part="/activate/")
         assert self.activate(registered, commit)["Location"] == "/accounts/activate/complete/"
+
+    # -- how many emails anybody may cause ----------------------------------------------------
+
+    def share(self) -> InvitationKey:
+        """Return a shared link, also where the user model knows no permissions."""
+        row = scenes.invite(scenes.make_user(f"owner{InvitationKey.objects.count()}"))
+        changes = {"shared": True, "email": "", "email_key": "", "max_uses": None}
+        InvitationKey.objects.filter(pk=row.pk).update(**changes, pending_slot=None)
+        row.refresh_from_db()
+        return row
+
+    def register(self, link: InvitationKey, commit: Commit, *typed: str, **more: Any) -> Any:
+        with commit():
+            return scenes.visit(link).post(REGISTER, answers(*typed, **more))
+
+    def test_an_address_gets_few_emails_however_often_they_are_asked_for(
+        self, registered: Client
+    ) -> None:
+        pages = {Client().post(RESEND, {"email": NEWCOMER}).content for _ in range(10)}
+        assert len(mail.outbox) == account_mails.RECIPIENT_LIMIT
+        assert len(pages) == 1
+
+    def test_one_request_sends_one_email_and_the_next_is_for_the_next_account(
+        self, registered: Client, member: Any, commit: Commit
+    ) -> None:
+        if get_user_model().USERNAME_FIELD == "email":
+            pytest.skip("No two accounts have one address here.")
+        second = scenes.invite(scenes.make_user("another"))
+        self.register(second, commit, NEWCOMER, "second", invitation_key=second.key)
+        # The link that was passed on proves nothing, so that this one waits as well.
+        waiting = scenes.accounts().filter(is_active=False).count()
+        mail.outbox.clear()
+        for sent in (1, 2):
+            Client().post(RESEND, {"email": NEWCOMER})
+            assert len(mail.outbox) == sent
+        assert len({scenes.path_in(sent, part="/activate/") for sent in mail.outbox}) == waiting
+
+    @pytest.mark.parametrize("name", ["newcomer", "somebody"])
+    @pytest.mark.parametrize("email", [NEWCOMER, NEWCOMER.upper()])
+    def test_registering_again_with_a_shared_link_mails_again_and_makes_no_second_account(
+        self, member: Any, commit: Commit, email: str, name: str
+    ) -> None:
+        link = self.share()
+        first = self.register(link, commit)
+        [account] = scenes.accounts()
+        password = account.password
+        again = self.register(self.share(), commit, email, name)
+        assert (again.status_code, again["Location"]) == (302, first["Location"])
+        assert [found.password for found in scenes.accounts()] == [password]
+        assert [sent.to for sent in mail.outbox] == [[NEWCOMER]] * 2
+        assert len({scenes.path_in(sent, part="/activate/") for sent in mail.outbox}) == 1
+        assert sum(InvitationKey.objects.values_list("uses", flat=True)) == 1
+
+    def test_of_an_address_in_two_scripts_there_is_one_account(
+        self, member: Any, commit: Commit
+    ) -> None:
+        link = self.share()
+        self.register(link, commit, "new@bücher.example")
+        self.register(link, commit, "new@xn--bcher-kva.example", "somebody")
+        assert get_user_model()._default_manager.filter(is_active=False).count() == 1
+
+    def test_somebody_elses_name_stays_an_error(self, member: Any, commit: Commit) -> None:
+        link = self.share()
+        self.register(link, commit)
+        if get_user_model().USERNAME_FIELD == "email":
+            pytest.skip("The name is the address here.")
+        response = self.register(link, commit, "other@example.com")
+        assert response.status_code == 200
+        assert get_user_model().USERNAME_FIELD in response.context["form"].errors
+
+    def test_many_registrations_and_many_resends_for_a_stranger_give_few_emails(
+        self, member: Any, commit: Commit
+    ) -> None:
+        link = self.share()
+        statuses = [
+            self.register(link, commit, NEWCOMER, f"name{number}").status_code
+            for number in range(8)
+        ]
+        for _again in range(8):
+            Client().post(RESEND, {"email": NEWCOMER})
+        limit = account_mails.RECIPIENT_LIMIT
+        assert len(mail.outbox) == limit
+        assert statuses == [302] * limit + [429] * (8 - limit)
+        assert scenes.accounts().count() == 1
+
+    def test_a_mailbox_in_many_spellings_is_one(self, member: Any, commit: Commit) -> None:
+        link = self.share()
+        for number in range(8):
+            response = self.register(link, commit, f"new+{number}@example.com", f"name{number}")
+        assert len(mail.outbox) == account_mails.RECIPIENT_LIMIT
+        assert response.status_code == 429
+        assert "today" in response.content.decode()
+
+    def test_who_has_the_invitation_in_the_mail_registers_whatever_strangers_did(
+        self, member: Any, commit: Commit
+    ) -> None:
+        link = self.share()
+        for number in range(8):
+            self.register(link, commit, f"new+{number}@example.com", f"name{number}")
+        own = scenes.invite(member)
+        assert self.register(own, commit, NEWCOMER, "own").status_code == 302
+
+    def test_one_client_causes_so_many_emails(
+        self, settings: Any, member: Any, commit: Commit
+    ) -> None:
+        settings.INVITATION_LIMIT_PER_CLIENT = 3
+        link = self.share()
+        codes = [
+            self.register(link, commit, f"a{n}@example.com", f"a{n}").status_code for n in range(4)
+        ]
+        assert codes == [302, 302, 302, 429]
+        Client().post(RESEND, {"email": "a0@example.com"})
+        assert len(mail.outbox) == 3
+        Client(REMOTE_ADDR="192.0.2.9").post(RESEND, {"email": "a0@example.com"})
+        assert len(mail.outbox) == 4
+
+    def test_an_unsubscribed_address_gets_nothing_for_an_account_that_anybody_may_have_made(
+        self, member: Any, commit: Commit
+    ) -> None:
+        flows.suppress(NEWCOMER)
+        link = self.share()
+        response = self.register(link, commit)
+        assert response.status_code == 302
+        Client().post(RESEND, {"email": NEWCOMER})
+        self.register(link, commit)
+        assert mail.outbox == []
+
+    def test_an_unsubscribed_address_gets_what_its_owner_has_asked_for(
+        self, invitation: InvitationKey, commit: Commit
+    ) -> None:
+        flows.suppress(NEWCOMER)
+        self.register(invitation, commit)
+        sent = len(mail.outbox)
+        assert sent == (not scenes.accounts().get().is_active)
+        Client().post(RESEND, {"email": NEWCOMER})
+        assert len(mail.outbox) == 2 * sent
+
+    def test_what_is_asked_before_the_answer_is_the_same_in_every_case(
+        self, registered: Client, member: Any
+    ) -> None:
+        flows.suppress("unsubscribed@example.com")
+        asked = []
+        for email in (NEWCOMER, "unknown@example.com", "unsubscribed@example.com"):
+            view = resolve(RESEND).func
+            request = RequestFactory().post(RESEND, {"email": email})
+            request._dont_enforce_csrf_checks = True  # type: ignore[attr-defined]
+            mail.outbox.clear()
+            with scenes.statements() as statements:
+                response = view(request)
+                before = len(statements)
+            assert mail.outbox == []
+            response.close()
+            asked.append(before)
+            assert len(mail.outbox) == (email == NEWCOMER)
+        assert len(set(asked)) == 1
 
     def test_who_need_not_activate_gets_no_mail(self, registered: Client, commit: Commit) -> None:
         self.activate(registered, commit)

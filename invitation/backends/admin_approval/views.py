@@ -19,12 +19,8 @@ from registration import signals
 from registration.backends.admin_approval import views as redux
 
 from invitation import flows
-from invitation.backends.redux import (
-    ActivationMailMixin,
-    ActivationMixin,
-    ReduxMixin,
-    ResendActivationMixin,
-)
+from invitation.backends.account_mails import ResendActivationMixin
+from invitation.backends.redux import ActivationMailMixin, ActivationMixin, ReduxMixin
 from invitation.flows.deadlocks import in_transaction
 
 logger = logging.getLogger(__name__)

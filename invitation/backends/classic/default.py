@@ -16,8 +16,8 @@ from registration import signals
 
 from invitation import flows
 from invitation.backends import activation
+from invitation.backends.account_mails import ask_for_activation, waiting_profile
 from invitation.backends.classic.base import AccountBackend, Redirect
-from invitation.backends.redux import mail_activation
 
 
 class DefaultBackend(AccountBackend):
@@ -27,6 +27,9 @@ class DefaultBackend(AccountBackend):
     page and ``cleanupregistration`` work with these accounts. The settings are redux's:
     ACCOUNT_ACTIVATION_DAYS, REGISTRATION_OPEN, REGISTRATION_FORM, SEND_ACTIVATION_EMAIL.
     """
+
+    #: The invitation that the visitor carries, where ``InvitationBackend`` wraps this.
+    opened: flows.Opened | None = None
 
     @sensitive_variables()
     def register(self, request: HttpRequest, **kwargs: Any) -> AbstractBaseUser:
@@ -41,15 +44,20 @@ class DefaultBackend(AccountBackend):
         with transaction.atomic():
             user.save()
             key = activation.new_key(flows.own_address(user))
-            profile = self._profiles().create_profile(user, activation_key=key)
+            self._profiles().create_profile(user, activation_key=key)
             signals.user_registered.send(sender=self.__class__, user=user, request=request)
-            if getattr(settings, "SEND_ACTIVATION_EMAIL", True):
-                # A function and not a partial: Django 5.2 wants its __qualname__ for the log.
-                def send_activation_email() -> None:
-                    mail_activation(profile, request)
-
-                transaction.on_commit(send_activation_email, robust=True)
+            self.ask_for_activation(request, user)
         return user  # type: ignore[no-any-return]
+
+    def ask_for_activation(self, request: HttpRequest, user: Any) -> None:
+        """Let the activation email of an account follow the commit. Raises ``MailLimitReached``."""
+        if getattr(settings, "SEND_ACTIVATION_EMAIL", True):
+            ask_for_activation(request, self._profiles().get(user=user), self.opened)
+
+    def waiting_account(self, email: str) -> Any | None:
+        """Return an account of this address that waits for its activation, or ``None``."""
+        profile = waiting_profile(self._profiles(), email)
+        return profile and profile.user
 
     def activate(self, request: HttpRequest, **kwargs: Any) -> AbstractBaseUser | None:
         """Activate the account of this ``activation_key`` and return it.

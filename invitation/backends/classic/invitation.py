@@ -119,6 +119,14 @@ class InvitationBackend:
 
     # -- what our views ask beyond the API, of backends that have it --------------------------
 
+    def resume(self, request: HttpRequest, form: BaseForm) -> AbstractBaseUser | None:
+        """Mail the link of the account that keeps this form from being valid once more.
+
+        ``None`` if it is not the visitor's own. Raises ``MailLimitReached``.
+        """
+        user: AbstractBaseUser | None = self._gate(request).resume(form)
+        return user
+
     def refusal(self, request: HttpRequest) -> HttpResponseBase | None:
         """Return the page that says why this visitor may not register.
 
@@ -204,11 +212,23 @@ class _Gate(InvitationRegistrationMixin, _WrappedHost):
 
     def create_account(self, form: _Submitted) -> Any:
         """Make the account, and look at the address that it really got."""
+        if hasattr(self.backend, "opened"):
+            self.backend.opened = self.opened
         user = super().create_account(form)
         address = getattr(user, email_field_name(), "")
         if conf.INVITE_MODE and self.opened and address and not self.opened.admits(address):
             raise self.opened.mismatch()
         return user
+
+    def waiting_account(self, email: str) -> Any | None:
+        """Return what the wrapped backend knows of an account that waits, if it does."""
+        find = getattr(self.backend, "waiting_account", None)
+        return find(email) if find is not None else None
+
+    def ask_for_activation(self, user: Any) -> None:
+        """Let the wrapped backend mail the activation link of an account once more."""
+        backend: Any = self.backend
+        backend.ask_for_activation(self.request, user)
 
 
 def _bound(form_class: type[Any], opened: flows.Opened) -> type[BaseForm]:

@@ -24,6 +24,7 @@ from typing import Any
 
 from django.contrib.auth import get_user_model
 from django.contrib.auth.decorators import login_not_required
+from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
 from django.db import IntegrityError, transaction
 from django.forms import BaseForm
 from django.http import HttpRequest, HttpResponseBase
@@ -37,7 +38,7 @@ from invitation import gate
 from invitation.backends import activation
 from invitation.backends.base import email_field_name
 from invitation.backends.classic.base import Redirect, get_backend
-from invitation.exceptions import AddressMismatch, KeyRefused
+from invitation.exceptions import AddressMismatch, KeyRefused, MailLimitReached
 
 
 @login_not_required
@@ -77,7 +78,10 @@ def register(
         context: dict[str, Any] = {"form": form}
         if hasattr(chosen, "registration_context"):
             context |= chosen.registration_context(request)
-        response = render(request, template_name, context | _called(extra_context))
+        full = form.has_error(NON_FIELD_ERRORS, MailLimitReached.code)
+        status = 429 if full else None
+        context |= _called(extra_context)
+        response = render(request, template_name, context, status=status)
     elif success_url is None:
         response = _go(chosen.post_registration_redirect(request, user))
     else:
@@ -176,11 +180,13 @@ def _submit(
         return form_class(), None
     form = form_class(data=request.POST, files=request.FILES)
     if not form.is_valid():
-        return form, None
+        return _resume(request, chosen, form)
     try:
         # One transaction around whatever a backend does: what fails halfway leaves nothing.
         with transaction.atomic():
             return None, chosen.register(request, **form.cleaned_data)
+    except MailLimitReached as full:
+        _add_limit(form, full)
     except AddressMismatch as mismatch:
         name = email_field_name()
         form.add_error(name if name in form.fields else None, str(mismatch))
@@ -190,6 +196,20 @@ def _submit(
         if form.is_valid() and not _name_taken(form):
             raise
     return form, None
+
+
+def _resume(request: HttpRequest, chosen: Any, form: BaseForm) -> tuple[BaseForm | None, Any]:
+    """Return what ``_submit`` does for a form that is not valid."""
+    try:
+        user = chosen.resume(request, form) if hasattr(chosen, "resume") else None
+    except MailLimitReached as full:
+        _add_limit(form, full)
+        user = None
+    return (form, None) if user is None else (None, user)
+
+
+def _add_limit(form: BaseForm, full: MailLimitReached) -> None:
+    form.add_error(None, ValidationError(str(full), code=MailLimitReached.code))
 
 
 def _go(where: Redirect) -> HttpResponseBase:

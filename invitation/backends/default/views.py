@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from registration.backends.default import views as redux
 
+from invitation.backends.account_mails import ResendActivationMixin
 from invitation.backends.redux import (
     ActivationMailMixin,
     ActivationMixin,
     DestinationMixin,
     ReduxMixin,
-    ResendActivationMixin,
 )
 
 

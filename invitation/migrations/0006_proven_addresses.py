@@ -8,7 +8,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("invitation", "0004_delivery"),
+        ("invitation", "0005_outcomes_of_emails"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

@@ -1,0 +1,145 @@
+"""Send the emails of accounts that anybody may ask for: activation and password reset.
+
+Each is counted (``flows.count_account_mail``), one request sends one email at most, and what is
+answered tells nothing of the address.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_not_required
+from django.contrib.auth.views import PasswordResetView as DjangoPasswordResetView
+from django.contrib.sites.shortcuts import get_current_site
+from django.db import transaction
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
+from django.utils.decorators import method_decorator
+from django.utils.translation import gettext as _
+
+from invitation import clients, flows, sites
+from invitation.backends import activation
+from invitation.backends.base import email_field_name, name_purposes
+from invitation.flows import pacing
+
+
+def count(request: HttpRequest, kind: str = "", email: str = "", *, client: bool = True) -> int:
+    """Count an email that this request causes; see ``flows.count_account_mail``."""
+    networks = clients.networks_of(request) if client else ()
+    site_id = sites.current_site_id(request)
+    return flows.count_account_mail(site_id, clients=networks, kind=kind, email=email)
+
+
+def ask_for_activation(request: HttpRequest, profile: Any, opened: flows.Opened | None) -> None:
+    """Count the activation email of a registration, and send it after the commit.
+
+    Raises ``MailLimitReached``. With the invitation that was mailed to the address it counts apart:
+    what strangers have caused keeps nobody from registering with that.
+    """
+    email = getattr(profile.user, email_field_name(), "") or ""
+    invited = opened is not None and opened.proves(email)
+    count(request, flows.ACTIVATION_OF_INVITED if invited else flows.ACTIVATION, email)
+    # No partial: Django logs what fails here by its __qualname__, which that has not.
+    transaction.on_commit(lambda: mail_activation(profile, request), robust=True)
+
+
+def mail_activation(profile: Any, request: HttpRequest) -> None:
+    """Send redux's activation email; if that fails, tell the visitor and raise it again.
+
+    To an address that wants none, nothing is sent, and it takes as long.
+    """
+    begun = time.monotonic()
+    try:
+        if flows.is_unwanted(profile.user):
+            pacing.seem_to_send()
+            return
+        profile.send_activation_email(get_current_site(request), request)
+        pacing.note(time.monotonic() - begun)
+    except Exception:
+        warning = _(
+            "Your account is saved, but its mail could not be sent. "
+            "Please have it sent again in a few minutes."
+        )
+        messages.warning(request, warning, fail_silently=True)
+        raise
+
+
+def waiting_profile(profiles: Any, email: str) -> Any | None:
+    """Return the latest account of this address that can still be activated, or ``None``."""
+    found = waiting_profiles(profiles, email)
+    return found[-1] if found else None
+
+
+def waiting_profiles(profiles: Any, email: str) -> list[Any]:
+    """Return the profiles of all accounts of this address that can still be activated."""
+    rows = profiles.filter(activated=False).select_related("user")
+    found = flows.with_address(rows, f"user__{email_field_name()}", email)
+    return [profile for profile in found if not profile.activation_key_expired()]
+
+
+class ResendActivationMixin:
+    """Send the activation email again, with the same link, and say the same in any case.
+
+    Redux makes a new link each time, so that anybody who knows an address can kill the link that is
+    in its mailbox. And its error page where a mail server fails tells who has an account.
+    """
+
+    request: HttpRequest
+    registration_profile: Any
+
+    def get_form(self, form_class: Any = None) -> Any:
+        """Return redux's form, which asks for an address."""
+        form = super().get_form(form_class)  # type: ignore[misc]
+        name_purposes(form)
+        return form
+
+    def form_valid(self, form: Any) -> HttpResponseBase:
+        """Answer, and look for the account after that."""
+        response: HttpResponseBase = self.render_form_submitted_template(form)  # type: ignore[attr-defined]
+        clients.afterwards(response, lambda: self.resend_activation(form))
+        return response
+
+    def resend_activation(self, form: Any) -> bool:
+        """Mail to an account of this address that waits; tell whether an email went.
+
+        Of several, the next one each time. Raises ``MailLimitReached``.
+        """
+        count(self.request)
+        waiting = waiting_profiles(self.registration_profile.objects, form.cleaned_data["email"])
+        wanted = [profile for profile in waiting if not flows.is_unwanted(profile.user)]
+        if not wanted:
+            return False
+        email = getattr(wanted[0].user, email_field_name())
+        before = count(self.request, flows.ACTIVATION, email, client=False)
+        profile = wanted[::-1][before % len(wanted)]
+        activation.bind(profile)
+        profile.send_activation_email(get_current_site(self.request), self.request)
+        return True
+
+
+@method_decorator(login_not_required, name="dispatch")
+class PasswordResetView(DjangoPasswordResetView):
+    """Mail a link to set a new password, to one account of an address, and say the same always."""
+
+    def form_valid(self, form: Any) -> HttpResponse:
+        """Answer, and look for the account after that."""
+        response = HttpResponseRedirect(self.get_success_url())
+        clients.afterwards(response, lambda: self.mail_link(form))
+        return response
+
+    def mail_link(self, form: Any) -> bool:
+        """Mail to an account of this address; tell whether there is one.
+
+        Of several, the next one each time. Raises ``MailLimitReached``.
+        """
+        count(self.request)
+        accounts = sorted(form.get_users(form.cleaned_data["email"]), key=lambda user: user.pk)
+        if not accounts:
+            return False
+        email = getattr(accounts[0], email_field_name())
+        before = count(self.request, flows.PASSWORD_RESET, email, client=False)
+        chosen = accounts[before % len(accounts)]
+        form.get_users = lambda _email: [chosen]
+        super().form_valid(form)
+        return True

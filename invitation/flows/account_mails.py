@@ -1,0 +1,123 @@
+"""Limit the emails that a visitor can cause without logging in, and keep them from strangers.
+
+Activation, password reset, a request for a new link: whoever knows an address can ask for them.
+They are counted as invitations are (``limiting``), in counters of their own: neither kind of
+email takes anything from another.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any
+
+from django.db.models.functions import Lower
+from django.utils import timezone
+
+from invitation import addresses
+from invitation.conf import conf
+from invitation.exceptions import AddressRefused
+from invitation.flows import limiting
+from invitation.flows.suppressing import is_suppressed
+from invitation.models import Acceptance, ThrottleCounter
+
+#: The kinds of emails, as they are counted.
+ACTIVATION = "activation"
+#: That of who has registered with the link that was mailed to the address.
+ACTIVATION_OF_INVITED = "activation:invited"
+PASSWORD_RESET = "password_reset"  # noqa: S105 (no password)
+
+#: Emails of one kind that one mailbox gets within 24 hours.
+RECIPIENT_LIMIT = 5
+#: Emails of all kinds that visitors of one site can cause within 24 hours.
+SITE_LIMIT = 10_000
+#: How many times the limit of one client a whole IPv6 network of 48 bits has.
+WIDE = 5
+#: Which error says that a limit is reached, where it is not that of a recipient.
+_ERRORS = {"client": "client", "account:site": "site"}
+
+
+def count_account_mail(
+    site_id: int, *, clients: tuple[str, ...] = (), kind: str = "", email: str = ""
+) -> int:
+    """Count an email about an account, before it is sent.
+
+    ``clients`` are the networks of the visitor, the narrowest first. ``kind`` and ``email`` are
+    left out for an attempt that mails nobody. Returns how many emails of the kind the mailbox was
+    sent before, within 24 hours. Raises ``MailLimitReached``; then nothing is counted. Call it
+    last in a transaction: what is locked here is the last that the transaction may lock.
+    """
+    per_client = conf.INVITATION_LIMIT_PER_CLIENT
+    wanted: list[tuple[str, str, int | None]] = [
+        ("client", f"{site_id}:{client}", per_client and per_client * times)
+        for times, client in zip((1, WIDE), clients, strict=False)
+    ]
+    name, mailbox = f"account:{kind}", ""
+    if email:
+        mailbox = f"{site_id}:{addresses.mailbox(_key(email))}"
+        wanted.append((name, mailbox, RECIPIENT_LIMIT))
+        wanted.append(("account:site", str(site_id), SITE_LIMIT))
+    limits = [
+        limiting.limit_for(of, times, _ERRORS.get(of, "recipient"))(whom)
+        for of, whom, times in wanted
+    ]
+    refusal, before = limiting.count_all([[limit for limit in limits if limit is not None]])
+    if refusal is not None:
+        raise refusal
+    return before[limiting.scope_of(name, mailbox)]
+
+
+def is_unwanted(user: Any) -> bool:
+    """Tell whether an account's address is unsubscribed and somebody else may have typed it.
+
+    It is known to be the owner's own doing where the account came by the link that was mailed to
+    that address. An account that came without any invitation is no invitation's matter.
+    """
+    email = getattr(user, user.get_email_field_name(), "") or ""
+    if not email or is_suppressed(email) is None:
+        return False
+    came = Acceptance.objects.filter(user=user, new_account=True)
+    return not came.filter(by_mail=True).exists() and came.exists()
+
+
+def await_turn(site_id: int, email: str) -> None:
+    """Let nobody else register this address until the end of the transaction.
+
+    The row is in another table than the counters. MariaDB also locks the gaps between rows for
+    whoever waits, and the holder may have to write counters there.
+    """
+    scope = limiting.scope_of("registering", f"{site_id}:{_key(email)}")
+    ThrottleCounter.objects.hold(scope, timezone.now())
+
+
+def spellings_of(email: str) -> list[str]:
+    """Return in lower case how an account may have this address: as typed, in ASCII, in Unicode."""
+    found = {email}
+    with suppress(AddressRefused):
+        found |= {addresses.clean(email), addresses.display(addresses.clean(email))}
+    return sorted({text.lower() for text in found})
+
+
+def with_address(rows: Any, field: str, email: str) -> list[Any]:
+    """Return the rows whose ``field`` is this address, compared as addresses are."""
+    rows = rows.annotate(invitation_address=Lower(field))
+    found = rows.filter(invitation_address__in=spellings_of(email)).order_by("pk")
+    # What a database takes for the same letters is not the same mailbox (CVE-2019-19844).
+    read = _reader(field)
+    return [row for row in found if addresses.same(read(row), email)]
+
+
+def _reader(field: str) -> Callable[[Any], str]:
+    def read(row: Any) -> str:
+        for name in field.split("__"):
+            row = getattr(row, name)
+        return str(row or "")
+
+    return read
+
+
+def _key(email: str) -> str:
+    try:
+        return addresses.canonical(email)
+    except AddressRefused:
+        return email.lower()
