@@ -24,6 +24,7 @@ from invitation.exceptions import (
     NotPending,
 )
 from invitation.flows.announcing import announce
+from invitation.flows.deadlocks import writing
 from invitation.flows.ending import end
 from invitation.flows.grouping import join_groups
 from invitation.models import Acceptance, InvitationKey
@@ -93,7 +94,7 @@ def claim(opened: Opened, create: Callable[[], User], *, email: str = "") -> Use
     invitation = opened.invitation
     if not opened.admits(email):
         raise opened.mismatch()
-    with transaction.atomic():
+    with writing():
         now = timezone.now()
         if not InvitationKey.objects.claim_use(invitation.pk, invitation.locator, now):
             raise refusal_now(invitation)
@@ -201,6 +202,6 @@ def release(user: Any) -> None:
 def release_all(acceptances: QuerySet[Acceptance]) -> None:
     """Give back what these acceptances have used, each once."""
     for acceptance in acceptances.select_related("invitation"):
-        with transaction.atomic():
+        with writing():
             if Acceptance.objects.take_back(acceptance.pk):
                 InvitationKey.objects.release_use(acceptance.invitation, timezone.now())

@@ -19,7 +19,7 @@ from typing import Any
 
 from django.contrib.auth import get_user_model
 from django.contrib.auth.decorators import login_not_required
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError
 from django.forms import BaseForm
 from django.http import HttpRequest, HttpResponseBase
 from django.shortcuts import redirect, render
@@ -31,7 +31,9 @@ from django.views.decorators.http import require_http_methods
 from invitation import gate
 from invitation.backends.base import email_field_name
 from invitation.backends.classic.base import Redirect, get_backend
+from invitation.backends.passwords import hashed_password
 from invitation.exceptions import AddressMismatch, KeyRefused
+from invitation.flows.deadlocks import writing
 
 
 @login_not_required
@@ -119,7 +121,7 @@ def _submit(
         return form, None
     try:
         # One transaction around whatever a backend does: what fails halfway leaves nothing.
-        with transaction.atomic():
+        with hashed_password(form), writing():
             return None, chosen.register(request, **form.cleaned_data)
     except AddressMismatch as mismatch:
         name = email_field_name()
