@@ -23,6 +23,7 @@ from invitation.backends.passwords import hashed_password
 from invitation.conf import conf
 from invitation.exceptions import AddressMismatch, KeyRefused, NoKey
 from invitation.flows.deadlocks import writing
+from invitation.transactions import OwnTransactionsMixin
 
 #: The hidden field that says for which invitation a form was shown, by what people may see of it.
 HINT_FIELD = "invitation_hint"
@@ -122,7 +123,7 @@ def use_invited_address(form: Any, opened: flows.Opened | None) -> str:
 
 
 @method_decorator(login_not_required, name="dispatch")
-class InvitationRegistrationMixin:
+class InvitationRegistrationMixin(OwnTransactionsMixin):
     """Let only the holder of a valid invitation key register, once, with the right address."""
 
     request: HttpRequest

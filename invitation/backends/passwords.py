@@ -34,9 +34,9 @@ def hashed_password(form: Any) -> Iterator[None]:
     """Hash the passwords in a valid form now, and let nobody hash them again in the block.
 
     It works wherever Django's ``make_password`` hashes with the site's first hasher: in a form, in
-    ``set_password``, in a manager of the site's own. ``check_password`` of such a hash costs nothing
-    in the block, too. Another password is hashed when it comes. A block within another one hashes
-    what is new.
+    ``set_password``, in a manager of the site's own. In the block, ``check_password`` of such a hash
+    costs nothing. Another password is hashed when it comes. A block within another one hashes what
+    is new.
     """
     passwords = _passwords_in(form)
     outer = _ahead.get()
@@ -72,33 +72,28 @@ def _prepare(hasher: Any) -> None:
     A hasher is what every way to hash a password comes by. Django keeps one instance of each, so
     that this is on the instance: a new value of PASSWORD_HASHERS makes new ones.
     """
-    if "encode" in vars(hasher):
-        return
-    salt, encode, verify = hasher.salt, hasher.encode, hasher.verify
+    kind = type(hasher)
 
     def new_salt() -> Any:
-        made = salt()
+        made = kind.salt(hasher)
         ahead = _ahead.get()
         if ahead is not None:
             ahead.salts.append(made)
         return made
 
     @sensitive_variables()
-    def encode_or_reuse(password: Any, given: Any, *args: Any, **kwargs: Any) -> Any:
+    def encode_or_reuse(password: Any, salt: Any, *args: Any, **kwargs: Any) -> Any:
         ahead = _ahead.get()
         # With a salt that was made for a new hash, and not with that of a hash to compare with.
-        if ahead is not None and not args and not kwargs and given in ahead.salts:
-            known = ahead.hashes.get(password) if isinstance(password, str) else None
-            if known is not None:
-                return known
-        return encode(password, given, *args, **kwargs)
+        if ahead is not None and salt in ahead.salts and password in ahead.hashes:
+            return ahead.hashes[password]
+        return kind.encode(hasher, password, salt, *args, **kwargs)
 
     @sensitive_variables()
     def verify_or_know(password: Any, encoded: Any) -> bool:
         ahead = _ahead.get()
-        if ahead is not None and isinstance(password, str) and password in ahead.hashes:
-            if ahead.hashes[password] == encoded:
-                return True
-        return bool(verify(password, encoded))
+        if ahead is not None and ahead.hashes.get(password) == encoded:
+            return True
+        return bool(kind.verify(hasher, password, encoded))
 
     vars(hasher).update(salt=new_salt, encode=encode_or_reuse, verify=verify_or_know)

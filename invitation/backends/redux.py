@@ -31,6 +31,7 @@ from invitation.backends.base import (
     email_field_name,
     name_purposes,
 )
+from invitation.transactions import OwnTransactionsMixin
 
 #: Pages of redux that are for staff: they stay closed where the site needs a login for all.
 STAFF_PAGES = frozenset({"registration_admin_approve", "registration_approve_complete"})
@@ -117,7 +118,7 @@ class ActivationMailMixin:
         return user
 
 
-class ResendActivationMixin:
+class ResendActivationMixin(OwnTransactionsMixin):
     """Send the activation mail again, with the same link, and say the same in any case.
 
     Redux makes a new link each time, so that anybody who knows an address can kill the link that is

@@ -52,9 +52,7 @@ def _set_journal(mode: str) -> None:
         assert file.execute(f"PRAGMA journal_mode={mode}").fetchone() == (mode,)
 
 
-def come(
-    jobs: Sequence[Job], at_once: int, urls: str = "tests.urls", **database: Any
-) -> list[Any]:
+def come(jobs: Sequence[Job], at_once: int, urls: str = "tests.urls", **database: Any) -> list[Any]:
     """Let so many visitors post these forms at once; return path, status, target and error."""
     database = {"NAME": str(connection.settings_dict["NAME"]), **database}
     environment = os.environ | {

@@ -11,7 +11,9 @@ from django.utils.translation import gettext as _
 from registration import signals
 from registration.backends.admin_approval import views as redux
 
+from invitation.backends.activation import MailingActivationMixin
 from invitation.backends.redux import ActivationMailMixin, ReduxMixin, ResendActivationMixin
+from invitation.transactions import OwnTransactionsMixin
 
 logger = logging.getLogger(__name__)
 
@@ -26,7 +28,7 @@ class ResendActivationView(ResendActivationMixin, redux.ResendActivationView):
     """Send the activation mail again."""
 
 
-class ActivationView(redux.ActivationView):
+class ActivationView(MailingActivationMixin, redux.ActivationView):
     """Say that the link has to be opened again where nobody could be asked for the approval.
 
     Redux asks before it changes anything.
@@ -45,7 +47,7 @@ class ActivationView(redux.ActivationView):
         return response
 
 
-class ApprovalView(redux.ApprovalView):
+class ApprovalView(OwnTransactionsMixin, redux.ApprovalView):
     """Approve an account also where its holder cannot be told so by mail."""
 
     def approve(self, *args: Any, **kwargs: Any) -> Any:

@@ -14,8 +14,10 @@ from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 from registration import signals
 
+from invitation.backends.activation import activate_account
 from invitation.backends.classic.base import AccountBackend, Redirect
 from invitation.backends.redux import mail_activation
+from invitation.flows.deadlocks import in_transaction
 
 
 class DefaultBackend(AccountBackend):
@@ -55,10 +57,15 @@ class DefaultBackend(AccountBackend):
         click does no harm; it never wakes an account that somebody has deactivated.
         """
         key = kwargs.get("activation_key", "")
-        with transaction.atomic():
-            user, activated = self._profiles().activate_user(key, get_current_site(request))
+
+        def step() -> Any:
+            site = get_current_site(request)
+            user, activated = activate_account(self._profiles(), key, site)
             if activated:
                 signals.user_activated.send(sender=self.__class__, user=user, request=request)
+            return user
+
+        user = in_transaction(step)
         return user if user and user.is_active else None
 
     def post_registration_redirect(self, request: HttpRequest, user: AbstractBaseUser) -> Redirect:

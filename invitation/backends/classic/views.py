@@ -34,8 +34,10 @@ from invitation.backends.classic.base import Redirect, get_backend
 from invitation.backends.passwords import hashed_password
 from invitation.exceptions import AddressMismatch, KeyRefused
 from invitation.flows.deadlocks import writing
+from invitation.transactions import own_transactions
 
 
+@own_transactions
 @login_not_required
 @sensitive_post_parameters()
 @csrf_protect
@@ -83,6 +85,7 @@ def register(
     return response
 
 
+@own_transactions
 @login_not_required
 @sensitive_post_parameters()
 @csrf_protect

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from registration.backends.default import views as redux
 
+from invitation.backends.activation import ActivationMixin
 from invitation.backends.redux import (
     ActivationMailMixin,
     DestinationMixin,
@@ -22,5 +23,5 @@ class ResendActivationView(ResendActivationMixin, redux.ResendActivationView):
     """Send the activation mail again."""
 
 
-class ActivationView(DestinationMixin, redux.ActivationView):
+class ActivationView(DestinationMixin, ActivationMixin, redux.ActivationView):
     """Activate an account by the link in its mail."""
