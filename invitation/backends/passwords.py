@@ -34,7 +34,8 @@ def hashed_password(form: Any) -> Iterator[None]:
     """Hash the passwords in a valid form now, and let nobody hash them again in the block.
 
     It works wherever Django's ``make_password`` hashes with the site's first hasher: in a form, in
-    ``set_password``, in a manager of the site's own. In the block, ``check_password`` of such a hash
+    ``set_password``, in a manager of the site's own. In the block, to check such a hash with
+    ``check_password``
     costs nothing. Another password is hashed when it comes. A block within another one hashes what
     is new.
     """
