@@ -34,10 +34,9 @@ def hashed_password(form: Any) -> Iterator[None]:
     """Hash the passwords in a valid form now, and let nobody hash them again in the block.
 
     It works wherever Django's ``make_password`` hashes with the site's first hasher: in a form, in
-    ``set_password``, in a manager of the site's own. In the block, to check such a hash with
-    ``check_password``
-    costs nothing. Another password is hashed when it comes. A block within another one hashes what
-    is new.
+    ``set_password``, in a manager of the site's own. In the block, ``check_password`` knows such a
+    hash without hashing. Another password is hashed when it comes. A block within another one
+    hashes what is new.
     """
     passwords = _passwords_in(form)
     outer = _ahead.get()

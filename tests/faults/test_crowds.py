@@ -121,7 +121,7 @@ def check_newcomers(number: int) -> None:
 
 
 SIZES = [
-    pytest.param(24, 16),
+    pytest.param(16, 16),
     pytest.param(160, 16, marks=pytest.mark.exhaustive),
     pytest.param(160, 32, marks=pytest.mark.exhaustive),
 ]

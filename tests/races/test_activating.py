@@ -55,7 +55,7 @@ def check(profiles: list[Any]) -> None:
 
 @pytest.mark.parametrize("urls", URLS)
 def test_a_visitor_who_activates_never_meets_an_error(
-    arena: Arena,
+    short_arena: Arena,
     site: Site,
     settings: Any,
     staff: dict[str, str],
@@ -63,7 +63,7 @@ def test_a_visitor_who_activates_never_meets_an_error(
     atomic_requests: bool,
 ) -> None:
     settings.ROOT_URLCONF = f"tests.{urls}"
-    pairs = max(arena.threads // 2, 1)
+    pairs = max(short_arena.threads // 2, 1)
 
     def before(number: int) -> list[Any]:
         inviter = make_user(f"inviter{number}")
@@ -81,4 +81,4 @@ def test_a_visitor_who_activates_never_meets_an_error(
         assert {got.status for got in outcomes if isinstance(got, Answer)} <= {200, 302}
         check(profiles)
 
-    arena.race([activate, delete], before=before, after=after)
+    short_arena.race([activate, delete], before=before, after=after)
