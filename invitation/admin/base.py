@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -11,21 +11,25 @@ from django.contrib.admin.utils import quote
 from django.contrib.auth import get_user_model
 from django.core.exceptions import FieldDoesNotExist
 from django.http import HttpRequest
-from django.urls import reverse
+from django.urls import URLPattern, reverse
 from django.utils import formats, timezone
 from django.utils.html import format_html
 from django.utils.translation import gettext
 
 from invitation import addresses
+from invitation.flows.deadlocks import writing
 from invitation.models import InvitationKey
+from invitation.transactions import own_transactions
 
 if TYPE_CHECKING:
     # Generic for the type checker only: Django's own classes take no parameters.
     AnyAdmin = admin.ModelAdmin[Any]
     AnyInline = admin.TabularInline[Any, Any]
+    Base = AnyAdmin
 else:
     AnyAdmin = admin.ModelAdmin
     AnyInline = admin.TabularInline
+    Base = object
 
 #: What stands where there is no name or address.
 NOBODY = "-"
@@ -86,7 +90,32 @@ def day(moment: datetime) -> str:
     return formats.date_format(here(moment), "DATE_FORMAT")
 
 
-class LookMixin:
+class TransactionsMixin(Base):
+    """Let each step of an action be a transaction of its own, also where ATOMIC_REQUESTS is on."""
+
+    def get_urls(self) -> list[URLPattern]:
+        """Return the pages of a model, around which Django puts no transaction."""
+        urls = super().get_urls()
+        for url in urls:
+            own_transactions(url.callback)
+        return urls
+
+    def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+        """Show a row or change it; who is to write begins so."""
+        with _writing(request):
+            return super().changeform_view(request, *args, **kwargs)
+
+    def delete_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+        """Ask whether to delete a row, or do so; who is to write begins so."""
+        with _writing(request):
+            return super().delete_view(request, *args, **kwargs)
+
+
+def _writing(request: HttpRequest) -> AbstractContextManager[None]:
+    return writing() if request.method == "POST" else nullcontext()
+
+
+class LookMixin(TransactionsMixin):
     """Let a list be as narrow as its window: dates and addresses are broken where they must."""
 
     class Media:

@@ -22,6 +22,7 @@ from invitation import clients, flows, sites
 from invitation.backends import activation
 from invitation.backends.base import email_field_name, name_purposes
 from invitation.flows import pacing
+from invitation.transactions import OwnTransactionsMixin
 
 
 def count(request: HttpRequest, kind: str = "", email: str = "", *, client: bool = True) -> int:
@@ -78,7 +79,7 @@ def waiting_profiles(profiles: Any, email: str) -> list[Any]:
     return [profile for profile in found if not profile.activation_key_expired()]
 
 
-class ResendActivationMixin:
+class ResendActivationMixin(OwnTransactionsMixin):
     """Send the activation email again, with the same link, and say the same in any case.
 
     Redux makes a new link each time, so that anybody who knows an address can kill the link that is
@@ -119,7 +120,7 @@ class ResendActivationMixin:
 
 
 @method_decorator(login_not_required, name="dispatch")
-class PasswordResetView(DjangoPasswordResetView):
+class PasswordResetView(OwnTransactionsMixin, DjangoPasswordResetView):
     """Mail a link to set a new password, to one account of an address, and say the same always."""
 
     def form_valid(self, form: Any) -> HttpResponse:

@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import re
 import secrets
+from functools import partial
 from typing import Any
 
 from django import forms
 from django.contrib.auth.forms import SetPasswordForm
+from django.db import IntegrityError
 from django.http import HttpRequest, HttpResponseBase
 from django.shortcuts import render
 from django.utils.crypto import constant_time_compare, salted_hmac
@@ -21,6 +23,8 @@ from django.views.decorators.debug import sensitive_variables
 
 from invitation import flows, gate, optouts, sites
 from invitation.conf import conf
+from invitation.flows.deadlocks import in_transaction, retrying
+from invitation.transactions import OwnTransactionsMixin
 
 CONFIRM_TEMPLATE = "registration/activate_confirm.html"
 DISOWNED_TEMPLATE = "registration/activate_disowned.html"
@@ -131,3 +135,51 @@ def admit(account: Any, form: Any, key: str) -> None:
         account.save(update_fields=["password"])
     if is_bound(key, flows.own_address(account)):
         flows.prove(account)
+
+
+# -- beside a deletion ---------------------------------------------------------------------------
+
+
+def hold(profiles: Any) -> Any:
+    """Lock the account of these profiles and then its profile, in the order in which it is deleted.
+
+    Returns the profile, or ``None`` if it no longer waits. Redux writes the account and then its
+    profile, so the two would wait for each other. And an account that is written after it was
+    deleted is there again.
+    """
+    account = profiles.values_list("user_id", flat=True).first()
+    if account is None or not flows.lock_account(account):
+        return None
+    return profiles.select_for_update().filter(activated=False).first()
+
+
+def activate_account(profiles: Any, key: str, site: Any) -> tuple[Any, bool]:
+    """Activate the account of an activation key in redux's way; return what redux returns.
+
+    That is the account or ``False``, and whether it was activated now. An account that is being
+    deleted is waited for, and is not found then.
+    """
+    return in_transaction(partial(_activate, profiles, key, site))
+
+
+def _activate(profiles: Any, key: str, site: Any) -> tuple[Any, bool]:
+    hold(profiles.filter(activation_key=key))
+    user, activated = profiles.activate_user(key, site)
+    return user, activated
+
+
+class MailingActivationMixin(OwnTransactionsMixin):
+    """An ``ActivationView`` of redux that sends an email, which no transaction waits for."""
+
+    registration_profile: Any
+
+    @retrying
+    def activate(self, *args: Any, **kwargs: Any) -> Any:
+        """Activate the account, and return it or ``False``."""
+        try:
+            return super().activate(*args, **kwargs)  # type: ignore[misc]
+        except IntegrityError:
+            key = kwargs.get("activation_key", "")
+            if self.registration_profile.objects.filter(activation_key=key).exists():
+                raise
+            return False  # It was deleted meanwhile.

@@ -6,25 +6,24 @@ asked before anything is shown, and ``register(form)``, which makes and returns 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
 from typing import Any
 
 from django.contrib.auth import get_user_model
-from django.contrib.auth.base_user import AbstractBaseUser
 from django.contrib.auth.decorators import login_not_required
 from django.core.exceptions import ValidationError
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError
 from django.forms import BaseForm, CharField, HiddenInput
 from django.http import HttpRequest, HttpResponseBase
 from django.utils.decorators import method_decorator
 from django.utils.functional import cached_property
 from django.utils.translation import gettext_lazy as _
-from django.views.decorators.debug import sensitive_variables
 
 from invitation import addresses, destinations, flows, gate, masking, sites, texts, visitor
+from invitation.backends.passwords import hashed_password
 from invitation.conf import conf
 from invitation.exceptions import AddressMismatch, KeyRefused, MailLimitReached, NoKey
+from invitation.flows.deadlocks import writing
+from invitation.transactions import OwnTransactionsMixin
 
 #: The hidden field that says for which invitation a form was shown, by what people may see of it.
 HINT_FIELD = "invitation_hint"
@@ -123,47 +122,12 @@ def use_invited_address(form: Any, opened: flows.Opened | None) -> str:
     return invited
 
 
-@contextmanager
-@sensitive_variables()
-def hashed_password(form: Any) -> Iterator[None]:
-    """Hash the password of a new account now, and let its form do so for nothing in the block.
-
-    Whoever registers with a shared link holds its row from the claim to the commit. Hashing takes a
-    hundred milliseconds by design, and the others would wait for it, one after the other. It works
-    with a ``ModelForm`` whose instance is the account, as Django's and redux's forms are, and whose
-    field is ``password1``. Any other form hashes within the block.
-    """
-    instance = getattr(form, "instance", None)
-    password = form.cleaned_data.get("password1")
-    if not isinstance(instance, AbstractBaseUser) or not password:
-        yield
-        return
-    account: Any = instance
-    account.set_password(password)
-    hashed = account.password
-
-    @sensitive_variables()
-    def set_password(given: str | None) -> None:
-        # Once, for the form: nothing that stays with the account, and may be pickled with it.
-        vars(account).pop("set_password", None)
-        if given == password:
-            account.password, account._password = hashed, given
-        else:
-            account.set_password(given)
-
-    vars(account)["set_password"] = set_password
-    try:
-        yield
-    finally:
-        vars(account).pop("set_password", None)
-
-
 class _Waiting(Exception):
     """Undo a claim: the address has an account that waits for its activation."""
 
 
 @method_decorator(login_not_required, name="dispatch")
-class InvitationRegistrationMixin:
+class InvitationRegistrationMixin(OwnTransactionsMixin):
     """Let only the holder of a valid invitation key register, once, with the right address."""
 
     request: HttpRequest
@@ -253,7 +217,7 @@ class InvitationRegistrationMixin:
             else:
                 self.claimed = opened
                 return account
-        with transaction.atomic():
+        with hashed_password(form), writing():
             return self.create_account(form)
 
     def destination(self, user: Any) -> str:
@@ -267,8 +231,6 @@ class InvitationRegistrationMixin:
 
     def claim(self, opened: flows.Opened, form: Any, email: str) -> Any:
         """Claim this invitation and make the account: both or neither."""
-        # With one for a single person, the losers of a race are to hash nothing.
-        ahead = hashed_password(form) if opened.invitation.shared else nullcontext()
         waiting: list[Any] = []
 
         def create() -> Any:
@@ -279,7 +241,8 @@ class InvitationRegistrationMixin:
             return self.create_account(form)
 
         try:
-            with ahead:
+            # The loser of a race hashes in vain, which costs less than a lock that others wait for.
+            with hashed_password(form):
                 return flows.claim(opened, create, email=email)
         except _Waiting:
             return self.remind_waiting(waiting[0])
@@ -298,7 +261,7 @@ class InvitationRegistrationMixin:
 
     def remind_waiting(self, user: Any) -> Any:
         """Mail the activation link of an account once more, and change nothing of it."""
-        with transaction.atomic():
+        with writing():
             self.ask_for_activation(user)
         return user
 

@@ -33,6 +33,7 @@ from invitation.backends.account_mails import (
 )
 from invitation.backends.base import InvitationRegistrationMixin, email_field_name
 from invitation.flows.deadlocks import in_transaction
+from invitation.transactions import OwnTransactionsMixin
 
 #: Pages for which redux's include takes Django's own views.
 PASSWORD_PAGES: Mapping[str, Callable[..., Any]] = {
@@ -138,7 +139,7 @@ class ActivationMailMixin:
 @method_decorator(
     [sensitive_post_parameters(), csrf_protect, never_cache, login_not_required], name="dispatch"
 )
-class ActivationMixin:
+class ActivationMixin(OwnTransactionsMixin):
     """Show the account of an activation link, and activate it when its holder says so.
 
     Redux activates by GET, with the password of whoever registered.
@@ -181,17 +182,23 @@ class ActivationMixin:
 
     @method_decorator(sensitive_variables())
     def complete(self, form: Any) -> Any:
-        """Give the account its password and activate it; both or neither."""
-        return in_transaction(partial(self._complete, form))
+        """Give the account its password and activate it, both or neither; then tell the site."""
+        user, activated = in_transaction(partial(self._complete, form))
+        if activated:
+            signals.user_activated.send(sender=self.__class__, user=user, request=self.request)
+        return user
 
     @method_decorator(sensitive_variables())
-    def _complete(self, form: Any) -> Any:
-        return self.activate(**self.kwargs) if self.admit(form) else None  # type: ignore[attr-defined]
+    def _complete(self, form: Any) -> tuple[Any, bool]:
+        if not self.admit(form):
+            return None, False
+        profiles, site = self.registration_profile.objects, get_current_site(self.request)
+        return activation.activate_account(profiles, self.kwargs["activation_key"], site)
 
     @method_decorator(sensitive_variables())
     def admit(self, form: Any) -> bool:
         """Give the account its password and record the proof; tell whether it still waits."""
-        profile = self._profiles().select_for_update().filter(activated=False).first()
+        profile = activation.hold(self._profiles())
         if profile is None:
             return False
         activation.admit(profile.user, form, self.kwargs["activation_key"])

@@ -1,9 +1,9 @@
 """Check the set-up of a site, and say what to do about it: ``manage.py check``.
 
 One module for each thing that is looked at: ``values`` of settings, ``limits`` of mails, what
-``mails`` need and what ``writing`` them goes by, what the ``installation`` lacks, and how redux's
-``registration`` is routed. Each id is used once and never again for anything else;
-``docs/checks.rst`` lists them all.
+``mails`` need and what ``writing`` them goes by, what the ``installation`` lacks, how redux's
+``registration`` is routed, and how the ``databases`` let people write. Each id is used once and
+never again for anything else; ``docs/checks.rst`` lists them all.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any
 
 from django.core import checks as django_checks
 
-from invitation.checks import installation, limits, mails, registration, values, writing
+from invitation.checks import databases, installation, limits, mails, registration, values, writing
 
 Check = Callable[..., list[django_checks.CheckMessage]]
 
@@ -68,6 +68,8 @@ CHECKS: tuple[Check, ...] = tuple(
         registration.check_form,
         registration.check_login_redirect,
         registration.check_registration_redirect,
+        databases.check_own_transactions,
+        databases.check_sqlite_requests,
     )
 )
 
@@ -80,4 +82,7 @@ DATABASE_CHECKS: tuple[Check, ...] = (
 )
 
 #: Those of which a site in development need not hear: ``check --deploy``.
-DEPLOY_CHECKS: tuple[Check, ...] = (never_raises(registration.check_mail_timeout),)
+DEPLOY_CHECKS: tuple[Check, ...] = (
+    never_raises(registration.check_mail_timeout),
+    never_raises(databases.check_sqlite_options),
+)

@@ -236,7 +236,7 @@ def check_mail_timeout(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
     return [CheckWarning(message, hint=hint, id="invitation.W014")]
 
 
-def _view_class(callback: Any) -> type | None:
+def view_class(callback: Any) -> type | None:
     """Return the class behind a view, whatever decorators are around it."""
     while isinstance(callback, partial):
         callback = callback.func
@@ -250,7 +250,7 @@ def _has_class(callback: Any) -> bool:
 
 def _is_redux(callback: Any) -> bool:
     """Tell whether a view is one of redux's registration, with our gate or without."""
-    view = _view_class(callback)
+    view = view_class(callback)
     return view is not None and any(
         base.__module__ == "registration.views" for base in view.__mro__
     )
@@ -262,7 +262,7 @@ def _is_ungated(route: routing.Route) -> bool:
     What nobody has imported no URL leads to; so nothing is imported here that the site does not
     use.
     """
-    view = _view_class(route.callback)
+    view = view_class(route.callback)
     if view is not None and "registration.views" in sys.modules:
         from invitation.backends.redux import is_ungated
 
@@ -294,7 +294,7 @@ def _get_backend(route: routing.Route) -> Any:
 
 def _success_url(callback: Any) -> Any:
     """Return where a view of ours sends a new account's holder; ``None`` where the site's does."""
-    view: Any = _view_class(callback)
+    view: Any = view_class(callback)
     written = getattr(getattr(view, "get_success_url", None), "__module__", "")
     if not (written.startswith("invitation.backends.") and hasattr(view, "landing")):
         return None
@@ -316,7 +316,7 @@ def _is_pair(person: object) -> bool:
 
 def _form_of(callback: Any) -> Any:
     """Return the form class of a gated view, or ``None`` where only the view itself knows."""
-    view = _view_class(callback)
+    view = view_class(callback)
     if view is None or not issubclass(view, InvitationRegistrationMixin):
         return None
     if getattr(view, "get_form_class", None) is not FormMixin.get_form_class:

@@ -84,6 +84,7 @@ from invitation.flows.opening import (
     claim,
     decline,
     destination_of,
+    lock_account,
     open_invitation,
     release,
 )
@@ -208,6 +209,7 @@ __all__ = [
     "language_for",
     "ledger_differences",
     "lift",
+    "lock_account",
     "may_invite",
     "may_share",
     "may_share_unlimited",

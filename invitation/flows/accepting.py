@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import Any
 
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
@@ -21,6 +21,7 @@ from invitation.exceptions import (
     OwnInvitation,
 )
 from invitation.flows.announcing import announce
+from invitation.flows.deadlocks import retrying, writing
 from invitation.flows.grouping import groups_to_join, join_groups
 from invitation.flows.opening import Opened, refusal_now
 from invitation.flows.proving import own_address, prove
@@ -113,6 +114,7 @@ def _has_accepted(row: InvitationKey, user: Any) -> bool:
     return Acceptance.objects.filter(invitation=row, user=user).exists()
 
 
+@retrying
 def accept(invitation: Opened | InvitationKey, user: Any) -> Acceptance:
     """Let an account that is there already use an invitation and join its groups.
 
@@ -131,7 +133,7 @@ def accept(invitation: Opened | InvitationKey, user: Any) -> Acceptance:
     proven = opened is not None and opened.proves(own_address(user))
     now = timezone.now()
     try:
-        with transaction.atomic():
+        with writing():
             if not InvitationKey.objects.claim_use(row.pk, row.locator, now):
                 raise AlreadyAccepted() if _has_accepted(row, user) else refusal_now(row)
             acceptance = Acceptance.objects.create(

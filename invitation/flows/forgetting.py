@@ -20,7 +20,7 @@ from invitation import addresses, optouts, signals
 from invitation.conf import conf
 from invitation.flows.announcing import announce
 from invitation.flows.cleaning import BATCH_SIZE, mark_expired
-from invitation.flows.deadlocks import in_transaction
+from invitation.flows.deadlocks import in_transaction, writing
 from invitation.flows.operating import announce_cancelled
 from invitation.flows.suppressing import lift
 from invitation.models import DeliveryPause, InvitationEmail, InvitationKey, ProvenAddress
@@ -134,7 +134,7 @@ def forget(email: str, *, drop_opt_out: bool = False, dry_run: bool = False) -> 
         raise ValueError("There is no address to forget.")
     if not dry_run:
         return _forget_person(email, drop_opt_out)
-    with transaction.atomic():
+    with writing():
         found = _forget_person(email, drop_opt_out)
         transaction.set_rollback(True)
     return found

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any, Literal
 
 from django.contrib.auth.models import Group
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError
 from django.urls import reverse
 from django.utils import timezone
 
@@ -27,7 +27,7 @@ from invitation.exceptions import (
 )
 from invitation.flows import quotas
 from invitation.flows.announcing import announce
-from invitation.flows.deadlocks import in_transaction
+from invitation.flows.deadlocks import in_transaction, retrying, writing
 from invitation.flows.grouping import check_groups
 from invitation.flows.languages import language_for
 from invitation.flows.mailing import ask_for_mail, queue_mail, too_soon
@@ -192,6 +192,7 @@ def _invite(
     raise refusal
 
 
+@retrying
 def _renew(
     slot: str, fields: dict[str, Any], groups: Collection[Group] | None, *, mail: bool
 ) -> Invited | None:
@@ -199,7 +200,7 @@ def _renew(
     if pk is None:
         return None
     given = {name: value for name, value in fields.items() if value or name not in KEPT}
-    with transaction.atomic():
+    with writing():
         renewed = InvitationKey.objects.renew(pk, **given)
         if renewed is None:
             return None
@@ -208,16 +209,18 @@ def _renew(
         return Invited(renewed, created=False, mailed=mail and ask_for_mail(renewed))
 
 
+@retrying
 def create(inviter: Any) -> InvitationKey:
     """Spend one invitation and return it, addressed to nobody; no mail is sent.
 
     Raises ``InvitingForbidden`` and ``QuotaExceeded``.
     """
     _check_inviter(inviter)
-    with transaction.atomic():
+    with writing():
         return _create(inviter, sites.current_site_id(), {"expires_at": expiry(timezone.now())})
 
 
+@retrying
 def send_to(invitation: InvitationKey, email: str) -> None:
     """Address an invitation that is addressed to nobody or to this address, and mail it.
 
@@ -232,9 +235,9 @@ def send_to(invitation: InvitationKey, email: str) -> None:
     if invitation.shared or invitation.email_key not in ("", email_key):
         raise NotPending()
     slot = make_slot(invitation.site_id, invitation.from_user_id, email_key)
-    with transaction.atomic():
+    with writing():
         try:
-            with transaction.atomic():
+            with writing():
                 addressed = InvitationKey.objects.address(
                     invitation.pk, email, email_key, slot, timezone.now()
                 )

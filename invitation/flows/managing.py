@@ -8,7 +8,7 @@ from datetime import datetime
 from functools import partial
 
 from django.contrib.auth.models import Group
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError
 from django.utils import timezone
 
 from invitation import blocklist, codes, keys, signals, texts
@@ -19,7 +19,7 @@ from invitation.exceptions import (
     NotPending,
 )
 from invitation.flows import quotas
-from invitation.flows.deadlocks import in_transaction
+from invitation.flows.deadlocks import in_transaction, retrying, writing
 from invitation.flows.ending import end
 from invitation.flows.grouping import set_groups
 from invitation.flows.inviting import expiry
@@ -59,6 +59,7 @@ def _resend(invitation: InvitationKey, written: list[int] | None) -> None:
         raise too_soon(invitation)
 
 
+@retrying
 def extend(invitation: InvitationKey) -> None:
     """Give an invitation its whole time from now on, or more if it has more; reopen an expired one.
 
@@ -68,7 +69,7 @@ def extend(invitation: InvitationKey) -> None:
     an address that nobody may invite any more.
     """
     expires_at = expiry(timezone.now())
-    with transaction.atomic():
+    with writing():
         # The row before the quota, as cleanup has it. Of those who invite, renew or register,
         # nobody who holds the quota wants a row that is not open.
         InvitationKey.objects.lock([invitation.pk])
@@ -91,7 +92,7 @@ def _revive(invitation: InvitationKey, expires_at: datetime | None) -> None:
         quotas.spend(row.from_user)
         quotas.note(row.from_user, -1, quotas.Reason.REOPENED, row)
     try:
-        with transaction.atomic():
+        with writing():
             InvitationKey.objects.revive(row.pk, row.slot(), expires_at, held)
     except IntegrityError as error:
         raise AlreadyInvited() from error
@@ -104,6 +105,7 @@ def was_given_back(row: InvitationKey) -> bool:
     return conf.INVITATION_REFUND_EXPIRED if balance is None else balance >= 0
 
 
+@retrying
 def change_link(invitation: InvitationKey) -> None:
     """Give an open invitation a new link; the ones that are out open nothing from now on.
 
@@ -114,7 +116,7 @@ def change_link(invitation: InvitationKey) -> None:
 
     Raises ``NotPending`` if it has ended or run out.
     """
-    with transaction.atomic():
+    with writing():
         if invitation.key_expired():
             raise NotPending()
         locator = keys.new_locator()
@@ -124,6 +126,7 @@ def change_link(invitation: InvitationKey) -> None:
         _write(invitation, **changes)
 
 
+@retrying
 def edit(
     invitation: InvitationKey,
     *,
@@ -138,7 +141,7 @@ def edit(
     """
     name = texts.plain_name(recipient_name)
     note = check_note(invitation.from_user, note, kept=invitation.note)
-    with transaction.atomic():
+    with writing():
         _write(invitation, recipient_name=name, note=note)
         if groups is not None:
             set_groups(invitation, invitation.from_user, groups)
@@ -156,7 +159,7 @@ def revoke(invitation: InvitationKey) -> None:
 
 
 def _write(invitation: InvitationKey, **changes: str) -> None:
-    with transaction.atomic():
+    with writing():
         if InvitationKey.objects.renew(invitation.pk, **changes) is None:
             raise NotPending()
         invitation.refresh_from_db()

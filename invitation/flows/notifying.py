@@ -8,11 +8,12 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
-from django.db import DatabaseError, transaction
+from django.db import DatabaseError
 from django.db.models import Q
 
 from invitation import signals
 from invitation.conf import conf
+from invitation.flows.deadlocks import retrying, writing
 from invitation.flows.mailing import queue_mail
 from invitation.flows.objections import wants_news
 from invitation.models import Acceptance, InvitationEmail, InvitationKey
@@ -42,6 +43,7 @@ def connect() -> None:
 # -- accepted -----------------------------------------------------------------------------------
 
 
+@retrying
 def tell_of_acceptance(invitation: InvitationKey) -> None:
     """Ask for the mail that says to an inviter that his invitation was accepted.
 
@@ -51,7 +53,7 @@ def tell_of_acceptance(invitation: InvitationKey) -> None:
     if not conf.INVITATION_NOTIFY_INVITER or invitation.shared:
         return
     if wants_news(invitation.from_user, InvitationEmail.Kind.ACCEPTED):
-        with transaction.atomic():
+        with writing():
             queue_mail(invitation, InvitationEmail.Kind.ACCEPTED)
 
 

@@ -7,8 +7,9 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
+from django.contrib.auth import get_user_model
 from django.contrib.auth.base_user import AbstractBaseUser
-from django.db import transaction
+from django.db import connections, router, transaction
 from django.db.models import F, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
@@ -24,6 +25,7 @@ from invitation.exceptions import (
     NotPending,
 )
 from invitation.flows.announcing import announce
+from invitation.flows.deadlocks import writing
 from invitation.flows.ending import end
 from invitation.flows.grouping import join_groups
 from invitation.flows.proving import own_address, prove
@@ -94,7 +96,7 @@ def claim(opened: Opened, create: Callable[[], User], *, email: str = "") -> Use
     invitation = opened.invitation
     if not opened.admits(email):
         raise opened.mismatch()
-    with transaction.atomic():
+    with writing():
         now = timezone.now()
         if not InvitationKey.objects.claim_use(invitation.pk, invitation.locator, now):
             raise refusal_now(invitation)
@@ -190,8 +192,25 @@ def destination_of(user: Any) -> str:
     return destinations.safe(came.values_list("invitation__destination", flat=True).first() or "")
 
 
+def lock_account(pk: Any) -> bool:
+    """Lock an account until the end of the transaction; tell whether it is there."""
+    rows: Any = get_user_model()._base_manager
+    features = connections[router.db_for_write(rows.model)].features
+    locked = rows.select_for_update(no_key=features.has_select_for_no_key_update)
+    return bool(list(locked.filter(pk=pk).values_list("pk")))
+
+
 def release(user: Any) -> None:
     """Give back what an account has used that is about to be deleted and was never usable."""
+    with writing():
+        if not user.is_active:
+            # Whoever activates it locks it first, too. An active account may be inviting, which
+            # locks other rows before this one.
+            lock_account(user.pk)
+        _release(user)
+
+
+def _release(user: Any) -> None:
     acceptances = Acceptance.objects.unactivated().filter(user=user)
     if user.is_active or user.last_login is not None:
         # It was usable, however it became so, and its invitation stays used.
@@ -205,6 +224,6 @@ def release(user: Any) -> None:
 def release_all(acceptances: QuerySet[Acceptance]) -> None:
     """Give back what these acceptances have used, each once."""
     for acceptance in acceptances.select_related("invitation"):
-        with transaction.atomic():
+        with writing():
             if Acceptance.objects.take_back(acceptance.pk):
                 InvitationKey.objects.release_use(acceptance.invitation, timezone.now())

@@ -11,13 +11,13 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db import transaction
 from django.db.models import Exists, F
 from django.utils import timezone
 
 from invitation import managers
 from invitation.conf import conf
 from invitation.exceptions import QuotaExceeded
+from invitation.flows.deadlocks import retrying, writing
 from invitation.managers import Held
 from invitation.models import InvitationKey, InvitationQuota, QuotaEntry
 
@@ -109,6 +109,7 @@ def check_amount(amount: int) -> None:
         raise ValueError(f"A grant is from 1 to {GRANT_MAX} invitations.")
 
 
+@retrying
 def grant(
     user: Any,
     amount: int,
@@ -117,7 +118,7 @@ def grant(
 ) -> None:
     """Give a member so many invitations on top of the site's limit; at least one."""
     check_amount(amount)
-    with transaction.atomic():
+    with writing():
         InvitationQuota.objects.hold(user)
         period = conf.INVITATION_QUOTA_PERIOD
         if period is not None:
@@ -129,12 +130,13 @@ def grant(
         note(user, amount, reason, invitation)
 
 
+@retrying
 def correct_quota(user: Any, granted: int | None, unlimited: bool) -> None:
     """Write what staff say that a member has been granted, and whether he has no limit at all.
 
     ``None`` leaves alone what he has been granted.
     """
-    with transaction.atomic():
+    with writing():
         InvitationQuota.objects.hold(user)
         row = InvitationQuota.objects.select_for_update().get(inviter=user)
         if granted is None:

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from django.contrib.auth.models import Group
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
@@ -26,6 +26,7 @@ from invitation.exceptions import (
 )
 from invitation.flows import quotas, throttling
 from invitation.flows.announcing import announce
+from invitation.flows.deadlocks import retrying, writing
 from invitation.flows.ending import end
 from invitation.flows.grouping import set_groups
 from invitation.flows.inviting import inviting_refusal
@@ -59,6 +60,7 @@ def _has_perm(user: Any, permission: str) -> bool:
     return bool(hasattr(user, "has_perm") and user.has_perm(permission))
 
 
+@retrying
 def share(
     inviter: Any,
     *,
@@ -96,7 +98,7 @@ def share(
         # By this very form, with its first click.
         raise AlreadyShared() if once and throttling.is_full(limits[0]) else error from None
     try:
-        with transaction.atomic():
+        with writing():
             if once:
                 throttling.attempt(limits)
             if max_uses is not None:
@@ -113,6 +115,7 @@ def share(
     return invitation
 
 
+@retrying
 def edit_shared(
     invitation: InvitationKey,
     *,
@@ -130,7 +133,7 @@ def edit_shared(
     """
     terms = _terms(label, max_uses, expires_at, allowed_domains, word)
     try:
-        with transaction.atomic():
+        with writing():
             # The row before the quota, as in cleanup; the uses stay as they are until the commit.
             row = _locked(invitation)
             if row is None or row.status != row.Status.PENDING or row.key_expired():
@@ -176,28 +179,31 @@ def _pay(row: InvitationKey, max_uses: int | None) -> int:
     return row.quota_held + missing
 
 
+@retrying
 def pause(invitation: InvitationKey) -> None:
     """Hold a shared link back until ``resume``. Raises ``NotPending`` if it has ended."""
-    with transaction.atomic():
+    with writing():
         if not InvitationKey.objects.pause(invitation.pk, timezone.now()):
             raise NotPending()
         invitation.refresh_from_db()
 
 
+@retrying
 def resume(invitation: InvitationKey) -> None:
     """Let a paused shared link work again. Raises ``NotPending`` if it has ended."""
-    with transaction.atomic():
+    with writing():
         if not InvitationKey.objects.resume(invitation.pk, timezone.now()):
             raise NotPending()
         invitation.refresh_from_db()
 
 
+@retrying
 def close(invitation: InvitationKey) -> None:
     """End a shared link for good, and give back the uses that are left.
 
     Raises ``NotPending`` if it has ended.
     """
-    with transaction.atomic():
+    with writing():
         row = _locked(invitation)
         end(invitation, InvitationKey.Status.REVOKED, signals.invitation_revoked)
         if row is not None and row.from_user_id is not None:

@@ -12,6 +12,7 @@ from django.http import HttpRequest, HttpResponseBase
 from django.utils.module_loading import import_string
 
 from invitation.gate import on_a_site
+from invitation.transactions import own_transactions
 from invitation.views.accepting import (
     AcceptView,
     ReceivedAcceptView,
@@ -83,19 +84,25 @@ __all__ = [
 ]
 
 
+@own_transactions
 @on_a_site
 def invite(request: HttpRequest, **options: Any) -> HttpResponseBase:
     """Let a member invite; takes 1.0's ``success_url``, ``form_class``, ``template_name``."""
-    return InviteView.as_view(**options)(request)
+    response: HttpResponseBase = InviteView.as_view(**options)(request)
+    return response
 
 
+@own_transactions
 @login_not_required
 @on_a_site
 def invited(request: HttpRequest, invitation_key: str = "", **options: Any) -> HttpResponseBase:
     """Take the key from the link and lead to the landing page."""
-    return InvitedView.as_view(**options)(request, invitation_key=invitation_key)
+    view = InvitedView.as_view(**options)
+    response: HttpResponseBase = view(request, invitation_key=invitation_key)
+    return response
 
 
+@own_transactions
 @login_not_required
 @on_a_site
 def register(request: HttpRequest, **options: Any) -> HttpResponseBase:

@@ -18,6 +18,7 @@ from invitation import flows, gate, sites, visitor
 from invitation.exceptions import AlreadyAccepted, InvitationError, KeyRefused
 from invitation.models import InvitationKey
 from invitation.querysets import InvitationKeyQuerySet
+from invitation.transactions import OwnTransactionsMixin
 from invitation.views.opening import LandingView, accepted
 
 if TYPE_CHECKING:
@@ -69,7 +70,7 @@ class AcceptView(LandingView):
         return response
 
 
-class ReceivedListView(LoginRequiredMixin, ReceivedKeyListView):
+class ReceivedListView(OwnTransactionsMixin, LoginRequiredMixin, ReceivedKeyListView):
     """Show who is signed in the open invitations to an address that he has proven to be his."""
 
     template_name = "invitation/invitation_received.html"

@@ -18,6 +18,7 @@ from invitation import flows, sites, visitor
 from invitation.exceptions import InvitationError
 from invitation.forms import InvitationKeyForm, InvitationOptionsMixin
 from invitation.models import InvitationEmail
+from invitation.transactions import OwnTransactionsMixin
 
 if TYPE_CHECKING:
     InviteFormView = FormView[InvitationKeyForm]
@@ -25,7 +26,7 @@ else:
     InviteFormView = FormView
 
 
-class MemberMixin(AccessMixin):
+class MemberMixin(OwnTransactionsMixin, AccessMixin):
     """Let in who may invite: send others to log in, or tell them that they may not."""
 
     forbidden_template_name = "invitation/inviting_forbidden.html"

@@ -15,6 +15,7 @@ from django.views.generic import FormView, View
 from invitation import clients, codes, flows, gate, masking, sites
 from invitation.exceptions import KeyRefused, TooManyAttempts
 from invitation.forms import JoinForm
+from invitation.transactions import OwnTransactionsMixin
 
 if TYPE_CHECKING:
     JoinFormView = FormView[JoinForm]
@@ -31,7 +32,7 @@ def lead_on(request: HttpRequest, opened: flows.Opened) -> HttpResponse:
 
 @method_decorator(login_not_required, name="dispatch")
 @method_decorator(sensitive_post_parameters("code"), name="dispatch")
-class JoinView(JoinFormView):
+class JoinView(OwnTransactionsMixin, JoinFormView):
     """Take the code or the word of a shared link, and lead to its landing page.
 
     Wrong ones are counted, for each client address and for all together. The limit of an address
@@ -91,7 +92,7 @@ class JoinView(JoinFormView):
 
 
 @method_decorator(login_not_required, name="dispatch")
-class JoinWordView(View):
+class JoinWordView(OwnTransactionsMixin, View):
     """Open a shared link by its word, and lead to its landing page; changes no row.
 
     Words are public, so nothing limits how often. A code is not taken here.

@@ -21,6 +21,7 @@ from invitation.exceptions import InvitationError, InvitingForbidden, NotPending
 from invitation.forms import InvitationEditForm, InvitationSearchForm
 from invitation.models import Acceptance, InvitationKey
 from invitation.querysets import InvitationKeyQuerySet
+from invitation.transactions import OwnTransactionsMixin
 from invitation.views.inviting import left_to, pause_of_mails
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ else:
     EditFormView, KeyListView = FormView, ListView
 
 
-class OwnInvitationsMixin(LoginRequiredMixin):
+class OwnInvitationsMixin(OwnTransactionsMixin, LoginRequiredMixin):
     """Know the invitations that the member has made on this site, and no others."""
 
     request: HttpRequest

@@ -15,6 +15,7 @@ from django.views.generic import TemplateView, View
 from invitation import flows, gate, masking, sites, texts, visitor
 from invitation.exceptions import KeyRefused, KeyUsedUp
 from invitation.models import InvitationKey
+from invitation.transactions import OwnTransactionsMixin
 
 ACCEPTED_TEMPLATE = "invitation/invitation_accepted.html"
 
@@ -51,7 +52,7 @@ def refuse(request: HttpRequest, refusal: KeyRefused, key: str | None = None) ->
 
 
 @method_decorator(login_not_required, name="dispatch")
-class InvitedView(View):
+class InvitedView(OwnTransactionsMixin, View):
     """Take the key from the link, let the visitor carry it, and lead to a clean address.
 
     Changes no row, so a mail scanner may follow the link as often as it likes.
@@ -79,7 +80,7 @@ class InvitedView(View):
 
 
 @method_decorator(login_not_required, name="dispatch")
-class CarriedInvitationView(TemplateView):
+class CarriedInvitationView(OwnTransactionsMixin, TemplateView):
     """Show something of the invitation that the visitor carries, or why there is none."""
 
     opened: flows.Opened

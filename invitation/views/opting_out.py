@@ -12,11 +12,12 @@ from django.views.decorators.csrf import csrf_exempt
 from django.views.generic import TemplateView
 
 from invitation import flows, gate, masking, sites
+from invitation.transactions import OwnTransactionsMixin
 
 
 @method_decorator(csrf_exempt, name="dispatch")
 @method_decorator(login_not_required, name="dispatch")
-class OptOutView(TemplateView):
+class OptOutView(OwnTransactionsMixin, TemplateView):
     """Ask whether an address shall get no more invitations, and see to it when it is posted.
 
     The one who posts may be a mail program (RFC 8058), which has no cookie, no login and no CSRF

@@ -20,11 +20,12 @@ from invitation.exceptions import (
     NoKey,
     NotRenewable,
 )
+from invitation.transactions import OwnTransactionsMixin
 from invitation.views.managing import InvitationDetailView
 
 
 @method_decorator(login_not_required, name="dispatch")
-class RenewalRequestView(TemplateView):
+class RenewalRequestView(OwnTransactionsMixin, TemplateView):
     """Ask whether the inviter shall be asked for a new link, and do so when it is posted.
 
     The key comes in the cookie that the dead link has left. What is answered is the same for every

@@ -21,6 +21,7 @@ from invitation.exceptions import InvitationError, InvitingForbidden, NotPending
 from invitation.forms import SharedLinkForm
 from invitation.models import InvitationKey
 from invitation.querysets import InvitationKeyQuerySet
+from invitation.transactions import OwnTransactionsMixin
 
 if TYPE_CHECKING:
     LinkFormView = FormView[SharedLinkForm]
@@ -29,7 +30,7 @@ else:
     LinkFormView, LinkListView = FormView, ListView
 
 
-class OwnSharedLinksMixin(LoginRequiredMixin):
+class OwnSharedLinksMixin(OwnTransactionsMixin, LoginRequiredMixin):
     """Know the shared links that the member has made on this site, and no others."""
 
     request: HttpRequest
@@ -51,7 +52,7 @@ class OwnSharedLinksMixin(LoginRequiredMixin):
         return redirect("invitation_shared_detail", pk=self.invitation.pk)
 
 
-class MakesLinksMixin(LoginRequiredMixin):
+class MakesLinksMixin(OwnTransactionsMixin, LoginRequiredMixin):
     """Let in who may make shared links, and tell others that they may not."""
 
     forbidden_template_name = "invitation/inviting_forbidden.html"

@@ -12,10 +12,8 @@ from django.contrib.auth.models import User
 from django.db import connection
 from django.db.models.signals import post_save
 from django.test import Client
-from registration.forms import RegistrationForm
 
 from invitation import flows
-from invitation.backends.base import hashed_password
 from invitation.models import Acceptance, InvitationKey
 from tests import scenes
 from tests.factories import make_user
@@ -23,7 +21,13 @@ from tests.scenes import NEWCOMER, PASSWORD, REGISTER, answers
 
 pytestmark = pytest.mark.django_db
 
-WORKFLOWS = ["urls", "urls_simple", "urls_admin_approval", "urls_verified"]
+WORKFLOWS = [
+    "urls",
+    "urls_simple",
+    "urls_admin_approval",
+    "urls_verified",
+    "faults.urls_classic",
+]
 
 
 @pytest.fixture
@@ -66,13 +70,13 @@ def test_the_password_is_hashed_before_the_row_is_held(
 
 
 @pytest.mark.parametrize("urls", WORKFLOWS)
-def test_with_an_invitation_for_one_the_losers_hash_nothing(
+def test_so_it_is_with_an_invitation_for_one(
     settings: Any, link: InvitationKey, steps: list[str], urls: str
 ) -> None:
     settings.ROOT_URLCONF = f"tests.{urls}"
     visitor = scenes.visit(scenes.invite(link.from_user))
     assert visitor.post(REGISTER, answers()).status_code == 302
-    assert steps[: steps.index("done") + 1] == ["claim", "hash", "done"]
+    assert steps[: steps.index("done") + 1] == ["hash", "claim", "done"]
 
 
 def test_nothing_of_it_stays_with_the_account(link: InvitationKey) -> None:
@@ -87,46 +91,6 @@ def test_nothing_of_it_stays_with_the_account(link: InvitationKey) -> None:
     finally:
         post_save.disconnect(receive, sender=User)
     assert saved
-
-
-def bound(**changes: Any) -> Any:
-    form = RegistrationForm(answers() | changes)
-    assert form.is_valid()
-    return form
-
-
-class TestHashingAhead:
-    def test_another_password_is_hashed_anew(self, steps: list[str]) -> None:
-        form = bound()
-        with hashed_password(form):
-            form.instance.set_password("something else")
-        assert steps == ["hash", "hash"]
-        assert form.instance.check_password("something else")
-
-    def test_it_serves_once(self, steps: list[str]) -> None:
-        form = bound()
-        with hashed_password(form):
-            form.instance.set_password(PASSWORD)
-            form.instance.set_password(PASSWORD)
-        assert steps == ["hash", "hash"]
-
-    def test_a_form_that_saves_nothing_leaves_no_trace(self) -> None:
-        form = bound()
-        with hashed_password(form):
-            assert "set_password" in vars(form.instance)
-        assert "set_password" not in vars(form.instance)
-
-    @pytest.mark.parametrize("kind", ["no instance", "no account", "no password"])
-    def test_any_other_form_hashes_when_it_likes(self, steps: list[str], kind: str) -> None:
-        form = bound()
-        if kind == "no instance":
-            del form.instance
-        elif kind == "no account":
-            form.instance = object()
-        else:
-            form.cleaned_data.pop("password1")
-        with hashed_password(form):
-            assert steps == []
 
 
 def test_a_failing_registration_leaves_the_use(

@@ -20,8 +20,10 @@ from registration.backends.admin_approval import views as redux
 
 from invitation import flows
 from invitation.backends.account_mails import ResendActivationMixin
+from invitation.backends.activation import MailingActivationMixin
 from invitation.backends.redux import ActivationMailMixin, ActivationMixin, ReduxMixin
 from invitation.flows.deadlocks import in_transaction
+from invitation.transactions import OwnTransactionsMixin
 
 logger = logging.getLogger(__name__)
 
@@ -36,7 +38,7 @@ class ResendActivationView(ResendActivationMixin, redux.ResendActivationView):
     """Send the activation mail again."""
 
 
-class ActivationView(ActivationMixin, redux.ActivationView):
+class ActivationView(ActivationMixin, MailingActivationMixin, redux.ActivationView):
     """Say that the link has to be opened again where nobody could be asked for the approval.
 
     Redux asks before it changes anything.
@@ -67,7 +69,7 @@ class ActivationView(ActivationMixin, redux.ActivationView):
 
 
 @method_decorator([csrf_protect, never_cache], name="dispatch")
-class ApprovalView(redux.ApprovalView):
+class ApprovalView(OwnTransactionsMixin, redux.ApprovalView):
     """Show the account that wants approval, and approve it by POST, once.
 
     Redux approves by GET, so that any page that an administrator looks at could do it.

@@ -17,7 +17,9 @@ from registration import signals
 from invitation import flows
 from invitation.backends import activation
 from invitation.backends.account_mails import ask_for_activation, waiting_profile
+from invitation.backends.activation import activate_account
 from invitation.backends.classic.base import AccountBackend, Redirect
+from invitation.flows.deadlocks import in_transaction
 
 
 class DefaultBackend(AccountBackend):
@@ -66,10 +68,15 @@ class DefaultBackend(AccountBackend):
         click does no harm; it never wakes an account that somebody has deactivated.
         """
         key = kwargs.get("activation_key", "")
-        with transaction.atomic():
-            user, activated = self._profiles().activate_user(key, get_current_site(request))
+
+        def step() -> Any:
+            site = get_current_site(request)
+            user, activated = activate_account(self._profiles(), key, site)
             if activated:
                 signals.user_activated.send(sender=self.__class__, user=user, request=request)
+            return user
+
+        user = in_transaction(step)
         return user if user and user.is_active else None
 
     def activation_account(self, request: HttpRequest, **kwargs: Any) -> AbstractBaseUser | None:

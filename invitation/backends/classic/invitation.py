@@ -7,7 +7,6 @@ from typing import Any
 from django.conf import settings
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.core.exceptions import ImproperlyConfigured
-from django.db import transaction
 from django.forms import BaseForm
 from django.http import HttpRequest, HttpResponseBase
 from django.shortcuts import redirect
@@ -23,6 +22,7 @@ from invitation.backends.base import (
 from invitation.backends.classic.base import Redirect, RegistrationBackend, get_backend
 from invitation.conf import conf
 from invitation.exceptions import NoKey
+from invitation.flows.deadlocks import in_transaction
 
 
 class InvitationBackend:
@@ -97,11 +97,14 @@ class InvitationBackend:
 
     def activate(self, request: HttpRequest, **kwargs: Any) -> AbstractBaseUser | None:
         """Let the wrapped backend activate an account, and note that it can be used now."""
-        with transaction.atomic():
+
+        def step() -> AbstractBaseUser | None:
             user = self.wrapped.activate(request, **kwargs)
             if user:
                 flows.activate(user)
-        return user
+            return user
+
+        return in_transaction(step)
 
     def post_registration_redirect(self, request: HttpRequest, user: AbstractBaseUser) -> Redirect:
         """Return where the invitation leads a usable account, or else what the backend returns."""

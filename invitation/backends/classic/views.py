@@ -34,13 +34,17 @@ from django.views.decorators.csrf import csrf_protect
 from django.views.decorators.debug import sensitive_post_parameters, sensitive_variables
 from django.views.decorators.http import require_http_methods
 
-from invitation import gate
+from invitation import flows, gate
 from invitation.backends import activation
 from invitation.backends.base import email_field_name
 from invitation.backends.classic.base import Redirect, get_backend
+from invitation.backends.passwords import hashed_password
 from invitation.exceptions import AddressMismatch, KeyRefused, MailLimitReached
+from invitation.flows.deadlocks import in_transaction, writing
+from invitation.transactions import own_transactions
 
 
+@own_transactions
 @login_not_required
 @sensitive_post_parameters()
 @csrf_protect
@@ -91,6 +95,7 @@ def register(
     return response
 
 
+@own_transactions
 @login_not_required
 @sensitive_post_parameters()
 @sensitive_variables()
@@ -121,14 +126,25 @@ def activate(
     page, form = _confirm(request, known, failed)
     if page is not None:
         return page
-    with transaction.atomic():
-        if known is not None:
-            activation.admit(known, form, str(kwargs.get("activation_key", "")))
-        user = chosen.activate(request, **kwargs)
-        if not user:
-            # What was written for an account that has gone meanwhile is not to stay.
-            transaction.set_rollback(True)
+    user = in_transaction(partial(_activate, chosen, request, known, form, kwargs))
     return _activated(chosen, request, user, success_url) if user else failed()
+
+
+@sensitive_variables()
+def _activate(
+    chosen: Any, request: HttpRequest, known: Any, form: Any, kwargs: dict[str, Any]
+) -> Any:
+    """Give the account its password and activate it; return it, or ``None``."""
+    if known is not None:
+        # The account first, as where it is deleted.
+        if not flows.lock_account(known.pk):
+            return None
+        activation.admit(known, form, str(kwargs.get("activation_key", "")))
+    user = chosen.activate(request, **kwargs)
+    if not user:
+        # What was written for an account that cannot be activated is not to stay.
+        transaction.set_rollback(True)
+    return user
 
 
 #: What stands for an account of which the backend cannot tell who it is before it is activated.
@@ -183,7 +199,7 @@ def _submit(
         return _resume(request, chosen, form)
     try:
         # One transaction around whatever a backend does: what fails halfway leaves nothing.
-        with transaction.atomic():
+        with hashed_password(form), writing():
             return None, chosen.register(request, **form.cleaned_data)
     except MailLimitReached as full:
         _add_limit(form, full)

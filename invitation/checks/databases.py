@@ -1,0 +1,95 @@
+"""Check that the databases let many people write at once."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.core.checks import CheckMessage
+from django.core.checks import Warning as CheckWarning
+from django.db import DEFAULT_DB_ALIAS, connections
+
+from invitation.checks import routing
+from invitation.checks.registration import view_class
+from invitation.transactions import OwnTransactionsMixin, has_own_transactions
+
+#: Seconds for which SQLite should wait for its lock; Python's own default is 5.
+TIMEOUT_MIN = 20
+#: How a transaction has to begin to get the lock then.
+MODES = ("IMMEDIATE", "EXCLUSIVE")
+SQLITE_OPTIONS = (
+    'Set in DATABASES: "OPTIONS": {"transaction_mode": "IMMEDIATE", "timeout": 20, '
+    '"init_command": "PRAGMA journal_mode=WAL"}.'
+)
+
+
+def check_own_transactions(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    """Report pages of ours around which ATOMIC_REQUESTS puts a transaction all the same."""
+    aliases = _with_atomic_requests()
+    if not aliases:
+        return []
+    routes, _failure = routing.find_routes()
+    messages: list[CheckMessage] = []
+    for route in routes:
+        view = view_class(route.callback)
+        if view is None or not issubclass(view, OwnTransactionsMixin):
+            continue
+        if all(has_own_transactions(route.callback, alias) for alias in aliases):
+            continue
+        message = (
+            f'ATOMIC_REQUESTS puts one transaction around the page at "/{route}". It holds its '
+            "locks until the page is made, and two such pages can end each other with an error."
+        )
+        hint = (
+            "Leave own_transactions at True, and let a decorator around the view use "
+            "functools.wraps."
+        )
+        messages.append(CheckWarning(message, hint=hint, id="invitation.W030"))
+    return messages
+
+
+def check_sqlite_requests(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    """Report that requests on SQLite read first and are refused when they want to write."""
+    if not any(_is_late(alias) for alias in _with_atomic_requests()):
+        return []
+    message = (
+        "ATOMIC_REQUESTS is on with SQLite, and transactions begin without its lock: a request "
+        'that reads before it writes ends with "database is locked" while somebody else writes.'
+    )
+    hint = f"{SQLITE_OPTIONS} Or turn ATOMIC_REQUESTS off."
+    return [CheckWarning(message, hint=hint, id="invitation.W031")]
+
+
+def check_sqlite_options(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    """Report that SQLite gives up too soon where many people write at once."""
+    if not _is_file(DEFAULT_DB_ALIAS):
+        return []
+    timeout = _options(DEFAULT_DB_ALIAS).get("timeout", 5)
+    short = isinstance(timeout, (int, float)) and timeout < TIMEOUT_MIN
+    if not short and not _is_late(DEFAULT_DB_ALIAS):
+        return []
+    message = (
+        "SQLite gives up after a few seconds, or at once, when several people write: they see an "
+        'error page ("database is locked").'
+    )
+    return [CheckWarning(message, hint=SQLITE_OPTIONS, id="invitation.W032")]
+
+
+def _with_atomic_requests() -> list[str]:
+    return [alias for alias in connections if connections[alias].settings_dict["ATOMIC_REQUESTS"]]
+
+
+def _options(alias: str) -> dict[str, Any]:
+    options: dict[str, Any] = connections[alias].settings_dict.get("OPTIONS") or {}
+    return options
+
+
+def _is_late(alias: str) -> bool:
+    """Tell whether a transaction of the site begins without SQLite's lock."""
+    mode = str(_options(alias).get("transaction_mode") or "")
+    return connections[alias].vendor == "sqlite" and mode.upper() not in MODES
+
+
+def _is_file(alias: str) -> bool:
+    """Tell whether this is SQLite in a file, which others may write to."""
+    connection: Any = connections[alias]
+    return connection.vendor == "sqlite" and not connection.is_in_memory_db()
