@@ -136,3 +136,13 @@ def protect(response: HttpResponseBase, referrer_policy: str = "same-origin") ->
     patch_cache_control(response, no_store=True, private=True)
     response["Referrer-Policy"] = referrer_policy
     response["X-Robots-Tag"] = "noindex"
+
+
+class ProtectedMixin:
+    """A view whose every answer stays out of caches: it shows other people's addresses."""
+
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        """Answer, and say to caches and search engines that they must not keep it."""
+        response: HttpResponseBase = super().dispatch(request, *args, **kwargs)  # type: ignore[misc]
+        protect(response)
+        return response

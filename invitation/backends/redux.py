@@ -191,21 +191,22 @@ def _gated(
 ) -> URLPattern | URLResolver:
     if isinstance(pattern, URLResolver):
         return pattern
-    callback = views.get(pattern.name or "", pattern.callback)
+    callback = _protected(views.get(pattern.name or "", pattern.callback))
     if pattern.name not in STAFF_PAGES:
-        callback = _opened(callback)
+        callback = login_not_required(callback)
     return URLPattern(pattern.pattern, callback, pattern.default_args, pattern.name)
 
 
-def _opened(callback: Callable[..., Any]) -> Callable[..., Any]:
-    """Return the view as one that needs no login, and leave redux's own as it is."""
+def _protected(callback: Callable[..., Any]) -> Callable[..., Any]:
+    """Return the view as one that no cache keeps, and leave redux's own as it is."""
 
     @wraps(callback)
     def page(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         response: HttpResponseBase = callback(request, *args, **kwargs)
+        gate.protect(response)
         return response
 
-    return login_not_required(page)
+    return page
 
 
 def is_ungated(view: type) -> bool:

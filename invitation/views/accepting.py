@@ -69,7 +69,7 @@ class AcceptView(LandingView):
         return response
 
 
-class ReceivedListView(LoginRequiredMixin, ReceivedKeyListView):
+class ReceivedListView(gate.ProtectedMixin, LoginRequiredMixin, ReceivedKeyListView):
     """Show who is signed in the open invitations to an address that he has proven to be his."""
 
     template_name = "invitation/invitation_received.html"

@@ -14,7 +14,7 @@ from django.utils.functional import SimpleLazyObject
 from django.utils.translation import gettext as _
 from django.views.generic import FormView, TemplateView
 
-from invitation import flows, sites, visitor
+from invitation import flows, gate, sites, visitor
 from invitation.exceptions import InvitationError
 from invitation.forms import InvitationKeyForm, InvitationOptionsMixin
 from invitation.models import InvitationEmail
@@ -31,6 +31,12 @@ class MemberMixin(AccessMixin):
     forbidden_template_name = "invitation/inviting_forbidden.html"
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        """Show the page to members who may invite, and keep it out of caches."""
+        response = self.let_in(request, *args, **kwargs)
+        gate.protect(response)
+        return response
+
+    def let_in(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         """Show the page to members who may invite, and to nobody else."""
         if not request.user.is_authenticated:
             return self.handle_no_permission()

@@ -30,7 +30,7 @@ else:
     EditFormView, KeyListView = FormView, ListView
 
 
-class OwnInvitationsMixin(LoginRequiredMixin):
+class OwnInvitationsMixin(gate.ProtectedMixin, LoginRequiredMixin):
     """Know the invitations that the member has made on this site, and no others."""
 
     request: HttpRequest
@@ -167,9 +167,7 @@ class InvitationLinkView(InvitationDetailView):
         path = reverse("invitation_invited", kwargs={"invitation_key": self.invitation.key})
         url = sites.absolute(path, self.invitation.site_id)
         context = self.get_context_data(invitation_url=url, qr_code=qr.svg(url))
-        response = self.render_to_response(context)
-        gate.protect(response)
-        return response
+        return self.render_to_response(context)
 
 
 class InvitationEditView(OwnInvitationsMixin, EditFormView):

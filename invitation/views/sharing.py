@@ -29,7 +29,7 @@ else:
     LinkFormView, LinkListView = FormView, ListView
 
 
-class OwnSharedLinksMixin(LoginRequiredMixin):
+class OwnSharedLinksMixin(gate.ProtectedMixin, LoginRequiredMixin):
     """Know the shared links that the member has made on this site, and no others."""
 
     request: HttpRequest
@@ -57,6 +57,12 @@ class MakesLinksMixin(LoginRequiredMixin):
     forbidden_template_name = "invitation/inviting_forbidden.html"
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        """Show the page to them alone, and keep it out of caches."""
+        response = self.let_in(request, *args, **kwargs)
+        gate.protect(response)
+        return response
+
+    def let_in(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         """Show the page to them alone."""
         refusal = flows.sharing_refusal(request.user) if request.user.is_authenticated else None
         if refusal is not None:
@@ -145,12 +151,6 @@ class SharedLinkDetailView(OwnSharedLinksMixin, TemplateView):
     #: How many of those who came stand on a page.
     paginate_by = 25
 
-    def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        """Show the page, which has a key on it."""
-        response = self.render_to_response(self.get_context_data(**kwargs))
-        gate.protect(response)
-        return response
-
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         """Return the link, who came through it, and its ways in if they may be shown."""
         came = self.invitation.acceptances.select_related("user")
@@ -187,9 +187,7 @@ class SharedLinkDetailView(OwnSharedLinksMixin, TemplateView):
         vars(self).pop("invitation", None)
         context = self.get_context_data(error=str(error), error_code=error.code)
         status = 403 if isinstance(error, InvitingForbidden) else 409
-        response = render(self.request, self.template_name, context, status=status)
-        gate.protect(response)
-        return response
+        return render(self.request, self.template_name, context, status=status)
 
 
 @dataclass(frozen=True)
