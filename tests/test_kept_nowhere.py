@@ -121,7 +121,9 @@ def test_nor_is_any_page_of_the_admin_kept(stage: dict[str, Any]) -> None:
             pages.append(reverse(f"{name}_changelist"))
             row = model._default_manager.first()
             if row is not None:
-                pages += [reverse(f"{name}_{page}", args=[row.pk]) for page in ("change", "history")]
+                pages += [
+                    reverse(f"{name}_{page}", args=[row.pk]) for page in ("change", "history")
+                ]
     assert len(pages) > 5
     for page in pages:
         response = boss.get(page)

@@ -16,7 +16,7 @@ from django.utils.functional import Promise, cached_property
 from django.utils.translation import gettext_lazy as _
 from django.views.generic import FormView, ListView, TemplateView
 
-from invitation import flows, gate, qr, sites
+from invitation import flows, gate, keys, qr, sites
 from invitation.exceptions import InvitationError, InvitingForbidden, NotPending
 from invitation.forms import InvitationEditForm, InvitationSearchForm
 from invitation.models import Acceptance, InvitationKey
@@ -165,7 +165,7 @@ class InvitationLinkView(InvitationDetailView):
         if not self.invitation.is_usable():
             return self.refuse(NotPending())
         path = reverse("invitation_invited", kwargs={"invitation_key": self.invitation.key})
-        url = sites.absolute(path, self.invitation.site_id)
+        url = keys.Secret(sites.absolute(path, self.invitation.site_id))
         context = self.get_context_data(invitation_url=url, qr_code=qr.svg(url))
         return self.render_to_response(context)
 

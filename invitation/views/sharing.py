@@ -16,7 +16,7 @@ from django.utils.functional import Promise, cached_property
 from django.utils.translation import gettext_lazy as _
 from django.views.generic import FormView, ListView, TemplateView
 
-from invitation import flows, gate, qr, sites
+from invitation import flows, gate, keys, qr, sites
 from invitation.exceptions import InvitationError, InvitingForbidden, NotPending
 from invitation.forms import SharedLinkForm
 from invitation.models import InvitationKey
@@ -178,9 +178,10 @@ class SharedLinkDetailView(OwnSharedLinksMixin, TemplateView):
     def _absolute(self, name: str, **kwargs: Any) -> str:
         """Return the address of a page that a site's own URLconf may lack, or an empty string."""
         try:
-            return sites.absolute(reverse(name, kwargs=kwargs), self.invitation.site_id)
+            url = sites.absolute(reverse(name, kwargs=kwargs), self.invitation.site_id)
         except NoReverseMatch:
             return ""
+        return keys.Secret(url)
 
     def refuse(self, error: InvitationError) -> HttpResponse:
         """Show the link as it is now, and why something was not done with it."""
