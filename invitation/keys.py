@@ -57,6 +57,8 @@ _WRITTEN = re.compile(
     + r"|(?P<before>/activate/|activation_key['\"]?\s*[:=]\s*['\"]?)(?P<activation>[\w.:%-]{20,})",
     re.DOTALL,
 )
+#: What hosts call the key that activates an account; it has no shape of its own.
+ACTIVATION = "activation_key"
 #: What is shown in place of a code: no part of it, as it is short.
 _CODE_MASK = "****-****-****"
 

@@ -114,7 +114,7 @@ class ReportFilter:
         variables = []
         for name, value in self.wrapped.get_traceback_frame_variables(request, tb_frame):
             text = pprint(value)
-            safe = conceal(text)
+            safe = standins.conceal_named(name, value) or conceal(text)
             variables.append((name, value if safe == text else safe))
         return variables
 
@@ -170,14 +170,14 @@ def _conceal_environment(request: HttpRequest) -> None:
             request.META[name] = conceal(value)
     match = request.resolver_match
     if match is not None:
-        match.kwargs = conceal_data(match.kwargs)
-        match.args = conceal_data(match.args)
+        for name in ("args", "kwargs", "captured_kwargs"):
+            setattr(match, name, conceal_data(getattr(match, name)))
 
 
 def _concealing(reporter_class: Any) -> Any:
     """Return the site's own class of error reports, given no exception that quotes a key."""
 
-    class ConcealingReporter(reporter_class):
+    class ConcealingReporter(reporter_class):  # type: ignore[misc]
         """The site's own class of error reports, without keys."""
 
         def __init__(

@@ -43,6 +43,12 @@ def conceal_data(value: Any) -> Any:
     return _conceal(value, DEPTH)
 
 
+def conceal_named(name: Any, value: Any) -> str:
+    """Return what is shown of a host's activation key, which only its name tells; else nothing."""
+    is_key = name == keys.ACTIVATION and isinstance(value, str) and value
+    return keys.mask(value) if is_key else ""
+
+
 def conceal_error(error: BaseException, variables: Variables) -> BaseException:
     """Return an exception without keys, or the very same if nothing about it holds one."""
     if not any(_tells(one) for one in _family(error, {})):
@@ -72,7 +78,10 @@ def _conceal(value: Any, depth: int) -> Any:
 
 def _conceal_container(value: Any, depth: int) -> Any:
     if type(value) is dict:
-        pairs = [(_conceal(name, depth), _conceal(one, depth)) for name, one in value.items()]
+        pairs = [
+            (_conceal(name, depth), conceal_named(name, one) or _conceal(one, depth))
+            for name, one in value.items()
+        ]
         same = all(
             name is before and one is value[before]
             for (name, one), before in zip(pairs, value, strict=True)
@@ -115,7 +124,8 @@ def _tells(error: BaseException) -> bool:
 def _frame_tells(frame: FrameType) -> bool:
     if frame.f_globals.get("__name__") in HALVES:
         return True
-    return any(conceal_data(value) is not value for value in list(frame.f_locals.values()))
+    variables = dict(frame.f_locals)
+    return conceal_data(variables) is not variables
 
 
 def _steps(traceback: TracebackType | None) -> Iterator[TracebackType]:
@@ -167,7 +177,7 @@ class _StandIns:
     def _traceback(self, traceback: TracebackType | None) -> TracebackType | None:
         following: TracebackType | None = None
         for step in reversed(list(_steps(traceback))):
-            made = _frame(step, dict(self.variables(step.tb_frame)))
+            made = _frame(step, conceal_data(dict(self.variables(step.tb_frame))))
             following = TracebackType(following, made.tb_frame, made.tb_lasti, step.tb_lineno)
         return following
 
