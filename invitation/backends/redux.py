@@ -152,6 +152,15 @@ class ResendActivationMixin:
         return True
 
 
+class ActivationPageMixin:
+    """Name to the page of an activation that failed all that it asks for."""
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        """Return that opening the link again is of no use."""
+        context: dict[str, Any] = super().get_context_data(try_again=False, **kwargs)  # type: ignore[misc]
+        return context
+
+
 class DestinationMixin:
     """Lead the holder of an account that is active now to where his invitation leads."""
 

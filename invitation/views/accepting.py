@@ -88,6 +88,7 @@ class ReceivedListView(gate.ProtectedMixin, LoginRequiredMixin, ReceivedKeyListV
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         """Return a page of invitations, and whether an address is known to be his at all."""
+        kwargs = {"error": "", "error_code": "", **kwargs}
         kwargs.setdefault("proven", not self.received.query.is_empty())
         kwargs.setdefault("site", sites.get_site(sites.current_site_id(self.request)))
         context: dict[str, Any] = super().get_context_data(**kwargs)

@@ -57,7 +57,8 @@ class BulkMixin(MemberMixin):
         return {**kwargs, "inviter": self.request.user, "site_id": site_id}
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
-        """Return how many invitations remain."""
+        """Return how many invitations remain, and what was refused."""
+        kwargs.setdefault("refusals", ())
         kwargs.setdefault("remaining_invitations", flows.remaining_invitations(self.request.user))
         context: dict[str, Any] = super().get_context_data(**kwargs)  # type: ignore[misc]
         return context

@@ -73,7 +73,7 @@ class InviteView(MemberMixin, InviteFormView):
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         """Return the form and how many invitations remain."""
-        kwargs = {**left_to(self.request.user), **kwargs}
+        kwargs = {**left_to(self.request.user), "preview": None, "preview_url": "", **kwargs}
         kwargs.setdefault("site", sites.get_site(sites.current_site_id(self.request)))
         kwargs.setdefault("may_share", flows.may_share(self.request.user))
         return super().get_context_data(**kwargs)

@@ -89,6 +89,7 @@ class InvitationDetailView(OwnInvitationsMixin, TemplateView):
         """Return the invitation."""
         kwargs.setdefault("may_invite", flows.may_invite(self.request.user))
         kwargs.setdefault("mail_pause", pause_of_mails())
+        kwargs = {"error": "", "error_code": "", **kwargs}
         return super().get_context_data(invitation=self.invitation, **kwargs)
 
     def refuse(self, error: InvitationError) -> HttpResponse:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from django.contrib import messages
 from django.contrib.auth.mixins import LoginRequiredMixin
@@ -66,7 +66,7 @@ class MakesLinksMixin(LoginRequiredMixin):
         """Show the page to them alone."""
         refusal = flows.sharing_refusal(request.user) if request.user.is_authenticated else None
         if refusal is not None:
-            context = {"message": str(refusal)}
+            context = {"message": str(refusal), "reason": refusal.code}
             return render(request, self.forbidden_template_name, context, status=403)
         return super().dispatch(request, *args, **kwargs)
 
@@ -84,7 +84,8 @@ class SharedLinkFormView(MakesLinksMixin, LinkFormView):
         return {**super().get_form_kwargs(), "inviter": self.request.user, "site_id": site_id}
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
-        """Return the form and how many invitations remain."""
+        """Return the form, the link that it changes, and how many invitations remain."""
+        kwargs.setdefault("invitation", None)
         kwargs.setdefault("remaining_invitations", flows.remaining_invitations(self.request.user))
         return super().get_context_data(**kwargs)
 
@@ -148,6 +149,10 @@ class SharedLinkDetailView(OwnSharedLinksMixin, TemplateView):
     """Show a shared link with its code, who came through it, and what can be done with it."""
 
     template_name = "invitation/invitation_shared_detail.html"
+    #: What a template finds where there is nothing to be said or shown.
+    nothing: ClassVar = dict.fromkeys(
+        ("error", "error_code", "invitation_url", "qr_code", "code", "join_url", "word_url"), ""
+    )
     #: How many of those who came stand on a page.
     paginate_by = 25
 
@@ -156,6 +161,7 @@ class SharedLinkDetailView(OwnSharedLinksMixin, TemplateView):
         came = self.invitation.acceptances.select_related("user")
         page = Paginator(came, self.paginate_by).get_page(self.request.GET.get("page"))
         may_share = flows.may_share(self.request.user)
+        kwargs = {**self.nothing, **kwargs}
         if may_share and self.invitation.state == InvitationKey.Status.PENDING:
             kwargs |= self.get_ways_in()
         return super().get_context_data(

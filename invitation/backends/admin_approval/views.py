@@ -11,7 +11,12 @@ from django.utils.translation import gettext as _
 from registration import signals
 from registration.backends.admin_approval import views as redux
 
-from invitation.backends.redux import ActivationMailMixin, ReduxMixin, ResendActivationMixin
+from invitation.backends.redux import (
+    ActivationMailMixin,
+    ActivationPageMixin,
+    ReduxMixin,
+    ResendActivationMixin,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -26,7 +31,7 @@ class ResendActivationView(ResendActivationMixin, redux.ResendActivationView):
     """Send the activation mail again."""
 
 
-class ActivationView(redux.ActivationView):
+class ActivationView(ActivationPageMixin, redux.ActivationView):
     """Say that the link has to be opened again where nobody could be asked for the approval.
 
     Redux asks before it changes anything.

@@ -6,6 +6,7 @@ from registration.backends.default import views as redux
 
 from invitation.backends.redux import (
     ActivationMailMixin,
+    ActivationPageMixin,
     DestinationMixin,
     ReduxMixin,
     ResendActivationMixin,
@@ -22,5 +23,5 @@ class ResendActivationView(ResendActivationMixin, redux.ResendActivationView):
     """Send the activation mail again."""
 
 
-class ActivationView(DestinationMixin, redux.ActivationView):
+class ActivationView(ActivationPageMixin, DestinationMixin, redux.ActivationView):
     """Activate an account by the link in its mail."""
