@@ -102,7 +102,8 @@ def activate(
     chosen = get_backend(backend)
     user = chosen.activate(request, **kwargs)
     if not user:
-        return render(request, template_name, kwargs | _called(extra_context))
+        context = {"try_again": False, **kwargs, **_called(extra_context)}
+        return render(request, template_name, context)
     if success_url is not None:
         return redirect(success_url)
     return _go(chosen.post_activation_redirect(request, user))
