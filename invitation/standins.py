@@ -107,9 +107,9 @@ def _family(error: BaseException, seen: dict[int, BaseException]) -> Iterator[Ba
         return
     seen[id(error)] = error
     yield error
-    related = [error.__cause__, error.__context__, *getattr(error, "exceptions", ())]
+    related = [error.__cause__, error.__context__, *_members(error)]
     for one in related:
-        if isinstance(one, BaseException):
+        if one is not None:
             yield from _family(one, seen)
 
 
@@ -164,9 +164,8 @@ class _StandIns:
             "__repr__": lambda self: shown,
         }
         arguments = tuple(map(conceal_data, error.args))
-        group: Any = getattr(error, "exceptions", None)
-        if group is not None and _is_group(error):
-            arguments = (arguments[0], [self.of(one) for one in group])
+        if _is_group(error):
+            arguments = (arguments[0], [self.of(one) for one in _members(error)])
         try:
             standing = _build(type(kind.__name__, (kind,), namespace), arguments)
         except Exception:  # noqa: BLE001 (whatever a site's own class does to a subclass)
@@ -183,7 +182,14 @@ class _StandIns:
 
 
 def _is_group(error: BaseException) -> bool:
+    """Tell whether this is a group, which Python 3.10 has not."""
     return any(kind.__name__ == "BaseExceptionGroup" for kind in type(error).__mro__)
+
+
+def _members(error: Any) -> tuple[BaseException, ...]:
+    """Return the exceptions of a group, or none."""
+    members: tuple[BaseException, ...] = error.exceptions if _is_group(error) else ()
+    return members
 
 
 def _build(kind: Any, arguments: tuple[Any, ...]) -> BaseException:

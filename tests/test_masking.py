@@ -12,6 +12,7 @@ import pytest
 from django.core.handlers.wsgi import WSGIRequest
 from django.http import HttpRequest
 from django.test import RequestFactory
+from django.urls import ResolverMatch
 from django.views.debug import ExceptionReporter, SafeExceptionReporterFilter
 
 from invitation import keys, masking
@@ -101,6 +102,15 @@ def test_an_error_that_quotes_a_key_is_stood_in_for() -> None:
     assert "in failed\n    raise error" in text
 
 
+def test_an_error_from_where_the_halves_of_a_key_are_at_hand_is_stood_in_for() -> None:
+    try:
+        keys.mask(None)  # type: ignore[arg-type]
+    except TypeError as error:
+        record = failed(error)
+        assert record.exc_info is not None
+        assert record.exc_info[1] is not error
+
+
 def test_any_other_error_is_left_as_it_is() -> None:
     raised = ValueError("other")
     record = failed(raised)
@@ -126,6 +136,27 @@ def test_an_error_of_a_class_that_has_no_heirs_is_stood_in_for_by_one_of_its_nam
     assert (record.exc_info[0] or object).__name__ == "Fussy"
     assert vars(record.exc_info[1])["key"] == HINT
     assert str(record.exc_info[1]) == "<Fussy>"
+
+
+@pytest.mark.skipif(sys.version_info < (3, 11), reason="Python 3.10 has no groups")
+def test_a_group_of_errors_is_stood_in_for_with_all_that_are_in_it() -> None:
+    raised: Any = ExceptionGroup("two", [ValueError(KEY), KeyError("other")])  # noqa: F821
+    record = failed(raised)
+    assert record.exc_info is not None
+    error: Any = record.exc_info[1]
+    assert [type(one).__name__ for one in error.exceptions] == ["ValueError", "KeyError"]
+    assert str(error.exceptions[0]) == HINT
+    assert KEY in str(raised.exceptions[0])
+
+
+@pytest.mark.parametrize("failing", [True, False])
+def test_a_report_of_the_debug_page_is_given_a_stand_in(failing: bool) -> None:
+    request = RequestFactory().get("/")
+    masking.conceal_request(request)
+    error = ValueError(KEY) if failing else None
+    kind = ValueError if failing else None
+    reporter = request.exception_reporter_class(request, kind, error, None)  # type: ignore[attr-defined]
+    assert KEY not in str(reporter.exc_value)
 
 
 def test_errors_that_are_chained_in_a_circle_are_no_matter() -> None:
@@ -201,9 +232,11 @@ def test_our_own_loggers_are_among_them() -> None:
 def test_only_a_request_is_concealed_when_a_request_fails() -> None:
     masking.conceal_failing(None, request=None)
     request = RequestFactory().get(f"/invited/{KEY}/", headers={"authorization": KEY})
+    request.resolver_match = ResolverMatch(len, (KEY,), {"invitation_key": KEY})
     masking.conceal_failing(None, request=request)
     assert KEY not in request.path + request.META["PATH_INFO"]
     assert request.META["HTTP_AUTHORIZATION"] == KEY
+    assert KEY not in repr(request.resolver_match)
 
 
 def test_a_request_that_comes_with_a_log_line_is_concealed() -> None:
@@ -227,6 +260,7 @@ def test_djangos_loggers_cut_keys(name: str, caplog: pytest.LogCaptureFixture) -
 
 @pytest.mark.parametrize("name", masking.LOGGERS)
 def test_no_logger_cuts_twice(name: str) -> None:
+    masking.connect()
     filters = logging.getLogger(name).filters
     assert len([one for one in filters if isinstance(one, masking.KeyFilter)]) == 1
 
