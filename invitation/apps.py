@@ -32,6 +32,4 @@ class InvitationConfig(AppConfig):
         workers.register()
         notifying.connect()
         recording.connect()
-        for logger in masking.loggers():
-            if not any(isinstance(known, masking.KeyFilter) for known in logger.filters):
-                logger.addFilter(masking.KeyFilter())
+        masking.connect()

@@ -18,6 +18,7 @@ from django.utils.crypto import constant_time_compare, salted_hmac
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.debug import sensitive_variables
 
+from invitation import keys
 from invitation.conf import conf
 from invitation.exceptions import WordRefused
 
@@ -50,6 +51,7 @@ def normalise(text: object) -> str | None:
     return code if _CODE.fullmatch(code) else None
 
 
+@sensitive_variables()
 def new_digest(locator: str, site_id: int) -> str:
     """Return what the row of this locator has to keep: the hash by which its code is found."""
     secret = conf.INVITATION_SIGNING_KEYS[0]
@@ -64,11 +66,12 @@ def digests(code: str, site_id: int) -> list[str]:
 
 @sensitive_variables()
 def show(locator: str, site_id: int, digest: str | None) -> str:
-    """Return the code of a row in its groups; empty if the key that made it is lost."""
+    """Return the code of a row in its groups, a ``Secret``; empty if its key is lost."""
     for secret in conf.INVITATION_SIGNING_KEYS:
         code = _make(secret, locator, site_id)
         if digest and constant_time_compare(_digest(secret, code, site_id), digest):
-            return "-".join(code[start : start + GROUP] for start in range(0, LENGTH, GROUP))
+            groups = (code[start : start + GROUP] for start in range(0, LENGTH, GROUP))
+            return keys.Secret("-".join(groups))
     return ""
 
 

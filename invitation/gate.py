@@ -204,3 +204,13 @@ def all_on_a_site(patterns: Iterable[URLPattern | URLResolver]) -> list[URLPatte
         )
         for pattern in patterns
     ]
+
+
+class ProtectedMixin:
+    """A view whose every answer stays out of caches: it shows other people's addresses."""
+
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        """Answer, and say to caches and search engines that they must not keep it."""
+        response: HttpResponseBase = super().dispatch(request, *args, **kwargs)  # type: ignore[misc]
+        protect(response)
+        return response

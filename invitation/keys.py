@@ -24,6 +24,8 @@ from typing import Generic, TypeVar
 from django.core.signing import Signer
 from django.db.models import Model, QuerySet
 from django.utils.crypto import constant_time_compare
+from django.utils.safestring import SafeString
+from django.views.decorators.debug import sensitive_variables
 
 from invitation.conf import conf
 
@@ -41,13 +43,48 @@ KEY_LENGTH = LOCATOR_LENGTH + 1 + SIGNATURE_LENGTH
 #: The shape of a key, for those who must find one in a text.
 PATTERN = re.compile(rf"[A-Za-z0-9_-]{{{LOCATOR_LENGTH}}}\.[A-Za-z0-9_-]{{{SIGNATURE_LENGTH}}}")
 
-#: The same, or what the link to opt out ends with, which is the other way round (see ``optouts``),
-#: as a browser or a proxy may have rewritten it.
+#: What opens something, wherever it stands in a text: a key, or what the link to opt out ends with,
+#: which is the other way round (see ``optouts``), as a browser or a proxy may have rewritten it;
+#: the code of a shared link as its owner is shown it (see ``codes``); the link as a QR code (see
+#: ``qr``); a host's activation key, by what stands before it.
 _WRITTEN = re.compile(
-    rf"{PATTERN.pattern}|[A-Za-z0-9_-]{{43}}\.[A-Za-z0-9_-]{{22}}".replace(r"\.", r"(?:\.|%2[Ee])")
+    rf"(?P<key>{PATTERN.pattern}|[A-Za-z0-9_-]{{43}}\.[A-Za-z0-9_-]{{22}})".replace(
+        r"\.", r"(?:\.|%(?:25)*2[Ee])"
+    )
+    + r"|(?:(?<![0-9A-Z-])|(?<=%[0-9A-F]{2}))"
+    + r"(?P<code>[0-9A-HJKMNP-TV-Z]{4}(?:-[0-9A-HJKMNP-TV-Z]{4}){2})(?![0-9A-Z-])"
+    + r"|(?P<drawn><svg\b[^>]*\bsegno\b.*?(?:</svg>|\Z))"
+    + r"|(?P<before>/activate/|activation_key['\"]?\s*[:=]\s*['\"]?)(?P<activation>[\w.:%-]{20,})",
+    re.DOTALL,
 )
+#: What hosts call the key that activates an account; it has no shape of its own.
+ACTIVATION = "activation_key"
+#: What is shown in place of a code: no part of it, as it is short.
+_CODE_MASK = "****-****-****"
 
 Row = TypeVar("Row", bound=Model)
+
+
+class Secret(str):
+    """A text that opens something: a page or an email prints it, but no ``repr`` shows it.
+
+    So that words such as those of ``NoReverseMatch``, which quote what a template was given, do
+    not tell it to a log.
+    """
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return repr(conceal(str(self)))
+
+
+class SecretMarkup(SafeString):
+    """The same as a piece of HTML."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return repr(conceal(str.__str__(self)))
 
 
 @dataclass(frozen=True)
@@ -68,11 +105,14 @@ def mask(locator: str) -> str:
     return f"{locator[:6]}…"
 
 
-def make(locator: str, channel: str, site_id: int) -> str:
+@sensitive_variables()
+def make(locator: str, channel: str, site_id: int) -> Secret:
     """Return the key of this locator for a channel and a site, signed with the first key."""
-    return f"{locator}.{_signature(conf.INVITATION_SIGNING_KEYS[0], locator, channel, site_id)}"
+    signature = _signature(conf.INVITATION_SIGNING_KEYS[0], locator, channel, site_id)
+    return Secret(f"{locator}.{signature}")
 
 
+@sensitive_variables()
 def resolve(text: object, rows: QuerySet[Row], site_id: int) -> Resolved[Row] | None:
     """Turn text into the row it names among ``rows``, or ``None``; one query at most.
 
@@ -98,6 +138,7 @@ def channel_of(text: object, site_id: int) -> str | None:
     return _channel(locator, signature, site_id)
 
 
+@sensitive_variables()
 def _channel(locator: str, signature: str, site_id: int) -> str | None:
     for secret in conf.INVITATION_SIGNING_KEYS:
         for channel in CHANNELS:
@@ -106,11 +147,26 @@ def _channel(locator: str, signature: str, site_id: int) -> str | None:
     return None
 
 
+@sensitive_variables()
 def _signature(secret: str, locator: str, channel: str, site_id: int) -> str:
     signer = Signer(key=secret, salt=f"invitation:{channel}:{site_id}", algorithm="sha256")
     return signer.signature(locator)
 
 
 def conceal(text: str) -> str:
-    """Return the text with every key in it cut to what people and logs may see."""
-    return _WRITTEN.sub(lambda found: mask(found.group()), text)
+    """Return the text with every secret in it cut to what people and logs may see.
+
+    These are keys, what opts out, codes of shared links, links as QR codes, and activation keys. A
+    custom code stays: it is public.
+    """
+    return _WRITTEN.sub(_cut, text)
+
+
+def _cut(found: re.Match[str]) -> str:
+    if found["code"]:
+        return _CODE_MASK
+    if found["drawn"]:
+        return "<svg…>"
+    if found["activation"]:
+        return found["before"] + mask(found["activation"])
+    return mask(found["key"])

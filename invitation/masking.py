@@ -9,25 +9,40 @@ from __future__ import annotations
 
 import logging
 from collections.abc import ItemsView, Iterator
+from functools import partial
 from types import FrameType
 from typing import Any, cast
 
 from django.core.exceptions import SuspiciousOperation
+from django.core.signals import got_request_exception
 from django.http import HttpRequest, QueryDict
 from django.template.defaultfilters import pprint
-from django.views.debug import get_exception_reporter_filter
+from django.views.debug import get_exception_reporter_class, get_exception_reporter_filter
 
-from invitation import keys
+from invitation import standins
 from invitation.keys import conceal
+from invitation.standins import conceal_data
 
 #: The loggers of Django that write the path of a request or the context of a template. For a
 #: suspicious request there is one more, named after the exception (see ``loggers``).
 LOGGERS = ("django.request", "django.server", "django.security.csrf", "django.template")
 
+#: Our own, where an error is logged that a site's code or a server has worded.
+OUR_LOGGERS = (
+    "invitation.backends.admin_approval.views",
+    "invitation.backends.redux",
+    "invitation.delivery.background",
+    "invitation.flows.notifying",
+    "invitation.flows.previewing",
+    "invitation.flows.sending",
+    "invitation.mail",
+    "invitation.management.commands.sendinvitations",
+)
+
 
 def loggers() -> Iterator[logging.Logger]:
-    """Yield the loggers of Django that may write a key."""
-    for name in LOGGERS:
+    """Yield the loggers of Django and ours that may write a key."""
+    for name in (*LOGGERS, *OUR_LOGGERS):
         yield logging.getLogger(name)
     kinds = [SuspiciousOperation]
     for kind in kinds:
@@ -36,34 +51,37 @@ def loggers() -> Iterator[logging.Logger]:
 
 
 class KeyFilter(logging.Filter):
-    """Cut keys out of a log record's message, arguments, traceback and request."""
+    """A filter that cuts keys out of all that a log record holds, whatever formats it.
+
+    Django's loggers and ours have it. A site puts it on the handlers of its own loggers.
+    """
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Change the record where it holds a key; let every record pass."""
-        if isinstance(record.msg, str):
-            record.msg = conceal(record.msg)
-        if isinstance(record.args, tuple):
-            record.args = tuple(
-                conceal(argument) if isinstance(argument, str) else argument
-                for argument in record.args
-            )
-        elif record.args:
-            record.args = _concealed(dict(record.args))
-        _conceal_traceback(record)
+        request = getattr(record, "request", None)
         # A handler may print the request, or report the error to the administrators: one that
         # broke before any view of ours has seen it.
-        request = getattr(record, "request", None)
         if isinstance(request, HttpRequest):
             conceal_request(request)
+        for name, value in list(vars(record).items()):
+            if name not in ("exc_info", "request"):
+                setattr(record, name, conceal_data(value))
+        if isinstance(record.exc_info, tuple) and record.exc_info[1] is not None:
+            error = standins.conceal_error(record.exc_info[1], variables_for(request))
+            if error is not record.exc_info[1]:
+                record.exc_info = (type(error), error, error.__traceback__)
+        _conceal_message(record)
         return True
 
 
-def _conceal_traceback(record: logging.LogRecord) -> None:
-    """Format the traceback in place of the handlers, if it quotes a key."""
-    if record.exc_info and not record.exc_text:
-        text = logging.Formatter().formatException(record.exc_info)
-        if conceal(text) != text:
-            record.exc_text = conceal(text)
+def _conceal_message(record: logging.LogRecord) -> None:
+    """Finish the message in place of the handlers, if one of its arguments prints a key."""
+    try:
+        message = record.getMessage()
+    except (TypeError, ValueError, KeyError):
+        return  # The handler reports what does not fit together.
+    if conceal(message) != message:
+        record.msg, record.args = conceal(message), ()
 
 
 class ReportFilter:
@@ -88,15 +106,15 @@ class ReportFilter:
         return _concealed(dict(self.wrapped.get_post_parameters(request).items()))
 
     def get_traceback_frame_variables(
-        self, request: HttpRequest, tb_frame: FrameType
+        self, request: HttpRequest | None, tb_frame: FrameType
     ) -> list[tuple[str, Any]]:
         """Return the local variables of a frame, those with a key in them as cut text."""
-        if tb_frame.f_globals.get("__name__") == keys.__name__:
-            return []  # It holds the two halves of a key apart.
+        if tb_frame.f_globals.get("__name__") in standins.HALVES:
+            return []
         variables = []
         for name, value in self.wrapped.get_traceback_frame_variables(request, tb_frame):
             text = pprint(value)
-            safe = conceal(text)
+            safe = standins.conceal_named(name, value) or conceal(text)
             variables.append((name, value if safe == text else safe))
         return variables
 
@@ -108,13 +126,26 @@ class _ConcealingQueryDict(QueryDict):
         return _concealed(dict(super().items())).items()
 
 
+def report_filter(request: Any) -> ReportFilter:
+    """Return the site's own error report filter for a request or for ``None``, without keys."""
+    site_filter: Any = get_exception_reporter_filter(request)
+    return site_filter if isinstance(site_filter, ReportFilter) else ReportFilter(site_filter)
+
+
+def variables_for(request: Any) -> standins.Variables:
+    """Return what tells the local variables of a frame without keys and what the site hides."""
+    known = request if isinstance(request, HttpRequest) else None
+    return partial(report_filter(known).get_traceback_frame_variables, known)
+
+
 def conceal_request(request: HttpRequest) -> None:
     """Keep the key that this request may carry out of its error report; once is enough."""
-    site_filter: Any = get_exception_reporter_filter(request)
-    if isinstance(site_filter, ReportFilter):
+    if isinstance(getattr(request, "exception_reporter_filter", None), ReportFilter):
         return
-    concealing: Any = ReportFilter(site_filter)
+    concealing: Any = report_filter(request)
     request.exception_reporter_filter = concealing
+    reporter: Any = _concealing(get_exception_reporter_class(request))
+    request.exception_reporter_class = reporter
     try:
         given = request.GET
     except (SuspiciousOperation, LookupError, ValueError):
@@ -125,12 +156,55 @@ def conceal_request(request: HttpRequest) -> None:
             shown.setlist(name, values)
         shown._mutable = False
         request.GET = cast(Any, shown)
-    request.META["QUERY_STRING"] = conceal(request.META.get("QUERY_STRING", ""))
     request.path = conceal(request.path)
     request.path_info = conceal(request.path_info)
+    _conceal_environment(request)
+
+
+def _conceal_environment(request: HttpRequest) -> None:
+    """Cut keys out of what the web server told, once Django has read it."""
+    _read = request.COOKIES
+    for name, value in request.META.items():
+        # A site's own token may look like a key, and is read as late as a view.
+        if isinstance(value, str) and name != "HTTP_AUTHORIZATION":
+            request.META[name] = conceal(value)
+    match = request.resolver_match
+    if match is not None:
+        for name in ("args", "kwargs", "captured_kwargs"):
+            setattr(match, name, conceal_data(getattr(match, name)))
+
+
+def _concealing(reporter_class: Any) -> Any:
+    """Return the site's own class of error reports, given no exception that quotes a key."""
+
+    class ConcealingReporter(reporter_class):  # type: ignore[misc]
+        """The site's own class of error reports, without keys."""
+
+        def __init__(
+            self, request: Any, exc_type: Any, exc_value: Any, tb: Any, *args: Any, **kwargs: Any
+        ) -> None:
+            if exc_value is not None:
+                safe = standins.conceal_error(exc_value, variables_for(request))
+                tb = tb if safe is exc_value else safe.__traceback__
+                exc_value = safe
+            super().__init__(request, exc_type, exc_value, tb, *args, **kwargs)
+
+    return ConcealingReporter
+
+
+def conceal_failing(sender: Any, request: Any = None, **kwargs: Any) -> None:
+    """Keep keys out of the report of a request that fails, whichever view it was for."""
+    if isinstance(request, HttpRequest):
+        conceal_request(request)
+
+
+def connect() -> None:
+    """Follow failing requests, and keep keys out of the logs."""
+    got_request_exception.connect(conceal_failing, dispatch_uid="invitation.masking")
+    for logger in loggers():
+        if not any(isinstance(known, KeyFilter) for known in logger.filters):
+            logger.addFilter(KeyFilter())
 
 
 def _concealed(values: dict[str, Any]) -> dict[str, Any]:
-    return {
-        name: conceal(value) if isinstance(value, str) else value for name, value in values.items()
-    }
+    return {name: conceal_data(value) for name, value in values.items()}

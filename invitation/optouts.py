@@ -23,7 +23,7 @@ from django.core.signing import Signer
 from django.utils.crypto import constant_time_compare, salted_hmac
 from django.views.decorators.debug import sensitive_variables
 
-from invitation import addresses
+from invitation import addresses, keys
 from invitation.conf import conf
 from invitation.exceptions import AddressRefused
 
@@ -56,16 +56,16 @@ def digests(email: str, purpose: str = OPT_OUT) -> list[Digest]:
 
     ``purpose`` is ``OPT_OUT`` or ``PROOF``: the same address has another hash in each table.
     """
-    keys = conf.INVITATION_SIGNING_KEYS
-    return [Digest(_mac(key, email, purpose).hex(), key_id(key)) for key in keys]
+    listed = conf.INVITATION_SIGNING_KEYS
+    return [Digest(_mac(key, email, purpose).hex(), key_id(key)) for key in listed]
 
 
 @sensitive_variables()
-def make_token(email: str) -> str:
+def make_token(email: str) -> keys.Secret:
     """Return what the link in a mail to this address ends with, made with the first key."""
     key = conf.INVITATION_SIGNING_KEYS[0]
     digest = base64.urlsafe_b64encode(_mac(key, email)).rstrip(b"=").decode()
-    return f"{digest}.{_signature(key, digest)}"
+    return keys.Secret(f"{digest}.{_signature(key, digest)}")
 
 
 @sensitive_variables()

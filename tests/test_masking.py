@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import logging
 import sys
+import traceback
+from pathlib import Path
 from typing import Any
 
 import pytest
 from django.core.handlers.wsgi import WSGIRequest
 from django.http import HttpRequest
 from django.test import RequestFactory
+from django.urls import ResolverMatch
 from django.views.debug import ExceptionReporter, SafeExceptionReporterFilter
 
 from invitation import keys, masking
@@ -72,22 +75,168 @@ def test_what_has_nothing_to_cut_passes(message: object, arguments: object) -> N
     assert logged(message, arguments) == str(message)
 
 
-@pytest.mark.parametrize(
-    ("words", "cached"),
-    [(f"no page {KEY}", f"no page {HINT}"), ("other", None)],
-    ids=["key", "other"],
-)
-def test_a_key_in_a_traceback_is_cut_and_any_other_is_left_to_the_handlers(
-    words: str, cached: str | None
-) -> None:
-    error = ValueError(words)
-    about = (ValueError, error, error.__traceback__)
-    record = logging.LogRecord("x", logging.ERROR, "", 0, "failed", (), about)
+def failed(error: BaseException) -> logging.LogRecord:
+    """Return the record of an error that was raised, after the filter."""
+    try:
+        raise error
+    except type(error):
+        record = logging.LogRecord("x", logging.ERROR, "", 0, "failed", (), sys.exc_info())  # type: ignore[arg-type]
     for _ in range(2):
         masking.KeyFilter().filter(record)
-    assert KEY not in str(record.exc_text)
-    assert (record.exc_text or "").endswith(f"ValueError: {cached}" if cached else "")
-    assert bool(record.exc_text) is bool(cached)
+    return record
+
+
+def test_an_error_that_quotes_a_key_is_stood_in_for() -> None:
+    raised = ValueError(f"no page {KEY}")
+    record = failed(raised)
+    assert record.exc_info is not None
+    _kind, error, trace = record.exc_info
+    assert isinstance(error, ValueError)
+    assert (str(error), type(error).__name__) == (f"no page {HINT}", "ValueError")
+    assert trace is not None
+    assert trace.tb_frame.f_code.co_name == "failed"
+    assert trace.tb_frame.f_locals["error"] != raised
+    assert str(raised) == f"no page {KEY}"
+    text = logging.Formatter().format(record)
+    assert text.endswith(f"ValueError: no page {HINT}")
+    assert "in failed\n    raise error" in text
+
+
+def test_an_error_from_where_the_halves_of_a_key_are_at_hand_is_stood_in_for() -> None:
+    try:
+        keys.mask(None)  # type: ignore[arg-type]
+    except TypeError as error:
+        record = failed(error)
+        assert record.exc_info is not None
+        assert record.exc_info[1] is not error
+
+
+def test_any_other_error_is_left_as_it_is() -> None:
+    raised = ValueError("other")
+    record = failed(raised)
+    assert record.exc_info is not None
+    assert record.exc_info[1] is raised
+
+
+class Fussy(Exception):
+    """Be what can neither be subclassed nor printed."""
+
+    def __init_subclass__(cls) -> None:
+        raise TypeError("no heirs")
+
+    def __str__(self) -> str:
+        raise ValueError("no words")
+
+
+def test_an_error_of_a_class_that_has_no_heirs_is_stood_in_for_by_one_of_its_name() -> None:
+    raised = Fussy()
+    raised.key = KEY  # type: ignore[attr-defined]
+    record = failed(raised)
+    assert record.exc_info is not None
+    assert (record.exc_info[0] or object).__name__ == "Fussy"
+    assert vars(record.exc_info[1])["key"] == HINT
+    assert str(record.exc_info[1]) == "<Fussy>"
+
+
+@pytest.mark.skipif(sys.version_info < (3, 11), reason="Python 3.10 has no groups")
+def test_a_group_of_errors_is_stood_in_for_with_all_that_are_in_it() -> None:
+    raised: Any = ExceptionGroup("two", [ValueError(KEY), KeyError("other")])  # noqa: F821
+    record = failed(raised)
+    assert record.exc_info is not None
+    error: Any = record.exc_info[1]
+    assert [type(one).__name__ for one in error.exceptions] == ["ValueError", "KeyError"]
+    assert str(error.exceptions[0]) == HINT
+    assert KEY in str(raised.exceptions[0])
+
+
+@pytest.mark.parametrize("failing", [True, False])
+def test_a_report_of_the_debug_page_is_given_a_stand_in(failing: bool) -> None:
+    request = RequestFactory().get("/")
+    masking.conceal_request(request)
+    error = ValueError(KEY) if failing else None
+    kind = ValueError if failing else None
+    reporter = request.exception_reporter_class(request, kind, error, None)  # type: ignore[attr-defined]
+    assert KEY not in str(reporter.exc_value)
+
+
+def test_errors_that_are_chained_in_a_circle_are_no_matter() -> None:
+    first, second = ValueError(KEY), KeyError(KEY)
+    first.__cause__, second.__context__ = second, first
+    record = failed(first)
+    assert record.exc_info is not None
+    error: Any = record.exc_info[1]
+    assert error.__cause__.__context__ is error
+    assert KEY not in repr([error, error.__cause__])
+
+
+@pytest.mark.parametrize(
+    ("value", "safe"),
+    [
+        ({"a": [KEY, 1], KEY: (b"x",)}, {"a": [HINT, 1], HINT: (b"x",)}),
+        ({"activation_key": "a1" * 20}, {"activation_key": "a1a1a1…"}),
+        ({KEY}, {HINT}),
+        (bytearray(KEY.encode()), (KEY[:6] + "?").encode()),
+        (ValueError(KEY), f"ValueError('{HINT}')"),
+        ("7QK2-M9XA-4TRB or %207QK2-M9XA-4TRB", "****-****-**** or %20****-****-****"),
+        ("/activate/" + "b2" * 20 + "/", "/activate/b2b2b2…/"),
+        ('<svg class="segno"><path/></svg> x', "<svg…> x"),
+    ],
+)
+def test_a_key_deep_in_data_is_cut(value: Any, safe: Any) -> None:
+    assert masking.conceal_data(value) == safe
+
+
+def test_what_is_too_deep_is_read_as_it_prints() -> None:
+    deep: Any = [KEY]
+    for _ in range(20):
+        deep = [deep]
+    assert KEY not in repr(masking.conceal_data(deep))
+
+
+def test_what_holds_no_key_is_the_very_same() -> None:
+    value = {"a": [1, "x", (b"y", {"z"})], "id": "0F8FAD5B-D9CB-469F-A165-70867728950E"}
+    assert masking.conceal_data(value) is value
+
+
+def test_an_argument_that_prints_a_key_is_cut() -> None:
+    class Row:
+        def __str__(self) -> str:
+            return KEY
+
+    assert logged("gone: %s", (Row(),)) == f"gone: {HINT}"
+
+
+def test_a_message_that_does_not_fit_its_arguments_is_left_to_the_handlers() -> None:
+    record = logging.LogRecord("x", logging.ERROR, "", 0, "%d", ("x",), None)
+    assert masking.KeyFilter().filter(record)
+    assert record.args == ("x",)
+
+
+def test_what_a_record_carries_besides_is_cut() -> None:
+    record = logging.LogRecord("x", logging.ERROR, "", 0, "failed", (), None, sinfo=f"at {KEY}")
+    record.link = [KEY]
+    masking.KeyFilter().filter(record)
+    assert (record.stack_info, record.link) == (f"at {HINT}", [HINT])
+
+
+def test_our_own_loggers_are_among_them() -> None:
+    named = {
+        line.split('"')[1] if '"' in line else str(path.with_suffix("")).replace("/", ".")
+        for path in Path("invitation").rglob("*.py")
+        for line in path.read_text().splitlines()
+        if line.startswith("logger = logging.getLogger(")
+    }
+    assert named == set(masking.OUR_LOGGERS)
+
+
+def test_only_a_request_is_concealed_when_a_request_fails() -> None:
+    masking.conceal_failing(None, request=None)
+    request = RequestFactory().get(f"/invited/{KEY}/", headers={"authorization": KEY})
+    request.resolver_match = ResolverMatch(len, (KEY,), {"invitation_key": KEY})
+    masking.conceal_failing(None, request=request)
+    assert KEY not in request.path + request.META["PATH_INFO"]
+    assert request.META["HTTP_AUTHORIZATION"] == KEY
+    assert KEY not in repr(request.resolver_match)
 
 
 def test_a_request_that_comes_with_a_log_line_is_concealed() -> None:
@@ -111,6 +260,7 @@ def test_djangos_loggers_cut_keys(name: str, caplog: pytest.LogCaptureFixture) -
 
 @pytest.mark.parametrize("name", masking.LOGGERS)
 def test_no_logger_cuts_twice(name: str) -> None:
+    masking.connect()
     filters = logging.getLogger(name).filters
     assert len([one for one in filters if isinstance(one, masking.KeyFilter)]) == 1
 
@@ -209,9 +359,16 @@ def test_a_report_shows_nothing_of_the_frames_that_hold_the_halves_of_a_key() ->
     try:
         keys.resolve(f"{locator}.{signature}", None, 1)  # type: ignore[arg-type]
     except AttributeError as error:
-        frame = error.__traceback__.tb_next.tb_frame  # type: ignore[union-attr]
+        record = logging.LogRecord("x", logging.ERROR, "", 0, "failed", (), sys.exc_info())  # type: ignore[arg-type]
+        frames = [frame for frame, _line in traceback.walk_tb(error.__traceback__)]
+    [frame] = [frame for frame in frames if frame.f_code.co_name == "resolve"]
     assert frame.f_locals["signature"] == signature
     shown = ExceptionReporter(request, None, None, None).filter.get_traceback_frame_variables(
         request, frame
     )
     assert shown == []
+    record.request = request
+    masking.KeyFilter().filter(record)
+    assert record.exc_info is not None
+    for copied, _line in traceback.walk_tb(record.exc_info[2]):
+        assert copied.f_code.co_name != "resolve" or copied.f_locals == {}

@@ -155,6 +155,11 @@ class ActivationMixin(OwnTransactionsMixin):
         response: HttpResponseBase = super().dispatch(request, *args, **kwargs)  # type: ignore[misc]
         return response
 
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        """Return what the page of a link that does not work asks for."""
+        context: dict[str, Any] = super().get_context_data(try_again=False, **kwargs)  # type: ignore[misc]
+        return context
+
     def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         """Show who made the account and when; changes nothing."""
         account = self._waiting()
@@ -288,21 +293,22 @@ def _gated(
             app_name=pattern.app_name,
             namespace=pattern.namespace,
         )
-    callback = views.get(pattern.name or "", pattern.callback)
+    callback = _protected(views.get(pattern.name or "", pattern.callback))
     if pattern.name not in STAFF_PAGES:
-        callback = _opened(callback)
+        callback = login_not_required(callback)
     return URLPattern(pattern.pattern, callback, pattern.default_args, pattern.name)
 
 
-def _opened(callback: Callable[..., Any]) -> Callable[..., Any]:
-    """Return the view as one that needs no login, and leave redux's own as it is."""
+def _protected(callback: Callable[..., Any]) -> Callable[..., Any]:
+    """Return the view as one that no cache keeps, and leave redux's own as it is."""
 
     @wraps(callback)
     def page(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         response: HttpResponseBase = callback(request, *args, **kwargs)
+        gate.protect(response)
         return response
 
-    return login_not_required(page)
+    return page
 
 
 def is_ungated(view: type) -> bool:

@@ -15,7 +15,7 @@ from django.urls import NoReverseMatch, reverse
 from django.utils import translation
 from django.utils.translation import get_language
 
-from invitation import addresses, optouts, sites, texts
+from invitation import addresses, keys, optouts, sites, texts
 from invitation.conf import conf
 from invitation.delivery import headers, wording
 from invitation.delivery.base import MailPreview
@@ -201,12 +201,12 @@ class MessageWriter(MemberKnowledge):
         # An invitation that is only looked at has no key, and gets none.
         key = SAMPLE_KEY if invitation._state.adding else invitation.mail_key
         path = reverse("invitation_invited", kwargs={"invitation_key": key})
-        url = sites.absolute(path, invitation.site_id)
+        url = keys.Secret(sites.absolute(path, invitation.site_id))
         return {
             "invitation": invitation,
             "invitation_key": key,
             "invitation_url": url,
-            "decline_url": f"{url}?answer=no",
+            "decline_url": keys.Secret(f"{url}?answer=no"),
             "opt_out_url": opt_out_url(invitation),
             "inviter_name": texts.inviter_name(invitation.from_user),
             "recipient_name": texts.plain_name(invitation.recipient_name),
@@ -282,7 +282,7 @@ def opt_out_url(invitation: InvitationKey) -> str:
         path = reverse("invitation_opt_out", kwargs={"token": token})
     except NoReverseMatch:
         return ""
-    return sites.absolute(path, invitation.site_id)
+    return keys.Secret(sites.absolute(path, invitation.site_id))
 
 
 def _supported(language: str) -> str:

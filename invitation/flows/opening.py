@@ -81,7 +81,7 @@ def open_invitation(text: object, site_id: int | None = None) -> Opened:
     refusal = resolved.row.refusal()
     if refusal is not None:
         raise refusal
-    return Opened(resolved.row, resolved.channel, str(text))
+    return Opened(resolved.row, resolved.channel, keys.Secret(text))
 
 
 def claim(opened: Opened, create: Callable[[], User], *, email: str = "") -> User:

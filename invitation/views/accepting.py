@@ -70,7 +70,9 @@ class AcceptView(LandingView):
         return response
 
 
-class ReceivedListView(OwnTransactionsMixin, LoginRequiredMixin, ReceivedKeyListView):
+class ReceivedListView(
+    OwnTransactionsMixin, gate.ProtectedMixin, LoginRequiredMixin, ReceivedKeyListView
+):
     """Show who is signed in the open invitations to an address that he has proven to be his."""
 
     template_name = "invitation/invitation_received.html"
@@ -89,6 +91,7 @@ class ReceivedListView(OwnTransactionsMixin, LoginRequiredMixin, ReceivedKeyList
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         """Return a page of invitations, and whether an address is known to be his at all."""
+        kwargs = {"error": "", "error_code": "", **kwargs}
         kwargs.setdefault("proven", not self.received.query.is_empty())
         kwargs.setdefault("site", sites.get_site(sites.current_site_id(self.request)))
         context: dict[str, Any] = super().get_context_data(**kwargs)

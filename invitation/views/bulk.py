@@ -19,7 +19,7 @@ from django.utils.functional import cached_property
 from django.utils.translation import gettext as _
 from django.views.generic import FormView, ListView, View
 
-from invitation import flows, gate, sheets, sites
+from invitation import flows, sheets, sites
 from invitation.exceptions import InvitationError
 from invitation.forms import MAIL_STATES, STATES, BulkConfirmForm, BulkForm
 from invitation.models import InvitationEmail, InvitationKey
@@ -57,7 +57,8 @@ class BulkMixin(MemberMixin):
         return {**kwargs, "inviter": self.request.user, "site_id": site_id}
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
-        """Return how many invitations remain."""
+        """Return how many invitations remain, and what was refused."""
+        kwargs.setdefault("refusals", ())
         kwargs.setdefault("remaining_invitations", flows.remaining_invitations(self.request.user))
         context: dict[str, Any] = super().get_context_data(**kwargs)  # type: ignore[misc]
         return context
@@ -77,9 +78,7 @@ class BulkMixin(MemberMixin):
             "mail_pause": pause_of_mails(),
             "remaining_invitations": flows.remaining_invitations(self.request.user),
         }
-        response = render(self.request, template, context)
-        gate.protect(response)
-        return response
+        return render(self.request, template, context)
 
 
 class BulkView(BulkMixin, BulkFormView):
@@ -168,7 +167,6 @@ class BulkProgressView(OwnInvitationsMixin, KeyListView):
         response = super().render_to_response(context, **kwargs)
         if context["refreshing"]:
             response["Refresh"] = str(REFRESH_SECONDS)
-        gate.protect(response)
         return response
 
 
@@ -191,7 +189,6 @@ def attachment(rows: Iterable[Iterable[Any]], name: str) -> StreamingHttpRespons
     response = StreamingHttpResponse(sheets.lines(rows), content_type="text/csv; charset=utf-8")
     response["Content-Disposition"] = f'attachment; filename="{name}"'
     response["X-Content-Type-Options"] = "nosniff"
-    gate.protect(response)
     return response
 
 

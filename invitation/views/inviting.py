@@ -14,7 +14,7 @@ from django.utils.functional import SimpleLazyObject
 from django.utils.translation import gettext as _
 from django.views.generic import FormView, TemplateView
 
-from invitation import flows, sites, visitor
+from invitation import flows, gate, sites, visitor
 from invitation.exceptions import InvitationError
 from invitation.forms import InvitationKeyForm, InvitationOptionsMixin
 from invitation.models import InvitationEmail
@@ -32,6 +32,12 @@ class MemberMixin(OwnTransactionsMixin, AccessMixin):
     forbidden_template_name = "invitation/inviting_forbidden.html"
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        """Show the page to members who may invite, and keep it out of caches."""
+        response = self.let_in(request, *args, **kwargs)
+        gate.protect(response)
+        return response
+
+    def let_in(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         """Show the page to members who may invite, and to nobody else."""
         if not request.user.is_authenticated:
             return self.handle_no_permission()
@@ -68,7 +74,7 @@ class InviteView(MemberMixin, InviteFormView):
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         """Return the form and how many invitations remain."""
-        kwargs = {**left_to(self.request.user), **kwargs}
+        kwargs = {**left_to(self.request.user), "preview": None, "preview_url": "", **kwargs}
         kwargs.setdefault("site", sites.get_site(sites.current_site_id(self.request)))
         kwargs.setdefault("may_share", flows.may_share(self.request.user))
         return super().get_context_data(**kwargs)

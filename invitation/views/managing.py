@@ -16,7 +16,7 @@ from django.utils.functional import Promise, cached_property
 from django.utils.translation import gettext_lazy as _
 from django.views.generic import FormView, ListView, TemplateView
 
-from invitation import flows, gate, qr, sites
+from invitation import flows, gate, keys, qr, sites
 from invitation.exceptions import InvitationError, InvitingForbidden, NotPending
 from invitation.forms import InvitationEditForm, InvitationSearchForm
 from invitation.models import Acceptance, InvitationKey
@@ -31,7 +31,7 @@ else:
     EditFormView, KeyListView = FormView, ListView
 
 
-class OwnInvitationsMixin(OwnTransactionsMixin, LoginRequiredMixin):
+class OwnInvitationsMixin(OwnTransactionsMixin, gate.ProtectedMixin, LoginRequiredMixin):
     """Know the invitations that the member has made on this site, and no others."""
 
     request: HttpRequest
@@ -90,6 +90,7 @@ class InvitationDetailView(OwnInvitationsMixin, TemplateView):
         """Return the invitation."""
         kwargs.setdefault("may_invite", flows.may_invite(self.request.user))
         kwargs.setdefault("mail_pause", pause_of_mails())
+        kwargs = {"error": "", "error_code": "", **kwargs}
         return super().get_context_data(invitation=self.invitation, **kwargs)
 
     def refuse(self, error: InvitationError) -> HttpResponse:
@@ -166,11 +167,9 @@ class InvitationLinkView(InvitationDetailView):
         if not self.invitation.is_usable():
             return self.refuse(NotPending())
         path = reverse("invitation_invited", kwargs={"invitation_key": self.invitation.key})
-        url = sites.absolute(path, self.invitation.site_id)
+        url = keys.Secret(sites.absolute(path, self.invitation.site_id))
         context = self.get_context_data(invitation_url=url, qr_code=qr.svg(url))
-        response = self.render_to_response(context)
-        gate.protect(response)
-        return response
+        return self.render_to_response(context)
 
 
 class InvitationEditView(OwnInvitationsMixin, EditFormView):

@@ -98,6 +98,7 @@ class CarriedInvitationView(OwnTransactionsMixin, TemplateView):
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         """Return who invites to what, and until when."""
         invitation = self.opened.invitation
+        kwargs.setdefault("switched", False)
         return super().get_context_data(
             invitation=invitation,
             inviter_name=texts.inviter_name(invitation.from_user),

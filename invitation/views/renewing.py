@@ -52,6 +52,7 @@ class RenewalRequestView(OwnTransactionsMixin, TemplateView):
         """Return the site, and by which mark the question knows for which link it was asked."""
         site = sites.get_site(sites.current_site_id(self.request))
         hint = keys.mask(self.ended_key)
+        kwargs.setdefault("switched", False)
         return super().get_context_data(site=site, invitation_hint=hint, **kwargs)
 
     def post(self, request: HttpRequest) -> HttpResponse:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from django.contrib import messages
 from django.contrib.auth.mixins import LoginRequiredMixin
@@ -16,7 +16,7 @@ from django.utils.functional import Promise, cached_property
 from django.utils.translation import gettext_lazy as _
 from django.views.generic import FormView, ListView, TemplateView
 
-from invitation import flows, gate, qr, sites
+from invitation import flows, gate, keys, qr, sites
 from invitation.exceptions import InvitationError, InvitingForbidden, NotPending
 from invitation.forms import SharedLinkForm
 from invitation.models import InvitationKey
@@ -30,7 +30,7 @@ else:
     LinkFormView, LinkListView = FormView, ListView
 
 
-class OwnSharedLinksMixin(OwnTransactionsMixin, LoginRequiredMixin):
+class OwnSharedLinksMixin(OwnTransactionsMixin, gate.ProtectedMixin, LoginRequiredMixin):
     """Know the shared links that the member has made on this site, and no others."""
 
     request: HttpRequest
@@ -58,10 +58,16 @@ class MakesLinksMixin(OwnTransactionsMixin, LoginRequiredMixin):
     forbidden_template_name = "invitation/inviting_forbidden.html"
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        """Show the page to them alone, and keep it out of caches."""
+        response = self.let_in(request, *args, **kwargs)
+        gate.protect(response)
+        return response
+
+    def let_in(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         """Show the page to them alone."""
         refusal = flows.sharing_refusal(request.user) if request.user.is_authenticated else None
         if refusal is not None:
-            context = {"message": str(refusal)}
+            context = {"message": str(refusal), "reason": refusal.code}
             return render(request, self.forbidden_template_name, context, status=403)
         return super().dispatch(request, *args, **kwargs)
 
@@ -79,7 +85,8 @@ class SharedLinkFormView(MakesLinksMixin, LinkFormView):
         return {**super().get_form_kwargs(), "inviter": self.request.user, "site_id": site_id}
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
-        """Return the form and how many invitations remain."""
+        """Return the form, the link that it changes, and how many invitations remain."""
+        kwargs.setdefault("invitation", None)
         kwargs.setdefault("remaining_invitations", flows.remaining_invitations(self.request.user))
         return super().get_context_data(**kwargs)
 
@@ -143,20 +150,19 @@ class SharedLinkDetailView(OwnSharedLinksMixin, TemplateView):
     """Show a shared link with its code, who came through it, and what can be done with it."""
 
     template_name = "invitation/invitation_shared_detail.html"
+    #: What a template finds where there is nothing to be said or shown.
+    nothing: ClassVar = dict.fromkeys(
+        ("error", "error_code", "invitation_url", "qr_code", "code", "join_url", "word_url"), ""
+    )
     #: How many of those who came stand on a page.
     paginate_by = 25
-
-    def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        """Show the page, which has a key on it."""
-        response = self.render_to_response(self.get_context_data(**kwargs))
-        gate.protect(response)
-        return response
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         """Return the link, who came through it, and its ways in if they may be shown."""
         came = self.invitation.acceptances.select_related("user")
         page = Paginator(came, self.paginate_by).get_page(self.request.GET.get("page"))
         may_share = flows.may_share(self.request.user)
+        kwargs = {**self.nothing, **kwargs}
         if may_share and self.invitation.state == InvitationKey.Status.PENDING:
             kwargs |= self.get_ways_in()
         return super().get_context_data(
@@ -179,18 +185,17 @@ class SharedLinkDetailView(OwnSharedLinksMixin, TemplateView):
     def _absolute(self, name: str, **kwargs: Any) -> str:
         """Return the address of a page that a site's own URLconf may lack, or an empty string."""
         try:
-            return sites.absolute(reverse(name, kwargs=kwargs), self.invitation.site_id)
+            url = sites.absolute(reverse(name, kwargs=kwargs), self.invitation.site_id)
         except NoReverseMatch:
             return ""
+        return keys.Secret(url)
 
     def refuse(self, error: InvitationError) -> HttpResponse:
         """Show the link as it is now, and why something was not done with it."""
         vars(self).pop("invitation", None)
         context = self.get_context_data(error=str(error), error_code=error.code)
         status = 403 if isinstance(error, InvitingForbidden) else 409
-        response = render(self.request, self.template_name, context, status=status)
-        gate.protect(response)
-        return response
+        return render(self.request, self.template_name, context, status=status)
 
 
 @dataclass(frozen=True)

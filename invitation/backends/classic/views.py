@@ -116,7 +116,8 @@ def activate(
     nothing. A backend that has no ``activation_account`` gets a page with a button alone.
     """
     chosen = get_backend(backend)
-    failed = partial(render, request, template_name, kwargs | _called(extra_context))
+    context = {"try_again": False, **kwargs, **_called(extra_context)}
+    failed = partial(render, request, template_name, context)
     account = _account(chosen, request, kwargs)
     if account is None:
         return failed()
