@@ -7,15 +7,12 @@ from typing import Any
 
 import pytest
 from django.contrib.sites.models import Site
-from django.core.checks import run_checks
 from django.core.management import CommandError, call_command
 from django.db import connection
 from django.test import Client
 from django.test.utils import modify_settings
 from django.urls import get_resolver
 
-from invitation import flows
-from invitation.checks import mails
 from invitation.models import InvitationEmail, InvitationKey
 from tests import staff
 from tests.factories import make_invitation, make_mail, make_user
@@ -151,58 +148,3 @@ def test_a_command_says_which_site_it_needs(settings: Any, tmp_path: Any) -> Non
     (tmp_path / "list.csv").write_text("email\nbob@example.org\n")
     with pytest.raises(CommandError, match="--site"):
         call_command("invite", "--csv", str(tmp_path / "list.csv"), "--as", "ann")
-
-
-# -- checks --
-
-
-def found(check: Any = mails.check_hosts, databases: Any = ("default",)) -> list[Any]:
-    return [message.msg for message in check(None, databases=databases)]
-
-
-def test_a_check_names_the_hosts_that_no_site_has(settings: Any) -> None:
-    del settings.SITE_ID
-    Site.objects.create(domain="Shop.example:8000", name="Shop")
-    settings.ALLOWED_HOSTS = [
-        "example.com",
-        "shop.example",
-        "a.example",
-        "*",
-        ".b.example",
-        "[::1]",
-    ]
-    (message,) = found()
-    assert '"a.example", "[::1]": our pages' in message
-    assert "invitation.W022" in {each.id for each in run_checks(databases=["default"])}
-
-
-def test_it_says_nothing_where_each_host_has_one(settings: Any) -> None:
-    settings.ALLOWED_HOSTS = ["a.example"]
-    assert found() == []  # SITE_ID says which one it is.
-    del settings.SITE_ID
-    assert found(databases=None) == []
-    settings.ALLOWED_HOSTS = ["example.com"]
-    assert found() == []
-    with modify_settings(INSTALLED_APPS={"remove": "django.contrib.sites"}):
-        assert found() == []
-
-
-def test_it_says_nothing_before_there_is_a_table(
-    settings: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    from django.db import DatabaseError
-
-    def fail(*args: Any) -> None:
-        raise DatabaseError
-
-    monkeypatch.setattr("invitation.sites.hosts_without_a_site", fail)
-    monkeypatch.setattr("invitation.flows.clock_difference", fail)
-    assert found() == found(mails.check_clock) == []
-
-
-def test_a_check_compares_the_clocks(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert found(mails.check_clock) == []
-    monkeypatch.setattr("invitation.flows.clock_difference", lambda: -2 * flows.APART)
-    (message,) = found(mails.check_clock)
-    assert message == "The clocks of this machine and of the database differ by 7200 seconds."
-    assert found(mails.check_clock, databases=None) == []

@@ -49,9 +49,7 @@ def _is_half_over(invitation: InvitationKey, now: datetime) -> bool:
     An invitation for two days is not to be followed by its reminder at once.
     """
     mailed, end = invitation.mail_requested_at, invitation.expires_at
-    if mailed is None or end is None:
-        return False
-    return has_passed(mailed, now - (end - now), now)
+    return mailed is not None and end is not None and has_passed(mailed, now - (end - now), now)
 
 
 def _remind(invitation: InvitationKey, now: datetime, rested: datetime, written: list[int]) -> bool:

@@ -38,7 +38,8 @@ class PortDoor:
         self._open, self._talks = False, set[socket.socket]()
         port = self._listener.getsockname()[1]
         self.environment = {"INVITATION_TEST_DB_PORT": str(port)}
-        threading.Thread(target=self._listen, daemon=True).start()
+        self._threads: list[threading.Thread] = []
+        self._begin(self._listen)
 
     def open(self) -> None:
         """Let everybody through."""
@@ -58,6 +59,14 @@ class PortDoor:
             self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
 
+        for thread in self._threads:
+            thread.join(timeout=5)
+
+    def _begin(self, target: Any, *args: Any) -> None:
+        thread = threading.Thread(target=target, args=args, daemon=True)
+        self._threads.append(thread)
+        thread.start()
+
     def _listen(self) -> None:
         settings = connection.settings_dict
         there = (settings["HOST"], int(settings["PORT"]))
@@ -70,15 +79,15 @@ class PortDoor:
                 server = socket.create_connection(there)
                 self._talks |= {here, server}
                 for pair in ((here, server), (server, here)):
-                    threading.Thread(target=self._pass_on, args=pair, daemon=True).start()
+                    self._begin(self._pass_on, *pair)
 
     def _pass_on(self, giver: Any, taker: Any) -> None:
         with suppress(OSError):
             while said := giver.recv(65536):
                 taker.sendall(said)
-        for end in (giver, taker):
-            with suppress(OSError):
-                end.shutdown(socket.SHUT_RDWR)
+        with suppress(OSError):
+            taker.shutdown(socket.SHUT_RDWR)
+        giver.close()  # the other one is closed by who reads from it
 
 
 def make_door(folder: Path) -> FolderDoor | PortDoor:
