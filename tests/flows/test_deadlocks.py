@@ -51,7 +51,7 @@ def test_a_transaction_begins_with_the_lock() -> None:
 
 @only_sqlite
 def test_what_the_site_has_set_stays(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(connection, "transaction_mode", "EXCLUSIVE")
+    monkeypatch.setattr(transaction.get_connection(), "transaction_mode", "EXCLUSIVE")
     assert statements_of(write)[0] == "BEGIN EXCLUSIVE"
 
 
@@ -102,7 +102,7 @@ def test_but_not_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @only_sqlite
 def test_another_error_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(connection, "transaction_mode", "NONSENSE")
+    monkeypatch.setattr(transaction.get_connection(), "transaction_mode", "NONSENSE")
     with pytest.raises(OperationalError, match="NONSENSE"):
         write()
 
