@@ -179,9 +179,7 @@ class TestAxe:
         page.goto(link)
         assert [found for path in CARRIER_PAGES for found in inspect(page, path)] == []
 
-    def test_the_page_behind_the_activation_link(
-        self, visit: Visit, look: dict[str, Any]
-    ) -> None:
+    def test_the_page_behind_the_activation_link(self, visit: Visit, look: dict[str, Any]) -> None:
         # An account of the sample that was never activated.
         page = visit(**look, bypass_csp=True)
         path = mailed_link(page, "leon@lindenrow.example", "/activate/")
