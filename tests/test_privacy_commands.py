@@ -38,8 +38,8 @@ def test_a_person_is_forgotten_and_the_address_not_repeated() -> None:
     make_invitation(make_user(), note=ADDRESS)
     said = run("invitationprivacy", "forget", ADDRESS, "--yes")
     assert said == (
-        "Forgotten: 1 invitations, withdrawn: 1, other texts: 0, opt-out dropped: no, "
-        "proofs of accounts: 0.\n"
+        "Forgotten: 1 invitations, withdrawn: 1, other texts: 0, "
+        "opt-out dropped: no, proofs of accounts: 0.\n"
     )
     assert InvitationKey.objects.get().email == ""
 
@@ -75,11 +75,11 @@ def test_before_it_asks_it_says_of_whom_and_how_much(monkeypatch: Any) -> None:
     said = run("invitationprivacy", "forget", f" {ADDRESS}").splitlines()
     assert said == [
         f"Address: '{ADDRESS}'",
-        "Would forget: 1 invitations, would withdraw: 1, other texts: 0, opt-out dropped: no, "
-        "proofs of accounts: 0.",
+        "Would forget: 1 invitations, would withdraw: 1, other texts: 0, "
+        "opt-out dropped: no, proofs of accounts: 0.",
         "What is erased cannot be brought back. Type yes to go on: "
-        "Forgotten: 1 invitations, withdrawn: 1, other texts: 0, opt-out dropped: no, "
-        "proofs of accounts: 0.",
+        "Forgotten: 1 invitations, withdrawn: 1, other texts: 0, "
+        "opt-out dropped: no, proofs of accounts: 0.",
     ]
 
 

@@ -1634,3 +1634,18 @@ def test_two_steps_lead_there_after_the_second(
         invited_client, f"/invited-default/activate/{activation_key()}/", PASSWORD
     )["Location"]
     assert landed == ("/welcome/" if path == "/welcome/" else "/accounts/activate/complete/")
+
+
+# What a backend says when the account of a link has gone
+
+
+def test_default_backend_activates_nobody_by_a_wrong_key(rf: RequestFactory) -> None:
+    assert DefaultBackend().activate(rf.post("/"), activation_key="ab" * 32) is None
+    assert DefaultBackend().activation_account(rf.get("/"), activation_key="ab" * 32) is None
+
+
+def test_a_wrapped_backend_that_activates_nobody_records_nothing(invited_client: Client) -> None:
+    invited_client.post("/invited-two_step/register/", FORM)
+    page = invited_client.post("/invited-two_step/activate/wrong/")
+    assert page.templates[0].name == "registration/activate.html"
+    assert Acceptance.objects.get().activated_at is None

@@ -107,7 +107,8 @@ class ApprovalView(OwnTransactionsMixin, redux.ApprovalView):
     def _profile(self) -> Any:
         """Return the profile of an account whose address is confirmed, or ``None``."""
         profiles = redux.SupervisedRegistrationProfile.objects.select_related("user")
-        return profiles.filter(pk=self.kwargs["profile_id"], activated=True).first()
+        # Not "pk", which is a relation here: it would not take a number of any size.
+        return profiles.filter(id=self.kwargs["profile_id"], activated=True).first()
 
     @staticmethod
     def _activate(account: Any) -> bool:
