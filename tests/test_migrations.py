@@ -18,7 +18,7 @@ from invitation import flows
 from invitation.models import InvitationKey, QuotaEntry
 from tests.factories import make_acceptance, make_mail, make_user
 
-LATEST = "0004_delivery"
+LATEST = "0005_outcomes_of_emails"
 
 
 def tables() -> set[str]:
