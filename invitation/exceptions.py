@@ -367,13 +367,9 @@ class NotRenewable(InvitationError):
 class DeliveryFailed(InvitationError):
     """Say that a mail did not leave the house.
 
-    ``permanent`` tells that trying again is useless, because the mail server refused this very
-    recipient or message (RFC 5321, section 4.2.1: reply codes 5yz). ``codes`` are those with which
-    it answered, if it did: for the log, which holds nothing of its words.
-
-    ``of_recipient`` tells that the server refused the recipient, before it saw the email.
-    ``unconfirmed`` tells that it may have taken the email: the whole email was handed over, and
-    no answer came back.
+    ``permanent``: trying again is useless (RFC 5321, section 4.2.1: reply codes 5yz). ``codes``:
+    those of the mail server, for the log. ``of_recipient``: it refused the recipient, before it saw
+    the email. ``unconfirmed``: it got the whole email and did not answer, and may have taken it.
     """
 
     code = "delivery_failed"
@@ -389,18 +385,14 @@ class DeliveryFailed(InvitationError):
         unconfirmed: bool = False,
     ) -> None:
         super().__init__(message)
-        self.permanent = permanent
-        self.codes = tuple(codes)
-        self.of_recipient = of_recipient
-        self.unconfirmed = unconfirmed
+        self.permanent, self.codes = permanent, tuple(codes)
+        self.of_recipient, self.unconfirmed = of_recipient, unconfirmed
 
 
 class DeliveryUnavailable(DeliveryFailed):
     """Say that no mail can leave at the moment, whoever it is for.
 
-    The mail server cannot be reached, its certificate is wrong, it refuses the site's password or
-    its sender, or the site's mail settings are of no use. The email that met it first is tried
-    last when the queue goes on.
+    The mail server cannot be reached or refuses the site, or the mail settings are of no use.
     """
 
     code = "delivery_unavailable"

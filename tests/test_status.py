@@ -95,3 +95,10 @@ def test_it_refuses_what_is_about_sending(question: str, option: str) -> None:
     with pytest.raises(CommandError, match="sends nothing") as failure:
         status(question, option)
     assert failure.value.returncode == 2
+
+
+def test_it_counts_what_was_only_probably_sent() -> None:
+    make_mail(state="sent", failure="unconfirmed")
+    make_mail(make_invitation(email="b@example.org"), state="sent")
+    words = "Probably sent, not confirmed in the last 24 hours: 1.\n"
+    assert words in status("--status")

@@ -215,3 +215,17 @@ def test_a_server_that_hangs_up_during_a_rehearsal_is_called_again(
     flows.deliver_due()
     assert {state for state, *_ in seen_by_inviter().values()} == {"sent"}
     assert len(server.talks) == 2
+
+
+def test_one_that_waits_for_the_fate_of_others_waits_on_when_nothing_can_leave(
+    serve: Callable[..., Server],
+) -> None:
+    def script(said: str, rest: str, talk: Talk) -> Any:
+        return "450 later" if said == "MAIL" and talk.said.count("MAIL") > 1 else None
+
+    serve(script, timeout=10)
+    queue("no", "a")
+    flows.deliver_due()
+    assert flows.delivery_pause() is not None
+    rows = InvitationEmail.objects.order_by("pk").values_list("state", "attempts")
+    assert list(rows) == [("queued", 0), ("queued", 1)]
