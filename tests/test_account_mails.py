@@ -281,6 +281,18 @@ def test_an_account_without_address_is_nobodys_matter() -> None:
     assert flows.count_account_mail(1, kind="x", email="no address") == 1
 
 
+def test_a_link_for_other_domains_resumes_no_account(commit: Any) -> None:
+    owner = make_user("owner", is_superuser=True)
+    terms: dict[str, Any] = {"label": "Fair", "max_uses": None, "expires_at": None}
+    open_to_all = flows.share(owner, **terms)
+    limited = flows.share(owner, **terms, allowed_domains=["example.org"])
+    for link, status in ((open_to_all, 302), (limited, 200)):
+        with commit():
+            response = scenes.visit(link).post(scenes.REGISTER, scenes.answers())
+        assert response.status_code == status
+    assert len(mail.outbox) == 1
+
+
 def test_an_account_that_came_by_no_invitation_gets_its_email(settings: Any, commit: Any) -> None:
     settings.INVITE_MODE = False
     flows.suppress(NEWCOMER)

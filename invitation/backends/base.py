@@ -322,11 +322,8 @@ class InvitationRegistrationMixin(OwnTransactionsMixin):
 
     def form_invalid(self, form: Any) -> HttpResponseBase:
         """Show the form again with what is wrong, unless that is an account which waits."""
-        if self.resumed is None:
-            self.resumed = self._find_resumed(form)
-            if self.resumed is not None:
-                return self.form_valid(form)
-        return self.show_invalid(form)
+        self.resumed = self._find_resumed(form)
+        return self.show_invalid(form) if self.resumed is None else self.form_valid(form)
 
     def show_invalid(self, form: Any) -> HttpResponseBase:
         """Show the form again with what is wrong."""

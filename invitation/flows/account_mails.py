@@ -83,8 +83,8 @@ def is_unwanted(user: Any) -> bool:
 def await_turn(site_id: int, email: str) -> None:
     """Let nobody else register this address until the end of the transaction.
 
-    The row is in another table than the counters. MariaDB also locks the gaps between rows for
-    whoever waits, and the holder may have to write counters there.
+    The row is not among the mail counters: MariaDB also locks the gap beside a row that somebody
+    waits for, and whoever has the turn may have to write a counter into that gap.
     """
     scope = limiting.scope_of("registering", f"{site_id}:{_key(email)}")
     ThrottleCounter.objects.hold(scope, timezone.now())
