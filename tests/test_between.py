@@ -11,6 +11,7 @@ from django.test import Client
 from django.utils import timezone
 
 from invitation import flows
+from invitation.clients import network
 from invitation.exceptions import (
     AddressBlocked,
     InviterInactive,
@@ -23,7 +24,7 @@ from invitation.exceptions import (
 from invitation.flows.throttling import Limit, attempt
 from invitation.models import Acceptance, InvitationEmail, InvitationKey, ThrottleCounter
 from invitation.recipients import Recipient
-from invitation.views.joining import JoinView, network
+from invitation.views.joining import JoinView
 from tests import scenes, staff
 from tests.factories import ADDRESS, DAY, make_invitation, make_user, open_it, register, spent
 
