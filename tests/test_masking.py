@@ -103,12 +103,11 @@ def test_an_error_that_quotes_a_key_is_stood_in_for() -> None:
 
 
 def test_an_error_from_where_the_halves_of_a_key_are_at_hand_is_stood_in_for() -> None:
-    try:
+    with pytest.raises(TypeError) as caught:
         keys.mask(None)  # type: ignore[arg-type]
-    except TypeError as error:
-        record = failed(error)
-        assert record.exc_info is not None
-        assert record.exc_info[1] is not error
+    record = failed(caught.value)
+    assert record.exc_info is not None
+    assert record.exc_info[1] is not caught.value
 
 
 def test_any_other_error_is_left_as_it_is() -> None:
@@ -181,6 +180,7 @@ def test_errors_that_are_chained_in_a_circle_are_no_matter() -> None:
         ("/activate/" + "b2" * 20 + "/", "/activate/b2b2b2…/"),
         ('<svg class="segno"><path/></svg> x', "<svg…> x"),
     ],
+    ids=["nested", "by name", "set", "bytes", "error", "code", "activation", "drawing"],
 )
 def test_a_key_deep_in_data_is_cut(value: Any, safe: Any) -> None:
     assert masking.conceal_data(value) == safe
