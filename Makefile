@@ -9,7 +9,8 @@ CHROMIUM ?= $(firstword $(wildcard /usr/bin/chromium /usr/bin/chromium-browser /
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install -q --disable-pip-version-check -c tests/constraints.txt
 # The races are about servers: `make test-services` runs them. SQLite promises nothing to parallel writers.
-RUN_TESTS := $(BIN)/python -m pytest -n auto --maxprocesses=4 --ignore tests/races -m "not exhaustive" $(PYTEST)
+RUN := $(BIN)/python -m pytest -n auto --maxprocesses=4 --dist worksteal --ignore tests/races
+RUN_TESTS := $(RUN) -m "not exhaustive and not long" $(PYTEST)
 AXE := tests/browser/node_modules/axe-core/axe.min.js
 AXE_VERSION := 4.14.1
 # Interpreters that pyenv installed; its shims of the same names run only one of them.
@@ -17,6 +18,8 @@ PYENV := $(wildcard $(HOME)/.pyenv/versions/*/bin)
 SPACE := $(subst ,, )
 
 export UV_PYTHON_DOWNLOADS := never
+# Compiled tests are kept: else each process of each run compiles all of them again.
+unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test lint exhaustive coverage test-services test-browser matrix bench messages docs package clean
@@ -56,7 +59,7 @@ $(VENV)/.browser: $(VENV)/.test
 demo: $(VENV)/.package ## start the example site: PORT=8000
 	$(BIN)/python example/manage.py demo --port $(PORT)
 
-test: $(VENV)/.test ## the architecture, the style, the types and the tests, on SQLite: PYTEST="-k word"
+test: $(VENV)/.test ## the architecture, the style, the types and the quick tests, on SQLite: PYTEST="-k word"
 	$(BIN)/lint-imports --no-logo
 	$(BIN)/ruff check .
 	$(BIN)/mypy
@@ -68,10 +71,10 @@ lint: $(VENV)/.test ## style, layout, types and layers, without the tests
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
 
-exhaustive: $(VENV)/.test ## what takes longer: thousands of examples, and fifty kills at every point
-	$(BIN)/python -m pytest -n auto --maxprocesses=4 --ignore tests/races -m exhaustive $(PYTEST)
+exhaustive: $(VENV)/.test ## what `make test` leaves out: all examples, many processes, the other kind of site
+	INVITATION_TEST_EXAMPLES=all $(RUN) -m "exhaustive or long or hypothesis" $(PYTEST)
 
-coverage: $(VENV)/.test ## the tests, which must reach every branch of the package
+coverage: $(VENV)/.test ## the quick tests, which must reach every branch of the package
 	$(RUN_TESTS) --cov --cov-report=term
 
 test-services: $(VENV)/.test ## the tests on PostgreSQL and MariaDB, and with workers on RabbitMQ and Redis
@@ -93,7 +96,7 @@ $(AXE):
 	npm install --prefix tests/browser --no-save --no-package-lock --no-audit --no-fund --silent axe-core@$(AXE_VERSION)
 	@touch $@
 
-matrix: $(VENV)/.dev ## the tests on every Python and Django that tox.ini names
+matrix: $(VENV)/.dev ## Python and Django, oldest and newest: the tests; between: the contracts
 	PATH="$$($(PYTHON) -c 'import os, sys; print(os.path.dirname(sys.executable))'):$(subst $(SPACE),:,$(PYENV)):$$PATH" \
 		tests/matrix $(abspath $(BIN))/tox $(if $(PYTEST),-- $(PYTEST))
 

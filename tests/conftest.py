@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import email
 import email.policy
+import gc
 import os
 import socket
 import sys
@@ -18,20 +19,46 @@ import pytest
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, Envelope, Session
 from django.contrib.auth import get_user_model
+from django.core.signals import setting_changed
 from django.db import connection
+from django.dispatch import receiver
 from django.test import Client
+from django.test.signals import root_urlconf_changed
+from django.urls import set_urlconf
 from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
+
+from tests import emptying
+from tests.examples import examples
 
 #: The database is shared by the examples of one test, which clean up after themselves.
 #: No deadline: a busy machine is not a fault of the code. CI tries the same examples each time.
 hypothesis_settings.register_profile(
     "invitation",
+    max_examples=examples(100),
     deadline=None,
     derandomize=os.environ.get("CI") == "true",
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 hypothesis_settings.load_profile("invitation")
+
+
+emptying.install()
+
+# Django forgets every URLconf whenever a test chooses one, and reads it again for the next test. It
+# keeps each under its own name or object, so nothing needs to be forgotten.
+setting_changed.disconnect(root_urlconf_changed)
+
+
+@receiver(setting_changed)
+def choose_urlconf(*, setting: str, **_: Any) -> None:
+    """Let the next request use the URLconf that a test has chosen."""
+    if setting == "ROOT_URLCONF":
+        set_urlconf(None)
+
+
+#: A test that has one of these touches the database.
+DATABASE_FIXTURES = frozenset({"db", "transactional_db", "django_db_setup", "live_server"})
 
 
 def refuse_network(event: str, args: tuple[Any, ...]) -> None:
@@ -57,14 +84,65 @@ def pytest_report_header() -> list[str]:
     return [f"Django {django.get_version()}, database {database}"]
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Skip what needs row locks where the database has none."""
-    if connection.vendor != "sqlite":
-        return
-    skip = pytest.mark.skip(reason="SQLite has no row locks; `make test-services` runs it")
-    for item in items:
-        if item.get_closest_marker("row_locks"):
-            item.add_marker(skip)
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add ``--first-case``, for runs that need each test but not each of its parameters."""
+    parser.addoption(
+        "--first-case",
+        action="append",
+        default=[],
+        metavar="PATH",
+        help="run parametrised tests below this path with the first of their parameters alone",
+    )
+
+
+def touches_database(item: pytest.Item) -> bool:
+    """Tell whether a test asks for the database; pytest-django keeps it from all others."""
+    if item.get_closest_marker("django_db") or item.get_closest_marker("services"):
+        return True
+    return not DATABASE_FIXTURES.isdisjoint(getattr(item, "fixturenames", ()))
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_fixture_setup(request: pytest.FixtureRequest) -> None:
+    """Refuse a database that a test gets on its way: service runs would leave the test out."""
+    node = request.node
+    asked = request.fixturename in DATABASE_FIXTURES
+    if asked and isinstance(node, pytest.Function) and not touches_database(node):
+        pytest.fail(f"Mark {node.nodeid} with django_db: it gets the database on its way.")
+
+
+def is_repeated(item: pytest.Item, seen: set[str]) -> bool:
+    """Tell whether this test has been seen with other parameters."""
+    name = item.nodeid.partition("[")[0]
+    return name in seen or seen.add(name) is not None
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Skip what needs row locks where there are none; leave out what a run does not need."""
+    if connection.vendor == "sqlite":
+        skip = pytest.mark.skip(reason="SQLite has no row locks; `make test-services` runs it")
+        for item in items:
+            if item.get_closest_marker("row_locks"):
+                item.add_marker(skip)
+    places, seen = tuple(config.getoption("--first-case")), set[str]()
+    left_out = [
+        item
+        for item in items
+        if (connection.vendor != "sqlite" and not touches_database(item))
+        or (places and item.nodeid.startswith(places) and is_repeated(item, seen))
+    ]
+    if left_out:
+        config.hook.pytest_deselected(items=left_out)
+        gone = set(left_out)
+        items[:] = [item for item in items if item not in gone]
+
+
+def pytest_collection_finish() -> None:
+    """Let the garbage collector look less often, and not at what lives as long as the process."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 20)
 
 
 @pytest.fixture(autouse=True)

@@ -24,6 +24,7 @@ from hypothesis import strategies as st
 from invitation import addresses
 from invitation.addresses import canonical, clean, display, same
 from invitation.exceptions import AddressRefused, InvitationError
+from tests.examples import examples
 
 # typed -> stored
 ACCEPTED = {
@@ -709,7 +710,7 @@ def accepted(typed: str) -> str:
 
 
 @given(typed=st.one_of(any_text, plausible))
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=examples(600), deadline=None)
 def test_any_text_is_refused_or_becomes_a_stable_plain_address(typed: str) -> None:
     stored = accepted(typed)
     if not stored:
@@ -737,7 +738,7 @@ def test_what_is_no_text_is_refused(thing: object) -> None:
 
 
 @given(typed=plausible)
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 def test_the_stored_domain_reads_as_the_typed_one(typed: str) -> None:
     """Decode with Python's Punycode, which maps nothing: only case and composition may differ."""
     stored = accepted(typed)
@@ -846,7 +847,7 @@ class TestDelivery:
         assert_delivered_as_stored(sink, stored)
 
     @given(many=st.lists(st.one_of(plausible, any_text), min_size=40, max_size=80))
-    @settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=examples(25), deadline=None, suppress_health_check=list(HealthCheck))
     def test_rcpt_to_is_the_stored_address(self, sink: SinkController, many: list[str]) -> None:
         assert_delivered_as_stored(sink, list(filter(None, map(accepted, many))))
 

@@ -482,40 +482,48 @@ def counted_statements() -> Iterator[list[str]]:
         yield asked
 
 
-@pytest.mark.parametrize("limit", [10_000, None])
+@pytest.mark.parametrize(
+    ("number", "limit"),
+    [
+        (1_000, 1_000),
+        pytest.param(10_000, 10_000, marks=pytest.mark.long),
+        pytest.param(10_000, None, marks=pytest.mark.long),
+    ],
+)
 def test_ten_thousand_rows_cost_forty_statements_at_most(
-    settings: Any, member: Any, commit: Commit, limit: int | None
+    settings: Any, member: Any, commit: Commit, number: int, limit: int | None
 ) -> None:
     scenes.no_limits(settings)
     settings.INVITATION_LIMIT_PER_INVITER = settings.INVITATION_LIMIT_PER_DOMAIN = limit
     settings.INVITATION_LIMIT_PER_SITE = settings.INVITATION_LIMIT_PER_RECIPIENT = limit
-    settings.INVITATIONS_PER_USER = 10_000
+    settings.INVITATIONS_PER_USER = number
     settings.INVITATION_QUOTA_PERIOD = DAY
-    settings.INVITATION_BULK_MAX_ROWS = 10_000
+    settings.INVITATION_BULK_MAX_ROWS = number
     board = Group.objects.create(name="Board")
     settings.INVITATION_GRANTABLE_GROUPS = lambda user: [board]
     client = Client()
     client.force_login(member)
     client.get(BULK)
-    rows = "".join(f"guest{n}@example.org,Guest {n},Board\n" for n in range(10_000))
+    rows = "".join(f"guest{n}@example.org,Guest {n},Board\n" for n in range(number))
     text = f"email,name,groups\n{rows}"
     with counted_statements() as looking:
         response = client.post(BULK, {"file": upload(text)})
-    assert response.context["number"] == 10_000
+    assert response.context["number"] == number
     assert len(looking) <= 8, looking
     with counted_statements() as inviting, commit():
         response = confirm(client, response.context["payload"])
-    assert response.context["number"] == 10_000
+    assert response.context["number"] == number
     assert len(inviting) <= 40, inviting
-    assert InvitationKey.objects.filter(groups=board).count() == 10_000
-    assert InvitationEmail.objects.count() == 10_000
-    assert spent(member) == balance(member) == 10_000
+    assert InvitationKey.objects.filter(groups=board).count() == number
+    assert InvitationEmail.objects.count() == number
+    assert spent(member) == balance(member) == number
     address = f"{BULK}{response.context['batch']}/"
     with counted_statements() as following:
         client.get(address)
     assert len(following) <= 8, following
 
 
+@pytest.mark.long
 def test_the_outcome_is_written_while_it_is_read(
     settings: Any, member: Any, member_client: Client
 ) -> None:

@@ -6,14 +6,17 @@ import smtplib
 import socket
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from django.contrib.contenttypes.models import ContentType
 from django.core.mail import EmailMultiAlternatives
-from django.db import transaction
+from django.db import connection, transaction
 from django.test import Client
 
-from tests.conftest import Sink
+from tests import emptying, scenes
+from tests.conftest import Sink, touches_database
 
 
 def make_mail(recipient: str) -> EmailMultiAlternatives:
@@ -55,3 +58,54 @@ def test_the_member_is_logged_in(member: Any, member_client: Client) -> None:
 def test_no_test_reaches_the_network(name: str) -> None:
     with pytest.raises(RuntimeError, match="must not reach"):
         socket.create_connection((name, 80), timeout=1)
+
+
+# -- what the runs on database servers leave out --
+
+
+def test_what_does_not_ask_for_the_database_is_left_out(request: pytest.FixtureRequest) -> None:
+    assert not touches_database(request.node)
+
+
+@pytest.mark.django_db
+def test_what_is_marked_is_not(request: pytest.FixtureRequest) -> None:
+    assert touches_database(request.node)
+
+
+def test_nor_is_what_asks_through_a_fixture(request: pytest.FixtureRequest, member: Any) -> None:
+    assert touches_database(request.node)
+
+
+@pytest.mark.parametrize("fixture", ["db", "transactional_db"])
+def test_no_test_gets_the_database_on_its_way(request: pytest.FixtureRequest, fixture: str) -> None:
+    with pytest.raises(pytest.fail.Exception, match="with django_db"):
+        request.getfixturevalue(fixture)
+
+
+# -- after real commits --
+
+
+@pytest.mark.django_db(transaction=True)
+def test_nothing_is_left_of_a_test_with_real_commits() -> None:
+    case = SimpleNamespace(
+        reset_sequences=False,
+        serialized_rollback=False,
+        available_apps=None,
+        _databases_names=lambda include_mirrors: ["default"],
+    )
+    emptying.filled.clear()  # so Django does it the first time
+    emptying.empty_database(case)
+    empty = scenes.dump()
+    scenes.invite(scenes.make_user("inviter"))
+    emptying.empty_database(case)
+    assert scenes.dump() == empty
+    # What Django fills is filled again where a test has changed it.
+    kinds = ContentType.objects.count()
+    ContentType.objects.filter(app_label="sessions").update(model="changed")
+    scenes.make_user("inviter")
+    emptying.empty_database(case)
+    after = scenes.dump()
+    assert {table for table in after if after[table] != empty[table]} <= set(emptying.FILLED)
+    assert ContentType.objects.filter(app_label="sessions", model="session").exists()
+    assert ContentType.objects.count() == kinds
+    assert emptying.rows_of_filled(connection) == emptying.filled["default"]

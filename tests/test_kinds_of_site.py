@@ -1,7 +1,7 @@
 """Sites differ in what a test cannot switch: the user model, the installed apps.
 
 The tests that are marked ``anywhere`` run again under each of these settings, in a process of
-their own.
+their own: all of them where there is time, some of them in `make test` and on the database servers.
 """
 
 from __future__ import annotations
@@ -22,8 +22,21 @@ def marked_files() -> list[str]:
     return sorted(str(file) for file in files if "mark.anywhere" in file.read_text("utf-8"))
 
 
+#: What goes furthest through the app. These run with the first of their parameters alone.
+SOME = [
+    "tests/backends/test_default.py",
+    "tests/test_api_of_1_0.py",
+    "tests/test_checks.py",
+    "tests/test_project.py",
+    "tests/test_walk.py",
+]
+EXTENT = ["some", pytest.param("all", marks=pytest.mark.exhaustive)]
+
+
+@pytest.mark.services
+@pytest.mark.parametrize("extent", EXTENT)
 @pytest.mark.parametrize("settings", ["tests.settings_another_site"])
-def test_what_holds_anywhere_holds_on(settings: str) -> None:
+def test_what_holds_anywhere_holds_on(settings: str, extent: str) -> None:
     environment = {
         name: value
         for name, value in os.environ.items()
@@ -31,7 +44,8 @@ def test_what_holds_anywhere_holds_on(settings: str) -> None:
         if not name.startswith(("PYTEST_", "COV_", "COVERAGE_", "DJANGO_"))
     }
     command = [sys.executable, "-m", "pytest", "-q", "-m", "anywhere", f"--ds={settings}"]
-    command += ["--create-db", "-p", "no:cacheprovider", "-p", "no:xdist", *marked_files()]
+    command += ["--create-db", "-p", "no:cacheprovider", "-p", "no:xdist"]
+    command += marked_files() if extent == "all" else ["--first-case=tests", *SOME]
     run = subprocess.run(
         command,
         cwd=ROOT,

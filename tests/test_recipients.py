@@ -359,5 +359,5 @@ def test_twice_the_text_is_twice_the_work(settings: Any, piece: str, pasted: boo
         with suppress(ListRefused):
             parse(piece * times, pasted=pasted)
 
-    once, twice = steps(lambda: read(500)), steps(lambda: read(1000))
+    once, twice = steps(lambda: read(200)), steps(lambda: read(400))
     assert twice <= 2 * once + 50

@@ -22,6 +22,7 @@ from hypothesis import strategies as st
 from invitation import addresses, texts
 from invitation.exceptions import InvitationError, TextRefused
 from invitation.texts import check_text, inviter_name, plain_name
+from tests.examples import examples
 
 if sys.version_info >= (3, 11):
     from re import _constants as sre_constants
@@ -692,7 +693,7 @@ any_text = st.one_of(
 
 
 @given(text=any_text, limit=st.sampled_from([1, 6, 12, 60]))
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=examples(600), deadline=None)
 def test_any_name_becomes_one_harmless_line(text: str, limit: int) -> None:
     name = plain_name(text, limit)
     assert len(name) <= limit
@@ -705,7 +706,7 @@ def test_any_name_becomes_one_harmless_line(text: str, limit: int) -> None:
 
 
 @given(text=any_text)
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=examples(600), deadline=None)
 def test_any_text_is_refused_or_harmless(text: str) -> None:
     try:
         kept = check_text(text)
@@ -717,7 +718,7 @@ def test_any_text_is_refused_or_harmless(text: str) -> None:
 
 
 @given(full_name=any_text, username=any_text)
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 def test_any_account_has_a_harmless_name(full_name: str, username: str) -> None:
     assert_harmless(inviter_name(Person(full_name, username)))  # type: ignore[arg-type]
 

@@ -24,6 +24,26 @@ PATIENCE = 300
 SMTP = "django.core.mail.backends.smtp.EmailBackend"
 
 
+#: Of the tests that start processes, those whose first case `make test` runs. The others are long.
+IN_MAKE_TEST = {
+    "test_a_loop_goes_on_until_it_is_told_to_end",
+    "test_a_process_is_killed",
+    "test_what_is_about_one_mail_costs_no_other",
+}
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark as long what starts processes: each loads Django."""
+    left = set(IN_MAKE_TEST)
+    for item in items:
+        if isinstance(item, pytest.Function) and "processes" in item.fixturenames:
+            if item.originalname in left:
+                left.remove(item.originalname)
+            else:
+                item.add_marker(pytest.mark.long)
+
+
 def use(settings: Any, port: int, **options: Any) -> None:
     """Let the site send to this port; the options are those of Django's backend."""
     options = {"host": "127.0.0.1", "port": port, "timeout": 0.4, **options}
