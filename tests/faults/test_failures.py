@@ -97,7 +97,7 @@ def test_what_is_about_one_mail_costs_no_other(
 
 
 @pytest.mark.parametrize("fault", ABOUT_ALL)
-def test_what_is_about_all_costs_no_mail_an_attempt(
+def test_what_is_about_all_costs_one_attempt_of_one_mail(
     three: None,
     processes: Callable[[Server], Processes],
     tls: Any,
