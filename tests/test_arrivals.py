@@ -587,7 +587,7 @@ def test_who_registers_on_his_own_finds_the_invitation_after_the_activation(
         visitor.post(REGISTER, answers())
     account = scenes.accounts().get()
     assert not flows.received_invitations(account).exists()
-    visitor.get(scenes.path_in(mail.outbox[-1], part="activate"))
+    scenes.activate(visitor, scenes.path_in(mail.outbox[-1], part="activate"))
     login = {"username": "newcomer", "password": scenes.PASSWORD}
     assert visitor.post(LOGIN, login).status_code == 302
     response = visitor.get(RECEIVED)

@@ -129,12 +129,12 @@ def test_an_account_that_goes_later_gives_nothing_back(
     assert Acceptance.objects.get().user is None
 
 
-def test_accepting_with_the_mailed_key_is_three_statements_of_ours(
+def test_accepting_with_the_mailed_key_is_four_statements_of_ours(
     invitation: InvitationKey, bob: Any, django_assert_num_queries: Any
 ) -> None:
     opened = open_it(invitation)
-    # The use, the acceptance and a look at the row, between savepoint and release.
-    with django_assert_num_queries(5):
+    # The use, the acceptance, the proof and a look at the row, between savepoint and release.
+    with django_assert_num_queries(6):
         flows.accept(opened, bob)
 
 
