@@ -259,7 +259,7 @@ class TestPreview:
         settings.INVITATION_DESTINATIONS = [("/welcome/", "Welcome page")]
         response = ask(member_client, **{field: "www.evil.example"})
         assert list(response.context["form"].errors) == [field]
-        assert "preview" not in response.context
+        assert not response.context["preview"]
         assert "This is how the mail will arrive" not in response.content.decode()
 
     @pytest.mark.anywhere
@@ -499,7 +499,7 @@ class TestSitesOfTheirOwn:
     def test_who_asks_it_for_a_preview_sends_nothing(self, plain: Any) -> None:
         response = plain(preview="1")
         assert response.status_code == 200
-        assert "preview" not in response.context_data
+        assert not response.context_data["preview"]
         assert InvitationKey.objects.count() == 0
 
     def test_who_asks_it_for_no_mail_sends_one(self, plain: Any) -> None:

@@ -20,7 +20,6 @@ from tests.factories import make_invitation, make_mail, make_user
 from tests.faults.conftest import PATIENCE, Processes
 from tests.faults.door import make_door
 from tests.faults.server import Server, Talk
-from tests.races.conftest import shared_database  # noqa: F401 (a fixture of this folder, too)
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -207,7 +206,7 @@ def heard(process: subprocess.Popen[str], words: str) -> str:
 
 
 @pytest.fixture
-def door(shared_database: None, tmp_path: Path) -> Iterator[Any]:  # noqa: F811
+def door(shared_database: None, tmp_path: Path) -> Iterator[Any]:
     """Return a way to the database that is shut."""
     door = make_door(tmp_path)
     yield door

@@ -35,6 +35,7 @@ def shared_database(django_db_setup: None, django_db_blocker: Any) -> Iterator[N
             wrapper.settings_dict["CONN_MAX_AGE"] = None
             yield
         else:
+            wrapper.ensure_connection()
             memory, wrapper.connection = wrapper.connection, None
             # In memory all the same, where the system has such files: no commit waits for a disk.
             memory_files = Path("/dev/shm")  # noqa: S108
