@@ -8,6 +8,7 @@ import gc
 import os
 import socket
 import sys
+from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from email.message import EmailMessage
@@ -57,6 +58,11 @@ def choose_urlconf(*, setting: str, **_: Any) -> None:
         set_urlconf(None)
 
 
+#: Where each combination of parameters may be the one that lets somebody in.
+EACH_COMBINATION = tuple(
+    f"tests/test_{name}.py"
+    for name in ("access", "admin_export", "arrivals", "budgets", "canary", "headers")
+)
 #: A test that has one of these touches the database.
 DATABASE_FIXTURES = frozenset({"db", "transactional_db", "django_db_setup", "live_server"})
 
@@ -117,6 +123,29 @@ def is_repeated(item: pytest.Item, seen: set[str]) -> bool:
     return name in seen or seen.add(name) is not None
 
 
+def mark_further_combinations(items: list[pytest.Item]) -> None:
+    """Mark as long what tries parameters again, in another combination with each other.
+
+    Each value of each parameter stays in a test that is not long. Tests without a database are
+    quick, and all stay.
+    """
+    tests = defaultdict(list)
+    for item in items:
+        kept = not (item.get_closest_marker("exhaustive") or item.get_closest_marker("long"))
+        kept = kept and not item.nodeid.startswith(EACH_COMBINATION)
+        if kept and hasattr(item, "callspec") and touches_database(item):
+            values = set(enumerate(item.callspec._idlist))  # one for each parametrize
+            tests[item.nodeid.partition("[")[0]].append((item, values))
+    for cases in tests.values():
+        missing = set().union(*(values for _, values in cases))
+        while missing:
+            best = max(cases, key=lambda case: len(case[1] & missing))
+            missing -= best[1]
+            cases.remove(best)
+        for item, _ in cases:
+            item.add_marker(pytest.mark.long)
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Skip what needs row locks where there are none; leave out what a run does not need."""
@@ -125,6 +154,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         for item in items:
             if item.get_closest_marker("row_locks"):
                 item.add_marker(skip)
+    mark_further_combinations(items)
     places, seen = tuple(config.getoption("--first-case")), set[str]()
     left_out = [
         item

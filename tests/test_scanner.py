@@ -65,7 +65,7 @@ ADDRESSES = {
     "opt out by garbage": "/accounts/invitations/opt-out/xyz/",
 }
 METHODS = ("get", "head", "options")
-#: At other addresses, `make exhaustive` tries the methods other than GET.
+#: At other addresses, `make exhaustive` tries other methods than GET, and form tokens in sessions.
 FIRST = ("landing", "mailed link", "no thanks", "register", "join by word", "opt out")
 VISITS = [
     pytest.param(
@@ -134,7 +134,13 @@ def test_a_browser_that_loads_pages_ahead_writes_nothing_for_its_member(
     assert scenes.dump() == before
 
 
-@pytest.mark.parametrize("name", ADDRESSES)
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=[] if name in FIRST else [pytest.mark.exhaustive])
+        for name in ADDRESSES
+    ],
+)
 def test_a_site_that_keeps_form_tokens_in_sessions_writes_these_and_nothing_else(
     settings: Any, invitation: InvitationKey, name: str
 ) -> None:
