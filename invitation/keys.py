@@ -130,6 +130,7 @@ def resolve(text: object, rows: QuerySet[Row], site_id: int) -> Resolved[Row] | 
     return Resolved(row=row, channel=channel)
 
 
+@sensitive_variables()
 def channel_of(text: object, site_id: int) -> str | None:
     """Return by which channel a key left the house, or ``None`` for what this site never signed."""
     if not isinstance(text, str) or len(text) != KEY_LENGTH or not PATTERN.fullmatch(text):

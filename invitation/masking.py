@@ -30,13 +30,17 @@ LOGGERS = ("django.request", "django.server", "django.security.csrf", "django.te
 #: Our own, where an error is logged that a site's code or a server has worded.
 OUR_LOGGERS = (
     "invitation.backends.admin_approval.views",
-    "invitation.backends.redux",
+    "invitation.clients",
     "invitation.delivery.background",
+    "invitation.flows.disowning",
     "invitation.flows.notifying",
     "invitation.flows.previewing",
     "invitation.flows.sending",
+    "invitation.flows.settling",
+    "invitation.gate",
     "invitation.mail",
     "invitation.management.commands.sendinvitations",
+    "invitation.management.crews",
 )
 
 
