@@ -2,9 +2,20 @@
 
 from __future__ import annotations
 
+from importlib import import_module
+
 from django.apps import AppConfig
 from django.core import checks as django_checks
 from django.utils.translation import gettext_lazy as _
+
+#: The modules that receive signals. Each has a function ``connect``, which ``ready`` calls.
+RECEIVERS = (
+    "invitation.backends.receivers",
+    "invitation.backends.anymail",
+    "invitation.flows.rewarding",
+    "invitation.flows.notifying",
+    "invitation.flows.recording",
+)
 
 
 class InvitationConfig(AppConfig):
@@ -17,8 +28,6 @@ class InvitationConfig(AppConfig):
     def ready(self) -> None:
         """Register the checks and the task, follow accounts, and keep keys out of the logs."""
         from invitation import checks, masking, workers
-        from invitation.backends import anymail, receivers
-        from invitation.flows import notifying, recording, rewarding
 
         for check in checks.CHECKS:
             django_checks.register(check, "invitation")
@@ -26,12 +35,9 @@ class InvitationConfig(AppConfig):
             django_checks.register(check, "invitation", django_checks.Tags.database)
         for check in checks.DEPLOY_CHECKS:
             django_checks.register(check, "invitation", deploy=True)
-        receivers.connect()
-        anymail.connect()
-        rewarding.connect()
+        for module in RECEIVERS:
+            import_module(module).connect()
         workers.register()
-        notifying.connect()
-        recording.connect()
         for logger in masking.loggers():
             if not any(isinstance(known, masking.KeyFilter) for known in logger.filters):
                 logger.addFilter(masking.KeyFilter())
