@@ -2,9 +2,21 @@
 
 from __future__ import annotations
 
+from importlib import import_module
+
 from django.apps import AppConfig
 from django.core import checks as django_checks
 from django.utils.translation import gettext_lazy as _
+
+#: The modules that receive signals. Each has a function ``connect``, which ``ready`` calls.
+RECEIVERS = (
+    "invitation.backends.receivers",
+    "invitation.backends.anymail",
+    "invitation.flows.rewarding",
+    "invitation.flows.notifying",
+    "invitation.flows.recording",
+    "invitation.masking",
+)
 
 
 class InvitationConfig(AppConfig):
@@ -16,9 +28,7 @@ class InvitationConfig(AppConfig):
 
     def ready(self) -> None:
         """Register the checks and the task, follow accounts, and keep keys out of the logs."""
-        from invitation import checks, masking, workers
-        from invitation.backends import anymail, receivers
-        from invitation.flows import notifying, recording, rewarding
+        from invitation import checks, workers
 
         for check in checks.CHECKS:
             django_checks.register(check, "invitation")
@@ -26,10 +36,6 @@ class InvitationConfig(AppConfig):
             django_checks.register(check, "invitation", django_checks.Tags.database)
         for check in checks.DEPLOY_CHECKS:
             django_checks.register(check, "invitation", deploy=True)
-        receivers.connect()
-        anymail.connect()
-        rewarding.connect()
+        for module in RECEIVERS:
+            import_module(module).connect()
         workers.register()
-        notifying.connect()
-        recording.connect()
-        masking.connect()

@@ -32,20 +32,17 @@ SOME = [
 EXTENT = ["some", pytest.param("all", marks=pytest.mark.exhaustive)]
 
 
-@pytest.mark.services
-@pytest.mark.parametrize("extent", EXTENT)
-@pytest.mark.parametrize("settings", ["tests.settings_another_site"])
-def test_what_holds_anywhere_holds_on(settings: str, extent: str) -> None:
+def run_on(settings: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run tests on another kind of site, in a process of its own."""
     environment = {
         name: value
         for name, value in os.environ.items()
         # Neither a worker of the outer run nor counted by it.
         if not name.startswith(("PYTEST_", "COV_", "COVERAGE_", "DJANGO_"))
     }
-    command = [sys.executable, "-m", "pytest", "-q", "-m", "anywhere", f"--ds={settings}"]
-    command += ["--create-db", "-p", "no:cacheprovider", "-p", "no:xdist"]
-    command += marked_files() if extent == "all" else ["--first-case=tests", *SOME]
-    run = subprocess.run(
+    command = [sys.executable, "-m", "pytest", "-q", f"--ds={settings}", "--create-db"]
+    command += ["-p", "no:cacheprovider", "-p", "no:xdist", *arguments]
+    return subprocess.run(
         command,
         cwd=ROOT,
         env=environment,
@@ -54,4 +51,18 @@ def test_what_holds_anywhere_holds_on(settings: str, extent: str) -> None:
         timeout=1200,
         check=False,
     )
+
+
+@pytest.mark.services
+@pytest.mark.parametrize("extent", EXTENT)
+@pytest.mark.parametrize("settings", ["tests.settings_another_site"])
+def test_what_holds_anywhere_holds_on(settings: str, extent: str) -> None:
+    files = marked_files() if extent == "all" else ["--first-case=tests", *SOME]
+    run = run_on(settings, "-m", "anywhere", *files)
     assert run.returncode == 0, f"{run.stdout}\n{run.stderr}"
+
+
+def test_a_site_needs_no_redux_among_its_apps() -> None:
+    run = run_on("tests.without_redux.settings", "tests/without_redux")
+    assert run.returncode == 0, f"{run.stdout}\n{run.stderr}"
+    assert "skipped" not in run.stdout

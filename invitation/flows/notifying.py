@@ -35,7 +35,7 @@ WAITING = (InvitationEmail.State.QUEUED, InvitationEmail.State.SENDING)
 
 
 def connect() -> None:
-    """Connect the receivers; ``apps.py`` calls this."""
+    """Connect the receivers; ``apps.RECEIVERS`` names this module."""
     signals.invitation_activated.connect(_receive_activated, dispatch_uid="invitation.news")
     signals.invitation_accepted.connect(_receive_accepted, dispatch_uid="invitation.news")
 

@@ -17,7 +17,7 @@ logger = logging.getLogger("invitation.mail")
 
 
 def connect() -> None:
-    """Connect the receiver; ``apps.py`` calls this."""
+    """Connect the receiver; ``apps.RECEIVERS`` names this module."""
     signals.mail_settled.connect(_record, dispatch_uid="invitation.record")
 
 

@@ -13,7 +13,7 @@ from invitation.models import Acceptance, InvitationKey
 
 
 def connect() -> None:
-    """Connect the receiver; ``apps.py`` calls this."""
+    """Connect the receiver; ``apps.RECEIVERS`` names this module."""
     signals.invitation_activated.connect(_receive, dispatch_uid="invitation.reward")
 
 
