@@ -100,10 +100,10 @@ def _refund(batch: list[int]) -> None:
 
 
 def purge(batch_size: int = BATCH_SIZE, now: datetime | None = None) -> int:
-    """Delete invitations that ended unused before the retention time, and return how many.
+    """Delete invitations that ended unused long enough ago, and return how many.
 
-    The retention time is INVITATION_RETENTION_DAYS. An invitation stays if somebody asked to renew
-    it within the last week. It also stays while the inviter must still get an email about it.
+    INVITATION_RETENTION_DAYS sets how long they are kept. An invitation stays if somebody asked to
+    renew it within the last week. It also stays while the inviter must still get an email about it.
     """
     now = now or timezone.now()
     before = now - timedelta(days=conf.INVITATION_RETENTION_DAYS)

@@ -16,7 +16,8 @@ T = TypeVar("T")
 
 #: Number of times a step is tried if the database ends it because of a deadlock.
 DEADLOCK_TRIES = 5
-#: Longest pause in seconds before the next try. It keeps the same steps from meeting again.
+#: Longest pause in seconds after the first try. It grows with each try. It is random, so that the
+#: same steps do not meet again.
 DEADLOCK_PAUSE = 0.02
 #: Shortest time in seconds to wait for SQLite's one lock. A server ends a request after 30.
 LOCK_SECONDS = 20
@@ -98,7 +99,7 @@ def in_transaction(step: Callable[[], T]) -> T:
 
 
 def may_be_tried_again(error: OperationalError) -> bool:
-    """Return whether the database ended a transaction without an error of its own.
+    """Return whether the database ended a transaction that did nothing wrong.
 
     It looks at the error code, because a server's message may be in any language. psycopg calls the
     code ``sqlstate``, and psycopg2 calls it ``pgcode``.

@@ -103,9 +103,9 @@ def invite(
     """Invite an address: spend the quota, and write the invitation and its email.
 
     All of this happens in one transaction. The email is sent after the commit. If the member has a
-    pending invitation to this address, it is renewed and nothing is spent again. The outcome does
-    not depend on whether the address has an account or other inviters, unless a limit of emails is
-    reached.
+    pending invitation to this address, it is renewed and nothing is spent again. It makes no
+    difference whether the address has an account or an invitation from another member. Only a limit
+    of emails can change that.
 
     ``language`` is the language of the email. Without it, the inviter's own language is used (see
     ``language_for``). A renewed invitation keeps its name, note and language where none is given.
