@@ -38,7 +38,7 @@ class OutboxHealth:
     #: Time of the next try while no email can leave; ``None`` if emails can leave.
     paused_until: datetime | None
     paused_reason: str
-    #: Emails sent in the last 24 hours that the mail server did not confirm.
+    #: Emails probably sent in the last 24 hours, without an answer from the mail server.
     unconfirmed: int = 0
 
 
