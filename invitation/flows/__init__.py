@@ -1,8 +1,8 @@
-"""Do what can be done with an invitation: the verbs.
+"""The actions that can be done with invitations.
 
-Views, forms, the admin, commands and registration backends call these and nothing lower. A verb
-decides, puts the atomic writes of ``managers`` in order, and is the only place that sends
-signals. None of them knows a request.
+Views, forms, the admin, commands and registration backends call these functions and nothing lower.
+A flow decides what happens and calls the atomic writes of ``managers`` in order. Only flows send
+signals. No flow knows a request.
 """
 
 from invitation.flows.accepting import (

@@ -1,4 +1,4 @@
-"""Let somebody who has an account already accept an invitation, and find those to his address."""
+"""Accepting an invitation with an existing account, and finding the invitations to its address."""
 
 from __future__ import annotations
 
@@ -36,9 +36,9 @@ _ELSEWHERE = _(
 
 
 def proven_addresses(user: Any) -> set[str]:
-    """Return the addresses that this person has proven to be his, in their canonical form.
+    """Return the addresses that this person has proven to be theirs, in canonical form.
 
-    What INVITATION_VERIFIED_ADDRESSES says: that somebody has typed an address proves nothing.
+    INVITATION_VERIFIED_ADDRESSES names them. An address that was only typed in is not proven.
     """
     rule = conf.verified_addresses
     proven: set[str] = set()
@@ -50,9 +50,10 @@ def proven_addresses(user: Any) -> set[str]:
 
 
 def received_invitations(user: Any, site_id: int | None = None) -> InvitationKeyQuerySet:
-    """Return the invitations of others to an address that this person has proven, ended ones too.
+    """Return the invitations from others to an address that this person has proven.
 
-    Costs what the site's rule costs; nothing is asked where nothing is proven.
+    Invitations that have ended are included. The cost is that of the site's rule. Without a proven
+    address, no query runs.
     """
     proven = proven_addresses(user)
     if not proven:
@@ -63,11 +64,11 @@ def received_invitations(user: Any, site_id: int | None = None) -> InvitationKey
 
 
 def refusal_to_accept(invitation: Opened | InvitationKey, user: Any) -> InvitationError | None:
-    """Return why this account may not accept an invitation that is open, or ``None`` if it may.
+    """Return why this account may not accept a pending invitation, or ``None`` if it may.
 
-    An invitation that was opened with a key admits the holder of the invited address: with the
-    mailed key the account that has this address, else one that has proven it. With the policy
-    "any" it admits whoever holds a key. Without a key, the address has to be proven.
+    The invitation may have been opened with a key. The key from the email admits the account that
+    has the invited address. An account that has proven this address may also accept. With the
+    policy "any", every holder of a key may accept. Without a key, the address must be proven.
     """
     opened = invitation if isinstance(invitation, Opened) else None
     row = invitation.invitation if isinstance(invitation, Opened) else invitation
@@ -92,7 +93,7 @@ def refusal_to_accept(invitation: Opened | InvitationKey, user: Any) -> Invitati
 def _refusal_to_join(
     opened: Opened | None, row: InvitationKey, user: Any
 ) -> InvitationError | None:
-    """Return why somebody with an account has no use for an invitation that names nobody."""
+    """Return why a member cannot use an invitation that has no invited person."""
     if opened is None:
         return _mismatch(row)
     if not groups_to_join(row):
@@ -116,14 +117,14 @@ def _has_accepted(row: InvitationKey, user: Any) -> bool:
 
 @retrying
 def accept(invitation: Opened | InvitationKey, user: Any) -> Acceptance:
-    """Let an account that is there already use an invitation and join its groups.
+    """Accept an invitation with an existing account, and add the account to its groups.
 
-    No account is made. Returns the acceptance, whose ``new_account`` is false. Sends
-    ``invitation_accepted``; not ``invitation_activated``, as no account was made that could
-    become usable.
+    No account is created. Returns the acceptance, whose ``new_account`` is false. Sends
+    ``invitation_accepted``. Does not send ``invitation_activated``, because no new account became
+    usable.
 
-    Raises what ``refusal_to_accept`` returns, ``AlreadyAccepted`` if this account was faster in
-    another tab, or the ``KeyRefused`` that says why it is too late.
+    Raises what ``refusal_to_accept`` returns. Raises ``AlreadyAccepted`` if this account has just
+    accepted in another tab. Raises the ``KeyRefused`` that gives the reason if it is too late.
     """
     opened = invitation if isinstance(invitation, Opened) else None
     row = invitation.invitation if isinstance(invitation, Opened) else invitation
@@ -142,12 +143,12 @@ def accept(invitation: Opened | InvitationKey, user: Any) -> Acceptance:
             join_groups(row, user)
             if proven:
                 prove(user)
-            # Before the commit: the receivers are to see what it has become.
+            # Before the commit: the receivers must see the new state.
             row.refresh_from_db()
             parties = {"invitation": row, "acceptance": acceptance, "user": user}
             announce(signals.invitation_accepted, **parties, address_proven=proven)
     except IntegrityError as error:
-        # The use that was taken for nothing is given back by the rollback.
+        # The rollback gives back the use that was taken.
         if _has_accepted(row, user):
             raise AlreadyAccepted() from error
         raise
@@ -155,7 +156,10 @@ def accept(invitation: Opened | InvitationKey, user: Any) -> Acceptance:
 
 
 def find_accepted(text: object, user: Any, site_id: int) -> InvitationKey | None:
-    """Return the invitation of a key, open or not, if this account has accepted it."""
+    """Return the invitation of a key if this account has accepted it.
+
+    The invitation may be pending or ended. Returns ``None`` otherwise.
+    """
     resolved = keys.resolve(text, InvitationKey.objects.all(), site_id)
     if resolved is None or not _has_accepted(resolved.row, user):
         return None

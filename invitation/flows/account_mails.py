@@ -1,8 +1,8 @@
-"""Limit the emails that a visitor can cause without logging in, and keep them from strangers.
+"""Limits for the emails that a visitor can cause without logging in.
 
-Activation, password reset, a request for a new link: whoever knows an address can ask for them.
-They are counted as invitations are (``limiting``), in counters of their own: neither kind of
-email takes anything from another.
+These emails are activation, password reset and the request for a new link. Anyone who knows an
+address can ask for them. They are counted like invitations (see ``limiting``), but in their own
+counters. So neither kind of email uses up the limit of the other.
 """
 
 from __future__ import annotations
@@ -21,31 +21,32 @@ from invitation.flows import limiting
 from invitation.flows.suppressing import is_suppressed
 from invitation.models import Acceptance, ThrottleCounter
 
-#: The kinds of emails, as they are counted.
+#: Kinds of emails, as they are counted.
 ACTIVATION = "activation"
-#: That of who has registered with the link that was mailed to the address.
+#: Activation email for a person who signed up with the link emailed to their address.
 ACTIVATION_OF_INVITED = "activation:invited"
 PASSWORD_RESET = "password_reset"  # noqa: S105 (no password)
 
 #: Emails of one kind that one mailbox gets within 24 hours.
 RECIPIENT_LIMIT = 5
-#: Emails of all kinds that visitors of one site can cause within 24 hours.
+#: Emails of all kinds that the visitors of one site can cause within 24 hours.
 SITE_LIMIT = 10_000
-#: How many times the limit of one client a whole IPv6 network of 48 bits has.
+#: Limit of a whole /48 IPv6 network, as a multiple of the limit of one client.
 WIDE = 5
-#: Which error says that a limit is reached, where it is not that of a recipient.
+#: Names of the errors for reached limits. All other limits use the error of a recipient.
 _ERRORS = {"client": "client", "account:site": "site"}
 
 
 def count_account_mail(
     site_id: int, *, clients: tuple[str, ...] = (), kind: str = "", email: str = ""
 ) -> int:
-    """Count an email about an account, before it is sent.
+    """Count an email about an account before it is sent.
 
-    ``clients`` are the networks of the visitor, the narrowest first. ``kind`` and ``email`` are
-    left out for an attempt that mails nobody. Returns how many emails of the kind the mailbox was
-    sent before, within 24 hours. Raises ``MailLimitReached``; then nothing is counted. Call it
-    last in a transaction: what is locked here is the last that the transaction may lock.
+    ``clients`` are the networks of the visitor, the narrowest first. Leave out ``kind`` and
+    ``email`` for an attempt that sends no email. Returns how many emails of this kind the mailbox
+    was sent before, within 24 hours. Raises ``MailLimitReached``; then nothing is counted.
+
+    Call it last in a transaction. Its locks must be the last locks of the transaction.
     """
     per_client = conf.INVITATION_LIMIT_PER_CLIENT
     wanted: list[tuple[str, str, int | None]] = [
@@ -68,10 +69,10 @@ def count_account_mail(
 
 
 def is_unwanted(user: Any) -> bool:
-    """Tell whether an account's address is unsubscribed and somebody else may have typed it.
+    """Return whether an account's address is unsubscribed and another person may have typed it.
 
-    It is known to be the owner's own doing where the account came by the link that was mailed to
-    that address. An account that came without any invitation is no invitation's matter.
+    The owner typed it if the account was created with the link emailed to that address. The answer
+    is false for an account that was created without any invitation.
     """
     email = getattr(user, user.get_email_field_name(), "") or ""
     if not email or is_suppressed(email) is None:
@@ -81,17 +82,20 @@ def is_unwanted(user: Any) -> bool:
 
 
 def await_turn(site_id: int, email: str) -> None:
-    """Let nobody else register this address until the end of the transaction.
+    """Lock the registration of this address until the end of the transaction.
 
-    The row is not among the mail counters: MariaDB also locks the gap beside a row that somebody
-    waits for, and whoever has the turn may have to write a counter into that gap.
+    The row is not among the email counters, because MariaDB also locks the gap beside an awaited
+    row. The holder of the lock may have to write a counter into that gap.
     """
     scope = limiting.scope_of("registering", f"{site_id}:{_key(email)}")
     ThrottleCounter.objects.hold(scope, timezone.now())
 
 
 def spellings_of(email: str) -> list[str]:
-    """Return in lower case how an account may have this address: as typed, in ASCII, in Unicode."""
+    """Return the forms that an account may store for this address, in lower case.
+
+    These are the address as typed, in ASCII and in Unicode.
+    """
     found = {email}
     with suppress(AddressRefused):
         found |= {addresses.clean(email), addresses.display(addresses.clean(email))}
@@ -102,7 +106,7 @@ def with_address(rows: Any, field: str, email: str) -> list[Any]:
     """Return the rows whose ``field`` is this address, compared as addresses are."""
     rows = rows.annotate(invitation_address=Lower(field))
     found = rows.filter(invitation_address__in=spellings_of(email)).order_by("pk")
-    # What a database takes for the same letters is not the same mailbox (CVE-2019-19844).
+    # A database may treat different letters as equal, but the mailboxes differ (CVE-2019-19844).
     read = _reader(field)
     return [row for row in found if addresses.same(read(row), email)]
 

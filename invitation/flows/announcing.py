@@ -1,4 +1,4 @@
-"""Tell the rest of the site what happened, after the commit."""
+"""Signals to the rest of the site, sent after the commit."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from invitation.models import InvitationKey
 
 
 def announce(signal: Signal, **arguments: Any) -> None:
-    """Send a signal once the transaction is committed; a raising receiver is logged."""
+    """Send a signal once the transaction is committed. Log a receiver that raises."""
     transaction.on_commit(
         lambda: signal.send_robust(sender=InvitationKey, **arguments), robust=True
     )

@@ -1,8 +1,8 @@
-"""Invite everybody on a list, or say what would become of each row.
+"""The invitation of everybody on a list, and the preview of what happens to each row.
 
-What has been invited with one list is one batch. Its id stands in the label of its invitations and
-begins with the time at which the list was first looked at, so that the index of a member's
-invitations by date finds them.
+The invitations made with one list are one batch. The label of each invitation contains the batch's
+id. The id begins with the time at which the list was first checked. So the index of a member's
+invitations by date finds the batch.
 """
 
 from __future__ import annotations
@@ -46,28 +46,31 @@ from invitation.flows.throttling import Limit, attempt
 from invitation.models import InvitationEmail, InvitationKey, InvitationQuota
 from invitation.recipients import Recipient
 
-#: How long after a list was looked at it may be confirmed.
+#: Time for which a list can be confirmed after it was checked.
 BATCH_AGE = timedelta(days=1)
 
 _LABEL = "bulk:"
-#: How far the clocks of a site's hosts may be apart, and how long a confirmation may take.
+#: Time that allows for different clocks of a site's hosts and for a slow confirmation.
 _SLACK = timedelta(hours=1)
-#: How many bits of an id are the random number behind the time.
+#: Number of random bits in an id, after the time.
 _RANDOM_BITS = 80
 
 
 def new_batch() -> uuid.UUID:
-    """Return an id for a list that is looked at now: the time, and a random number."""
+    """Return an id for a list that is checked now: the time, and a random number."""
     milliseconds = int(datetime.now(timezone.utc).timestamp() * 1000)
     return uuid.UUID(int=milliseconds << _RANDOM_BITS | secrets.randbits(_RANDOM_BITS))
 
 
 def in_batch(batch: uuid.UUID) -> Q:
-    """Return the condition that an invitation was made with this list; of a member's own rows."""
+    """Return the condition that an invitation was made with this list.
+
+    Use it only on the member's own rows.
+    """
     try:
         looked_at = datetime.fromtimestamp((batch.int >> _RANDOM_BITS) / 1000, timezone.utc)
         begin, end = looked_at - _SLACK, looked_at + BATCH_AGE + _SLACK
-    except (OverflowError, ValueError):  # no id of ours
+    except (OverflowError, ValueError):  # not an id that ``new_batch`` made
         return Q(pk=None)
     if not settings.USE_TZ:
         begin, end = clock.make_naive(begin), clock.make_naive(end)
@@ -82,10 +85,11 @@ def plan(
     site_id: int | None = None,
     batch: uuid.UUID | None = None,
 ) -> Batch:
-    """Return what would become of each row; nothing is changed.
+    """Return what would happen to each row, without any change.
 
     ``note`` is for the rows that have none. The verdicts do not depend on whether an address has an
-    account or was invited by somebody else. Raises ``InvitingForbidden`` and ``TextRefused``.
+    account. They do not depend on the invitations of other members. Raises ``InvitingForbidden``
+    and ``TextRefused``.
     """
     site_id = _prepare(inviter, site_id)
     rows = _compare(inviter, site_id, _read(inviter, recipients, note))
@@ -101,13 +105,14 @@ def invite_many(
     site_id: int | None = None,
     batch: uuid.UUID | None = None,
 ) -> Batch:
-    """Invite everybody on the list who can be, in one transaction, and say what became of each row.
+    """Invite the people on a list in one transaction, and return what happened to each row.
 
-    In the order of the list, as many as the quota has left. Who is invited already gets no second
-    mail. With the ``batch`` that ``plan`` gave, a list is used once: again, it changes nothing and
-    returns the same. Raises ``InvitingForbidden`` and ``TextRefused``; after these, and after
-    ``AlreadyInvited``, which says that somebody else was faster again and again, nothing has
-    changed.
+    Rows are used in the order of the list, as far as the quota allows. A person who is already
+    invited gets no second email. With the ``batch`` from ``plan``, a list is used only once. A
+    second call changes nothing and returns the same.
+
+    Raises ``InvitingForbidden`` and ``TextRefused``. Raises ``AlreadyInvited`` if other requests
+    were faster in each round. After any of them, nothing has changed.
     """
     site_id = _prepare(inviter, site_id)
     batch = batch or new_batch()
@@ -120,18 +125,19 @@ def invite_many(
                 partial(_invite, inviter, site_id, batch, rows, last_try=last_try)
             )
         except MailLimitReached:
-            # Somebody has mailed since we looked what there was room for. It is counted last, so
-            # that nobody who holds a counter wants a slot; only the last try holds all of them.
+            # Other emails have used the room since it was checked. Emails are counted last, so that
+            # no transaction holds a counter while it waits for a slot. Only the last try locks all
+            # counters.
             continue
         except IntegrityError as error:
-            # Something has taken a slot since we looked that does not hold the quota, such as an
-            # expired invitation that was opened again.
+            # Another action has taken a slot since the check, without the lock on the quota. An
+            # example is an expired invitation that became pending again.
             refusal = error
     raise AlreadyInvited() from refusal
 
 
 def waiting_in_batch(inviter: Any, batch: uuid.UUID) -> int:
-    """Return how many mails of a member's list have still to go; one query."""
+    """Return how many emails of a member's list are still unsent. Runs one query."""
     invitations = InvitationKey.objects.filter(in_batch(batch), from_user=inviter)
     unsent = (InvitationEmail.State.QUEUED, InvitationEmail.State.SENDING)
     mails = InvitationEmail.objects.of_invitations().filter(invitation__in=invitations)
@@ -143,7 +149,7 @@ def _prepare(inviter: Any, site_id: int | None) -> int:
     if refusal is not None:
         raise refusal
     site_id = sites.current_site_id() if site_id is None else site_id
-    # Without an address for its link no mail could ever be sent.
+    # Without a base address for its link, no email could be sent.
     sites.absolute(reverse("invitation_invited", args=["key"]), site_id)
     return site_id
 
@@ -151,11 +157,11 @@ def _prepare(inviter: Any, site_id: int | None) -> int:
 def _invite(
     inviter: Any, site_id: int, batch: uuid.UUID, rows: list[Row], *, last_try: bool
 ) -> Batch:
-    # All that this member invites goes through this lock: what is found now, holds.
+    # Every invitation of this member needs this lock. So what is found now stays true.
     InvitationQuota.objects.hold(inviter)
     made = _made(inviter, batch)
-    # Confirmed again, a list makes nothing more, whatever the quota has by then, and whatever has
-    # become of what it made.
+    # A list that is confirmed again makes nothing more. This holds whatever the quota is by then,
+    # and whatever happened to the first invitations.
     remaining = 0 if _is_used(inviter, batch) else quotas.remaining_now(inviter)
     rows = [
         replace(row, verdict=Verdict.INVITED)
@@ -172,7 +178,7 @@ def _invite(
 
 
 def _is_used(inviter: Any, batch: uuid.UUID) -> bool:
-    """Note that this list is used, and tell whether it was before."""
+    """Record that this list is used, and return whether it was used before."""
     try:
         attempt([Limit(f"bulk:{inviter.pk}:{batch}", 1, BATCH_AGE)])
     except TooManyAttempts:
@@ -181,7 +187,7 @@ def _is_used(inviter: Any, batch: uuid.UUID) -> bool:
 
 
 def _made(inviter: Any, batch: uuid.UUID) -> set[str]:
-    """Return the addresses that were invited with this list already."""
+    """Return the addresses that were already invited with this list."""
     rows = InvitationKey.objects.get_queryset().sent_by(inviter).filter(in_batch(batch))
     return set(rows.values_list("email_key", flat=True))
 
@@ -240,7 +246,7 @@ def _label(batch: uuid.UUID) -> str:
 
 
 def _read(inviter: Any, recipients: Sequence[Recipient], note: str) -> list[Row]:
-    """Check what each row says, by itself and against the rows before it."""
+    """Check each row by itself and against the rows before it."""
     note, own = check_note(inviter, note), _own_address(inviter)
     named = any(recipient.groups for recipient in recipients)
     groups = dict(grantable_groups(inviter).values_list("name", "pk")) if named else {}
@@ -265,7 +271,7 @@ def _read(inviter: Any, recipients: Sequence[Recipient], note: str) -> list[Row]
 
 
 def _own_address(inviter: Any) -> str:
-    """Return the inviter's own address as addresses are compared, or nothing."""
+    """Return the inviter's own canonical address, or an empty text."""
     try:
         return addresses.canonical(getattr(inviter, inviter.get_email_field_name(), ""))
     except AddressRefused:
@@ -300,7 +306,7 @@ def _check(inviter: Any, recipient: Recipient, note: str, groups: dict[str, int]
 
 
 def _compare(inviter: Any, site_id: int, rows: list[Row]) -> list[Row]:
-    """Find out whom of these the member has invited already."""
+    """Mark the rows whose address the member has already invited."""
     known = _known(inviter, site_id, [row.email_key for row in rows if row.verdict == Verdict.NEW])
     return [
         _already(row, known[row.email_key])
@@ -311,7 +317,7 @@ def _compare(inviter: Any, site_id: int, rows: list[Row]) -> list[Row]:
 
 
 def _known(inviter: Any, site_id: int, email_keys: list[str]) -> dict[str, InvitationKey]:
-    """Return what says of these addresses whether the member has invited them, by address."""
+    """Return, by address, the member's invitation that shows that the address was invited."""
     status = InvitationKey.Status
     telling = (status.PENDING, status.ACCEPTED, status.DECLINED)
     invitations = InvitationKey.objects.get_queryset().sent_by(inviter).on_site(site_id)
@@ -323,7 +329,8 @@ def _known(inviter: Any, site_id: int, email_keys: list[str]) -> dict[str, Invit
         some = invitations.filter(email_key__in=email_keys[start : start + size])
         for invitation in some.only(*fields):
             before = known.get(invitation.email_key)
-            # The open one tells, of which there is one at most, else the latest.
+            # A pending invitation decides, and there is at most one. Otherwise the latest one
+            # decides.
             if before is None or before.status != status.PENDING:
                 known[invitation.email_key] = invitation
     return known

@@ -1,4 +1,4 @@
-"""Expire and delete invitations in batches."""
+"""Expiry and deletion of invitations, in batches."""
 
 from __future__ import annotations
 
@@ -22,21 +22,22 @@ from invitation.querysets import not_asked_for
 
 T = TypeVar("T")
 
-#: Rows that one step of cleanup works on: it bounds both memory and how long locks are held.
+#: Rows that one step of the cleanup works on. It limits memory and the time that locks are held.
 BATCH_SIZE = 500
 
-#: Counters of attempts that one run of cleanup deletes.
+#: Counters of attempts that one run of the cleanup deletes.
 COUNTERS_AT_ONCE = 10_000
 
-#: After how long a counter of mails limits nothing: 25 hours, and one by which clocks are changed.
+#: Time after which an email counter limits nothing. It is 25 hours, and one for a clock change.
 MAIL_COUNTS_KEPT = timedelta(hours=26)
 
 
 def expire(batch_size: int = BATCH_SIZE, now: datetime | None = None) -> int:
-    """Mark what ran out, give its quota back, return how many were marked.
+    """Mark overdue invitations as expired, and return how many were marked.
 
-    Works in batches, each in its own short transactions, and may run beside registrations and
-    beside itself. Before that, uses are released whose account is gone without a trace.
+    Their quota is given back. Works in batches, each in its own short transactions. It may run at
+    the same time as registrations and as other runs. First it releases the uses of accounts that no
+    longer exist and were never activated.
     """
     now = now or timezone.now()
     _release_orphans(batch_size)
@@ -53,7 +54,10 @@ def expire(batch_size: int = BATCH_SIZE, now: datetime | None = None) -> int:
 
 
 def mark_expired(batch: list[int], now: datetime) -> int:
-    """Mark the overdue ones among these, in one transaction with the caller's; return how many."""
+    """Mark the overdue invitations of this batch as expired, and return how many.
+
+    It runs in the caller's transaction.
+    """
     expired = InvitationKey.objects.expire(batch, now)
     if expired:
         announce(signals.invitations_expired, invitation_ids=expired)
@@ -73,12 +77,13 @@ def _release_orphans(batch_size: int) -> None:
 
 
 def _settle(batch_size: int) -> None:
-    """Give back what expired invitations hold, also what a run before this one left over.
+    """Give back the quota that expired invitations hold.
 
-    Where INVITATION_REFUND_EXPIRED is off they lose it, and nobody gets it.
+    This includes what an earlier run left over. Where INVITATION_REFUND_EXPIRED is off, the quota
+    is lost.
 
-    Not in the transaction that marks them: inviting locks the quota before the slot, marking
-    frees the slot, and together the two could block each other.
+    It does not run in the transaction that marks them. Inviting locks the quota before the slot,
+    and marking frees the slot. In one transaction, the two could block each other.
     """
     status = InvitationKey.Status.EXPIRED
     holding = InvitationKey.objects.filter(status=status, quota_held__gt=0).order_by("pk")
@@ -95,10 +100,10 @@ def _refund(batch: list[int]) -> None:
 
 
 def purge(batch_size: int = BATCH_SIZE, now: datetime | None = None) -> int:
-    """Delete what ended unused longer ago than INVITATION_RETENTION_DAYS; return how many.
+    """Delete invitations that ended unused long enough ago, and return how many.
 
-    What somebody has asked to renew within the last week stays for its inviter, and so does what a
-    mail has still to tell him of.
+    INVITATION_RETENTION_DAYS sets how long they are kept. An invitation stays if somebody asked to
+    renew it within the last week. It also stays while the inviter must still get an email about it.
     """
     now = now or timezone.now()
     before = now - timedelta(days=conf.INVITATION_RETENTION_DAYS)
@@ -114,18 +119,18 @@ def purge(batch_size: int = BATCH_SIZE, now: datetime | None = None) -> int:
 
 
 def forget_attempts(now: datetime | None = None) -> int:
-    """Delete counters of attempts that limit nothing any more; return how many.
+    """Delete counters of attempts that limit nothing any more, and return how many.
 
-    A bounded number: what is left goes with the next run.
+    The number for one run is limited. The next run deletes the rest.
     """
     now = now or timezone.now()
     return ThrottleCounter.objects.forget(now - WINDOW_MAX, COUNTERS_AT_ONCE, now)
 
 
 def forget_mail_counts(now: datetime | None = None) -> int:
-    """Delete counters of mails that limit nothing any more; return how many.
+    """Delete counters of emails that limit nothing any more, and return how many.
 
-    A bounded number: what is left goes with the next run.
+    The number for one run is limited. The next run deletes the rest.
     """
     now = now or timezone.now()
     return MailCounter.objects.forget(now - MAIL_COUNTS_KEPT, COUNTERS_AT_ONCE, now)
@@ -134,12 +139,13 @@ def forget_mail_counts(now: datetime | None = None) -> int:
 def count_cleanup(now: datetime | None = None) -> tuple[int, int]:
     """Return how many invitations ``expire`` would mark and ``purge`` would then delete.
 
-    Where inviters are told of what has expired, ``purge`` deletes that a day later or more.
+    Where inviters are told about expired invitations, ``purge`` deletes those at least one day
+    later.
     """
     now = now or timezone.now()
     before = now - timedelta(days=conf.INVITATION_RETENTION_DAYS)
     overdue = InvitationKey.objects.overdue(now)
-    # Used up by accounts that are gone without a trace: open again, but their time has run out.
+    # The accounts that used these up no longer exist. These become pending again, but are overdue.
     released = InvitationKey.objects.filter(
         status=InvitationKey.Status.ACCEPTED,
         expires_at__lte=now,
@@ -147,7 +153,7 @@ def count_cleanup(now: datetime | None = None) -> tuple[int, int]:
     )
     deleted = InvitationKey.objects.disposable(before, now, settled=False).count()
     if before >= now:
-        # What is marked now has ended now: without retention it goes in the same run.
+        # What is marked now ends now. Without a retention time, the same run deletes it.
         unasked = not_asked_for(now)
         deleted += overdue.filter(unasked, uses=0).count()
         deleted += released.filter(unasked, uses=1).count()

@@ -1,4 +1,4 @@
-"""Find out whether the clock can be trusted, before anything goes by it that cannot be undone."""
+"""Checks whether the clock can be trusted, before an action that cannot be undone."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from invitation.models import (
 )
 from invitation.moments import latest
 
-#: How far the clocks of this machine and of the database's may lie apart.
+#: Largest accepted difference between this machine's clock and the database's clock.
 APART = timedelta(hours=1)
-#: For how long a site can be quiet before the clock is doubted rather than believed.
+#: Time without any activity after which the clock is doubted.
 QUIET = timedelta(days=365)
-#: How each kind of database tells the seconds since 1970. SQLite has the clock of this machine.
+#: SQL for the seconds since 1970, by kind of database. SQLite uses this machine's clock.
 SECONDS = {
     "postgresql": "SELECT extract(epoch FROM clock_timestamp())",
     "mysql": "SELECT UNIX_TIMESTAMP(NOW(6))",
@@ -33,13 +33,13 @@ SECONDS = {
 
 @dataclass(frozen=True)
 class MomentsAhead:
-    """Numbers of stored moments that lie too far ahead to be true: a clock was wrong."""
+    """Numbers of stored moments that are too far in the future, because a clock was wrong."""
 
-    #: Unsent mails, held or waiting. They are sent all the same.
+    #: Unsent emails, held or waiting. They are still sent.
     mails: int
-    #: Counters of attempts and of mails. They limit nothing.
+    #: Counters of attempts and of emails. They limit nothing.
     counters: int
-    #: Pauses of the queue. They hold nothing up.
+    #: Pauses of the queue. They delay nothing.
     pauses: int
 
     @property
@@ -49,7 +49,7 @@ class MomentsAhead:
 
 
 def moments_ahead(now: datetime | None = None) -> MomentsAhead:
-    """Return how many stored moments lie too far ahead; four queries."""
+    """Return how many stored moments are too far in the future. Runs four queries."""
     now = now or timezone.now()
     ahead = latest(now)
     counters = ThrottleCounter.objects.filter(window_start__gt=ahead).count()
@@ -61,9 +61,9 @@ def moments_ahead(now: datetime | None = None) -> MomentsAhead:
 
 
 def clock_difference() -> timedelta:
-    """Return by how much this machine's clock is ahead of the database's; one query.
+    """Return how far this machine's clock is ahead of the database's clock. Runs one query.
 
-    Nothing where the database has no clock of its own, as with SQLite.
+    Returns zero where the database has no clock of its own, for example SQLite.
     """
     connection = connections[router.db_for_read(InvitationKey)]
     if connection.vendor not in SECONDS:
@@ -71,15 +71,15 @@ def clock_difference() -> timedelta:
     with connection.cursor() as cursor:
         cursor.execute(SECONDS[connection.vendor])
         (there,) = cursor.fetchone()
-    # The clock of the application, and not what the caller takes for now.
+    # This must be the clock of the application, not the ``now`` of a caller.
     return timedelta(seconds=timezone.now().timestamp() - float(there))
 
 
 def doubt_about_clock(now: datetime | None = None) -> str:
-    """Return in words why nothing should be deleted by this clock; empty if it can be trusted.
+    """Return in words why this clock must not be used for deletion; empty if it is trusted.
 
-    It is doubted if the database's clock differs by more than an hour, or if nothing has happened
-    in this app for a year.
+    The clock is doubted if it differs from the database's clock by more than an hour. It is also
+    doubted if nothing has happened in this app for a year.
     """
     now = now or timezone.now()
     difference = clock_difference()
@@ -95,7 +95,7 @@ def doubt_about_clock(now: datetime | None = None) -> str:
 
 
 def _newest_moment() -> datetime | None:
-    """Return when something last happened; four queries, each by an index."""
+    """Return when something last happened. Runs four queries, each with an index."""
     rows: Any = (
         InvitationKey.objects.order_by("-date_invited").values_list("date_invited"),
         InvitationEmail.objects.order_by("-pk").values_list("created_at"),

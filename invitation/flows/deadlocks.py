@@ -1,4 +1,4 @@
-"""Begin a transaction when its turn has come, and do a step again that the database has ended."""
+"""Transactions that wait for their lock, and steps that are repeated after a deadlock."""
 
 from __future__ import annotations
 
@@ -14,27 +14,29 @@ from django.db import OperationalError, transaction
 P = ParamSpec("P")
 T = TypeVar("T")
 
-#: How often a step is tried that the database ends because of a deadlock.
+#: Number of times a step is tried if the database ends it because of a deadlock.
 DEADLOCK_TRIES = 5
-#: Seconds to wait before the next try, at most: what has met here shall not do so again.
+#: Longest pause in seconds after the first try. It grows with each try. It is random, so that the
+#: same steps do not meet again.
 DEADLOCK_PAUSE = 0.02
-#: Seconds to wait for SQLite's one lock, at least. A server gives up on a request after 30.
+#: Shortest time in seconds to wait for SQLite's one lock. A server ends a request after 30.
 LOCK_SECONDS = 20
 
-#: What ends a transaction that may be done again: deadlock and failed serialization in SQLSTATE,
-#: MariaDB's and MySQL's numbers for a deadlock and for a row that has changed.
+#: Errors after which a transaction can be repeated. ``STATES`` are the SQLSTATE codes for a
+#: deadlock and a failed serialization. ``NUMBERS`` are the codes of MariaDB and MySQL for a
+#: deadlock and a changed row.
 STATES = frozenset({"40P01", "40001"})
 NUMBERS = frozenset({1020, 1213})
 
 
 @contextmanager
 def writing() -> Iterator[None]:
-    """Do what is in the block in one transaction that will write.
+    """Run the block in one transaction that will write.
 
-    SQLite lets one writer in. Who reads first and wants to write later is refused at once if
-    another one has written meanwhile. So a transaction of our own takes the lock when it begins,
-    and waits for it longer than the connection does. Nothing has been done by then, so nothing has
-    to be made again. Inside of another transaction this is a savepoint.
+    SQLite lets one writer in. A transaction that reads first fails at once if another one has
+    written before its first write. So this transaction takes the lock when it begins. It waits for
+    the lock longer than the connection does. Nothing has been done by then, so nothing must be
+    repeated. Inside another transaction, this is a savepoint.
     """
     connection = transaction.get_connection()
     with ExitStack() as stack:
@@ -46,7 +48,7 @@ def writing() -> Iterator[None]:
 
 
 def _take_turn(connection: Any, stack: ExitStack) -> None:
-    """Begin a transaction on SQLite with its lock; raises its error if that takes too long."""
+    """Begin a transaction on SQLite with its lock; raise SQLite's error if that takes too long."""
     until = time.monotonic() + LOCK_SECONDS
     while True:
         try:
@@ -61,16 +63,16 @@ def _take_turn(connection: Any, stack: ExitStack) -> None:
 
 
 def _at_once(execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:
-    """Let a transaction take the lock as it begins, unless the site has said how it begins."""
+    """Make a transaction take the lock as it begins, unless the site sets how it begins."""
     return execute("BEGIN IMMEDIATE" if sql == "BEGIN" else sql, params, many, context)
 
 
 def retrying(verb: Callable[P, T]) -> Callable[P, T]:
-    """Return the verb, done again if the database has ended its transaction to end a deadlock.
+    """Return the function, repeated if the database ends its transaction because of a deadlock.
 
-    Rows are locked in the order of their keys, but a database that reads a small table as a whole
-    may wait for rows that nobody asked for. The verb has to make anew, or read anew, what it
-    writes: a row in memory does not know that its transaction was rolled back.
+    Rows are locked in the order of their keys. But a database that reads a small table as a whole
+    may wait for other rows. The function must create or read again what it writes. A row in memory
+    does not know that its transaction was rolled back.
     """
 
     @wraps(verb)
@@ -80,7 +82,7 @@ def retrying(verb: Callable[P, T]) -> Callable[P, T]:
             try:
                 return verb(*args, **kwargs)
             except OperationalError as error:
-                # In somebody else's transaction, their work is gone with ours.
+                # Inside another transaction, a rollback also loses the work of its owner.
                 if not own or not may_be_tried_again(error):
                     raise
                 _pause(tried)
@@ -91,16 +93,16 @@ def retrying(verb: Callable[P, T]) -> Callable[P, T]:
 
 @retrying
 def in_transaction(step: Callable[[], T]) -> T:
-    """Do one step in a transaction, and again if the database ended it to end a deadlock."""
+    """Run one step in a transaction, and repeat it after a deadlock."""
     with writing():
         return step()
 
 
 def may_be_tried_again(error: OperationalError) -> bool:
-    """Tell whether the database has ended a transaction for no fault of its own.
+    """Return whether the database ended a transaction that did nothing wrong.
 
-    By its code, as a server says it in the language of its country. ``sqlstate`` is what psycopg
-    calls that, ``pgcode`` what psycopg2 does.
+    It looks at the error code, because a server's message may be in any language. psycopg calls the
+    code ``sqlstate``, and psycopg2 calls it ``pgcode``.
     """
     cause = error.__cause__
     state = getattr(cause, "sqlstate", None) or getattr(cause, "pgcode", None)
@@ -110,7 +112,7 @@ def may_be_tried_again(error: OperationalError) -> bool:
 
 
 def is_locked(error: OperationalError) -> bool:
-    """Tell whether SQLite's lock was not to be had in time."""
+    """Return whether SQLite's lock was not available in time."""
     return str(error).startswith("database") and str(error).endswith("is locked")
 
 

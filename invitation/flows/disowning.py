@@ -1,4 +1,4 @@
-"""Delete an account that somebody made with the address of somebody else."""
+"""Deletion of an account that was created with another person's address."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ logger = logging.getLogger(__name__)
 
 
 def disown(user: Any) -> bool:
-    """Delete an account that was never usable, as the owner of its address did not make it.
+    """Delete a never usable account that the owner of its address did not create.
 
-    Its invitation works again. Returns whether that was done: an account that is active, or has
-    logged in, is left as it is. Where the site's own rows protect the account from deletion, it
-    stays inactive and loses its password.
+    Its invitation works again. Returns whether this was done. An account that is active or has
+    logged in is not changed. If the site's own rows protect the account from deletion, it stays
+    inactive and loses its password.
     """
     return in_transaction(partial(_disown, user))
 

@@ -1,4 +1,4 @@
-"""End open invitations, each once."""
+"""The end of pending invitations. Each invitation ends once."""
 
 from __future__ import annotations
 
@@ -16,25 +16,25 @@ from invitation.models import InvitationKey
 
 
 def close_all_of(user: Any) -> None:
-    """Revoke what a member has open whose account is about to be deleted.
+    """Revoke the pending invitations of a member whose account is about to be deleted.
 
-    Nothing at all where INVITATION_REQUIRE_ACTIVE_INVITER is off: there his invitations go on.
+    Does nothing where INVITATION_REQUIRE_ACTIVE_INVITER is off. There the invitations stay pending.
     """
     if not conf.INVITATION_REQUIRE_ACTIVE_INVITER:
         return
     with writing():
         for invitation in InvitationKey.objects.close_all_of(user, timezone.now()):
-            # As the row is when this is announced: the account is gone by then.
+            # The account no longer exists when this signal is sent.
             invitation.from_user = None
             announce(signals.invitation_revoked, invitation=invitation)
 
 
 @retrying
 def end(invitation: InvitationKey, status: InvitationKey.Status, signal: Signal) -> None:
-    """End an open invitation with this status. Raises ``NotPending`` if it has ended."""
+    """End a pending invitation with this status. Raise ``NotPending`` if it has ended."""
     with writing():
         if not InvitationKey.objects.end(invitation.pk, status, timezone.now()):
             raise NotPending()
-        # Before the commit: the receivers are to see what it has become.
+        # Before the commit: the receivers must see the new state.
         invitation.refresh_from_db()
         announce(signal, invitation=invitation)

@@ -1,4 +1,4 @@
-"""Give a person what is kept here about him, by his address."""
+"""The export of what is stored about one person, found by their address."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ from invitation.models import (
     SuppressedAddress,
 )
 
-#: Mails that go to the invited person, whose errors are about his own address.
+#: Emails to the invited person. Their errors are about that person's address.
 TO_INVITED = (InvitationEmail.Kind.INVITATION, InvitationEmail.Kind.REMINDER)
 
 
 def export(email: str) -> dict[str, Any]:
-    """Return what is kept about an address, as texts, numbers, lists and mappings.
+    """Return what is stored about an address, as texts, numbers, lists and mappings.
 
-    Of an inviter it says the name that the mail has shown, and no more: neither his address nor
-    whom else he has invited. Of accounts it says only that there is one: they are the site's.
-    Raises ``ValueError`` for a blank address.
+    Of an inviter, it contains only the name that the email shows. It contains neither the inviter's
+    address nor their other invitations. Of an account, it contains only that there is one, because
+    accounts belong to the site. Raises ``ValueError`` for a blank address.
     """
     if not email.strip():
         raise ValueError("There is no address to look for.")
@@ -44,11 +44,11 @@ def export(email: str) -> dict[str, Any]:
 
 
 def has_account(email: str) -> bool:
-    """Tell whether there is an account with this address, which is the site's business."""
+    """Return whether there is an account with this address. Accounts belong to the site."""
     model = get_user_model()
     try:
         name = model._meta.get_field(model.get_email_field_name()).name
-    except FieldDoesNotExist:  # Django calls it "email" without looking.
+    except FieldDoesNotExist:  # Django returns "email" without a check.
         return False
     spellings = {email.strip(), optouts.comparable(email)}
     accounts = model._default_manager.all()
@@ -89,7 +89,7 @@ def _mail(mail: InvitationEmail) -> dict[str, Any]:
         "attempts": mail.attempts,
         "message_id": mail.message_id,
         "failure": str(mail.failure),
-        # What the inviter's own server says is not about the invited person.
+        # An error from the inviter's own mail server is not about the invited person.
         "error": mail.last_error if own else "",
     }
 
@@ -101,7 +101,7 @@ def _acceptance(came: Acceptance, row: InvitationKey) -> dict[str, Any]:
         "registered_at": _moment(came.claimed_at),
         "activated_at": _moment(came.activated_at),
         "new_account": came.new_account,
-        # Where any address may register, it may be somebody else's account.
+        # Where any address may sign up, this may be another person's account.
         "account": str(account.get_username()) if own else "",
     }
 
@@ -119,7 +119,7 @@ def _proofs(email: str) -> list[str | None]:
 
 
 def _moment(moment: datetime | None) -> str | None:
-    """Return a moment as ISO 8601, with its time zone where moments have one."""
+    """Return a moment as ISO 8601, with its time zone if it has one."""
     if moment is None:
         return None
     return (timezone.localtime(moment) if timezone.is_aware(moment) else moment).isoformat()

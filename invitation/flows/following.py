@@ -1,8 +1,8 @@
-"""Let an email that its recipient does not want share the fate of the others.
+"""The outcome for an email that its recipient does not want.
 
-Its inviter must see the same of it as of any other. So it is rehearsed: a mail server hears of its
-sender and its recipient, and is not handed the email. What the server would have said to the email
-itself is what it has last said to others.
+It has the same outcome as the other emails, so the inviter sees no difference. Its delivery is
+rehearsed: a mail server gets the sender and the recipient, but not the email. For the email itself,
+the server's last answer to other emails is used.
 """
 
 from __future__ import annotations
@@ -12,19 +12,19 @@ import re
 from invitation.exceptions import DeliveryFailed
 from invitation.models import InvitationEmail
 
-#: At how many of the others to look.
+#: Number of other emails to look at.
 LOOK_AT = 5
-#: How many of them say together that the mail server refuses all for good.
+#: Number of failed emails that show that the mail server refuses all emails for good.
 ENOUGH = 2
-#: What a mail server may quote: the address of somebody else.
+#: Address of another person, which a mail server may quote.
 _ADDRESS = re.compile(r"\S*@\S*")
 
 
 def fate_of_others(mail: InvitationEmail) -> DeliveryFailed | None:
-    """Return what has become of the other emails that were tried last, or ``None`` if they leave.
+    """Return the error of the other emails tried last, or ``None`` if they are sent.
 
-    One that waits for its next try stands for all: to wait is always possible. One that was refused
-    for good stands for itself alone, unless all were.
+    One email that waits for its next try is enough to show a delay, because any email can wait. An
+    email that was refused for good shows nothing about the others, unless all were refused.
     """
     State = InvitationEmail.State  # noqa: N806
     others = InvitationEmail.objects.tried_beside(mail, LOOK_AT)
@@ -35,7 +35,7 @@ def fate_of_others(mail: InvitationEmail) -> DeliveryFailed | None:
 
 
 def as_another(error: DeliveryFailed) -> DeliveryFailed:
-    """Return the fate of another email as that of one to somebody else."""
+    """Return the error of another email without that email's address."""
     return _like(str(error), permanent=error.permanent)
 
 

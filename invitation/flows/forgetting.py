@@ -1,4 +1,4 @@
-"""Forget people: those whose invitation ended long ago, or one who asks for it."""
+"""Erasure of personal data, some time after invitations ended or when a person asks for it."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ from invitation.flows.suppressing import lift
 from invitation.models import DeliveryPause, InvitationEmail, InvitationKey, ProvenAddress
 from invitation.querysets import InvitationKeyQuerySet
 
-#: What stands in a text in place of what was forgotten; a constant, as it is written into rows.
+#: Text that replaces what was forgotten. It is constant, because it is written into rows.
 FORGOTTEN = "(forgotten)"
-#: The columns of invitations in which others may have written an address.
+#: Columns of invitations in which other people may have written an address.
 TEXTS = ("recipient_name", "note", "label")
 
 
@@ -38,11 +38,12 @@ TEXTS = ("recipient_name", "note", "label")
 def forget_ended(
     after: timedelta, now: datetime | None = None, batch_size: int = BATCH_SIZE
 ) -> int:
-    """Forget whom invitations were for that ended so long ago; return how many.
+    """Forget the invited people of invitations that ended long enough ago, and return how many.
 
-    Accepted ones, too: who came by them, and when, stays. Works in batches, each in a short
-    transaction, and may run beside anything else and beside itself. The admin's own log forgets
-    the same, and what it says of invitations that were deleted as long ago.
+    This includes accepted invitations. Who accepted them, and when, is kept. Works in batches, each
+    in a short transaction. It may run at the same time as other actions and other runs. The log of
+    Django's admin forgets the same. It also forgets its entries about deleted invitations that are
+    as old.
     """
     now = now or timezone.now()
     before = now - after
@@ -72,7 +73,7 @@ def _forget(pks: list[int], now: datetime, before: datetime | None = None) -> li
 
 
 def _log() -> QuerySet[Any] | None:
-    """Return the log of Django's admin, where the site has one."""
+    """Return the log of Django's admin, or ``None`` if the site has none."""
     if not apps.is_installed("django.contrib.admin"):
         return None
     return apps.get_model("admin", "LogEntry")._default_manager.all()
@@ -98,7 +99,7 @@ def _forget_log_of_ended(before: datetime, batch_size: int) -> None:
         ids = {int(object_id) for _pk, object_id, _time in batch if object_id.isdecimal()}
         rows = InvitationKey.objects.filter(pk__in=ids).values_list("pk", "forgotten_at")
         there = {str(pk): forgotten_at is not None for pk, forgotten_at in rows}
-        # Of one that is gone, nobody knows when it ended: by then, it had.
+        # The end of a deleted invitation is not known. The time of the log entry counts instead.
         old = [pk for pk, object_id, time in batch if there.get(object_id, time <= before)]
         entries.filter(pk__in=old).update(object_repr=FORGOTTEN)
 
@@ -108,25 +109,25 @@ def _forget_log_of_ended(before: datetime, batch_size: int) -> None:
 
 @dataclass(frozen=True)
 class Forgotten:
-    """Say what was erased of one person."""
+    """Counts of what was erased about one person."""
 
-    #: Invitations to the address, and how many of these were still open.
+    #: Invitations to the address, and how many of them were still pending.
     invitations: int
     revoked: int
-    #: Other texts that held the address: notes, errors, what the site keeps, the admin's log.
+    #: Other texts with the address: notes, errors, the site's data and the admin's log.
     texts: int
-    #: Whether it was forgotten that the address wants no mail.
+    #: Whether the unsubscription of the address was deleted.
     opt_out_dropped: bool = False
-    #: For how many accounts it was forgotten that they have proven the address.
+    #: Number of accounts whose proof of the address was deleted.
     proofs: int = 0
 
 
 def forget(email: str, *, drop_opt_out: bool = False, dry_run: bool = False) -> Forgotten:
-    """Erase a person from all that is kept here, by his address, and say what that was.
+    """Erase all that is stored here about a person, by their address, and return the counts.
 
-    Invitations to him that are open are withdrawn first, as by ``revoke``. That he wants no mail is
-    kept, as a keyed hash, unless ``drop_opt_out``: else he would be mailed again. His account, if
-    he has one, is the site's to delete. Only counts if ``dry_run``.
+    Pending invitations to them are revoked first, as by ``revoke``. An unsubscription is kept as a
+    keyed hash, so that they get no more emails. ``drop_opt_out`` deletes it too. Their account, if
+    there is one, is for the site to delete. With ``dry_run``, it only counts.
 
     Raises ``ValueError`` for a blank address.
     """
@@ -141,7 +142,7 @@ def forget(email: str, *, drop_opt_out: bool = False, dry_run: bool = False) -> 
 
 
 def invitations_to(email: str) -> InvitationKeyQuerySet:
-    """Return the invitations to an address, in whichever of its spellings."""
+    """Return the invitations to an address, in any of its spellings."""
     to = Q(email_key=optouts.comparable(email)) | Q(email__iexact=email.strip())
     return InvitationKey.objects.get_queryset().filter(to).exclude(email="")
 
@@ -174,15 +175,18 @@ def _forget_person(email: str, drop_opt_out: bool) -> Forgotten:
 
 
 def _end_and_forget(pks: list[int], now: datetime) -> tuple[int, int]:
-    """Withdraw what is open among these, and forget them all; call it in a transaction."""
+    """Revoke the pending invitations among these, and forget them all.
+
+    Call it in a transaction. Returns how many were revoked and how many log entries were changed.
+    """
     rows = InvitationKey.objects
-    # This locks them. What has run out is given back by cleanup, which needs no address for it.
+    # This locks the rows. The cleanup gives back the quota of expired ones without the address.
     mark_expired(pks, now)
     revoked = 0
     for pk in pks:
         if rows.end(pk, InvitationKey.Status.REVOKED, now):
             revoked += 1
-            # As it was: whoever listens may have to forget the same person.
+            # The row before it is forgotten: a receiver may have to forget the same person.
             invitation = rows.select_related("from_user").get(pk=pk)
             announce(signals.invitation_revoked, invitation=invitation)
     forgotten = [str(pk) for pk in _forget(pks, now)]
@@ -196,11 +200,11 @@ def _end_and_forget(pks: list[int], now: datetime) -> tuple[int, int]:
 
 
 def _spellings(email: str) -> tuple[re.Pattern[str], list[str]]:
-    """Return how an address may be written, and what finds any of these by itself in a text."""
+    """Return a pattern that finds an address in a text, and the spellings of the address."""
     known = optouts.comparable(email)
     spellings = list(dict.fromkeys([email.strip(), known, addresses.display(known)]))
     either = "|".join(re.escape(text) for text in spellings)
-    # Not as a part of somebody else's address.
+    # The address must not be a part of another person's address.
     return re.compile(rf"(?<![\w.+-])(?:{either})(?![\w-]|\.\w)", re.IGNORECASE), spellings
 
 
@@ -208,7 +212,7 @@ def _holding(column: str, spellings: list[str]) -> Q:
     found = Q()
     for text in spellings:
         found |= Q(**{f"{column}__icontains": text})
-        escaped = json.dumps(text)[1:-1]  # as JSON has it, where a column holds that
+        escaped = json.dumps(text)[1:-1]  # the form in a JSON column
         if escaped != text:
             found |= Q(**{f"{column}__icontains": escaped})
     return found
@@ -217,7 +221,7 @@ def _holding(column: str, spellings: list[str]) -> Q:
 def _redact(
     rows: QuerySet[Any], column: str, pattern: re.Pattern[str], spellings: list[str]
 ) -> int:
-    """Take an address out of a column of a table; return out of how many rows."""
+    """Remove an address from a column of a table, and return from how many rows."""
     changed = 0
     for pk, text in _found(rows, column, spellings):
         without = _without(text, pattern)[: _length_of(rows.model, column)]
@@ -227,13 +231,13 @@ def _redact(
 
 
 def _length_of(model: Any, column: str) -> int | None:
-    """Return how long a text in this column may be: an address may be shorter than its stand-in."""
+    """Return the length limit of this column. The replacement may be longer than the address."""
     length: int | None = model._meta.get_field(column).max_length
     return length
 
 
 def _found(rows: QuerySet[Any], column: str, spellings: list[str]) -> Iterator[tuple[Any, str]]:
-    """Yield the rows that may hold an address, without holding them all."""
+    """Yield the rows that may contain an address, without loading them all into memory."""
     found = rows.filter(_holding(column, spellings)).order_by("pk").values_list("pk", column)
     last = 0
     while batch := list(found.filter(pk__gt=last)[:BATCH_SIZE]):
@@ -242,7 +246,7 @@ def _found(rows: QuerySet[Any], column: str, spellings: list[str]) -> Iterator[t
 
 
 def _without(text: str, pattern: re.Pattern[str]) -> str:
-    """Return a text without the address; of JSON, its texts."""
+    """Return a text without the address. In JSON, change only the texts."""
     try:
         parsed = json.loads(text)
     except ValueError:
@@ -262,7 +266,7 @@ def _map_texts(value: Any, change: Callable[[str], str]) -> Any:
 
 
 def _redact_invitations(pattern: re.Pattern[str], spellings: list[str]) -> int:
-    """Take an address out of what was written into the invitations of others."""
+    """Remove an address from the texts in invitations to other people."""
     rows = InvitationKey.objects.annotate(data_text=Cast("data", TextField()))
     holding = _holding("data_text", spellings)
     for column in TEXTS:

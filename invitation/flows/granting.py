@@ -1,8 +1,8 @@
-"""Change the quotas of many members at once, show them, and compare them with the ledger.
+"""Quotas of many members: changes, display, and comparison with the ledger.
 
-Whatever the number of members, and also where they have no row yet, the number of queries is the
-same. Only a limit that is a rule in Python has to be asked for member by member; then they are
-worked on in batches.
+The number of queries is the same for any number of members, even if they have no row yet. There is
+one exception: a limit that is a Python rule is asked for each member. Then members are processed in
+batches.
 """
 
 from __future__ import annotations
@@ -24,19 +24,20 @@ from invitation.flows.deadlocks import in_transaction
 from invitation.flows.quotas import Reason, check_amount
 from invitation.models import InvitationQuota, QuotaEntry
 
-#: Members that are worked on together where each has to be asked for his limit.
+#: Members in one batch where the limit is asked for each member.
 BATCH_SIZE = 500
 
-#: Some members, and an expression of a quota's row for what the site allows each of them.
+#: Some members, and an expression for the site's limit of each of them. The expression is for a row
+#: of a quota.
 Limited = tuple[QuerySet[Any], Any]
 
 
 @dataclass(frozen=True)
 class QuotaLine:
-    """Say what one member has, as a line of a table."""
+    """Quota of one member, as a line of a table."""
 
     user: Any
-    #: What the site allows him, and what is left of it and of the grants; ``None`` is unlimited.
+    #: Site's limit for the member, and invitations left with the grants; ``None`` is unlimited.
     limit: int | None
     granted: int
     spent: int
@@ -46,7 +47,7 @@ class QuotaLine:
 
 @dataclass(frozen=True)
 class Difference:
-    """Say that a member's counter and his ledger do not agree."""
+    """Difference between a member's counter and the sum of their ledger."""
 
     inviter: int
     name: str
@@ -55,20 +56,20 @@ class Difference:
 
 
 def grant_all(users: QuerySet[Any], amount: int) -> int:
-    """Give each of these members so many invitations on top; return to how many."""
+    """Grant each of these members a number of extra invitations, and return to how many."""
     check_amount(amount)
     settles = conf.INVITATION_QUOTA_PERIOD is not None
     return _in_turn(_with_limits(users) if settles else [(users, None)], amount, top=False)
 
 
 def top_up(users: QuerySet[Any], amount: int) -> int:
-    """Give each of these members who has less than so many left the rest; return to how many."""
+    """Grant these members what they lack to have ``amount`` left, and return to how many."""
     check_amount(amount)
     return _in_turn(_with_limits(users), amount, top=True)
 
 
 def set_unlimited(users: QuerySet[Any], unlimited: bool = True) -> int:
-    """Let each of these members invite without limit, or no longer; return for how many."""
+    """Set or remove the unlimited quota of these members, and return for how many it changed."""
     return in_transaction(partial(_set_unlimited, users, unlimited))
 
 
@@ -82,12 +83,13 @@ def _in_turn(parts: Collection[Limited] | Iterator[Limited], amount: int, *, top
 
 
 def _grant(users: QuerySet[Any], limit: Any, amount: int, *, top: bool) -> int:
-    """Write the entries, and let each counter be changed by what its entry says."""
+    """Write the ledger entries, and change each counter by its entry."""
     quotas, ledger = InvitationQuota.objects, QuotaEntry.objects
     held = quotas.hold_all(users)
     now, period = timezone.now(), conf.INVITATION_QUOTA_PERIOD
     if period is not None:
-        # Before they get more: what is over cannot use up what is granted afterwards.
+        # This comes before the grant. So the refill of an old period cannot count the new grant as
+        # used.
         over = quotas.over(held, limit, period, now)
         ledger.write_all(over.filter(spent__gt=F("used")), F("regained"), Reason.REFILLED, now)
         quotas.settle(over)
@@ -102,7 +104,7 @@ def _grant(users: QuerySet[Any], limit: Any, amount: int, *, top: bool) -> int:
 
 
 def _with_limits(users: QuerySet[Any]) -> Iterator[Limited]:
-    """Yield the members with what the site allows them, all at once where SQL can say it."""
+    """Yield the members with the site's limit, all at once if SQL can express it."""
     rule = conf.quota_rule
     if rule is None or isinstance(rule, int):
         yield users, Value(rule, IntegerField())
@@ -132,7 +134,7 @@ def _limit_in_sql(limits: Mapping[str | None, int | None], user: str) -> Any:
         groups = {}
     manager = model._default_manager
     cases = []
-    # Whoever is in several groups has the most that one of them allows.
+    # A member of several groups has the highest limit of these groups.
     for most in sorted(set(groups.values()), key=lambda limit: (limit is not None, -(limit or 0))):
         names = [name for name, limit in groups.items() if limit == most]
         member = manager.filter(pk=OuterRef(user), groups__name__in=names)
@@ -141,7 +143,7 @@ def _limit_in_sql(limits: Mapping[str | None, int | None], user: str) -> Any:
 
 
 def quota_lines(users: QuerySet[Any]) -> Iterator[QuotaLine]:
-    """Yield what each of these members has, in the order of the queryset; one query."""
+    """Yield the quota of each of these members, in the queryset's order. Runs one query."""
     now, period, rule = timezone.now(), conf.INVITATION_QUOTA_PERIOD, conf.quota_rule
     users = users.select_related("invitation_quota")
     in_sql = isinstance(rule, Mapping)
@@ -161,7 +163,7 @@ def quota_lines(users: QuerySet[Any]) -> Iterator[QuotaLine]:
 
 
 def ledger_differences(inviters: Collection[int] | None = None) -> list[Difference]:
-    """Return the members whose counter is not the sum of their entries; two queries."""
+    """Return the members whose counter is not the sum of their entries. Runs two queries."""
     name = get_user_model().USERNAME_FIELD
     quotas, entries = InvitationQuota.objects.differing(), QuotaEntry.objects.without_quota()
     if inviters is not None:
@@ -178,9 +180,10 @@ def ledger_differences(inviters: Collection[int] | None = None) -> list[Differen
 
 
 def correct_ledger() -> list[Difference]:
-    """Write an entry for each member whose ledger disagrees: the counter is right.
+    """Write a ledger entry for each member whose ledger differs from their counter.
 
-    Returns what was found. Each is locked and looked at again before.
+    The counter is taken as correct. Each member is locked and checked again before. Returns the
+    differences.
     """
     found: list[Difference] = []
     differing = [one.inviter for one in ledger_differences()]

@@ -1,4 +1,4 @@
-"""Say which groups an inviter may give, and let who accepts join them."""
+"""Groups that an inviter may give, and that the accepting account joins."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from invitation.models import InvitationKey
 
 
 def has_groups(user: Any) -> bool:
-    """Tell whether an account, or those of a model, can be in groups: not every model's can."""
+    """Return whether this account or user model can have groups."""
     try:
         return user._meta.get_field("groups").related_model is Group
     except FieldDoesNotExist:
@@ -24,10 +24,10 @@ def has_groups(user: Any) -> bool:
 
 
 def grantable_groups(user: Any) -> QuerySet[Group]:
-    """Return the groups that this member may give to whom he invites.
+    """Return the groups that this member may give to invited people.
 
-    What INVITATION_GRANTABLE_GROUPS says; without it none, and to staff who may change groups
-    those that they are in. Costs a member who is not of the staff no query.
+    INVITATION_GRANTABLE_GROUPS names them. Without this setting, staff who may change groups may
+    give the groups that they are in. Other members may give none, and cause no query.
     """
     if user is None or not user.is_active:
         return Group.objects.none()
@@ -42,14 +42,14 @@ def grantable_groups(user: Any) -> QuerySet[Group]:
 
 
 def check_groups(inviter: Any, groups: Collection[Group]) -> None:
-    """Raise ``GroupRefused`` if one of the groups is not for this member to give."""
+    """Raise ``GroupRefused`` if this member may not give one of the groups."""
     wanted = {group.pk for group in groups}
     if wanted and wanted - set(grantable_groups(inviter).values_list("pk", flat=True)):
         raise GroupRefused()
 
 
 def set_groups(invitation: InvitationKey, inviter: Any, groups: Collection[Group]) -> None:
-    """Let an invitation carry these groups. Raises ``GroupRefused`` for one he may not give."""
+    """Set the groups of an invitation. Raise ``GroupRefused`` if the inviter may not give one."""
     check_groups(inviter, groups)
     invitation.groups.set(groups)
 
@@ -57,23 +57,24 @@ def set_groups(invitation: InvitationKey, inviter: Any, groups: Collection[Group
 def groups_to_join(invitation: InvitationKey) -> list[Group]:
     """Return the groups of an invitation that its inviter may still give, by name.
 
-    No query for one that was opened and carries none.
+    Runs no query for an opened invitation without groups.
     """
     if not (getattr(invitation, "carries_groups", True) and has_groups(get_user_model())):
         return []
     carried = list(invitation.groups.order_by("name"))
     if not carried or invitation.from_user_id is None:
         return []
-    # Read anew: since the invitation was opened he may have lost what he could give.
+    # Read again, because the inviter may have lost this right since the invitation was opened.
     inviter = get_user_model()._base_manager.filter(pk=invitation.from_user_id).first()
     allowed = set(grantable_groups(inviter).values_list("pk", flat=True))
     return [group for group in carried if group.pk in allowed]
 
 
 def groups_to_join_of(invitations: Iterable[InvitationKey]) -> dict[int, list[Group]]:
-    """Return the same for many invitations, by their keys: a query for each inviter of groups.
+    """Return the groups to join of many invitations, by their primary keys.
 
-    They should come with their inviters and groups.
+    Load the invitations with their inviters and groups. Then it runs one query for each inviter who
+    gives groups.
     """
     allowed: dict[int | None, set[int]] = {}
     found: dict[int, list[Group]] = {}
@@ -88,10 +89,7 @@ def groups_to_join_of(invitations: Iterable[InvitationKey]) -> dict[int, list[Gr
 
 
 def join_groups(invitation: InvitationKey, user: Any) -> list[Group]:
-    """Add an account to the groups of the invitation that its inviter may still give.
-
-    Returns these groups.
-    """
+    """Add an account to the groups that the inviter may still give, and return these groups."""
     groups = groups_to_join(invitation)
     if groups:
         user.groups.add(*groups)

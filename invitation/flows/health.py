@@ -1,4 +1,4 @@
-"""Say how the outbox is: for monitoring, and for whoever looks after the site."""
+"""The state of the outbox, for monitoring and for the people who run the site."""
 
 from __future__ import annotations
 
@@ -13,45 +13,47 @@ from invitation.flows.sending import delivery_pause
 from invitation.models import InvitationEmail
 from invitation.moments import since
 
-#: How far back failed mails are counted.
+#: Period for which failed emails are counted.
 FAILED_WITHIN = timedelta(hours=24)
 
 
 @dataclass(frozen=True)
 class OutboxHealth:
-    """Say how many mails wait, whether they go, and for how long they should have gone."""
+    """State of the outbox: how many emails wait, whether they leave, and how late they are."""
 
-    #: Waiting for their first or their next try, and how many of these may be tried now.
+    #: Emails that wait for their first or next try, and how many of them may be tried now.
     queued: int
     due: int
-    #: Held by a sender, and how many of these a sender has left behind.
+    #: Emails that a sender holds, and how many of them a sender has left behind.
     sending: int
     stuck: int
-    #: Failed for good, whose last try was due within the last 24 hours.
+    #: Emails that failed for good, whose last try was due within the last 24 hours.
     failed: int
-    #: For how long the oldest unsent mail waits, whatever the reason; ``None`` if none waits.
+    #: Age of the oldest unsent email, for any reason; ``None`` if there is none.
     oldest_unsent_age: timedelta | None
-    #: For how long the mail waits that is longest due: its time has come, and nobody has taken it,
-    #: or the one who has is gone; ``None`` if none is. One that waits for its next try is not due.
+    #: Delay of the email that is due for longest; ``None`` if none is due. It is due if its time
+    #: has come, but no sender has taken it or its sender has stopped. An email that waits for its
+    #: next try is not due.
     overdue: timedelta | None
-    #: From when on a mail is tried again, since none could leave; ``None`` if they can.
+    #: Time of the next try while no email can leave; ``None`` if emails can leave.
     paused_until: datetime | None
     paused_reason: str
-    #: Sent within the last 24 hours, but only probably: the mail server did not confirm it.
+    #: Emails probably sent in the last 24 hours, without an answer from the mail server.
     unconfirmed: int = 0
 
 
 def outbox_health(now: datetime | None = None) -> OutboxHealth:
-    """Return how the outbox is; three queries, which look at no email that is sent for a day.
+    """Return the state of the outbox. Runs three queries.
 
-    A mail that was never tried waits from when it may leave, so that one which is queued for later,
-    or was queued again, is not late; one that was tried waits from when it was asked for.
+    They look at no email that was sent more than a day ago. The age of an email that was never
+    tried counts from when it may leave. So an email that is queued for later, or queued again, is
+    not late. The age of an email that was tried counts from when it was requested.
     """
     now = now or timezone.now()
     state, unconfirmed = InvitationEmail.State, InvitationEmail.Failure.UNCONFIRMED
     queued, sending = Q(state=state.QUEUED), Q(state=state.SENDING)
     unsent = InvitationEmail.objects.filter(state__in=(state.QUEUED, state.SENDING))
-    # News are written in the name of an earlier time (see ``notifying``).
+    # These emails have an earlier time as ``created_at`` (see ``notifying``).
     waits_from = Q(attempts=0) | Q(kind=InvitationEmail.Kind.EXPIRED)
     waits_since = Case(When(waits_from, then=F("not_before")), default=F("created_at"))
     counts: dict[str, Any] = unsent.annotate(since=waits_since).aggregate(
@@ -67,8 +69,7 @@ def outbox_health(now: datetime | None = None) -> OutboxHealth:
     oldest = counts.pop("oldest")
     late = [since for since in (counts.pop("untaken"), counts.pop("left_behind")) if since]
     asked = counts.pop("asked")
-    # By when it was tried: that is what the index holds, and what a mail that came back later
-    # leaves alone.
+    # By the time of the last try. The index has it, and a later bounce does not change it.
     lately = InvitationEmail.objects.filter(
         since("not_before", now - FAILED_WITHIN, now, InvitationEmail.objects.WAIT),
         state__in=(state.FAILED, state.SENT),
@@ -78,10 +79,10 @@ def outbox_health(now: datetime | None = None) -> OutboxHealth:
     )
     pause = delivery_pause()
     if pause is not None and asked is not None:
-        # One that was tried in vain has gone behind the others, and is late nevertheless.
+        # An email that was tried without success has moved behind the others, but is still late.
         late.append(max(asked, pause.since))
     if pause is not None and pause.is_over(now) and not counts["due"]:
-        pause = None  # Nothing has to leave by which it could be found out.
+        pause = None  # No email is due that could show whether the pause must go on.
     return OutboxHealth(
         **counts,
         **lately,

@@ -1,4 +1,4 @@
-"""Invite, and address an invitation."""
+"""Inviting a person, and setting the address of an invitation."""
 
 from __future__ import annotations
 
@@ -34,35 +34,37 @@ from invitation.flows.mailing import ask_for_mail, queue_mail, too_soon
 from invitation.flows.notes import check_note
 from invitation.models import InvitationKey, make_slot
 
-#: Rounds of "make a new one, or renew the open one" while others open and end it meanwhile.
+#: Number of rounds of "create or renew" while other requests open and end the same invitation.
 INVITE_ROUNDS = 5
 
-#: What a renewed invitation keeps unless something else is given.
+#: Fields that a renewed invitation keeps unless a new value is given.
 KEPT = ("recipient_name", "note", "language")
 
-#: A number of days, ``None`` for ever, or what the site has set.
+#: Number of days, ``None`` for ever, or the site's setting.
 Days = int | None | Literal["default"]
 
 
 @dataclass(frozen=True)
 class Invited:
-    """Say what ``invite`` did."""
+    """Outcome of ``invite``."""
 
     invitation: InvitationKey
-    #: ``False`` if an open invitation to the same address was renewed instead.
+    #: ``False`` if a pending invitation to the same address was renewed instead.
     created: bool
-    #: ``False`` if a mail was asked for within the cool-down and no other one is sent, or if none
-    #: was wanted.
+    #: ``False`` if no email was wanted, or if the last one was requested within the cool-down.
     mailed: bool
 
 
 def may_invite(user: Any) -> bool:
-    """Tell whether this person may invite at all, his quota aside."""
+    """Return whether this person may invite at all, without regard to their quota."""
     return inviting_refusal(user) is None
 
 
 def inviting_refusal(user: Any) -> InvitingForbidden | None:
-    """Return why this person may not invite, or ``None`` if he may, his quota aside."""
+    """Return why this person may not invite, or ``None`` if they may.
+
+    The quota is not checked.
+    """
     if not (user.is_authenticated and user.is_active):
         return InvitingForbidden()
     permission = conf.INVITATION_PERMISSION
@@ -72,9 +74,12 @@ def inviting_refusal(user: Any) -> InvitingForbidden | None:
 
 
 def _age_refusal(user: Any) -> AccountTooNew | None:
-    """Return from when on this member may invite whose account is too new, or ``None``."""
+    """Return the error for an account that is too new to invite, or ``None``.
+
+    The error contains the time from which the member may invite.
+    """
     age = conf.INVITATION_MINIMUM_ACCOUNT_AGE
-    # A user model need not remember it, which is for the system checks to say.
+    # A user model may have no such field. The system checks report that.
     joined: datetime | None = getattr(user, "date_joined", None)
     if not age or joined is None or joined + age <= timezone.now():
         return None
@@ -95,24 +100,26 @@ def invite(
     mail: bool = True,
     groups: Collection[Group] | None = None,
 ) -> Invited:
-    """Invite an address: spend the quota, write the invitation and its mail, in one transaction.
+    """Invite an address: spend the quota, and write the invitation and its email.
 
-    The mail leaves after the commit. If the member has an open invitation to this address, that
-    one is renewed: nothing is spent again. The outcome does not depend on whether the address
-    has an account or was invited by somebody else, unless a limit of mails is reached.
+    All of this happens in one transaction. The email is sent after the commit. If the member has a
+    pending invitation to this address, it is renewed and nothing is spent again. It makes no
+    difference whether the address has an account or an invitation from another member. Only a limit
+    of emails can change that.
 
-    ``language`` is that of the mail; without it, the inviter's own (see ``language_for``). A
-    renewed invitation keeps its name, note and language where none is given; ``edit`` empties the
-    first two.
+    ``language`` is the language of the email. Without it, the inviter's own language is used (see
+    ``language_for``). A renewed invitation keeps its name, note and language where none is given.
+    ``edit`` can empty the name and the note.
 
-    ``days`` is one of INVITATION_EXPIRY_CHOICES. ``destination`` is the path of the page where the
-    newcomer lands; ``None`` leaves a renewed invitation the one it has. Without ``mail`` none is
-    asked for, and the link is to be handed over by hand. ``groups`` are what the invited person
-    joins; with ``None`` a renewed invitation keeps its own.
+    ``days`` is one of INVITATION_EXPIRY_CHOICES. ``destination`` is the path of the page that the
+    invited person sees first after signing up. With ``None``, a renewed invitation keeps its
+    destination. Without ``mail``, no email is sent, and the inviter passes on the link. ``groups``
+    are the groups that the invited person joins. With ``None``, a renewed invitation keeps its
+    groups.
 
     Raises ``InvitingForbidden``, ``QuotaExceeded``, ``AddressRefused``, ``OwnAddress``,
-    ``AddressBlocked``, ``TextRefused``, ``ExpiryRefused``, ``DestinationRefused``,
-    ``GroupRefused`` and ``MailLimitReached``; after any of them nothing has changed.
+    ``AddressBlocked``, ``TextRefused``, ``ExpiryRefused``, ``DestinationRefused``, ``GroupRefused``
+    and ``MailLimitReached``. After any of them, nothing has changed.
     """
     fields = checked_fields(
         inviter,
@@ -124,7 +131,7 @@ def invite(
     )
     fields["language"] = language
     site_id = sites.current_site_id() if site_id is None else site_id
-    # Without an address for its link no mail could ever be sent.
+    # Without a base address for its link, no email could be sent.
     sites.absolute(reverse("invitation_invited", args=["key"]), site_id)
     if data is not None:
         fields["data"] = dict(data)
@@ -142,7 +149,10 @@ def checked_fields(
     days: Days = "default",
     destination: str | None = None,
 ) -> dict[str, Any]:
-    """Return what an invitation's row would hold; raises what ``invite`` raises for these."""
+    """Return the checked values for an invitation's row.
+
+    Raises what ``invite`` raises for these values.
+    """
     _check_inviter(inviter)
     email = addresses.clean(email)
     _check_not_own(inviter, email)
@@ -188,7 +198,7 @@ def _invite(
             return renewed
         if isinstance(refusal, QuotaExceeded) and quotas.remaining_invitations(inviter) == 0:
             break
-        # The open one has ended in between, so there is room for a new one now.
+        # The pending invitation has ended since the check, so a new one is possible now.
     raise refusal
 
 
@@ -211,7 +221,7 @@ def _renew(
 
 @retrying
 def create(inviter: Any) -> InvitationKey:
-    """Spend one invitation and return it, addressed to nobody; no mail is sent.
+    """Spend one invitation and return it without an address. No email is sent.
 
     Raises ``InvitingForbidden`` and ``QuotaExceeded``.
     """
@@ -222,11 +232,12 @@ def create(inviter: Any) -> InvitationKey:
 
 @retrying
 def send_to(invitation: InvitationKey, email: str) -> None:
-    """Address an invitation that is addressed to nobody or to this address, and mail it.
+    """Set the address of an invitation that has none or has this address, and email it.
 
-    Raises ``AddressRefused``, also if the member has another open invitation to this address,
-    ``OwnAddress``, ``AddressBlocked``, ``NotPending`` if it has ended or belongs to another
-    address, ``MailTooSoon`` and ``MailLimitReached``.
+    Raises ``AddressRefused``, ``OwnAddress``, ``AddressBlocked``, ``MailTooSoon`` and
+    ``MailLimitReached``. Raises ``AlreadyInvited``, a kind of ``AddressRefused``, if the member has
+    another pending invitation to this address. Raises ``NotPending`` if the invitation has ended or
+    has another address.
     """
     email = addresses.clean(email)
     _check_not_own(invitation.from_user, email)
@@ -263,9 +274,9 @@ def _check_not_own(inviter: Any, email: str) -> None:
 
 
 def expiry(now: datetime, days: Days = "default") -> datetime | None:
-    """Return until when an invitation is open that is made or extended now.
+    """Return when an invitation expires that is created or extended now; ``None`` for never.
 
-    Raises ``ExpiryRefused`` for days that the site does not offer.
+    Raises ``ExpiryRefused`` for a number of days that the site does not offer.
     """
     default = conf.ACCOUNT_INVITATION_DAYS
     if days == "default":
@@ -283,8 +294,8 @@ def _create(
         from_user=inviter, site_id=site_id, email_key=email_key, quota_held=1, **fields
     )
     slot = invitation.pending_slot = invitation.slot()
-    # The slot is unique: the insert would fail if this member had an open invitation to the
-    # address. Asked here already, as a failing insert makes MariaDB lock more than that one.
+    # The slot is unique, so the insert fails if this member has a pending invitation to the
+    # address. The check comes first, because a failed insert makes MariaDB lock more rows.
     taken = InvitationKey.objects.open_for("inviter", slot) if slot else None
     quotas.spend(inviter, unless=taken)
     if email_key and mail:

@@ -1,4 +1,4 @@
-"""Decide in which language an invited person is written to."""
+"""The language in which an invited person gets emails."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ from django.utils.translation import gettext_lazy as _
 from invitation.delivery.base import get_delivery
 from invitation.exceptions import TextRefused
 
-#: As long as the column is.
+#: Length of the database column.
 _LENGTH_MAX = 35
 
 
 def language_for(inviter: Any, chosen: str = "") -> str:
-    """Return the language of an invitation: what the inviter has chosen, else his own.
+    """Return the language of an invitation: the inviter's choice, or their own language.
 
-    His own is the one that his account names, else the one that is active now: that of the page on
-    which he invites, or of the site where a command does it for him.
+    Their own language is the one of their account. If the account has none, it is the active
+    language. That is the language of the page, or of the site for a command.
     """
     return chosen or get_delivery().language_of(inviter) or get_language() or ""
 
 
 def named_language(text: str) -> str:
-    """Return the code of the language of the site that somebody has written, or nothing for none.
+    """Return the code of a site language that a person has written; empty if the text is empty.
 
     Raises ``TextRefused`` if the site has no such language.
     """

@@ -1,7 +1,7 @@
-"""Limit how many mails there are in 24 hours: by whom, to whom, to which domain, and in all.
+"""Limits for emails in 24 hours: by inviter, recipient, domain and site.
 
-A mail counts when its row is written into the outbox, in the same transaction. The limits hold
-for any 24 hours and not for a day of the calendar; a mail is forgotten after 24 to 25 hours.
+An email counts when its row is written into the outbox, in the same transaction. The limits hold
+for any 24 hours, not for a calendar day. An email stops counting after 24 to 25 hours.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ from invitation.models import InvitationEmail, InvitationKey, MailCounter
 
 _HOUR = 3600
 
-#: The kinds of mails that go to who has invited.
+#: Kinds of emails that go to the inviter.
 _TO_INVITER = (
     InvitationEmail.Kind.RENEWAL,
     InvitationEmail.Kind.ACCEPTED,
     InvitationEmail.Kind.EXPIRED,
 )
 
-#: What is said when a limit is reached. None says who else has invited.
+#: Errors for reached limits. None of them names another inviter.
 REACHED: dict[str, Callable[[], MailLimitReached]] = {
     "inviter": partial(
         MailLimitReached,
@@ -63,44 +63,44 @@ REACHED: dict[str, Callable[[], MailLimitReached]] = {
 
 @dataclass(frozen=True)
 class MailLimit:
-    """Hold one limit that a mail counts for."""
+    """One limit that an email counts for."""
 
-    #: What its counter is called: a keyed hash, so that the table names nobody.
+    #: Name of its counter: a keyed hash, so that the table names nobody.
     scope: str
     times: int
-    #: Says that it is reached.
+    #: Callable that returns the error for a reached limit.
     error: Callable[[], MailLimitReached]
 
 
 @dataclass
 class Room:
-    """Say of one mail after the other whether there may be one more."""
+    """Room for more emails, checked for one email after the other."""
 
     used: Counter[str]
     taken: Counter[str] = field(default_factory=Counter)
 
     def refusal(self, limits: Iterable[MailLimit]) -> MailLimitReached | None:
-        """Return which of these limits is reached."""
+        """Return the error of the first reached limit, or ``None``."""
         for limit in limits:
             if self.used[limit.scope] + self.taken[limit.scope] >= limit.times:
                 return limit.error()
         return None
 
     def take(self, limits: Iterable[MailLimit]) -> None:
-        """Count a mail with these limits."""
+        """Count an email with these limits."""
         self.taken.update(limit.scope for limit in limits)
 
 
-#: Returns the limits of an invitation's mail to a canonical address.
+#: Function that returns the limits of an email to a canonical address.
 LimitsOf = Callable[[str], tuple[MailLimit, ...]]
 
 
 def count(invitations: Sequence[InvitationKey], kind: str) -> bool:
-    """Count a mail of this kind for each of the invitations; call it before they are written.
+    """Count an email of this kind for each invitation, before the emails are written.
 
-    Of invitations, somebody is told that it cannot be: this raises ``MailLimitReached``. For any
-    other kind nobody waits: this returns ``False``, and the mails are left out. Either way nothing
-    is counted. What is locked here is the last that the transaction may lock.
+    For invitations, it raises ``MailLimitReached``, because a person gets the answer. For other
+    kinds, it returns ``False``, and the emails are left out. In both cases nothing is counted. Its
+    locks must be the last locks of the transaction.
     """
     refusal, _before = count_all(list(_limits_of_mails(invitations, kind)))
     if refusal is not None and kind == InvitationEmail.Kind.INVITATION:
@@ -111,15 +111,15 @@ def count(invitations: Sequence[InvitationKey], kind: str) -> bool:
 def count_all(
     wanted: Sequence[Sequence[MailLimit]],
 ) -> tuple[MailLimitReached | None, Counter[str]]:
-    """Count a mail for each of these limits, all or none.
+    """Count an email for each of these limits, all or none.
 
-    Returns what is reached, if anything is, and how many each counter had before.
+    Returns the error of a reached limit or ``None``, and what each counter had before.
     """
     scopes = {limit.scope for limits in wanted for limit in limits}
     if not scopes:
         return None, Counter()
     now, hour = timezone.now(), this_hour()
-    # In the caller's transaction, if there is one: what he rolls back was not counted.
+    # It uses the caller's transaction, if there is one. So the count is rolled back with it.
     with transaction.atomic(savepoint=False):
         held = MailCounter.objects.hold(scopes, hour, now)
         room = Room(Counter({scope: sum(hours.values()) for scope, hours in held.items()}))
@@ -135,7 +135,7 @@ def count_all(
 
 
 def with_room(invitations: Sequence[InvitationKey], kind: str) -> list[InvitationKey]:
-    """Keep those for which there seems to be room for a mail; locks and counts nothing."""
+    """Return the invitations that seem to have room for an email, without locks or counts."""
     wanted = list(_limits_of_mails(invitations, kind))
     scopes = {limit.scope for limits in wanted for limit in limits}
     room = Room(Counter(MailCounter.objects.used(scopes, this_hour()) if scopes else {}))
@@ -150,10 +150,10 @@ def with_room(invitations: Sequence[InvitationKey], kind: str) -> list[Invitatio
 def room_for(
     inviter: Any, site_id: int, email_keys: Sequence[str], *, lock: bool = False
 ) -> tuple[Room, dict[str, tuple[MailLimit, ...]]]:
-    """Return what room there is for invitations to these addresses, and the limits of each.
+    """Return the room for invitations to these addresses, and the limits of each address.
 
-    Nothing is counted by it. What it says may be over in the next moment, unless ``lock`` keeps
-    everybody else from counting until the end of the transaction.
+    Nothing is counted. The room may be gone a moment later. With ``lock``, no other transaction can
+    count until this one ends.
     """
     limits_of = _limits_of(InvitationEmail.Kind.INVITATION, inviter.pk, site_id)
     wanted = {email_key: limits_of(email_key) for email_key in email_keys}
@@ -178,7 +178,7 @@ def _limits_of_mails(
 
 
 def _limits_of(kind: str, inviter: Any, site_id: int) -> LimitsOf:
-    """Return what gives the limits of a mail of this kind, the narrowest first."""
+    """Return a function that gives the limits of an email of this kind, the narrowest first."""
     own = inviter if kind == InvitationEmail.Kind.INVITATION else None
     by_inviter = limit_for("inviter", conf.INVITATION_LIMIT_PER_INVITER)
     by_recipient = limit_for("recipient", conf.INVITATION_LIMIT_PER_RECIPIENT)
@@ -198,9 +198,10 @@ def _limits_of(kind: str, inviter: Any, site_id: int) -> LimitsOf:
 
 
 def limit_for(name: str, times: int | None, reached: str = "") -> Callable[[Any], MailLimit | None]:
-    """Return what makes this limit for somebody, each once: a list has many of one domain.
+    """Return a function that makes this limit for a person or thing, and caches it.
 
-    ``reached`` names the error of it, where that is another one's.
+    The cache helps because a list has many addresses of one domain. ``reached`` names the error if
+    it is the error of another limit.
     """
     secret = conf.INVITATION_SIGNING_KEYS[0]
 
@@ -214,12 +215,12 @@ def limit_for(name: str, times: int | None, reached: str = "") -> Callable[[Any]
 
 
 def scope_of(name: str, whom: Any, secret: str | None = None) -> str:
-    """Return what a counter is called: a keyed hash, so that the table names nobody."""
+    """Return the name of a counter: a keyed hash, so that the table names nobody."""
     secret = conf.INVITATION_SIGNING_KEYS[0] if secret is None else secret
     hashed = salted_hmac("invitation:limit", f"{name}:{whom}", secret=secret, algorithm="sha256")
     return hashed.hexdigest()
 
 
 def this_hour() -> int:
-    """Return the number of this hour since 1970, which a change of the clocks does not touch."""
+    """Return the number of this hour since 1970. Clock changes do not affect it."""
     return int(timezone.now().timestamp()) // _HOUR

@@ -1,1 +1,1 @@
-"""Hold the commands of ``manage.py``."""
+"""The commands of ``manage.py``."""

@@ -1,4 +1,4 @@
-"""Keep the processes of one command alive, and let none outlive it."""
+"""Worker processes of one command. None of them runs longer than the command."""
 
 from __future__ import annotations
 
@@ -13,48 +13,52 @@ from typing import Any
 
 logger = logging.getLogger(__name__)
 
-#: Seconds between two looks at whether to end.
+#: Seconds between two checks whether to end.
 NAP = 0.2
-#: Seconds until a process that died is replaced, doubled with each death in a row, and the longest.
+#: Shortest and longest time in seconds until a dead process is replaced. It doubles with each death
+#: in a row.
 FIRST, LONGEST = 1.0, 30.0
-#: Seconds that a process must live for its death to count as the first one again.
+#: Seconds that a process must live before its death starts a new count.
 STEADY = 60.0
-#: How many deaths in a row are too many: then somebody has to look.
+#: Number of deaths in a row after which no new process starts. Then a person must look.
 DEATHS = 10
 
 
 def can_fork() -> bool:
-    """Tell whether this system can start processes that share what this one has loaded."""
+    """Return whether this system can start processes that share the loaded code."""
     return "fork" in multiprocessing.get_all_start_methods()
 
 
 @dataclass
 class _Place:
-    """Place of one process of a crew, and of those that replace it."""
+    """Place of one process of a crew, and of the processes that replace it."""
 
     process: Any = None
     begun: float = 0.0
-    #: When the next process starts, if none runs; ``None`` if none does.
+    #: Time at which the next process starts; ``None`` if one runs or none will start.
     again: float | None = None
-    #: How many in a row died soon after their start.
+    #: Number of processes in a row that died soon after their start.
     deaths: int = 0
 
 
 class Crew:
-    """Processes that do the same; with ``keep``, each is replaced when it ends."""
+    """Processes that do the same work. With ``keep``, each is replaced when it ends."""
 
     def __init__(self, number: int, work: Callable[[], None], *, keep: bool) -> None:
         self.places = [_Place() for _ in range(number)]
         self.work, self.keep = work, keep
-        #: Whether to end, and whether they were told.
+        #: Whether to end, and whether the processes were told to end.
         self.stopped = self.told = False
-        #: How many ended with an error that were not replaced.
+        #: Number of processes that ended with an error and were not replaced.
         self.failed = 0
-        #: Whether one has died too often to be replaced once more.
+        #: Whether a process has died too often to be replaced again.
         self.given_up = False
 
     def run(self, over: Callable[[], bool]) -> None:
-        """Start the processes, and return when all have ended; ``over`` tells when they have to."""
+        """Start the processes, and return when all have ended.
+
+        ``over`` returns whether they must end.
+        """
         for place in self.places:
             self._start(place)
         while any(place.process or place.again is not None for place in self.places):
@@ -71,13 +75,13 @@ class Crew:
         place.begun, place.again = time.monotonic(), None
         try:
             process.start()
-        except OSError as error:  # no more processes, or no memory
+        except OSError as error:  # no more processes allowed, or no memory
             self._replace(place, f"A worker cannot start: {error.strerror}.")
         else:
             place.process = process
 
     def _end(self) -> None:
-        """Tell those that run to end, and start no others."""
+        """Tell the running processes to end, and start no others."""
         self.told = True
         for place in self.places:
             place.again = None
@@ -85,7 +89,7 @@ class Crew:
                 place.process.terminate()
 
     def _look(self, place: _Place) -> None:
-        """Start the next process if its time has come, or note that this one has ended."""
+        """Start the next process if its time has come, or record that this one has ended."""
         if place.process is None:
             if place.again is not None and place.again <= time.monotonic():
                 self._start(place)
@@ -102,7 +106,7 @@ class Crew:
             logger.error(words)
 
     def _replace(self, place: _Place, words: str) -> None:
-        """Say what has happened to a process, and when another one starts, if any does."""
+        """Log the end of a process, and plan the start of the next one, if there is one."""
         steady = time.monotonic() - place.begun >= STEADY
         place.deaths = 1 if steady else place.deaths + 1
         if place.deaths >= DEATHS:

@@ -1,7 +1,6 @@
-"""Hold what is remembered: invitations, who came through them, quotas, and the mails.
+"""Models of the app: invitations, acceptances, quotas and emails.
 
-No row here contains a secret. No user row is made at the time of inviting, and the schema does
-not depend on any setting.
+No row contains a secret. Inviting creates no user row. The schema does not depend on any setting.
 """
 
 from __future__ import annotations

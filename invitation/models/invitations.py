@@ -1,4 +1,4 @@
-"""Remember invitations, and who came through which."""
+"""Models for invitations and their acceptances."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ from invitation.models.mails import InvitationEmail
 
 
 class InvitationKey(models.Model):
-    """Remember one invitation: from whom, to whom, until when, and what became of it."""
+    """One invitation, with its inviter, its invited person, its expiry and its status."""
 
     class Status(models.TextChoices):
-        """Say how far an invitation has come."""
+        """Status of an invitation."""
 
         PENDING = "pending", _("pending")
         ACCEPTED = "accepted", _("accepted")
@@ -49,56 +49,57 @@ class InvitationKey(models.Model):
     language = models.CharField(_("language"), max_length=35, blank=True)
     date_invited = models.DateTimeField(_("invited"), default=timezone.now)
     expires_at = models.DateTimeField(_("expires"), null=True, blank=True)
-    #: When a mail was last asked for; the resend cool-down counts from here.
+    #: Time of the last request for an email. The resend cool-down starts here.
     mail_requested_at = models.DateTimeField(null=True, blank=True, editable=False)
-    #: Empty is unlimited.
+    #: Number of people who may use the invitation; empty for any number.
     max_uses = models.PositiveIntegerField(_("uses allowed"), default=1, null=True, blank=True)
     uses = models.PositiveIntegerField(_("uses"), default=0, editable=False)
     status = models.CharField(
         _("status"), max_length=10, choices=Status.choices, default=Status.PENDING, editable=False
     )
     ended_at = models.DateTimeField(_("ended"), null=True, blank=True, editable=False)
-    #: How much of the inviter's quota this invitation holds and may still give back.
+    #: Part of the inviter's quota that this invitation holds and may still give back.
     quota_held = models.PositiveIntegerField(default=0, editable=False)
-    #: A link for several people, whom nobody has named: it proves no address.
+    #: Whether it is a shared link for several people. Nobody is named, so it proves no address.
     shared = models.BooleanField(_("shared link"), default=False, db_default=False, editable=False)
-    #: What the owner of a shared link calls it. With those of a list: which list it was
-    #: (``flows.bulk``), shown nowhere.
+    #: Owner's name for a shared link. For invitations from a list, it names the list
+    #: (``flows.bulk``) and is never shown.
     label = models.CharField(_("label"), max_length=100, blank=True, db_default="")
-    #: Since when a shared link is held back by its owner.
+    #: Time at which its owner paused a shared link.
     paused_at = models.DateTimeField(_("paused"), null=True, blank=True, editable=False)
-    #: The domains of the addresses that may register, in the form of ``addresses.canonical``.
+    #: Domains whose addresses may sign up, in the form of ``addresses.canonical``.
     allowed_domains = models.JSONField(
         _("allowed domains"), default=list, db_default=[], blank=True
     )
-    #: A keyed hash of the code that can be said aloud.
+    #: Keyed hash of the code of a shared link. People can say this code aloud.
     code_digest = models.CharField(max_length=64, null=True, unique=True, editable=False)
-    #: A word of the owner's choice in place of the code; public by definition.
+    #: Custom code, chosen by the owner instead of the code. It is public.
     word = models.CharField(_("own word"), max_length=64, null=True, blank=True)
-    #: What whoever accepts joins.
+    #: Groups that the accepting person joins.
     groups = models.ManyToManyField(
         "auth.Group", verbose_name=_("groups"), blank=True, related_name="+"
     )
-    #: Where on this site the newcomer lands after activation: a path.
+    #: Path of the page on this site that the invited person sees first after activation.
     destination = models.CharField(_("landing page"), max_length=200, blank=True, db_default="")
-    #: When somebody whose link was dead last asked the inviter for a new one.
+    #: Time at which a person with a link that no longer works last asked for a new one.
     renewal_requested_at = models.DateTimeField(null=True, blank=True, editable=False)
-    #: When the reminder that it will expire was queued: there is one for each invitation.
+    #: Time at which the expiry reminder was queued. Each invitation has one reminder.
     reminded_at = models.DateTimeField(null=True, blank=True, editable=False)
-    #: Since when it names nobody any more: address, name and note are gone.
+    #: Time at which the personal data was forgotten: address, name and note.
     forgotten_at = models.DateTimeField(_("forgotten"), null=True, blank=True, editable=False)
-    #: For the site's own use; never read here.
+    #: Data of the site itself. This app never reads it.
     data = models.JSONField(_("data"), default=dict, blank=True)
-    #: No foreign key: the schema must not depend on whether contrib.sites is installed.
+    #: Not a foreign key, because the schema must not depend on contrib.sites.
     site_id = models.PositiveIntegerField(_("site"), default=0, editable=False)
-    #: One open invitation per inviter and address, on every database: unique while it is
-    #: pending, null afterwards. A conditional unique constraint is ignored by MariaDB.
+    #: Key for one pending invitation per inviter and address, on every database. It is unique while
+    #: the invitation is pending, and null afterwards. MariaDB ignores a conditional unique
+    #: constraint.
     pending_slot = models.CharField(max_length=64, null=True, unique=True, editable=False)
 
     objects = managers.InvitationKeyManager.from_queryset(querysets.InvitationKeyQuerySet)()
 
     class Meta:
-        """Name and guard the table."""
+        """Names, order, permissions, indexes and constraints of the table."""
 
         verbose_name = _("invitation")
         verbose_name_plural = _("invitations")
@@ -122,7 +123,7 @@ class InvitationKey(models.Model):
                 condition=Q(pending_slot=None) | Q(status="pending"),
                 name="invitation_slot_only_pending",
             ),
-            # Without a word it is null, which is unique on every database.
+            # Without a custom code this is null. Every database allows several nulls.
             models.UniqueConstraint(fields=["site_id", "word"], name="invitation_word_once"),
         ]
 
@@ -135,74 +136,74 @@ class InvitationKey(models.Model):
 
     @property
     def key_hint(self) -> str:
-        """Give what people and logs may see of the key."""
+        """Part of the key that people and logs may see."""
         return keys.mask(self.locator)
 
     @property
     def key(self) -> str:
-        """Give a key that opens this invitation and proves nothing: to show and pass on."""
+        """Key that opens this invitation and proves no address, to show and to pass on."""
         return keys.make(self.locator, keys.COPY, self.site_id)
 
     @property
     def mail_key(self) -> str:
-        """Give the key for the mail to the recipient; whoever shows it can read that mailbox."""
+        """Key for the email to the invited person. Its holder can read that mailbox."""
         return keys.make(self.locator, keys.MAIL, self.site_id)
 
     @property
     def code(self) -> str:
-        """Give the code of a shared link that can be said aloud, to show to its owner alone."""
+        """Code of a shared link that can be said aloud. Show it only to the owner."""
         return codes.show(self.locator, self.site_id, self.code_digest)
 
     @property
     def domains(self) -> list[str]:
-        """Give the domains whose addresses may register, for people to read."""
+        """Domains whose addresses may sign up, in readable form."""
         return [addresses.display(f"a@{domain}")[2:] for domain in self.allowed_domains]
 
     def slot(self) -> str | None:
-        """Return what ``pending_slot`` holds while this is open, or ``None`` without address."""
+        """Return the ``pending_slot`` of this while pending; ``None`` without an address."""
         if not self.email_key:
             return None
         return make_slot(self.site_id, self.from_user_id, self.email_key)
 
     def key_expired(self) -> bool:
-        """Tell whether its time has run out, or it was marked as expired."""
+        """Return whether the expiry time has passed or the status is expired."""
         if self.status == self.Status.EXPIRED:
             return True
         return self.expires_at is not None and self.expires_at <= timezone.now()
 
     def is_usable(self) -> bool:
-        """Tell whether a visitor could register with it at this moment."""
+        """Return whether a visitor could sign up with it at this moment."""
         return self.refusal() is None
 
     @property
     def state(self) -> str:
-        """Give its status, and "expired" also where cleanup has not marked it yet."""
+        """Status, with "expired" also for an overdue invitation that cleanup has not marked."""
         overdue = self.status == self.Status.PENDING and self.key_expired()
         return self.Status.EXPIRED if overdue else self.status
 
     @property
     def over_since(self) -> datetime | None:
-        """Give when it ended or ran out, whichever was first."""
+        """Time at which it ended or expired, whichever came first; ``None`` if neither."""
         if self.state != self.Status.EXPIRED or self.expires_at is None:
             return self.ended_at
         return min(self.expires_at, self.ended_at or self.expires_at)
 
     @property
     def mail_state(self) -> str:
-        """Give what the inviter may know of the latest mail; empty if there is none.
+        """State of the latest email, as the inviter may see it; empty if there is none.
 
-        One that was suppressed looks as if it was sent: that somebody wants no invitations is his
-        own business. Needs ``with_latest_mail()``.
+        A suppressed email looks as if it was sent, because an unsubscription is private. Needs
+        ``with_latest_mail()``.
         """
         row: Any = self
         return InvitationEmail.state_for_inviter(row.latest_mail_state)
 
     @property
     def mail_refusal(self) -> str:
-        """Give the words with which the recipient's server refused the latest mail for good.
+        """Answer of the recipient's mail server that refused the latest email for good; else empty.
 
-        Nothing else of what went wrong is for the inviter: it may tell of the site's own servers.
-        Needs ``with_latest_mail()``.
+        The inviter must see no other error, because it may describe the site's own servers. Needs
+        ``with_latest_mail()``.
         """
         row: Any = self
         refused = row.latest_mail_failure == InvitationEmail.Failure.REFUSED
@@ -210,7 +211,7 @@ class InvitationKey(models.Model):
 
     @property
     def mail_failure(self) -> str | Promise:
-        """Give in words why the latest mail has failed; empty if it has not, or nobody knows.
+        """Reason in words why the latest email has failed; empty if it has not, or if unknown.
 
         Needs ``with_latest_mail()``.
         """
@@ -220,7 +221,7 @@ class InvitationKey(models.Model):
 
     @property
     def mail_next_try(self) -> datetime | None:
-        """Give when the latest mail is tried again, if it did not go before.
+        """Time of the next try of the latest email, if an earlier try had no success.
 
         Needs ``with_latest_mail()``.
         """
@@ -230,7 +231,7 @@ class InvitationKey(models.Model):
         return moment if tried and moment is not None and moment > timezone.now() else None
 
     def refusal(self) -> exceptions.KeyRefused | None:
-        """Return why nobody can register with it now, or ``None`` if somebody can."""
+        """Return why nobody can sign up with it now, or ``None`` if a person can."""
         refusal = self._refusal()
         if refusal is not None and self.shared:
             refusal.shared = True
@@ -256,14 +257,14 @@ class InvitationKey(models.Model):
         return None if self._inviter_there() else exceptions.InviterInactive()
 
     def _inviter_there(self) -> bool:
-        """Tell whether the inviter's account is active, or does not matter."""
+        """Return whether the inviter's account is active, or need not be."""
         if not conf.INVITATION_REQUIRE_ACTIVE_INVITER:
             return True
         inviter: Any = self.from_user
         return inviter is None or inviter.is_active
 
     def given_back(self) -> managers.Held:
-        """Return what this gives back if it ends now; its inviter must be there."""
+        """Return the quota that this gives back if it ends now. It must have an inviter."""
         amount = self.quota_held if self.uses == 0 else 0
         if self.shared and self.max_uses is not None:
             amount = min(self.quota_held, self.max_uses - self.uses)
@@ -271,22 +272,25 @@ class InvitationKey(models.Model):
         return managers.Held(self.pk, inviter, amount, self.date_invited)
 
     def send_to(self, email: str) -> None:
-        """Address this invitation and mail it there, as in 1.0.
+        """Set the address of this invitation and email it, as in 1.0.
 
-        Raises what ``flows.invite`` raises for an address that cannot be invited.
+        Raises what ``flows.send_to`` raises.
         """
-        from invitation import flows  # 1.0's name for a verb; see docs/architecture.rst
+        from invitation import flows  # 1.0's name for a flow; see docs/architecture.rst
 
         flows.send_to(self, email)
 
 
 def make_slot(site_id: int, inviter_id: Any, email_key: str) -> str:
-    """Return the unique text of one open invitation: a digest, as an index has a limit."""
+    """Return the unique key of a pending invitation, as a digest.
+
+    A digest is short enough for the length limit of an index.
+    """
     return hashlib.sha256(f"{site_id}:{inviter_id}:{email_key}".encode()).hexdigest()
 
 
 class Acceptance(models.Model):
-    """Remember who came through which invitation."""
+    """Acceptance of one invitation by one account."""
 
     invitation = models.ForeignKey(
         InvitationKey,
@@ -303,15 +307,15 @@ class Acceptance(models.Model):
     )
     claimed_at = models.DateTimeField(_("registered"), default=timezone.now)
     activated_at = models.DateTimeField(_("activated"), null=True, blank=True)
-    #: Whether the account was made with the invitation, or was there before.
+    #: Whether the account was created with the invitation. If not, it existed before.
     new_account = models.BooleanField(_("new account"), default=True, db_default=True)
-    #: Whether it took the link that was mailed to the account's address: its owner's own doing.
+    #: Whether the account used the link emailed to its address, so its owner signed up.
     by_mail = models.BooleanField(default=False, db_default=False, editable=False)
 
     objects = managers.AcceptanceManager()
 
     class Meta:
-        """Name and guard the table."""
+        """Names, order and constraints of the table."""
 
         verbose_name = _("acceptance")
         verbose_name_plural = _("acceptances")
@@ -323,7 +327,7 @@ class Acceptance(models.Model):
         ]
 
     def __str__(self) -> str:
-        # Who it was, and through which invitation, would be a query for each row of a list.
+        # The names of the account and the invitation would cost a query for each row of a list.
         moment = self.claimed_at
         if timezone.is_aware(moment):
             moment = timezone.localtime(moment)

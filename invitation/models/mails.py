@@ -1,4 +1,4 @@
-"""Remember the mails that have to leave the house."""
+"""Models for outgoing emails, their limits, and addresses that get no email."""
 
 from __future__ import annotations
 
@@ -14,42 +14,42 @@ from invitation.moments import has_passed
 
 
 class InvitationEmail(models.Model):
-    """Remember one mail that has to leave the house: the outbox.
+    """One email to send. All rows together are the outbox.
 
-    The row is written in the transaction that asks for the mail, so that neither can be lost
-    without the other. It holds no key and no text: both are made at the moment of sending.
+    The row is written in the transaction that asks for the email, so both succeed or neither does.
+    It contains no key and no text. Both are made when the email is sent.
     """
 
-    #: How often a mail is tried before it counts as failed.
+    #: Number of tries before an email counts as failed.
     ATTEMPTS = 10
-    #: How often a mail server may take an email without a word before it counts as sent.
+    #: Number of tries without an answer from the mail server before an email counts as sent.
     UNCONFIRMED_ATTEMPTS = 3
 
     class Kind(models.TextChoices):
-        """Say what the mail is for."""
+        """Purpose of the email."""
 
         INVITATION = "invitation", _("invitation")
-        #: To the inviter: somebody's link is dead, and a new one is asked for.
+        #: To the inviter: a person with a link that no longer works asks for a new one.
         RENEWAL = "renewal", _("request for a new link")
         #: To the invited person: the invitation will expire soon.
         REMINDER = "reminder", _("reminder")
-        #: To the inviter: somebody has accepted, or nobody has in time.
+        #: To the inviter: a person has accepted the invitation, or it has expired.
         ACCEPTED = "accepted", _("news of an acceptance")
         EXPIRED = "expired", _("news of an expiry")
 
     class State(models.TextChoices):
-        """Say how far the mail has come."""
+        """Delivery state of the email."""
 
         QUEUED = "queued", _("queued")
         SENDING = "sending", _("sending")
         SENT = "sent", _("sent")
         FAILED = "failed", _("failed")
-        #: The recipient wants no invitations. His inviter is not told.
+        #: The recipient wants no invitations. The inviter is not told.
         SUPPRESSED = "suppressed", _("suppressed")
         CANCELLED = "cancelled", _("cancelled")
 
     class Failure(models.TextChoices):
-        """Say in words for people why a mail has failed or was suppressed."""
+        """Reason, in readable words, why an email has failed or was suppressed."""
 
         REFUSED = "refused", _("The recipient's mail server refuses it.")
         GIVEN_UP = "given_up", _("It could not be delivered, however often it was tried.")
@@ -59,7 +59,7 @@ class InvitationEmail(models.Model):
         BLOCKED = "blocked", _("Nobody may invite this address.")
         POINTLESS = "pointless", _("The invitation had ended before its mail could leave.")
         BROKEN = "broken", _("The mail could not be written.")
-        #: Of an email that counts as sent.
+        #: Only for an email that counts as sent.
         UNCONFIRMED = "unconfirmed", _("It was probably sent: the mail server did not confirm it.")
 
     invitation = models.ForeignKey(
@@ -75,11 +75,12 @@ class InvitationEmail(models.Model):
     lease_until = models.DateTimeField(_("held until"), null=True, blank=True)
     message_id = models.CharField(_("Message-ID"), max_length=255, blank=True)
     last_error = models.TextField(_("last error"), blank=True)
-    #: How many attempts handed over the whole email and got no answer: it may have been taken.
+    #: Tries that handed over the whole email and got no answer. The server may have taken it.
     unconfirmed = models.PositiveSmallIntegerField(_("unconfirmed"), default=0, db_default=0)
     tried_at = models.DateTimeField(_("last tried"), null=True, blank=True)
-    #: Why it has come to an end unsent, or is sent perhaps; ``last_error`` has the details. Of one
-    #: that waits: why it will not be sent, although its inviter sees it wait like the others.
+    #: Reason why it ended unsent or is only probably sent; ``last_error`` has the details. A
+    #: waiting email may have a reason why it will not be sent. Its inviter still sees it wait like
+    #: the others.
     failure = models.CharField(
         _("reason"), max_length=12, choices=Failure.choices, blank=True, db_default=""
     )
@@ -89,7 +90,7 @@ class InvitationEmail(models.Model):
     objects = managers.InvitationEmailManager()
 
     class Meta:
-        """Name and guard the table."""
+        """Names, order and indexes of the table."""
 
         verbose_name = _("invitation mail")
         verbose_name_plural = _("invitation mails")
@@ -106,7 +107,8 @@ class InvitationEmail(models.Model):
     def state_for_inviter(cls, state: str | None) -> str:
         """Return the state that an inviter sees: "waiting", "sent", "failed", "cancelled", or "".
 
-        Who wants no invitations, or has called one spam, is not told on: suppressed is sent.
+        A suppressed email is shown as sent. So the inviter does not learn who unsubscribed or
+        reported spam.
         """
         if state in (cls.State.QUEUED, cls.State.SENDING):
             return "waiting"
@@ -114,27 +116,27 @@ class InvitationEmail(models.Model):
 
     @classmethod
     def failure_for_inviter(cls, failure: str | None) -> str | Promise:
-        """Return in words why a mail has failed, as far as its inviter may know it."""
+        """Return the reason in words why an email has failed, if its inviter may know it."""
         private = (cls.Failure.OPTED_OUT, cls.Failure.COMPLAINED)
         return "" if failure in private else dict(cls.Failure.choices).get(failure or "", "")
 
 
 class DeliveryPause(models.Model):
-    """Remember that the way out of the house is closed, for all who send, on all machines."""
+    """Pause of all email delivery, for all senders on all machines."""
 
-    #: Of what: there is one outbox.
+    #: Name of the paused queue. There is only one outbox.
     queue = models.CharField(_("queue"), max_length=20, unique=True, default="mail")
-    #: Nobody tries before this moment; in the past, it is open again.
+    #: Time before which nobody sends. The pause is over when it has passed.
     until = models.DateTimeField(_("paused until"))
     since = models.DateTimeField(_("paused since"))
-    #: How often in a row it was found closed: the pause grows with it. 0 is open.
+    #: Number of failed tries in a row; 0 if delivery works. The pause grows with it.
     failures = models.PositiveIntegerField(_("failures"), default=0)
     reason = models.TextField(_("reason"), blank=True)
 
     objects = managers.DeliveryPauseManager()
 
     class Meta:
-        """Name the table."""
+        """Names of the table."""
 
         verbose_name = _("delivery pause")
         verbose_name_plural = _("delivery pauses")
@@ -143,23 +145,23 @@ class DeliveryPause(models.Model):
         return self.queue
 
     def is_over(self, now: datetime) -> bool:
-        """Tell whether somebody may try again by now."""
+        """Return whether a sender may try again at ``now``."""
         return has_passed(self.until, now, now, DeliveryPause.objects.LONGEST)
 
 
 class MailCounter(models.Model):
-    """Count the mails of the last 24 hours of a sender, to a recipient, a domain, or of a site."""
+    """Number of emails in the last 24 hours, for an inviter, a recipient, a domain or a site."""
 
-    #: A keyed hash of what is counted, so that the table names nobody.
+    #: Keyed hash of what is counted, so that the table names nobody.
     scope = models.CharField(max_length=64, unique=True)
-    #: How many in each hour, by the number of the hour since 1970.
+    #: Number of emails in each hour, by the number of the hour since 1970.
     hours = models.JSONField(default=dict)
     updated_at = models.DateTimeField(db_index=True)
 
     objects = managers.MailCounterManager()
 
     class Meta:
-        """Name the table."""
+        """Names of the table."""
 
         verbose_name = _("mail counter")
         verbose_name_plural = _("mail counters")
@@ -169,19 +171,19 @@ class MailCounter(models.Model):
 
 
 class SuppressedAddress(models.Model):
-    """Remember an address that gets no more invitations, as nothing but a keyed hash of it."""
+    """Address that gets no more invitations, stored only as a keyed hash."""
 
     class Reason(models.TextChoices):
-        """Say why."""
+        """Reason why the address gets no more invitations."""
 
         OPTED_OUT = "opted_out", _("asked for it")
         COMPLAINED = "complained", _("marked an invitation as spam")
         BOUNCED = "bounced", _("takes no mail")
         ADMIN = "admin", _("set by an administrator")
 
-    #: See ``optouts``.
+    #: Keyed hash of the address (see ``optouts``).
     digest = models.CharField(max_length=64, unique=True, editable=False)
-    #: Which of the site's keys made the hash, so that it can be told when that one is gone.
+    #: Id of the site key that made the hash. It shows whether that key has been removed.
     key_id = models.CharField(max_length=16, editable=False)
     reason = models.CharField(_("reason"), max_length=10, choices=Reason.choices)
     created_at = models.DateTimeField(_("since"), default=timezone.now)
@@ -189,7 +191,7 @@ class SuppressedAddress(models.Model):
     objects = managers.SuppressedAddressManager()
 
     class Meta:
-        """Name and sort the table."""
+        """Names and order of the table."""
 
         verbose_name = _("suppressed address")
         verbose_name_plural = _("suppressed addresses")

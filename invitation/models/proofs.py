@@ -1,4 +1,4 @@
-"""Record which address each account has proven."""
+"""Model for the addresses that accounts have proven."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from invitation import managers
 
 
 class ProvenAddress(models.Model):
-    """Proof that the holder of an account can read an address, kept as a keyed hash of it.
+    """Proof that the holder of an account can read an address, stored as a keyed hash.
 
-    Written at the moment of the proof and by nothing else. It does not depend on the invitation
-    or the email that proved it, which may be forgotten or deleted.
+    It is written only at the moment of the proof. It does not depend on the invitation or the email
+    that proved the address. Both may be forgotten or deleted.
     """
 
     user = models.ForeignKey(
@@ -23,16 +23,16 @@ class ProvenAddress(models.Model):
         on_delete=models.CASCADE,
         related_name="+",
     )
-    #: See ``optouts``.
+    #: Keyed hash of the address (see ``optouts``).
     digest = models.CharField(max_length=64, db_index=True, editable=False)
-    #: Which of the site's keys made the hash.
+    #: Id of the site key that made the hash.
     key_id = models.CharField(max_length=16, editable=False)
     proven_at = models.DateTimeField(_("proven"), default=timezone.now)
 
     objects = managers.ProvenAddressManager()
 
     class Meta:
-        """Name and guard the table."""
+        """Names, order and constraints of the table."""
 
         verbose_name = _("proven address")
         verbose_name_plural = _("proven addresses")

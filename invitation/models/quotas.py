@@ -1,4 +1,4 @@
-"""Count what members spend, and keep the ledger of it."""
+"""Models for quotas, their ledger, and counters of attempts."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from invitation.moments import has_passed
 
 
 class InvitationQuota(models.Model):
-    """Count what a member has spent, and hold what was granted to him beyond the site's limit."""
+    """Number of invitations that a member has spent, and grants on top of the site's limit."""
 
     inviter = models.OneToOneField(
         settings.AUTH_USER_MODEL,
@@ -27,27 +27,27 @@ class InvitationQuota(models.Model):
     )
     spent = models.PositiveIntegerField(_("spent"), default=0)
     unlimited = models.BooleanField(_("unlimited"), default=False)
-    #: Since when ``spent`` counts, where the site's limit is for a period.
+    #: Time from which ``spent`` counts, where the site's limit is for a period.
     period_start = models.DateTimeField(_("period began"), null=True, blank=True, editable=False)
 
     objects = managers.InvitationQuotaManager()
 
     class Meta:
-        """Name the table."""
+        """Names of the table."""
 
         verbose_name = _("invitation quota")
         verbose_name_plural = _("invitation quotas")
 
     def __str__(self) -> str:
-        # Not the name: whoever may see quotas need not be one who may see accounts.
+        # Not the name, because a reader of quotas may have no right to see accounts.
         return f"#{self.inviter_id}"
 
     def remaining(
         self, limit: int | None, period: timedelta | None = None, now: datetime | None = None
     ) -> int | None:
-        """Return what is left of the site's limit and of the grants; ``None`` is unlimited.
+        """Return the invitations left from the site's limit and the grants; ``None`` is unlimited.
 
-        With a ``period``, as if what it refills were refilled by ``now``.
+        With a ``period``, a refill that is due by ``now`` is included.
         """
         if limit is None or self.unlimited:
             return None
@@ -57,7 +57,7 @@ class InvitationQuota(models.Model):
         return max(0, left)
 
     def is_over(self, period: timedelta | None, now: datetime) -> bool:
-        """Tell whether a new period begins with the next invitation."""
+        """Return whether a new period begins with the next invitation."""
         if period is None:
             return False
         return self.period_start is None or has_passed(self.period_start, now - period, now)
@@ -65,16 +65,16 @@ class InvitationQuota(models.Model):
     def refills_at(
         self, limit: int | None, period: timedelta | None, now: datetime
     ) -> datetime | None:
-        """Return when what was spent comes back, or ``None`` if nothing will or it has already."""
+        """Return when spent invitations come back; ``None`` if none will or they already have."""
         if limit is None or self.unlimited or period is None or self.period_start is None:
             return None
         begun = not self.is_over(period, now) and self.refillable(limit) > 0
         return self.period_start + period if begun else None
 
     def refillable(self, limit: int | None) -> int:
-        """Return how much a new period gives back: what was spent, the used grants aside.
+        """Return how much a new period gives back: what was spent, without the used grants.
 
-        Who has no limit has used no grants.
+        A member without a limit has used no grants.
         """
         if limit is None or self.unlimited:
             return self.spent
@@ -82,13 +82,13 @@ class InvitationQuota(models.Model):
 
 
 class QuotaEntry(models.Model):
-    """Remember one change of what a member has left: the ledger.
+    """One change of a member's invitations left. All entries together are the ledger.
 
-    The sum of a member's entries is his ``granted - spent`` at all times.
+    The sum of a member's entries always equals their ``granted - spent``.
     """
 
     class Reason(models.TextChoices):
-        """Say what has changed it."""
+        """Reason for the change."""
 
         OPENING = "opening", _("carried over")
         INVITED = "invited", _("invited somebody")
@@ -121,7 +121,7 @@ class QuotaEntry(models.Model):
     objects = managers.QuotaEntryManager()
 
     class Meta:
-        """Name and sort the table."""
+        """Names, order and indexes of the table."""
 
         verbose_name = _("quota entry")
         verbose_name_plural = _("quota entries")
@@ -133,9 +133,9 @@ class QuotaEntry(models.Model):
 
 
 class ThrottleCounter(models.Model):
-    """Count what is limited in a window of time: here, so that it holds without a cache."""
+    """Number of attempts in a time window. It is in the database, so it works without a cache."""
 
-    #: A keyed hash of what is limited and for whom, so that the table names nobody.
+    #: Keyed hash of what is limited and for whom, so that the table names nobody.
     scope = models.CharField(max_length=64, unique=True)
     window_start = models.DateTimeField()
     count = models.PositiveIntegerField(default=0)
@@ -143,7 +143,7 @@ class ThrottleCounter(models.Model):
     objects = managers.ThrottleCounterManager()
 
     class Meta:
-        """Name the table, and find what can go."""
+        """Names and indexes of the table."""
 
         verbose_name = _("throttle counter")
         verbose_name_plural = _("throttle counters")

@@ -1,1 +1,1 @@
-"""Hold the template tags; load them with ``{% load invitation_tags %}``."""
+"""Template tags; load them with ``{% load invitation_tags %}``."""

@@ -1,6 +1,6 @@
-"""Give the pages of the admin that are not ours the way to those that are.
+"""Template tags for admin pages that this app does not own, with links to its own pages.
 
-A library of its own, so that nothing of it is loaded where no admin is installed.
+This is a separate library, so that nothing of it is loaded without the admin.
 """
 
 from __future__ import annotations
@@ -14,16 +14,17 @@ from django.urls import NoReverseMatch, reverse
 
 register = template.Library()
 
-#: Either lets Django's admin show a row.
+#: Permissions to see acceptances. With any one of them, Django's admin shows a row.
 SEEING = ("invitation.view_acceptance", "invitation.change_acceptance")
 
 
 @register.simple_tag(takes_context=True)
 def invitation_tree_url(context: template.Context) -> str:
-    """Return where it says who invited this account: ``{% invitation_tree_url as tree_url %}``.
+    """Return the URL of the page that shows who invited this account.
 
-    Empty on the page of anything else than an account, for who may not see it, and in an admin
-    that does not show acceptances.
+    Use it as ``{% invitation_tree_url as tree_url %}``. The result is empty if the page is not
+    about an account, or if the reader may not see acceptances. It is also empty in an admin that
+    does not show acceptances.
     """
     account, request = context.get("original"), context.get("request")
     reader: Any = getattr(request, "user", None)

@@ -1,4 +1,4 @@
-"""Give templates what not every page and mail finds in its context."""
+"""Template tags and filters for pages and emails."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from invitation.conf import conf
 
 register = template.Library()
 
-#: What is raised where nothing, or no row, says which site this is or where its links begin.
+#: Errors that are raised if the current site or the base of its links is not known.
 UNKNOWN = (ImproperlyConfigured, ObjectDoesNotExist)
 
 
@@ -25,9 +25,9 @@ UNKNOWN = (ImproperlyConfigured, ObjectDoesNotExist)
 def invitation_site(context: template.Context) -> sites.SiteLike | None:
     """Return the site, for its name: ``{% invitation_site as site %}``.
 
-    It is the Site that the page or mail names itself, else the current one. What else a context
-    calls ``site`` is named after the visitor's Host header, so that is only the last resort.
-    ``None`` where nothing names a site: a page's heading is no reason to fail.
+    It is the ``Site`` in the context of the page or email, else the current one. Any other ``site``
+    in a context is named after the visitor's Host header, so it is the last choice. Returns
+    ``None`` if nothing names a site, so that a page can still be shown.
     """
     known: sites.SiteLike | None = _named_site(context)
     if known is not None:
@@ -40,11 +40,12 @@ def invitation_site(context: template.Context) -> sites.SiteLike | None:
 
 @register.simple_tag(takes_context=True)
 def invitation_base_url(context: template.Context) -> str:
-    """Return what links in a mail begin with: ``{% invitation_base_url as base_url %}``.
+    """Return the start of the links in an email: ``{% invitation_base_url as base_url %}``.
 
-    The same for every mail of the site, those of Django and of the registration host included,
-    which would otherwise go by the visitor's Host header and guess the scheme. Only where nothing
-    else names the host, the ``site``, or ``protocol`` and ``domain``, of the mail's context do.
+    It is the same for every email of the site. This includes the emails of Django and of the
+    registration package. Without it, they would use the visitor's Host header and guess the scheme.
+    The ``site``, or ``protocol`` and ``domain``, of the email's context are used only if nothing
+    else names the host.
     """
     known = _named_site(context)
     try:
@@ -53,19 +54,20 @@ def invitation_base_url(context: template.Context) -> str:
     except UNKNOWN:
         site = context.get("site")
         domain = getattr(site, "domain", "") or context.get("domain")
-        # The setting needs no site, and so holds where nothing says which one it is.
+        # The setting needs no site, so it works where the site is not known.
         guess = f"{context.get('protocol') or 'https'}://{domain}" if domain else ""
         if domain and apps.is_installed("django.contrib.sites"):
-            guess = sites.with_scheme(domain)  # It is a Site's; the scheme would be the request's.
+            # The domain is that of a ``Site``. The context has only the scheme of the request.
+            guess = sites.with_scheme(domain)
         return (conf.INVITATION_BASE_URL or guess).rstrip("/")
 
 
 @register.simple_tag(takes_context=True)
 def invitation_may_register(context: template.Context) -> bool:
-    """Tell whether it makes sense to offer registration: ``{% invitation_may_register as may %}``.
+    """Return whether to offer registration: ``{% invitation_may_register as may %}``.
 
-    Yes if it is open to all, or if the visitor has come with an invitation. Asks no row: whether
-    that still opens anything is for the page behind the link to say.
+    It is true if registration is open to all, or if the visitor came with an invitation. It runs no
+    query. The page behind the link checks whether the invitation is still pending.
     """
     request = context.get("request")
     carries = request is not None and visitor.recall(request.COOKIES) != ""
@@ -74,16 +76,17 @@ def invitation_may_register(context: template.Context) -> bool:
 
 @register.simple_tag(takes_context=True)
 def invitation_received(context: template.Context) -> int:
-    """Return how many invitations wait for who is signed in: ``{% invitation_received as n %}``.
+    """Return how many invitations wait for the current user: ``{% invitation_received as n %}``.
 
-    Those to an address that he has proven to be his. Nobody who is not signed in costs a query;
-    else they are counted once for each request, besides what INVITATION_VERIFIED_ADDRESSES costs.
+    It counts invitations to an address that the user has proven to be theirs. A visitor who is not
+    logged in causes no query. For a member, it counts once for each request.
+    INVITATION_VERIFIED_ADDRESSES may cost more.
     """
     request: Any = context.get("request")
     user = getattr(request, "user", None)
     if user is None or not user.is_authenticated:
         return 0
-    # Kept with the account: in one request, another one may log in.
+    # Stored by account, because another account may log in during one request.
     counted: dict[Any, int] = request.__dict__.setdefault("_invitation_received", {})
     if user.pk not in counted:
         try:
@@ -96,11 +99,14 @@ def invitation_received(context: template.Context) -> int:
 
 @register.tag("remaining_invitations")
 def remaining_invitations(parser: Parser, token: Token) -> RemainingNode:
-    """Tell how many invitations a member has left: ``{% remaining_invitations user %}``.
+    """Return how many invitations a member has left: ``{% remaining_invitations user %}``.
 
-    It prints the number, or "unlimited" in the page's language. With ``as left`` it prints nothing,
-    and ``left`` is the number, or ``None`` for no limit, as in the context of the pages. A visitor
-    has none. One query, and one more where the site's limit goes by groups.
+    It prints the number, or "unlimited" in the page's language. With ``as left`` it prints nothing
+    and sets ``left``, as in the context of the pages. ``left`` is the number, or ``None`` for no
+    limit. A visitor has none left. It runs one query, and one more where the site's limit depends
+    on groups.
+
+    Raises ``TemplateSyntaxError`` for other arguments.
     """
     name, *arguments = token.split_contents()
     if len(arguments) == 1:
@@ -112,16 +118,17 @@ def remaining_invitations(parser: Parser, token: Token) -> RemainingNode:
 
 
 class RemainingNode(template.Node):
-    """Print or keep how many invitations a member has left."""
+    """Template node that prints or stores how many invitations a member has left."""
 
     def __init__(self, user: FilterExpression, target: str = "") -> None:
         self.user = user
         self.target = target
 
     def render(self, context: template.Context) -> str:
-        """Return the number in words, or nothing if it is kept for the template."""
+        """Return the number in words, or an empty text if it is stored in a variable."""
         user = self.user.resolve(context, ignore_failures=True)
-        # A context without a user is that of a visitor, whatever stands for him.
+        # A context without a user belongs to a visitor, whatever value the template engine
+        # supplies.
         left = flows.remaining_invitations(user) if hasattr(user, "is_authenticated") else 0
         if self.target:
             context[self.target] = left
@@ -137,9 +144,9 @@ def invitation_address(email: str) -> str:
 
 @register.filter(expects_localtime=True)
 def invitation_time(moment: datetime) -> str:
-    """Return a time of day to end a sentence with: ``{{ next_try|invitation_time }}``.
+    """Return a time of day for the end of a sentence: ``{{ next_try|invitation_time }}``.
 
-    With its time zone; where there is none, without the full stop of "p.m.".
+    The time zone is added. Without a time zone, the full stop of "p.m." is removed.
     """
     words = formats.time_format(moment, "TIME_FORMAT")
     zone = moment.tzname()
@@ -150,7 +157,7 @@ def invitation_time(moment: datetime) -> str:
 def invitation_destination(path: str) -> str:
     """Return the name of a landing page: ``{{ invitation.destination|invitation_destination }}``.
 
-    That is what the site offers it as, else its path; nothing where nobody is led there.
+    This is the site's name for the page, else its path. It is empty if there is no landing page.
     """
     path = destinations.safe(path)
     return str(dict(conf.INVITATION_DESTINATIONS).get(path, path)) if path else ""
@@ -163,7 +170,7 @@ def invitation_person(user: Any) -> str:
 
 
 def _named_site(context: template.Context) -> Any:
-    """Return the row of ``django.contrib.sites`` that the context holds, or ``None``."""
+    """Return the row of ``django.contrib.sites`` in the context, or ``None``."""
     site = context.get("site")
     if not apps.is_installed("django.contrib.sites"):
         return None

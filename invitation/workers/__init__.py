@@ -1,7 +1,7 @@
-"""Do in a worker what a delivery has handed over: one module for each kind of worker.
+"""Tasks that send emails in a worker, one module for each kind of worker.
 
-Each imports the package that runs its task, which the site need not have; so nothing imports these
-modules but by their name, once it is known that the site wants them.
+Each module imports the package that runs its task. The site need not have this package. So other
+code imports these modules only by name, and only if the site uses them.
 """
 
 from __future__ import annotations
@@ -11,10 +11,10 @@ from invitation.delivery.celery import CeleryDelivery
 
 
 def register() -> None:
-    """Make the task known to Celery in this process, if the site has chosen to use it.
+    """Register the task with Celery in this process, if the site uses Celery.
 
-    A worker refuses a message whose task it has not heard of. Django's tasks are found by their
-    name. What is wrong with the chosen delivery is for the system checks to say.
+    A worker refuses a message whose task it does not know. Django's tasks are found by their name.
+    Errors in the chosen delivery are ignored here, because the system checks report them.
     """
     try:
         delivery = get_delivery()

@@ -1,4 +1,4 @@
-"""Send what ``CeleryDelivery`` has handed over, in a worker of Celery."""
+"""The Celery task that sends what ``CeleryDelivery`` has handed over."""
 
 from __future__ import annotations
 
@@ -9,12 +9,15 @@ from celery import shared_task
 from invitation import flows
 
 
-# A message is done with when its mails are. One whose worker dies comes again; the mail that the
-# worker was busy with is then left alone until its lease has run out, so nothing goes twice.
+# A message is acknowledged only after its emails are done. If its worker dies, the message comes
+# again. The email in progress is left alone until its lease ends, so no email is sent twice.
 @shared_task(
     name="invitation.deliver", acks_late=True, reject_on_worker_lost=True, ignore_result=True
 )
 def deliver(pks: Sequence[int]) -> dict[str, int]:
-    """Send those of these rows that are due and that nobody else has; tell how many went."""
+    """Send those of these rows that are due and not held by another sender.
+
+    Returns how many were sent and how many were not.
+    """
     sent, unsent = flows.deliver_rows(pks)
     return {"sent": sent, "unsent": unsent}

@@ -1,4 +1,4 @@
-"""Send what ``TaskDelivery`` has handed over, in a worker of Django's tasks framework."""
+"""The task of Django's tasks framework that sends what ``TaskDelivery`` has handed over."""
 
 from __future__ import annotations
 
@@ -10,14 +10,17 @@ import django
 from invitation import flows
 from invitation.delivery.tasks import chosen_options
 
-#: Django's own, or the package that brings it to older ones.
+#: Django's tasks framework, or the package that provides it for older versions of Django.
 framework = import_module("django.tasks" if django.VERSION >= (6, 0) else "django_tasks")
 
 
-# A task has to name a queue that there is, or it cannot even be defined. So the site's choice is
-# asked for here; this module is imported only where it has chosen tasks.
+# A task must name an existing queue, or it cannot be defined. So the site's choice is read here.
+# This module is imported only if the site has chosen tasks.
 @framework.task(**chosen_options())
 def deliver(pks: Sequence[int]) -> dict[str, int]:
-    """Send those of these rows that are due and that nobody else has; tell how many went."""
+    """Send those of these rows that are due and not held by another sender.
+
+    Returns how many were sent and how many were not.
+    """
     sent, unsent = flows.deliver_rows(pks)
     return {"sent": sent, "unsent": unsent}

@@ -1,1 +1,1 @@
-"""Run the verbs from a command line or from cron."""
+"""Commands that run flows from a command line or from cron."""

@@ -1,4 +1,4 @@
-"""Expire invitations whose time ran out, and delete what ended unused; fit for cron."""
+"""The command that expires overdue invitations and deletes unused ended ones; fit for cron."""
 
 from __future__ import annotations
 
@@ -10,13 +10,16 @@ from django.core.management.base import BaseCommand, CommandError
 
 from invitation import flows
 
-#: The largest number and the longest time that a command takes.
+#: Largest number and largest number of days that a command accepts.
 NUMBER_MAX = 2**31 - 1
 DAYS_MAX = 36500
 
 
 def positive(text: str, most: int = NUMBER_MAX) -> int:
-    """Return the text as a number of at least one."""
+    """Return the text as a number from 1 to ``most``.
+
+    Raises ``ArgumentTypeError`` for a number outside this range, and ``ValueError`` for other text.
+    """
     number = int(text)
     if number < 1:
         raise ArgumentTypeError(f"{text} is not at least 1")
@@ -31,12 +34,12 @@ def days(text: str) -> int:
 
 
 class Command(BaseCommand):
-    """Run the cleanup; safe beside registrations and beside itself."""
+    """Cleanup command. It may run at the same time as registrations and as other runs."""
 
     help = "Mark invitations that ran out as expired, and delete those that ended unused."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        """Take --dry-run, --batch-size, --forget-after and --trust-clock."""
+        """Add --dry-run, --batch-size, --forget-after and --trust-clock."""
         parser.add_argument("--dry-run", action="store_true", help="Only count what would be done.")
         parser.add_argument(
             "--batch-size",
@@ -72,7 +75,7 @@ class Command(BaseCommand):
             self.stdout.write(f"{words[0]}: {expired}, {words[1]}: {deleted}{forgotten}.")
 
     def check_clock(self, options: dict[str, Any]) -> None:
-        """Raise ``CommandError`` if there is something to do, and the clock cannot be trusted."""
+        """Raise ``CommandError`` if there is work to do and the clock cannot be trusted."""
         doubt = "" if options["trust_clock"] else flows.doubt_about_clock()
         if not doubt:
             return
@@ -84,7 +87,7 @@ class Command(BaseCommand):
             raise CommandError(f"{doubt} {words}")
 
     def forget(self, options: dict[str, Any]) -> str:
-        """Forget whom old invitations were for, and return what is said of it."""
+        """Forget the invited people of old invitations, and return the text for the output."""
         if options["forget_after"] is None:
             return ""
         after = timedelta(days=options["forget_after"])

@@ -1,4 +1,4 @@
-"""Show or erase what is kept about one person."""
+"""The command that shows or erases the personal data of one person."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from invitation import flows
 
 
 class Command(BaseCommand):
-    """Answer a person who asks what is kept about him, or that it be erased."""
+    """Answer to a person who asks for their data, or who asks to erase it."""
 
     help = "Show or erase what is kept about the person with an e-mail address."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        """Take export or forget, and the address."""
+        """Add the actions export and forget, and the address."""
         actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
         export = actions.add_parser("export", help="Print what is kept, as JSON.")
         export.add_argument("email", metavar="EMAIL")
@@ -33,7 +33,7 @@ class Command(BaseCommand):
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Print it, or erase it and print the counts."""
+        """Print the data, or erase it and print the counts."""
         if not options["email"].strip():
             raise CommandError("There is no address.")
         if "@" not in options["email"] and not _is_known(options["email"]):
@@ -48,7 +48,10 @@ class Command(BaseCommand):
         self.forget(**what, dry_run=options["dry_run"])
 
     def ask(self, email: str, *, drop_opt_out: bool) -> None:
-        """Say what would be erased, and ask whether it is meant."""
+        """Show what would be erased, and ask for confirmation.
+
+        Raises ``CommandError`` without a terminal or without a "yes".
+        """
         if not sys.stdin.isatty():
             raise CommandError("Say --yes where nobody can be asked.")
         self.stdout.write(f"Address: {email.strip()!r}")
@@ -59,7 +62,10 @@ class Command(BaseCommand):
             raise CommandError("Nothing was erased.")
 
     def forget(self, email: str, *, drop_opt_out: bool, dry_run: bool) -> None:
-        """Erase and say what was erased; never the address, as this may be logged."""
+        """Erase the data and print the counts.
+
+        The address is never printed, because logs may keep it.
+        """
         account = flows.has_account(email)
         found = flows.forget(email, drop_opt_out=drop_opt_out, dry_run=dry_run)
         words = ("Would forget", "would withdraw") if dry_run else ("Forgotten", "withdrawn")
@@ -73,6 +79,9 @@ class Command(BaseCommand):
 
 
 def _is_known(text: str) -> bool:
-    """Tell whether just this is kept as somebody's address, such as one of django-invitation 1."""
+    """Return whether exactly this text is stored as an address.
+
+    django-invitation 1 could store an address without an @.
+    """
     found = flows.export(text)
     return bool(found["invitations"] or found["opted_out"] or found["has_account"])

@@ -1,4 +1,4 @@
-"""Show, grant and verify the quotas of some members or of all."""
+"""The command that shows, grants and verifies the quotas of some or all members."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from invitation import flows
 
 Verb = Callable[[QuerySet[Any]], int]
 
-#: What is done, and what is said with the number of members.
+#: Message for each action, with the number of members.
 DONE = {
     "add": "Granted {amount} to {members}.",
     "topup": "Topped up to {amount}: {members}.",
@@ -31,7 +31,10 @@ COLUMNS = "{:<32} {:>9} {:>8} {:>8} {:>9}  {}"
 
 
 def amount(text: str) -> int:
-    """Return the text as a number that can be granted."""
+    """Return the text as a number that can be granted.
+
+    Raises ``ArgumentTypeError`` for a number that cannot be granted.
+    """
     number = int(text)
     if not 1 <= number <= flows.GRANT_MAX:
         raise ArgumentTypeError(f"{text} is not from 1 to {flows.GRANT_MAX}")
@@ -39,12 +42,12 @@ def amount(text: str) -> int:
 
 
 class Command(BaseCommand):
-    """Do one thing with the quotas of the chosen members."""
+    """Command that does one action with the quotas of the chosen members."""
 
     help = "Show the quotas of members, grant them more invitations, or verify the ledger."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        """Take what is to be done, and for whom."""
+        """Add the actions and the options that choose the members."""
         actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
         show = actions.add_parser("show", help="Print what members have, spent and have left.")
         add = actions.add_parser("add", help="Grant each member so many invitations more.")
@@ -69,7 +72,7 @@ class Command(BaseCommand):
             action.add_argument("--dry-run", action="store_true", help="Only count.")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Do it and say for how many."""
+        """Run the action."""
         if options["action"] == "verify":
             self.verify(repair=options["repair"], quiet=options["verbosity"] == 0)
         elif options["action"] == "show":
@@ -78,7 +81,7 @@ class Command(BaseCommand):
             self.change(options)
 
     def show(self, users: QuerySet[Any]) -> None:
-        """Print a table."""
+        """Print a table of the members' quotas."""
         self.stdout.write(COLUMNS.format("Member", "Limit", "Granted", "Spent", "Left", "Refills"))
         for line in flows.quota_lines(users.order_by("pk")):
             refills = line.refills_at
@@ -95,7 +98,7 @@ class Command(BaseCommand):
             self.stdout.write(row.rstrip())
 
     def change(self, options: dict[str, Any]) -> None:
-        """Do what changes quotas, or find out for how many it would."""
+        """Change quotas and print for how many members. With --dry-run, only count."""
         verbs: dict[str, Verb] = {
             "add": partial(flows.grant_all, amount=options.get("amount", 0)),
             "topup": partial(flows.top_up, amount=options.get("amount", 0)),
@@ -115,7 +118,10 @@ class Command(BaseCommand):
             self.stdout.write(f"Would do: {words}" if options["dry_run"] else words)
 
     def verify(self, *, repair: bool, quiet: bool) -> None:
-        """Print whose counter and ledger differ, and fail if that is still so afterwards."""
+        """Print the members whose counter and ledger differ.
+
+        With ``repair``, correct the ledgers. Otherwise raise ``CommandError`` if any differ.
+        """
         found = flows.correct_ledger() if repair else flows.ledger_differences()
         for one in found:
             self.stdout.write(f"{one.name}: counter {one.counter}, ledger {one.ledger}")
@@ -127,7 +133,7 @@ class Command(BaseCommand):
 
 
 def chosen_users(options: dict[str, Any]) -> QuerySet[Any]:
-    """Return the members that were asked for. Raises ``CommandError`` for an unknown name."""
+    """Return the chosen members. Raise ``CommandError`` for an unknown name."""
     model: Any = get_user_model()
     users: QuerySet[Any] = model._default_manager.all()
     if options["user"]:
@@ -142,7 +148,10 @@ def chosen_users(options: dict[str, Any]) -> QuerySet[Any]:
 
 
 def find_users(names: list[str]) -> Iterator[Any]:
-    """Yield the keys of the members with these login names or e-mail addresses; one query."""
+    """Yield the primary keys of the members with these login names or email addresses.
+
+    Runs one query. Raises ``CommandError`` for a name that matches no member or several members.
+    """
     model: Any = get_user_model()
     login, email = model.USERNAME_FIELD, model.get_email_field_name()
     condition = Q(**{f"{login}__in": names})

@@ -1,4 +1,4 @@
-"""Invite everybody in a file, in the name of a member."""
+"""The command that invites everybody in a file, in the name of a member."""
 
 from __future__ import annotations
 
@@ -16,12 +16,15 @@ from invitation.exceptions import InvitationError
 
 
 class Command(BaseCommand):
-    """Invite with a list, as the page does; the same file again invites nobody twice."""
+    """Command that invites the people on a list, as the page does.
+
+    The same file again invites nobody twice.
+    """
 
     help = "Invite everybody in a CSV file, in the name of a member."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        """Take --csv, --as, --note, --site and --dry-run."""
+        """Add --csv, --as, --note, --site and --dry-run."""
         parser.add_argument(
             "--csv", required=True, metavar="FILE", help="The file; - is standard input."
         )
@@ -35,7 +38,7 @@ class Command(BaseCommand):
         parser.add_argument("--dry-run", action="store_true", help="Only say what would happen.")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Invite and print what became of each row, unless verbosity is 0."""
+        """Invite the people, and print what happened to each row, unless verbosity is 0."""
         inviter = _member(options["inviter"])
         site_id = _site_id(options["site"])
         verb = flows.plan if options["dry_run"] else flows.invite_many
@@ -51,7 +54,7 @@ class Command(BaseCommand):
             raise CommandError("Nobody in this file can be invited.")
 
     def report(self, batch: flows.Batch, inviter: Any) -> None:
-        """Print a line for each row, the counts, and how many of their mails wait."""
+        """Print a line for each row, the counts, and how many emails still wait."""
         for row in batch.rows:
             line = f"{row.number}: {row.email}: {row.verdict.label}"
             self.stdout.write(_printable(f"{line}: {row.reason}" if row.reason else line))
@@ -89,5 +92,5 @@ def _read(name: str) -> bytes:
 
 
 def _printable(line: str) -> str:
-    """Return a line that a terminal shows and does not obey."""
+    """Return a line without control characters that a terminal would act on."""
     return "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in line)

@@ -1,4 +1,4 @@
-"""Send the invitation mails that wait in the outbox; fit for cron, and for a supervisor."""
+"""The command that sends the emails in the outbox, for cron or a supervisor."""
 
 from __future__ import annotations
 
@@ -23,25 +23,28 @@ from invitation.management.commands.cleanupinvitation import positive
 
 logger = logging.getLogger(__name__)
 
-#: What ends a run.
+#: Signals that end a run.
 ENDS = (signal.SIGTERM, signal.SIGINT)
-#: How many processes one command starts at most: each has a connection to the database.
+#: Largest number of processes of one command. Each has its own database connection.
 MOST_WORKERS = 64
 
 
 class Command(BaseCommand):
-    """Send what waits and what a crash or a mail server left behind; safe beside itself."""
+    """Command that sends waiting emails, and emails that a crash or a mail server left behind.
+
+    Several of them may run at the same time.
+    """
 
     help = "Send the invitation mails that wait in the outbox."
     #: Whether SIGTERM or SIGINT has come.
     stopped = False
-    #: In a worker: the process that has started it.
+    #: In a worker: id of the process that started it.
     parent = 0
-    #: Whether the database was gone in the latest round.
+    #: Whether the database was not available in the latest round.
     cut = False
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        """Take --limit, --loop, --interval, --workers, --status and --fail-after."""
+        """Add --limit, --loop, --interval, --workers, --status and --fail-after."""
         parser.add_argument("--limit", type=positive, help="Try at most so many mails at a time.")
         parser.add_argument("--loop", action="store_true", help="Go on until told to end.")
         parser.add_argument(
@@ -64,7 +67,10 @@ class Command(BaseCommand):
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Send and print the counts, unless verbosity is 0; end after the mail in hand."""
+        """Send and print the counts, unless verbosity is 0.
+
+        A signal ends it after the current email.
+        """
         if options["status"] or options["fail_after"]:
             if options["loop"] or options["workers"] > 1 or options["limit"]:
                 words = "--status sends nothing: leave out --loop, --workers and --limit."
@@ -79,10 +85,14 @@ class Command(BaseCommand):
         with self.listening():
             self.work(options)
 
-    # -- none --
+    # -- status --
 
     def report_status(self, fail_after: int | None, verbosity: int) -> None:
-        """Print how the outbox is; fail if a mail is overdue for too many seconds."""
+        """Print the state of the outbox.
+
+        Raises ``CommandError`` if an email is overdue for more than ``fail_after`` seconds. Raises
+        it also for stored moments in the future and for different clocks.
+        """
         health = flows.outbox_health()
         age, overdue = health.oldest_unsent_age, health.overdue
         if verbosity > 0:
@@ -117,7 +127,7 @@ class Command(BaseCommand):
     # -- one process --
 
     def send(self, options: dict[str, Any], *, only_news: bool = False) -> None:
-        """Write the reminders that are due, send what is, and say how it went."""
+        """Write the due reminders, send the due emails, and print the counts."""
         reminders = flows.remind()
         if reminders and options["verbosity"] > 0:
             self.stdout.write(f"Reminders: {reminders}.")
@@ -127,7 +137,7 @@ class Command(BaseCommand):
             self.stdout.flush()
 
     def work(self, options: dict[str, Any]) -> None:
-        """Send once, or, with --loop, until it is over."""
+        """Send once, or repeatedly with --loop until it must end."""
         if not options["loop"]:
             self.send(options)
             return
@@ -137,7 +147,7 @@ class Command(BaseCommand):
             self.rest(options["interval"])
 
     def send_again(self, options: dict[str, Any], *, only_news: bool) -> bool:
-        """Send, and outlive a database that is gone; tell whether it was there."""
+        """Send, survive a lost database, and return whether the database was available."""
         close_old_connections()
         try:
             self.send(options, only_news=only_news)
@@ -154,24 +164,24 @@ class Command(BaseCommand):
         return True
 
     def is_over(self) -> bool:
-        """Tell whether to end: it was told to, or the process that has started it is gone."""
+        """Return whether to end: after a signal, or when the starting process is gone."""
         if self.parent and not self.stopped and os.getppid() != self.parent:
             logger.error("The process that started this worker is gone: it ends, too.")
             self.stopped = True
         return self.stopped
 
     def rest(self, seconds: float) -> None:
-        """Wait, but not longer than it takes to be told to end."""
+        """Wait this many seconds, or until told to end."""
         end = time.monotonic() + seconds
         while not self.is_over() and time.monotonic() < end:
             time.sleep(crews.NAP)
 
     def outlook(self) -> str:
-        """Return how many mails still wait and until when, and whether none can leave."""
+        """Return in words how many emails wait, until when, and whether delivery is paused."""
         waiting, first = flows.waiting_mails()
         pause = flows.delivery_pause()
         if pause is not None and pause.is_over(timezone.now()):
-            pause = None  # The next mail that is due is tried.
+            pause = None  # The next due email will be tried.
         if first is not None and pause is not None:
             first = max(first, pause.until)
         words = "" if first is None else f" Waiting: {waiting}, next try: {_in_words(first)}."
@@ -181,10 +191,10 @@ class Command(BaseCommand):
 
     @contextmanager
     def listening(self) -> Iterator[None]:
-        """Let SIGTERM and SIGINT end the run after the mail in hand."""
+        """Make SIGTERM and SIGINT end the run after the current email."""
         try:
             before = {number: signal.signal(number, self.stop) for number in ENDS}
-        except ValueError:  # not in the main thread: whoever calls us there ends us
+        except ValueError:  # not in the main thread: the caller ends the run there
             before = {}
         try:
             yield
@@ -193,13 +203,16 @@ class Command(BaseCommand):
                 signal.signal(number, handler)
 
     def stop(self, *args: Any) -> None:
-        """End after the mail in hand."""
+        """End after the current email."""
         self.stopped = True
 
-    # -- many --
+    # -- several processes --
 
     def start_workers(self, number: int, options: dict[str, Any]) -> None:
-        """Start processes that do the same, replace those that die, and wait for them."""
+        """Start the worker processes, replace those that die, and wait for all of them.
+
+        Raises ``CommandError`` if the system cannot fork, or if workers failed.
+        """
         if not crews.can_fork():
             raise CommandError("--workers needs a system that can fork; start several commands.")
         _hang_up()
@@ -214,13 +227,13 @@ class Command(BaseCommand):
             raise CommandError(f"{crew.failed} of {number} workers ended with an error.")
 
     def be_worker(self, parent: int, options: dict[str, Any]) -> None:
-        """Send for as long as this process lives."""
+        """Send in this worker process until it ends."""
         self.parent = parent
         self.work(options)
 
 
 def _hang_up() -> None:
-    """Close what leads to the databases: a connection, and a pool of them, is one process's."""
+    """Close the database connections and pools, because processes cannot share them."""
     connections.close_all()
     for connection in connections.all(initialized_only=True):
         getattr(connection, "close_pool", lambda: None)()
