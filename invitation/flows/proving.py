@@ -12,9 +12,9 @@ from invitation.models import ProvenAddress
 def prove(user: Any) -> None:
     """Record that the holder of an account can read its present email address.
 
-    Call it at the moment of the proof. A proof is a key from the invitation email, the link in an
-    activation email, or a check of the site's own. The proof outlives the invitation. It ends when
-    the account gets another address. Does nothing for an account without a valid address.
+    Call it at the moment of the proof. Proofs are a key from the invitation email, the link in an
+    activation email, or the site's own check. The proof outlives the invitation. It ends when the
+    account gets another address. Does nothing for an account without a valid address.
     """
     email = _comparable(user)
     if email:

@@ -95,7 +95,7 @@ def is_renewable(invitation: InvitationKey) -> bool:
 
 
 def renewal_costs(invitation: InvitationKey) -> bool:
-    """Return whether renewing a dead invitation spends one of its inviter's invitations left."""
+    """Return whether renewing a dead invitation spends one of its inviter's quota."""
     if invitation.from_user_id is None:
         return False
     if invitation.status == invitation.Status.REVOKED:

@@ -23,8 +23,8 @@ def reward(invitation: InvitationKey, acceptance: Acceptance) -> None:
     Only a new account earns a reward. A person who was a member before does not.
 
     The function runs after the commit, once for each acceptance. The claim holds the invitation's
-    row. If the reward locked the quota there, it could deadlock with a process that holds that
-    quota and wants the row.
+    row. A reward there would want the quota. It could deadlock with a process that holds that quota
+    and wants the row.
     """
     amount = conf.INVITATION_REWARD
     if amount and acceptance.new_account:

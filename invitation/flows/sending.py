@@ -83,9 +83,8 @@ def deliver_due(
 ) -> tuple[int, int]:
     """Send the due emails, oldest first; return how many were sent and how many were not.
 
-    Several processes on any number of machines may run it at once, because each email is leased
-    before it is sent. The function calls ``stopping`` before each email, and ends if it returns
-    true.
+    Several processes on any number of machines may run it at once. Each email is leased before it
+    is sent. The function calls ``stopping`` before each email, and ends if it returns true.
     """
     sending = _Sending(stopping=stopping)
     sending.drain(limit)
@@ -123,7 +122,7 @@ class _Sending:
     addresses: Mapping[int, str] = field(default_factory=dict)
     started: float = field(default_factory=lambda: time.monotonic())
 
-    # -- many mails --
+    # -- many emails --
 
     def drain(self, limit: int | None) -> None:
         """Send batch by batch until nothing is due, all are tried, or nothing can leave."""
@@ -191,7 +190,7 @@ class _Sending:
         spent = time.monotonic() - self.started
         return self.stopping() or (self.seconds is not None and spent > self.seconds / 3)
 
-    # -- one mail --
+    # -- one email --
 
     def finish(
         self, delivery: BaseDelivery, held: InvitationEmail, *, alone: bool = False
@@ -246,7 +245,7 @@ class _Sending:
         except DatabaseError:
             raise
         except Exception as error:  # noqa: BLE001
-            # A rule, a template or a mail backend of the site may raise anything. One email must
+            # A rule, a template or an email backend of the site may raise anything. One email must
             # not delay those behind it, nor be tried for ever. The traceback may contain the link.
             return self._note_broken(delivery, mail, error)
         else:

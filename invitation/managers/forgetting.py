@@ -29,8 +29,8 @@ class KeyForgettingMixin(Invitations):
     ) -> list[int]:
         """Erase the personal data of those of these invitations that have ended; return their ids.
 
-        With ``before``, only those that ended by then. The data that the site itself keeps with an
-        invitation is erased, too, because this package does not know what it contains.
+        With ``before``, only those that ended by then. The site's own data of an invitation is
+        erased, too. This package does not know what it contains.
         """
         lock_in_order(self.filter(pk__in=pks), "ended_at")
         # A locking read sees what others have committed, even if this transaction has read before.
@@ -58,7 +58,7 @@ class KeyForgettingMixin(Invitations):
 def _had_ended(
     ended_at: datetime | None, expires_at: datetime | None, before: datetime, now: datetime
 ) -> bool:
-    """Return for one row what ``querysets.ended_by`` asks of many."""
+    """Return whether one row had ended by then, as ``querysets.ended_by`` does for many."""
     if ended_at is not None and ended_at > latest(now):
         return expires_at is not None and expires_at <= before
     return ended_at is not None and ended_at <= before
