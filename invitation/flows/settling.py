@@ -59,7 +59,7 @@ def _settle_sent(mail: InvitationEmail, *failure: str) -> None:
 
 
 def _mark_sent(mail: InvitationEmail, *failure: str) -> bool:
-    """Record it, even if the database has just closed the connection.
+    """Record that an email was sent, even if the database just closed the connection.
 
     Otherwise the email would be sent twice.
     """
