@@ -1,4 +1,4 @@
-"""Ask for rows by adjective, and lock and compare them in ways that do not deadlock."""
+"""Querysets of invitations, with ways to lock and compare rows that do not deadlock."""
 
 from __future__ import annotations
 
@@ -22,16 +22,18 @@ if TYPE_CHECKING:
     from invitation.models import InvitationEmail, InvitationKey  # noqa: F401 (named in a text)
 
 
-#: How long an ended invitation is kept for its inviter after somebody has asked for a new link.
+#: How long an ended invitation is kept after a request for a new link, so that its inviter can
+#: answer.
 RENEWAL_KEPT = timedelta(days=7)
 
 
 def holds(column: str, text: str) -> Exact[Any]:
-    """Compare a column in a way that no index serves: for writes to a row named by its key.
+    """Return a comparison that no index serves, for writes to a row found by its primary key.
 
-    MariaDB may look such a row up in any index whose column is compared as well, and then locks
-    the index's entry before the row. Who changes that column locks the row first and the entry
-    after it, so that the two would deadlock. So all of them find the row by its primary key.
+    Without it, MariaDB may find the row by an index on the compared column. It then locks the
+    index's entry before the row. A transaction that changes the column locks the row first and the
+    entry after it. The two would deadlock. With this comparison, all transactions find the row by
+    its primary key.
     """
     return Exact(Coalesce(F(column), Value("")), Value(text))
 
@@ -39,61 +41,61 @@ def holds(column: str, text: str) -> Exact[Any]:
 def lock_in_order(rows: models.QuerySet[Any], column: str) -> None:
     """Lock rows until the end of the transaction, in the order of their keys.
 
-    Two that lock many of the same rows, each in an order of his own, would deadlock. SQLite has
-    one lock for all, got by writing and not by reading: there some column is set to itself.
+    Two transactions that lock the same rows in different orders would deadlock. SQLite has one lock
+    for all rows, and only a write takes it. There, ``column`` is set to its own value.
     """
     in_order = rows.order_by("pk").select_for_update().values_list("pk", flat=True)
     can_lock = connections[rows.db].features.has_select_for_update
     list(in_order) if can_lock else rows.update(**{column: F(column)})
 
 
-#: The condition that somebody could still come through; empty is unlimited.
+#: Condition that an invitation has a use left; an empty ``max_uses`` is unlimited.
 UNUSED = Q(max_uses=None) | Q(uses__lt=F("max_uses"))
 
 
 class InvitationKeyQuerySet(models.QuerySet["InvitationKey"]):
-    """Ask for invitations by adjective."""
+    """Queryset of invitations, with a method for each adjective."""
 
     def pending(self) -> InvitationKeyQuerySet:
-        """Keep those that have not ended; their time may have run out (see ``overdue``)."""
+        """Return the invitations that have not ended; some may be overdue (see ``overdue``)."""
         return self.filter(status=self.model.Status.PENDING)
 
     def ended(self) -> InvitationKeyQuerySet:
-        """Keep those that were accepted, declined, revoked or marked as expired."""
+        """Return those that were accepted, declined, revoked or marked as expired."""
         return self.exclude(status=self.model.Status.PENDING)
 
     def usable(self, now: datetime | None = None) -> InvitationKeyQuerySet:
-        """Keep those that a visitor can register with at this moment."""
+        """Return those that a visitor can sign up with at this moment."""
         return self.unended(now).filter(inviter_there(self.model), paused_at=None)
 
     def unended(self, now: datetime | None = None) -> InvitationKeyQuerySet:
-        """Keep those that are open, whether or not their inviter's account is active."""
+        """Return those that are in time and have a use left, even if their inviter is inactive."""
         return self.pending().filter(in_time(now or timezone.now()), UNUSED)
 
     def shared_links(self) -> InvitationKeyQuerySet:
-        """Keep the links that are for several people."""
+        """Return the shared links."""
         return self.filter(shared=True)
 
     def personal(self) -> InvitationKeyQuerySet:
-        """Keep the invitations that are for one person."""
+        """Return the invitations for one person."""
         return self.filter(shared=False)
 
     def overdue(self, now: datetime | None = None) -> InvitationKeyQuerySet:
-        """Keep the pending ones whose time has run out and that cleanup has not marked yet."""
+        """Return the pending ones whose time is over and that cleanup has not marked yet."""
         return self.pending().filter(expires_at__lte=now or timezone.now())
 
     def expired(self, now: datetime | None = None) -> InvitationKeyQuerySet:
-        """Keep those whose time ran out before they were used, marked already or not."""
+        """Return the expired ones, whether or not cleanup has marked them yet."""
         overdue = Q(status=self.model.Status.PENDING, expires_at__lte=now or timezone.now())
         return self.filter(overdue | Q(status=self.model.Status.EXPIRED))
 
     def disposable(
         self, before: datetime, now: datetime | None = None, *, settled: bool = True
     ) -> InvitationKeyQuerySet:
-        """Keep those that ended unused before a time and have nothing left to give back.
+        """Return those that ended unused before a time and have nothing left to give back.
 
-        Not those for which somebody has asked for a new link of late. ``settled=False`` also keeps
-        expired ones that still hold quota, before its refund.
+        Those with a recent request for a new link are left out. ``settled=False`` includes expired
+        ones that still hold quota, before its refund.
         """
         status = self.model.Status
         now = now or timezone.now()
@@ -102,10 +104,10 @@ class InvitationKeyQuerySet(models.QuerySet["InvitationKey"]):
         return rows.exclude(status=status.EXPIRED, quota_held__gt=0) if settled else rows
 
     def forgettable(self, before: datetime, now: datetime | None = None) -> InvitationKeyQuerySet:
-        """Keep those that ended by then, whatever became of them, and still say whom they were for.
+        """Return those that ended by then and still say whom they were for.
 
-        Not those for which somebody has asked for a new link of late, and no shared links, which
-        are for nobody in particular.
+        Those with a recent request for a new link are left out. So are shared links, which are for
+        no particular person.
         """
         status = self.model.Status
         ended = (status.ACCEPTED, status.DECLINED, status.REVOKED, status.EXPIRED)
@@ -114,13 +116,13 @@ class InvitationKeyQuerySet(models.QuerySet["InvitationKey"]):
         return rows.filter(not_asked_for(now))
 
     def sent_by(self, user: Any) -> InvitationKeyQuerySet:
-        """Keep those that this member made."""
+        """Return those that this member created."""
         return self.filter(from_user=user)
 
     def with_latest_mail(self) -> InvitationKeyQuerySet:
-        """Add what is told of the latest mail: ``latest_mail_state`` and the other columns below.
+        """Add the columns of the latest email: ``latest_mail_state`` and the others below.
 
-        They are about the mails to the invited person, not about those to the inviter.
+        Only emails to the invited person count, not those to the inviter.
         """
         mails: Any = self.model._meta.get_field("mails").related_model
         latest = mails.objects.of_invitations().filter(invitation=OuterRef("pk")).order_by("-pk")
@@ -133,10 +135,10 @@ class InvitationKeyQuerySet(models.QuerySet["InvitationKey"]):
         )
 
     def to_remind(self, now: datetime, ahead: timedelta, rested: datetime) -> InvitationKeyQuerySet:
-        """Keep those that somebody was mailed and has not used, and that end soon.
+        """Return those that were emailed, are not used and end soon.
 
-        Nobody is reminded twice, nor while another mail to him waits or has just left: that is
-        since ``rested``.
+        Nobody is reminded twice. Nobody is reminded while another email to them waits, or if one
+        has left since ``rested``.
         """
         mails: Any = self.model._meta.get_field("mails").related_model
         kinds, states = mails.Kind, mails.State
@@ -145,28 +147,29 @@ class InvitationKeyQuerySet(models.QuerySet["InvitationKey"]):
         fresh = Q(state__in=(states.QUEUED, states.SENDING)) | since("sent_at", rested, now)
         rows = self.usable(now).personal().exclude(email="").filter(expires_at__lte=now + ahead)
         rows = rows.filter(passed("mail_requested_at", rested, now), reminded_at=None)
-        # Also who wants none, and gets none: else the cool-down would tell the inviter.
+        # Also suppressed people, who get no email. Otherwise the cool-down would tell the inviter.
         left = own.filter(state__in=(states.SENT, states.SUPPRESSED))
         return rows.filter(Exists(left), ~Exists(own.filter(fresh)))
 
     def told_by(self, mail: InvitationEmail) -> InvitationKeyQuerySet:
-        """Keep those of which a mail about expired invitations tells their inviter.
+        """Return the expired ones that this email names to their inviter.
 
-        It tells of what was marked when it was asked for, and of what was until it leaves.
+        The email names those that were marked at the time of its request, and those marked until it
+        leaves.
         """
         rows = self.newsworthy().sent_by(mail.invitation.from_user)
         return rows.on_site(mail.invitation.site_id).filter(ended_at__gte=mail.created_at)
 
     def newsworthy(self) -> InvitationKeyQuerySet:
-        """Keep expired ones for one person each, of which an inviter may want to hear.
+        """Return expired ones for one person each that their inviter may want to know about.
 
-        Not those for which somebody has asked for a new link: of that he has heard.
+        Those with a request for a new link are left out: the inviter knows about them already.
         """
         rows = self.personal().exclude(email="").filter(from_user__isnull=False)
         return rows.filter(status=self.model.Status.EXPIRED, renewal_requested_at=None)
 
     def in_state(self, state: str, now: datetime | None = None) -> InvitationKeyQuerySet:
-        """Keep those that have this ``state``, whether or not cleanup has marked them yet."""
+        """Return those that have this ``state``, whether or not cleanup has marked them yet."""
         if state == self.model.Status.EXPIRED:
             return self.expired(now)
         if state == self.model.Status.PENDING:
@@ -174,9 +177,9 @@ class InvitationKeyQuerySet(models.QuerySet["InvitationKey"]):
         return self.filter(status=state)
 
     def matching(self, text: str) -> InvitationKeyQuerySet:
-        """Keep those whose address or recipient's name holds this text, in letters of any case.
+        """Return those whose address or recipient's name contains this text; ignore case.
 
-        An address is found in the form in which people read it, too.
+        An address is also found in the form in which people read it.
         """
         found = Q(email__icontains=text) | Q(recipient_name__icontains=text)
         with suppress(AddressRefused):
@@ -184,7 +187,7 @@ class InvitationKeyQuerySet(models.QuerySet["InvitationKey"]):
         return self.filter(found)
 
     def addressed_to(self, email_keys: Collection[str]) -> InvitationKeyQuerySet:
-        """Keep those to these addresses, in the form of ``addresses.canonical``."""
+        """Return those to these addresses, in the form of ``addresses.canonical``."""
         return self.filter(email_key__in=[key for key in email_keys if key])
 
     def noting_groups(self) -> InvitationKeyQuerySet:
@@ -194,23 +197,23 @@ class InvitationKeyQuerySet(models.QuerySet["InvitationKey"]):
         return self.annotate(carries_groups=Exists(carried))
 
     def on_site(self, site_id: int) -> InvitationKeyQuerySet:
-        """Keep those of this site."""
+        """Return those of this site."""
         return self.filter(site_id=site_id)
 
 
 def inviter_there(model: type[models.Model]) -> Q:
-    """Return the condition that no inactive inviter keeps an invitation from working."""
+    """Return the condition that no inactive inviter stops an invitation from working."""
     inviter: Any = model._meta.get_field("from_user").related_model
     names = {field.name for field in inviter._meta.get_fields()}
     if not conf.INVITATION_REQUIRE_ACTIVE_INVITER or "is_active" not in names:
         return Q()
-    # A subquery and not a join: the condition goes into writes as well.
+    # A subquery and not a join, because writes use the condition as well.
     active = inviter._base_manager.filter(pk=OuterRef("from_user_id"), is_active=True)
     return Q(from_user=None) | Q(Exists(active))
 
 
 def in_time(now: datetime) -> Q:
-    """Return the condition that an invitation has not run out."""
+    """Return the condition that an invitation's time is not over."""
     return Q(expires_at=None) | Q(expires_at__gt=now)
 
 
@@ -223,7 +226,7 @@ def not_asked_for(now: datetime) -> Q:
 def ended_by(before: datetime, now: datetime) -> Q:
     """Return the condition that an ended invitation had ended by then.
 
-    Where its end lies too far ahead to be true, its time must have run out by then.
+    If its end is too far ahead to be true, its time must be over by then.
     """
     unknown = Q(ended_at__gt=latest(now), expires_at__lte=before)
     return Q(ended_at__lte=before) | unknown

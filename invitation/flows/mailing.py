@@ -1,4 +1,4 @@
-"""Write the mails of invitations into the outbox."""
+"""Functions that write invitation emails into the outbox."""
 
 from __future__ import annotations
 
@@ -21,16 +21,18 @@ from invitation.flows import limiting
 from invitation.flows.sending import IN_PROCESS_SECONDS, deliver, deliver_rows
 from invitation.models import InvitationEmail, InvitationKey
 
-#: How many mails of a list are sent at once; more wait for ``sendinvitations``.
+#: Most emails of a list that are sent at once; more wait for ``sendinvitations``.
 BULK_IMMEDIATE = 10
 
 
 def ask_for_mail(invitation: InvitationKey, *, written: list[int] | None = None) -> bool:
-    """Queue a mail unless one was asked for within the cool-down; tell whether it is queued.
+    """Queue an email unless one was requested within the cool-down; return whether it is queued.
 
-    A mail that waits for its next try is no reason to wait: that one is tried again, at once, and
-    counts for no limit a second time. Raises ``MailLimitReached`` for a new one. With ``written``
-    it is left to the caller, who gets its primary key there after the commit (see ``together``).
+    An email that waits for its next try is tried again at once. The cool-down does not apply to it,
+    and it does not count for a limit a second time. Raises ``MailLimitReached`` for a new email.
+
+    With ``written``, this function does not send the email. The caller gets its primary key in
+    ``written`` after the commit (see ``together``).
     """
     now = timezone.now()
     rested = InvitationKey.objects.request_mail(invitation.pk, now, conf.INVITATION_RESEND_COOLDOWN)
@@ -42,20 +44,20 @@ def ask_for_mail(invitation: InvitationKey, *, written: list[int] | None = None)
         return True
     own = InvitationEmail.objects.of_invitations().filter(invitation=invitation)
     if rested and own.filter(state=InvitationEmail.State.SENDING).exists():
-        return False  # A sender has it in hand: another one would be the second.
+        return False  # A sender has it: a second email would be a duplicate.
     if rested:
         queue_mail(invitation, written=written)
     return rested
 
 
 def too_soon(invitation: InvitationKey) -> MailTooSoon:
-    """Return the error that says from when on a mail can be asked for, after it was not."""
+    """Return the ``MailTooSoon`` error that says when the next email can be requested."""
     own = InvitationEmail.objects.of_invitations().filter(invitation=invitation)
     if own.filter(state=InvitationEmail.State.SENDING).exists():
         return MailTooSoon()
     asked = InvitationKey.objects.values_list("mail_requested_at", flat=True)
     moment = asked.filter(pk=invitation.pk).first()
-    if moment is None:  # gone meanwhile
+    if moment is None:  # deleted in the meantime
         return MailTooSoon()
     moment = wording.moment_for_reader(moment + conf.INVITATION_RESEND_COOLDOWN)
     return MailTooSoon(MailTooSoon.until_message, params={"moment": moment})
@@ -69,14 +71,16 @@ def queue_mail(
     not_before: datetime | None = None,
     written: list[int] | None = None,
 ) -> bool:
-    """Write the outbox row; where mails are sent at once, already leased to this process.
+    """Write an email into the outbox; return whether it was written.
 
-    With ``not_before`` it waits until then, for a worker or ``sendinvitations``. With ``written``
-    it waits, too: the caller tells of it, who gets its primary key there after the commit.
+    If the delivery sends at once, this process already holds the lease of the row. With
+    ``not_before`` the email waits until that moment, for a worker or ``sendinvitations``. With
+    ``written`` it waits, too: the caller gets its primary key there after the commit, and has to
+    hand it over.
 
-    Raises ``MailLimitReached`` for an invitation, if there may be no more mail within 24 hours. One
-    of another kind is not written then: tells whether it was. Call it in the transaction of what it
-    is about, when everything else in that is locked.
+    Raises ``MailLimitReached`` for an invitation if the limit of 24 hours is reached. An email of
+    another kind is then not written. Call it inside the transaction of the change that the email is
+    about, after all other locks of that transaction.
     """
     if not limiting.count([invitation], kind):
         return False
@@ -94,11 +98,11 @@ def queue_mail(
         mail.attempts, mail.tried_at = 1, now
         mail.lease_until = now + InvitationEmail.objects.LEASE
     mail.save(force_insert=True)
-    # Robust: whatever goes wrong while sending, the invitation stands and the member's
-    # request goes on; Django logs the error, and the lease runs out for the next try.
+    # Robust: if sending fails, the invitation stays and the member's request goes on. Django logs
+    # the error. The lease ends, and the next try follows.
     if immediate:
         transaction.on_commit(lambda: deliver(mail), robust=True)
-    elif written is not None:  # the caller tells of all of them at once
+    elif written is not None:  # the caller hands over all of them at once
         transaction.on_commit(lambda: written.append(mail.pk))
     else:
         transaction.on_commit(lambda: hand_over([mail.pk], not_before), robust=True)
@@ -106,7 +110,7 @@ def queue_mail(
 
 
 def hand_over(pks: Sequence[int], not_before: datetime | None) -> None:
-    """Tell who sends, where that is not us."""
+    """Hand these rows to the delivery, unless it sends at once in this process."""
     delivery = get_delivery()
     if pks and not delivery.immediate:
         delivery.hand_over(pks, not_before)
@@ -114,25 +118,26 @@ def hand_over(pks: Sequence[int], not_before: datetime | None) -> None:
 
 @contextmanager
 def together() -> Iterator[list[int]]:
-    """Collect what several verbs ask for: ``with flows.together() as written:``, in one request.
+    """Collect the emails of several actions in one request: ``with flows.together() as written:``.
 
-    Their mails go after the commit of all, in the time of one: a few where the delivery sends at
-    once, while more than ``BULK_IMMEDIATE`` wait for ``sendinvitations``.
+    The emails are sent after the commit, in the time of one request. If the delivery sends at once,
+    up to ``BULK_IMMEDIATE`` emails leave then. More than that wait for ``sendinvitations``.
     """
     written: list[int] = []
     try:
         yield written
     finally:
-        # Also after an error, which does not take back what was committed before.
+        # Also after an error: what was committed before stays.
         transaction.on_commit(lambda: _let_go_few(written), robust=True)
 
 
 def queue_mails(invitations: Sequence[InvitationKey]) -> None:
     """Write the outbox rows of many invitations of one site, in few statements.
 
-    At most ``BULK_IMMEDIATE`` are sent after the commit, by a delivery that does so: a request must
-    not last as long as a thousand mails. More than that wait for ``sendinvitations``. Raises
-    ``MailLimitReached``, as ``queue_mail`` does, if there may not be so many.
+    If the delivery sends at once, up to ``BULK_IMMEDIATE`` emails are sent after the commit. More
+    than that wait for ``sendinvitations``, because a request must not take the time of a thousand
+    emails. Raises ``MailLimitReached``, as ``queue_mail`` does, if the limit does not allow so
+    many.
     """
     if not invitations:
         return
@@ -163,13 +168,13 @@ def _pks_of(mails: Sequence[InvitationEmail]) -> list[int]:
 
 
 def _let_go_few(pks: list[int]) -> None:
-    """Send these rows if they are few, or tell who does."""
+    """Send these rows if they are few, or hand them to the delivery."""
     if 0 < len(pks) <= BULK_IMMEDIATE or (pks and not get_delivery().immediate):
         _let_go(pks)
 
 
 def _let_go(pks: list[int]) -> None:
-    """Send these rows, or tell who does."""
+    """Send these rows, or hand them to the delivery."""
     delivery = get_delivery()
     if delivery.immediate:
         deliver_rows(pks, IN_PROCESS_SECONDS)
@@ -178,18 +183,18 @@ def _let_go(pks: list[int]) -> None:
 
 
 def _mail_host(site_id: int) -> str:
-    """Return the host that the Message-IDs of a site name."""
+    """Return the host name for the Message-IDs of a site."""
     try:
         host = urlsplit(sites.base_url(site_id)).hostname or ""
-    except ObjectDoesNotExist:  # The site is gone: its mail fails when it is written.
+    except ObjectDoesNotExist:  # The site is gone: its email fails when it is written.
         return "localhost"
-    # A Message-ID is ASCII (RFC 5322, 3.6.4), a Site's domain need not be.
+    # A Message-ID is ASCII (RFC 5322, 3.6.4). A site's domain may have other letters.
     try:
         return host.encode("idna").decode()
-    except UnicodeError:  # no host name at all, which is for the system checks to say
+    except UnicodeError:  # no host name: the system checks report it
         return "localhost"
 
 
 def waiting_mails() -> tuple[int, datetime | None]:
-    """Return how many mails have still to go, and when the first of them may be tried."""
+    """Return how many emails still wait, and when the first of them may be tried."""
     return InvitationEmail.objects.waiting(timezone.now())

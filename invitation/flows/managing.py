@@ -1,4 +1,4 @@
-"""Do what an inviter may do with an invitation afterwards."""
+"""What inviters can do with an invitation after they sent it."""
 
 from __future__ import annotations
 
@@ -30,13 +30,15 @@ from invitation.models import InvitationKey, QuotaEntry
 
 
 def resend(invitation: InvitationKey, *, written: list[int] | None = None) -> None:
-    """Send the mail again, with the same link; an expired invitation is extended before.
+    """Resend the email with the same link; extend an expired invitation first.
 
-    Raises ``NotPending`` if it was accepted, declined or revoked, or is addressed to nobody,
-    ``AddressBlocked`` if the site lets nobody invite the address any more, ``MailTooSoon`` within
-    the cool-down, ``MailLimitReached``, and what ``extend`` raises. After any of them nothing has
-    changed. Who sends many again in one request does so in ``with flows.together() as written:``
-    and passes that on: then they take the time of one request, not of each mail.
+    Raises ``NotPending`` if the invitation was accepted, declined or revoked, or has no email
+    address. Raises ``AddressBlocked`` if the site now blocks the address. Raises ``MailTooSoon``
+    within the cool-down, ``MailLimitReached``, and what ``extend`` raises. After an error nothing
+    has changed.
+
+    To resend many in one request, use ``with flows.together() as written:`` and pass ``written``.
+    The emails then take the time of one request in all.
     """
     if not invitation.email:
         raise NotPending()
@@ -44,14 +46,14 @@ def resend(invitation: InvitationKey, *, written: list[int] | None = None) -> No
     try:
         in_transaction(partial(_resend, invitation, written))
     except InvitationError:
-        # What was changed is rolled back; or the row is gone.
+        # The changes are rolled back, or the row is gone.
         with suppress(InvitationKey.DoesNotExist):
             invitation.refresh_from_db()
         raise
 
 
 def _resend(invitation: InvitationKey, written: list[int] | None) -> None:
-    # First of all: to who has read in a transaction, SQLite may refuse to write.
+    # Begin with a write: SQLite may refuse a write after a read in the same transaction.
     InvitationKey.objects.lock([invitation.pk])
     if not InvitationKey.objects.unended().filter(pk=invitation.pk).exists():
         extend(invitation)
@@ -61,17 +63,19 @@ def _resend(invitation: InvitationKey, written: list[int] | None) -> None:
 
 @retrying
 def extend(invitation: InvitationKey) -> None:
-    """Give an invitation its whole time from now on, or more if it has more; reopen an expired one.
+    """Extend an invitation by its full time from now; make an expired one pending again.
 
-    What was given back when it expired is spent again. Raises ``NotPending`` if it was accepted,
-    declined or revoked, ``QuotaExceeded`` if nothing is left to spend, ``AlreadyInvited`` if its
-    inviter has another open invitation to the address, and ``AddressBlocked`` for an expired one to
-    an address that nobody may invite any more.
+    An invitation that already has more time keeps it. If its quota was given back when it expired,
+    that is spent again.
+
+    Raises ``NotPending`` if it was accepted, declined or revoked. Raises ``QuotaExceeded`` if no
+    invitations are left. Raises ``AlreadyInvited`` if its inviter has another pending invitation to
+    the address. Raises ``AddressBlocked`` for an expired one to an address that is now blocked.
     """
     expires_at = expiry(timezone.now())
     with writing():
-        # The row before the quota, as cleanup has it. Of those who invite, renew or register,
-        # nobody who holds the quota wants a row that is not open.
+        # Lock the row before the quota, in the same order as cleanup. Inviting, renewing and
+        # signing up also lock the quota, but then need only pending rows.
         InvitationKey.objects.lock([invitation.pk])
         if not InvitationKey.objects.extend(invitation.pk, expires_at):
             _revive(invitation, expires_at)
@@ -80,9 +84,9 @@ def extend(invitation: InvitationKey) -> None:
 
 def _revive(invitation: InvitationKey, expires_at: datetime | None) -> None:
     expired = InvitationKey.objects.filter(status=InvitationKey.Status.EXPIRED)
-    # A shared link gave back what was left of it: it ends for good.
+    # An expired shared link gave back the uses that were left, so it cannot be extended.
     row = expired.personal().select_related("from_user").filter(pk=invitation.pk).first()
-    if row is None or row.forgotten_at is not None:  # which is open to nobody, or would be to all
+    if row is None or row.forgotten_at is not None:  # gone, or the person was forgotten
         raise NotPending()
     if row.email:
         blocklist.check(row.email)
@@ -99,22 +103,22 @@ def _revive(invitation: InvitationKey, expires_at: datetime | None) -> None:
 
 
 def was_given_back(row: InvitationKey) -> bool:
-    """Tell whether an invitation that holds no quota was paid back; the ledger knows."""
+    """Return whether an invitation that holds no quota was paid back, as the ledger says."""
     balance = QuotaEntry.objects.balance_of(row)
-    # Made before there was a ledger: what holds now will have held then.
+    # It is older than the ledger: assume that today's setting was in force.
     return conf.INVITATION_REFUND_EXPIRED if balance is None else balance >= 0
 
 
 @retrying
 def change_link(invitation: InvitationKey) -> None:
-    """Give an open invitation a new link; the ones that are out open nothing from now on.
+    """Replace the link of a pending invitation; the old links stop working.
 
-    A shared link gets a new code, too, and keeps its word.
+    A shared link gets a new code, too. Its custom code stays the same.
 
-    A mail that waits in the outbox gets the new one. One that was asked for in the same transaction
-    as this leaves with the old one.
+    An email that waits in the outbox gets the new link. An email that was requested in the same
+    transaction leaves with the old link.
 
-    Raises ``NotPending`` if it has ended or run out.
+    Raises ``NotPending`` if the invitation has ended or expired.
     """
     with writing():
         if invitation.key_expired():
@@ -134,10 +138,13 @@ def edit(
     note: str,
     groups: Collection[Group] | None = None,
 ) -> None:
-    """Change the name, the note and, unless they are ``None``, the groups of an open invitation.
+    """Change the name, the note and the groups of a pending invitation.
 
-    Raises ``NotPending`` if it has ended, ``TextRefused`` for a note that may not be mailed in its
-    inviter's name, and ``GroupRefused`` for a group that he may not give.
+    ``groups=None`` leaves the groups unchanged.
+
+    Raises ``NotPending`` if the invitation has ended. Raises ``TextRefused`` for a note that is not
+    allowed in an email of its inviter. Raises ``GroupRefused`` for a group that the inviter may not
+    give.
     """
     name = texts.plain_name(recipient_name)
     note = check_note(invitation.from_user, note, kept=invitation.note)
@@ -148,7 +155,7 @@ def edit(
 
 
 def revoke(invitation: InvitationKey) -> None:
-    """Withdraw an open invitation, and ``close`` a shared link.
+    """Revoke a pending invitation, or ``close`` a shared link.
 
     Raises ``NotPending`` if it has ended.
     """

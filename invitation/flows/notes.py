@@ -1,7 +1,7 @@
-"""Say who may add a personal note to an invitation, and what it may hold.
+"""Rules for personal notes: who may write one, and what it may contain.
 
-The note stands in a mail that the site sends in somebody's name, so that each of these is a door
-for whoever wants to phish: how long it is, who may write one, and that it holds no link.
+The site sends the note in an email in a member's name. A person who wants to phish could misuse it.
+So the site limits its length, who may write one, and its links.
 """
 
 from __future__ import annotations
@@ -12,12 +12,12 @@ from invitation import texts
 from invitation.conf import conf
 from invitation.exceptions import NoteForbidden, TextRefused
 
-#: Who has it may write links into his notes. Superusers have every permission, this one too.
+#: Permission to write links into notes. Superusers have it, as they have every permission.
 LINK_PERMISSION = "invitation.link_in_note"
 
 
 def may_write_note(writer: Any) -> bool:
-    """Tell whether this member may add a note to his invitations."""
+    """Return whether this member may add a note to their invitations."""
     permission = conf.INVITATION_NOTE_PERMISSION
     return permission is None or _has(writer, permission)
 
@@ -28,9 +28,9 @@ def note_length_max() -> int:
 
 
 def check_note(writer: Any, note: str, *, kept: str = "") -> str:
-    """Return the note fit for a mail, or raise ``NoteForbidden`` or ``TextRefused``.
+    """Return the note fit for an email, or raise ``NoteForbidden`` or ``TextRefused``.
 
-    Anybody may leave it out, or leave it as it is: ``kept``.
+    Every member may leave the note empty, or keep the old one: ``kept``.
     """
     if kept and note == kept:
         return note
@@ -40,12 +40,12 @@ def check_note(writer: Any, note: str, *, kept: str = "") -> str:
     try:
         return texts.check_text(note, limit)
     except TextRefused as error:
-        # Asked for only now: to most members, a permission costs queries.
+        # Checked last, because a permission costs queries for most members.
         if error.code != "link_in_text" or not _has(writer, LINK_PERMISSION):
             raise
     return texts.check_text(note, limit, links=True)
 
 
 def _has(user: Any, permission: str) -> bool:
-    # A user model need not know permissions, which is for the system checks to say.
+    # A custom user model may have no permissions. The system checks report that.
     return hasattr(user, "has_perm") and bool(user.has_perm(permission))

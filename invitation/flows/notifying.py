@@ -1,4 +1,4 @@
-"""Tell inviters what became of their invitations, where the site and they want it."""
+"""Emails that tell inviters what happened to their invitations, if the site and they want it."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ from invitation.querysets import InvitationKeyQuerySet
 
 logger = logging.getLogger(__name__)
 
-#: What INVITATION_NOTIFY_INVITER may name.
+#: Values that INVITATION_NOTIFY_INVITER may contain.
 NEWS = (InvitationEmail.Kind.ACCEPTED.value, InvitationEmail.Kind.EXPIRED.value)
-#: Inviter and site: the mails of each site are its own.
+#: An inviter and a site: each site has its own emails.
 Party = tuple[Any, int]
-#: An inviter gets one mail about expired invitations within this time, which names them all.
+#: Least time between two emails about expired invitations; each email names all of them.
 NEWS_PAUSE = timedelta(days=1)
-#: How long what has expired is kept for a mail that does not leave.
+#: How long expired invitations are kept for an email that has not left yet.
 NEWS_KEPT = timedelta(days=7)
-#: How a mail is that will still be written.
+#: States of an email that is still to be written.
 WAITING = (InvitationEmail.State.QUEUED, InvitationEmail.State.SENDING)
 
 
@@ -45,10 +45,10 @@ def connect() -> None:
 
 @retrying
 def tell_of_acceptance(invitation: InvitationKey) -> None:
-    """Ask for the mail that says to an inviter that his invitation was accepted.
+    """Queue the email that tells an inviter that their invitation was accepted.
 
-    After the commit, as rewards are given: a courtesy must not keep anybody from registering. A
-    shared link's owner is spared: it is for many, and its page lists who came.
+    Call it after the commit, as for rewards: a failed email must not stop a person from signing up.
+    The owner of a shared link gets none. Many people use the link, and its page lists them.
     """
     if not conf.INVITATION_NOTIFY_INVITER or invitation.shared:
         return
@@ -64,7 +64,7 @@ def _receive_activated(sender: Any, invitation: InvitationKey, **kwargs: Any) ->
 def _receive_accepted(
     sender: Any, invitation: InvitationKey, acceptance: Acceptance, **kwargs: Any
 ) -> None:
-    # A new account is not worth a mail before it can be used, which most spam accounts never can.
+    # A new account gets no email before it is active. Most spam accounts never become active.
     if not acceptance.new_account:
         tell_of_acceptance(invitation)
 
@@ -73,14 +73,14 @@ def _receive_accepted(
 
 
 def news_of_expiry(now: datetime, batch_size: int) -> Iterator[Callable[[], None]]:
-    """Yield what asks for each mail that says to an inviter which invitations have expired of late.
+    """Yield one callable for each email that tells an inviter which invitations expired lately.
 
-    One mail for each inviter, a day at least after the one before: it is written when it leaves,
-    and then names all that have expired since the first of which he has not heard.
+    There is one email for each inviter, at least a day after the one before. Its text is written
+    when it leaves. It names all invitations that expired since the first one not yet named.
 
-    Each step is for a transaction of its own, and not for the one that marks them: counting mails
-    for many inviters, while others count for one of them, could block both. What a crash prevented
-    is made up by the next run, for a day.
+    Run each callable in its own transaction, not in the one that marks the invitations as expired.
+    Counting emails for many inviters there could deadlock with others that count for one of them.
+    After a crash, the next run queues the missing emails, for up to a day.
     """
     if not conf.INVITATION_NOTIFY_INVITER:
         return
@@ -92,7 +92,7 @@ def news_of_expiry(now: datetime, batch_size: int) -> Iterator[Callable[[], None
         last = batch[-1]
         rows = recent.filter(from_user__in=batch).order_by("from_user_id", "site_id")
         parties = list(rows.values_list("from_user_id", "site_id").distinct())
-        # The latest one of each, as they are in the order in which they were asked for.
+        # The last email of each party wins: they come in the order of their requests.
         before = {_party(mail.invitation): mail for mail in _news_to(parties, now)}
         for party in parties:
             first = _first_untold(recent, party, before.get(party))
@@ -105,7 +105,7 @@ def _wants_news_of_expiry(inviter: Any) -> bool:
         return wants_news(inviter, InvitationEmail.Kind.EXPIRED)
     except DatabaseError:
         raise
-    except Exception:  # a rule of the site, which must not keep cleanup from the others
+    except Exception:  # a rule of the site: cleanup must go on with the others
         logger.exception("INVITATION_NOTIFY_INVITER has failed.")
         return False
 
@@ -113,7 +113,7 @@ def _wants_news_of_expiry(inviter: Any) -> bool:
 def _first_untold(
     recent: InvitationKeyQuerySet, party: Party, mail: InvitationEmail | None
 ) -> InvitationKey | None:
-    """Return the first of an inviter's expired invitations that no mail names."""
+    """Return the first of an inviter's expired invitations that no email names."""
     inviter, site_id = party
     rows = recent.filter(from_user=inviter, site_id=site_id)
     if mail is not None and mail.state in WAITING:
@@ -124,7 +124,7 @@ def _first_untold(
 
 
 def _tell_of_expiry(first: InvitationKey, before: InvitationEmail | None, now: datetime) -> None:
-    # The row before any counter of mails; and of two cleanups, the second waits here.
+    # Lock the row before any counter of emails. Of two cleanups, the second one waits here.
     InvitationKey.objects.lock([first.pk])
     ended: Any = first.ended_at
     kind = InvitationEmail.Kind.EXPIRED
@@ -141,7 +141,7 @@ def _party(invitation: InvitationKey) -> Party:
 
 
 def _news_to(parties: Collection[Party], now: datetime) -> list[InvitationEmail]:
-    """Return the mails about expired invitations that these wait for or have got of late."""
+    """Return the emails about expired invitations that these parties wait for or got lately."""
     inviters = {inviter for inviter, _site in parties}
     waiting = Q(state__in=WAITING) & since("created_at", now - NEWS_KEPT, now)
     mails = InvitationEmail.objects.filter(waiting | since("created_at", now - NEWS_PAUSE, now))
@@ -150,10 +150,10 @@ def _news_to(parties: Collection[Party], now: datetime) -> list[InvitationEmail]
 
 
 def awaiting_news(batch: Collection[int], now: datetime) -> set[int]:
-    """Return which of these invitations a mail to their inviter has still to name.
+    """Return which of these invitations an email to their inviter must still name.
 
-    And the one by which it is remembered for a day that there was such a mail. Two queries, and
-    none where nobody is told.
+    Also return the invitation that records for a day that there was such an email. Runs two
+    queries, and none if the site sends no such emails.
     """
     if not conf.INVITATION_NOTIFY_INVITER:
         return set()

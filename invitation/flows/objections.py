@@ -1,4 +1,4 @@
-"""Ask right before sending whether a mail is still wanted."""
+"""The check, right before sending, whether an email is still wanted."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ State = InvitationEmail.State
 
 @dataclass(frozen=True)
 class Objection:
-    """Say why a mail does not leave any more, and what becomes of its row."""
+    """Reason why an email is no longer sent, with the final state of its row."""
 
     failure: str
     details: str = ""
@@ -31,12 +31,13 @@ class Objection:
 
 
 def objection_to(mail: InvitationEmail, wanting: str = "") -> Objection | None:
-    """Return why a mail has become pointless or unwanted since it was queued, or ``None``.
+    """Return why an email became pointless or unwanted after it was queued, or ``None``.
 
-    ``wanting`` is an address of which it was seen with the row that it is not suppressed.
+    ``wanting`` is an address that was not suppressed when the row was read. It is not checked
+    again.
     """
     kind = InvitationEmail.Kind
-    # That of what has expired tells of others, too.
+    # An email about expired invitations also names other people, so it is still sent.
     if mail.invitation.forgotten_at is not None and mail.kind != kind.EXPIRED:
         return Objection(Failure.POINTLESS)
     if mail.kind in (kind.INVITATION, kind.REMINDER):
@@ -59,7 +60,10 @@ def _to_renewal(invitation: InvitationKey) -> Objection | None:
 
 
 def _to_inviter(inviter: Any) -> Objection | None:
-    """Return why this inviter gets no mail; who wants no invitations may still invite."""
+    """Return why this inviter gets no email, or ``None``.
+
+    An inviter who unsubscribed from invitations still gets these emails.
+    """
     reason = is_suppressed(addresses.of_member(inviter))
     if reason in (Reason.BOUNCED, Reason.COMPLAINED):
         return Objection(str(reason), "The inviter's address takes no mail.")
@@ -67,14 +71,14 @@ def _to_inviter(inviter: Any) -> Objection | None:
 
 
 def _to_news(mail: InvitationEmail) -> Objection | None:
-    """Return why an inviter is not told what became of his invitations, if he is not."""
+    """Return why an inviter is not told what happened to their invitations, or ``None``."""
     if not wants_news(mail.invitation.from_user, mail.kind):
         return Objection(Failure.POINTLESS, "The inviter is not to be told any more.")
     objection = _to_inviter(mail.invitation.from_user)
     if objection is not None:
         return objection
     if mail.kind == InvitationEmail.Kind.ACCEPTED:
-        # An account that is gone without a trace has given it back.
+        # The account may be deleted. The invitation may then be pending again.
         still = mail.invitation.status == InvitationKey.Status.ACCEPTED
     else:
         still = InvitationKey.objects.get_queryset().told_by(mail).exists()
@@ -82,14 +86,17 @@ def _to_news(mail: InvitationEmail) -> Objection | None:
 
 
 def wants_news(inviter: Any, kind: str) -> bool:
-    """Tell whether this inviter is to be mailed news of this kind, and can be."""
+    """Return whether this inviter wants email of this kind and has an address for it."""
     if inviter is None or not inviter.is_active or kind not in conf.notify_inviter(inviter):
         return False
     return addresses.of_member(inviter) != ""
 
 
 def _to_address(email: str, wanting: str) -> Objection | None:
-    """Return why this address gets no mail, also if that is so only since it was invited."""
+    """Return why this address gets no email, or ``None``.
+
+    This includes addresses that were blocked or suppressed after the invitation.
+    """
     try:
         blocklist.check(email)
     except AddressRefused as error:
@@ -99,5 +106,5 @@ def _to_address(email: str, wanting: str) -> Objection | None:
         return Objection(Failure.BOUNCED)
     if reason == Reason.COMPLAINED:
         return Objection(Failure.COMPLAINED, state=State.SUPPRESSED)
-    # Also where an administrator has said so: he was asked to.
+    # Also if an administrator suppressed the address: its owner asked them to.
     return None if reason is None else Objection(Failure.OPTED_OUT, state=State.SUPPRESSED)

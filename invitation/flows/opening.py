@@ -1,4 +1,4 @@
-"""Open an invitation with its key, claim it for an account, or decline it."""
+"""Opening, claiming and declining an invitation with its key."""
 
 from __future__ import annotations
 
@@ -36,24 +36,24 @@ User = TypeVar("User", bound=AbstractBaseUser)
 
 @dataclass(frozen=True)
 class Opened:
-    """Hold an invitation that was opened with a valid key."""
+    """Invitation that was opened with a valid key."""
 
     invitation: InvitationKey
     channel: str
     key: str = field(repr=False)
 
     def proves(self, email: str) -> bool:
-        """Tell whether holding the key proves that its holder can read this mailbox."""
+        """Return whether this key proves that its holder can read this mailbox."""
         if self.invitation.shared:
             return False
         return self.channel == keys.MAIL and addresses.same(self.invitation.email, email)
 
     def admits(self, email: str) -> bool:
-        """Tell whether an account with this address may be made with this invitation."""
+        """Return whether an account with this address can be created with this invitation."""
         domains = self.invitation.allowed_domains
         if domains and addresses.domain_of(email) not in domains:
             return False
-        # A misspelt policy opens nothing: whatever is not "any" is exact.
+        # Fail closed: a misspelt policy counts as "exact". Only "any" admits any address.
         if conf.INVITATION_EMAIL_POLICY == "any" or not self.invitation.email:
             return True
         return addresses.same(self.invitation.email, email)
@@ -71,7 +71,7 @@ class Opened:
 def open_invitation(text: object, site_id: int | None = None) -> Opened:
     """Return the invitation that a key opens now; one query, and none for a forged key.
 
-    Raises the ``KeyRefused`` that says why it opens nothing. Changes nothing.
+    Raises the ``KeyRefused`` that says why the key opens nothing. Changes nothing.
     """
     site_id = sites.current_site_id() if site_id is None else site_id
     rows = InvitationKey.objects.select_related("from_user").noting_groups()
@@ -85,13 +85,16 @@ def open_invitation(text: object, site_id: int | None = None) -> Opened:
 
 
 def claim(opened: Opened, create: Callable[[], User], *, email: str = "") -> User:
-    """Use an invitation for the account that ``create`` makes, both or neither.
+    """Use an invitation for the account that ``create`` makes: both succeed, or neither.
 
-    The use is taken first, so that of two people with one key the second is turned away before
-    anything of his is made, and any failure of ``create`` gives it back. ``email`` is the
-    address of the account to be. A shared link's row is wanted by many: whatever takes time, such
-    as hashing a password, is best done before. Returns the account; raises ``AddressMismatch`` or
-    the ``KeyRefused`` that says why the key no longer opens the invitation.
+    The use is taken first. If two people have one key, the second one is refused before ``create``
+    runs. An error in ``create`` gives the use back. ``email`` is the address of the new account.
+
+    Many people may wait for the row of a shared link. So do slow work before, such as hashing a
+    password.
+
+    Returns the account. Raises ``AddressMismatch``, or the ``KeyRefused`` that says why the key no
+    longer opens the invitation.
     """
     invitation = opened.invitation
     if not opened.admits(email):
@@ -100,7 +103,8 @@ def claim(opened: Opened, create: Callable[[], User], *, email: str = "") -> Use
         now = timezone.now()
         if not InvitationKey.objects.claim_use(invitation.pk, invitation.locator, now):
             raise refusal_now(invitation)
-        # Asked for before the host's own callbacks, one of which may raise after the commit.
+        # Registered before the callbacks of the site, because one of them may raise after the
+        # commit.
         made: list[tuple[Acceptance, User]] = []
         transaction.on_commit(lambda: _announce_claim(opened, email, *made[0]), robust=True)
         user = create()
@@ -121,10 +125,10 @@ def claim(opened: Opened, create: Callable[[], User], *, email: str = "") -> Use
 
 def _announce_claim(opened: Opened, email: str, acceptance: Acceptance, user: Any) -> None:
     invitation = opened.invitation
-    # What the row has said since the claim, without another query: receivers look at it.
+    # Update the object in memory for the receivers, without another query.
     invitation.uses += 1
     if invitation.shared:
-        # Others have come since it was opened; and it may be gone.
+        # Others may have used the link since it was opened. Its row may be gone.
         with suppress(InvitationKey.DoesNotExist):
             invitation.refresh_from_db(fields=["uses", "status", "ended_at"])
     elif invitation.max_uses is not None and invitation.uses >= invitation.max_uses:
@@ -139,20 +143,21 @@ def _announce_claim(opened: Opened, email: str, acceptance: Acceptance, user: An
 
 
 def refusal_now(invitation: InvitationKey) -> KeyRefused:
-    """Return why an invitation that was open a moment ago cannot be claimed now."""
+    """Return why an invitation that was pending a moment ago cannot be claimed now."""
     rows = InvitationKey.objects.select_related("from_user")
     now = rows.filter(pk=invitation.pk, locator=invitation.locator).first()
     if now is None:
         return KeyNotFound()
-    # Usable again: whoever was faster has given it back since.
+    # Usable again: the person who was faster has given the use back.
     return now.refusal() or KeyUsedUp()
 
 
 def decline(opened: Opened | InvitationKey) -> None:
-    """Say no to an invitation. Raises the ``KeyRefused`` that says why it is too late.
+    """Decline an invitation.
 
-    Whoever passes the invitation itself has to see to it that it is the invited person who asks. A
-    shared link goes on to work for the others.
+    Raises the ``KeyRefused`` that says why it is too late. A caller that passes an
+    ``InvitationKey`` must check that the invited person asks for it. A shared link stays open for
+    the others.
     """
     invitation = opened.invitation if isinstance(opened, Opened) else opened
     if invitation.shared:
@@ -164,7 +169,7 @@ def decline(opened: Opened | InvitationKey) -> None:
 
 
 def activate(user: Any) -> None:
-    """Note that an account that came by invitation can be used now; once is enough."""
+    """Record that an account that came by invitation can now be used; repeated calls are safe."""
     if not user.is_active:
         return
     for acceptance in (
@@ -182,9 +187,9 @@ def activate(user: Any) -> None:
 
 
 def destination_of(user: Any) -> str:
-    """Return the page that a usable account is led to by the invitation that it came by; one query.
+    """Return the page that the invitation of an active account leads to; one query.
 
-    Empty if the account is not active, or the invitation leads nowhere.
+    Returns an empty string if the account is not active, or if the invitation has no destination.
     """
     if not user.is_active:
         return ""
@@ -193,7 +198,7 @@ def destination_of(user: Any) -> str:
 
 
 def lock_account(pk: Any) -> bool:
-    """Lock an account until the end of the transaction; tell whether it is there."""
+    """Lock an account until the end of the transaction; return whether it exists."""
     rows: Any = get_user_model()._base_manager
     features = connections[router.db_for_write(rows.model)].features
     locked = rows.select_for_update(no_key=features.has_select_for_no_key_update)
@@ -201,11 +206,11 @@ def lock_account(pk: Any) -> bool:
 
 
 def release(user: Any) -> None:
-    """Give back what an account has used that is about to be deleted and was never usable."""
+    """Give back the uses of an account that is about to be deleted and was never active."""
     with writing():
         if not user.is_active:
-            # Whoever activates it locks it first, too. An active account may be inviting, which
-            # locks other rows before this one.
+            # Activation locks the account first, too. An active account may be inviting, and
+            # inviting locks other rows before this one.
             lock_account(user.pk)
         _release(user)
 
@@ -213,16 +218,16 @@ def release(user: Any) -> None:
 def _release(user: Any) -> None:
     acceptances = Acceptance.objects.unactivated().filter(user=user)
     if user.is_active or user.last_login is not None:
-        # It was usable, however it became so, and its invitation stays used.
+        # The account was active at some time, so its invitation stays used.
         acceptances.update(activated_at=timezone.now())
-    # Changes nothing, but begins with a write: to who has read in a transaction, as the one that
-    # deletes the account, SQLite may refuse to write.
+    # Changes nothing, but begins with a write. The transaction that deletes the account has read
+    # before, and SQLite may then refuse a write.
     elif acceptances.update(claimed_at=F("claimed_at")):
         release_all(acceptances)
 
 
 def release_all(acceptances: QuerySet[Acceptance]) -> None:
-    """Give back what these acceptances have used, each once."""
+    """Give back the use of each of these acceptances, once each."""
     for acceptance in acceptances.select_related("invitation"):
         with writing():
             if Acceptance.objects.take_back(acceptance.pk):

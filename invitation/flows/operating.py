@@ -1,4 +1,4 @@
-"""Let those who run the site look after its mails: queue them again, stop them, go on."""
+"""Actions of staff on emails: queue again, cancel, end the pause."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ from invitation.flows.deadlocks import in_transaction
 from invitation.flows.mailing import together
 from invitation.models import DeliveryPause, InvitationEmail
 
-#: How long a mail may wait for whoever sends it before its inviter is told that it is delayed.
+#: Time an email may wait for its sender before its inviter sees that it is delayed.
 PROMPT = timedelta(minutes=15)
 
 
 def retry(mails: Iterable[InvitationEmail]) -> list[InvitationEmail]:
-    """Queue those of these mails again that failed or were cancelled, and return them.
+    """Queue those of these emails again that failed or were cancelled, and return them.
 
-    Those that a sender has left behind, too.
+    This includes emails that a sender has left behind. It leaves out suppressed emails, because
+    their recipients want none.
 
-    At once, with as many attempts as a new one, and the same Message-ID. Not what was suppressed:
-    its recipient wants none. Before it leaves, each is asked again whether it is still wanted.
-    A few are sent right after the commit where the delivery does so; more wait for
-    ``sendinvitations``.
+    Each email is due at once, with as many attempts as a new one and the same Message-ID. Before it
+    leaves, it is checked again whether it is still wanted. If the delivery sends at once, a few
+    emails leave right after the commit. More wait for ``sendinvitations``.
     """
     with together() as written:
         done = [in_transaction(partial(_retry, pks, written)) for pks in _batches(mails)]
@@ -43,9 +43,9 @@ def _retry(pks: list[int], written: list[int]) -> list[InvitationEmail]:
 
 
 def cancel(mails: Iterable[InvitationEmail]) -> list[InvitationEmail]:
-    """Stop those of these mails that wait, and return them: they are not sent.
+    """Cancel those of these emails that wait, and return them.
 
-    Not one that is being sent at this moment, but one that its sender has left behind.
+    An email that is being sent now is not cancelled. One that its sender has left behind is.
     """
     return [mail for pks in _batches(mails) for mail in in_transaction(partial(_cancel, pks))]
 
@@ -58,7 +58,7 @@ def _cancel(pks: list[int]) -> list[InvitationEmail]:
 
 
 def announce_cancelled(mail: InvitationEmail) -> None:
-    """Tell the rest of the site, after the commit, that a mail was stopped."""
+    """Send ``mail_settled`` after the commit, for an email that was cancelled."""
     state = str(InvitationEmail.State.CANCELLED)
     announce(signals.mail_settled, mail=mail, state=state, failure="")
 
@@ -69,15 +69,14 @@ def _batches(mails: Iterable[InvitationEmail]) -> list[list[int]]:
 
 
 def reopen() -> bool:
-    """Let the next sender try the way out again at once; tell whether any would have waited."""
+    """Let the next sender try at once; return whether any sender would have waited."""
     return DeliveryPause.objects.end_waiting(timezone.now())
 
 
 def is_delayed(mail: InvitationEmail) -> bool:
-    """Tell whether a mail has not left although it should have; no query.
+    """Return whether an email has not left although it should have; no query.
 
-    That of a delivery which does not send at once is not late yet: somebody else will send it in a
-    moment.
+    If the delivery hands emails over, a new email is not late: a worker sends it within a moment.
     """
     if mail.state != InvitationEmail.State.QUEUED:
         return mail.state == InvitationEmail.State.FAILED

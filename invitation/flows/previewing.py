@@ -1,4 +1,4 @@
-"""Show what a mail will look like, before anything is written or sent."""
+"""Preview of an email, before anything is written or sent."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ def preview(
     days: Days = "default",
     destination: str | None = None,
 ) -> MailPreview:
-    """Return the mail that ``invite`` would send, with a link that opens nothing.
+    """Return the email that ``invite`` would send, with a link that opens nothing.
 
-    With what an open invitation to the address keeps where nothing is given.
+    Fields that are not given come from the pending invitation to the address, if there is one.
 
-    Writes no row and spends nothing, so it does not matter what is left of the quota. Raises
-    ``NoPreview`` if the site's delivery shows none or a template fails, and what ``invite`` raises
-    for the same address, texts and choices.
+    Writes no row and spends nothing, so the number of invitations left does not matter. Raises
+    ``NoPreview`` if the site's delivery has no preview or a template fails. Raises what ``invite``
+    raises for the same address, texts and choices.
     """
     fields = checked_fields(
         inviter,
@@ -56,8 +56,8 @@ def preview(
         invitation.language = language_for(inviter, invitation.language)
         mail = get_delivery().preview(invitation)
     except Exception as error:
-        # Whatever a template or a delivery of the site raises: the member has a form to go on
-        # with, and the same error waits for whoever looks into the log.
+        # A template or a delivery of the site may raise anything. The member can still go on with
+        # the form, and the log has the error.
         logger.error("The mail has no preview:\n%s", keys.conceal(traceback.format_exc()))  # noqa: TRY400
         raise NoPreview() from error
     if mail is None:
@@ -66,7 +66,7 @@ def preview(
 
 
 def _keep(invitation: InvitationKey) -> None:
-    """Fill in what the invitation keeps that would be renewed."""
+    """Fill the empty fields from the pending invitation that would be renewed."""
     left_out = [name for name in KEPT if not getattr(invitation, name)]
     if left_out:
         renewed = InvitationKey.objects.filter(pending_slot=invitation.slot())

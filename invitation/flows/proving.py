@@ -1,4 +1,4 @@
-"""Record which address an account has proven, and ask for it."""
+"""Records of the email addresses that accounts have proven."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from invitation.models import ProvenAddress
 
 
 def prove(user: Any) -> None:
-    """Record that the holder of an account can read the address that it has now.
+    """Record that the holder of an account can read its present email address.
 
-    Call it at the moment of the proof: a key from the invitation email, the link in an activation
-    email, or what a site does itself. The proof outlives the invitation, and ends when the account
-    gets another address. Does nothing for an account without a valid address.
+    Call it at the moment of the proof. Proofs are a key from the invitation email, the link in an
+    activation email, or the site's own check. The proof outlives the invitation. It ends when the
+    account gets another address. Does nothing for an account without a valid address.
     """
     email = _comparable(user)
     if email:
@@ -22,18 +22,18 @@ def prove(user: Any) -> None:
 
 
 def has_proven(user: Any) -> bool:
-    """Tell whether it is recorded that this account has proven its present address; one query."""
+    """Return whether this account has proven its present address; one query."""
     email = _comparable(user)
     return bool(email) and ProvenAddress.objects.of_address(email).filter(user=user).exists()
 
 
 def drop_outdated_proofs(user: Any) -> None:
-    """Forget what an account has proven of any address but its present one; one statement."""
+    """Delete the account's proofs of all addresses but its present one; one statement."""
     ProvenAddress.objects.of_others(user, own_address(user)).delete()
 
 
 def own_address(user: Any) -> str:
-    """Return the address that an account has, proven or not, or an empty string."""
+    """Return the account's address, proven or not, or an empty string."""
     return getattr(user, user.get_email_field_name(), "") or ""
 
 

@@ -1,7 +1,7 @@
-"""Spend, give back and grant invitations, and keep the ledger beside the counter.
+"""Spending, giving back and granting invitations, with the ledger beside the counter.
 
-Every change of a counter and its entry stand in one transaction, so that the sum of a member's
-entries is what his counter says, at all times.
+Each change of a counter and its ledger entry are in one transaction. So the sum of a member's
+entries always equals their counter.
 """
 
 from __future__ import annotations
@@ -23,22 +23,22 @@ from invitation.models import InvitationKey, InvitationQuota, QuotaEntry
 
 Reason = QuotaEntry.Reason
 
-#: The most that can be granted at once: far from where the counter's column ends.
+#: Most invitations in one grant, far below the limit of the counter's column.
 GRANT_MAX = 1_000_000
 
 
 @dataclass(frozen=True)
 class QuotaState:
-    """Say what a member has left."""
+    """Invitations that a member has left."""
 
-    #: ``None`` is unlimited.
+    #: Invitations left; ``None`` is unlimited.
     remaining: int | None
-    #: When what he has spent comes back, or ``None`` if it does not or there is nothing to come.
+    #: When spent invitations come back; ``None`` if they do not, or none were spent.
     refills_at: datetime | None = None
 
 
 def quota_of(user: Any) -> QuotaState:
-    """Return how many invitations this member may still make, and when he gets more; one query."""
+    """Return how many invitations this member has left, and when they get more; one query."""
     if not user.is_authenticated:
         return QuotaState(0)
     quota, limit = InvitationQuota.objects.of(user), conf.invitations_per_user(user)
@@ -47,21 +47,21 @@ def quota_of(user: Any) -> QuotaState:
 
 
 def remaining_invitations(user: Any) -> int | None:
-    """Return how many invitations this member may still make; ``None`` is unlimited."""
+    """Return how many invitations this member has left; ``None`` is unlimited."""
     return quota_of(user).remaining
 
 
 def spend(inviter: Any, amount: int = 1, *, unless: Exists | None = None) -> None:
-    """Spend from a member's quota, unless the condition holds; ``note`` it in the same transaction.
+    """Spend from a member's quota; ``note`` the change in the same transaction.
 
-    Raises ``QuotaExceeded`` if less is left, or if ``unless`` holds. Call it in a transaction: the
-    member's quota stays locked until its end.
+    Raises ``QuotaExceeded`` if less is left, or if the condition ``unless`` holds. Call it in a
+    transaction: the member's quota stays locked until its end.
     """
     quotas, limit = InvitationQuota.objects, conf.invitations_per_user(inviter)
     period = conf.INVITATION_QUOTA_PERIOD
     if limit is not None and amount > limit and not quotas.has_row(inviter):
-        # Nothing was granted to him either. Others who wait for a row that is made here, and goes
-        # with this transaction, would deadlock on MariaDB.
+        # The member has no grants either, so fail without making a row. Others would wait for that
+        # row. It would go with this transaction, and they would deadlock on MariaDB.
         raise QuotaExceeded()
     quotas.hold(inviter)
     if period is not None:
@@ -81,12 +81,12 @@ def _refill(
 def note(
     inviter: Any, change: int, reason: QuotaEntry.Reason, invitation: InvitationKey | None = None
 ) -> None:
-    """Write an entry for a change of the counter, in the transaction of the change."""
+    """Write a ledger entry for a change of the counter, in the transaction of the change."""
     QuotaEntry.objects.create(inviter=inviter, change=change, reason=reason, invitation=invitation)
 
 
 def give_back(held: Collection[Held], reason: QuotaEntry.Reason) -> None:
-    """Give back to their inviters what invitations held; call it in a transaction."""
+    """Give back to the inviters what invitations held; call it in a transaction."""
     if not held:
         return
     quotas = InvitationQuota.objects
@@ -104,7 +104,7 @@ def give_back(held: Collection[Held], reason: QuotaEntry.Reason) -> None:
 
 
 def check_amount(amount: int) -> None:
-    """Raise ``ValueError`` for an amount that nobody can be granted at once."""
+    """Raise ``ValueError`` unless the amount is from 1 to ``GRANT_MAX``."""
     if not 1 <= amount <= GRANT_MAX:
         raise ValueError(f"A grant is from 1 to {GRANT_MAX} invitations.")
 
@@ -116,14 +116,17 @@ def grant(
     reason: QuotaEntry.Reason = Reason.GRANTED,
     invitation: InvitationKey | None = None,
 ) -> None:
-    """Give a member so many invitations on top of the site's limit; at least one."""
+    """Grant a member this many invitations on top of the site's limit.
+
+    Raises ``ValueError`` unless the amount is from 1 to ``GRANT_MAX``.
+    """
     check_amount(amount)
     with writing():
         InvitationQuota.objects.hold(user)
         period = conf.INVITATION_QUOTA_PERIOD
         if period is not None:
-            # A period that is over cannot use up what is granted afterwards. The next one still
-            # begins with the next spending.
+            # End a period that is over, so that it cannot use up this grant. The next one still
+            # begins when the member spends again.
             limit = conf.invitations_per_user(user)
             _refill(user, limit, period, timezone.now(), begin=False)
         InvitationQuota.objects.filter(inviter=user).update(granted=F("granted") + amount)
@@ -132,9 +135,9 @@ def grant(
 
 @retrying
 def correct_quota(user: Any, granted: int | None, unlimited: bool) -> None:
-    """Write what staff say that a member has been granted, and whether he has no limit at all.
+    """Write what staff enter: a member's grants, and whether the member has no limit.
 
-    ``None`` leaves alone what he has been granted.
+    ``granted=None`` leaves the grants unchanged.
     """
     with writing():
         InvitationQuota.objects.hold(user)
@@ -151,9 +154,9 @@ def correct_quota(user: Any, granted: int | None, unlimited: bool) -> None:
 
 
 def remaining_now(inviter: Any) -> int | None:
-    """Return what a member has left, with his quota locked; ``hold`` it before.
+    """Return what a member has left, with their quota locked; call ``hold`` before.
 
-    A locking read sees what others have committed, also in a transaction that has read before.
+    A locking read sees what others have committed, even if this transaction has read before.
     """
     quota = InvitationQuota.objects.select_for_update().get(inviter=inviter)
     limit, period = conf.invitations_per_user(inviter), conf.INVITATION_QUOTA_PERIOD
@@ -163,7 +166,7 @@ def remaining_now(inviter: Any) -> int | None:
 def note_each(
     inviter: Any, change: int, reason: QuotaEntry.Reason, invitations: Iterable[InvitationKey]
 ) -> None:
-    """Write an entry for each of these invitations, in the transaction of the change."""
+    """Write a ledger entry for each of these invitations, in the transaction of the change."""
     now = timezone.now()
     managers.insert(
         [

@@ -1,4 +1,4 @@
-"""Hold what becomes of the rows of a list, and give out among them what is left."""
+"""Results of the rows of a list, and the sharing of what is left among them."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from invitation.flows import limiting
 
 
 class Verdict(models.TextChoices):
-    """Say what becomes of a row."""
+    """Result of one row of a list."""
 
     #: Will be invited.
     NEW = "new", _("new")
-    #: Has been invited, just now.
+    #: Was invited just now.
     INVITED = "invited", pgettext_lazy("what became of a row of a list", "invited")
     ALREADY = "already_invited", _("already invited")
     OWN = "own_address", _("your own address")
@@ -32,10 +32,10 @@ class Verdict(models.TextChoices):
 
 @dataclass(frozen=True)
 class Row:
-    """Say what becomes of one row of a list, and why."""
+    """One row of a list, with its result and the reason for it."""
 
     number: int
-    #: As it is mailed to, or as it was written if it cannot be.
+    #: The address that the email goes to, or the text of the list if it is no valid address.
     email: str
     verdict: Verdict
     recipient_name: str = ""
@@ -43,7 +43,7 @@ class Row:
     language: str = ""
     groups: tuple[int, ...] = ()
     group_names: tuple[str, ...] = ()
-    #: Why it is not invited, in a sentence, and the code of the error that says so.
+    #: The reason why the row is not invited, as a sentence, and the code of that error.
     reason: str | Promise = ""
     code: str = field(default="")
     email_key: str = ""
@@ -51,7 +51,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Batch:
-    """Hold what became of a list."""
+    """Result of a whole list."""
 
     id: uuid.UUID
     rows: list[Row]
@@ -64,10 +64,10 @@ class Batch:
 def ration(
     inviter: Any, site_id: int, rows: list[Row], remaining: int | None, *, lock: bool = False
 ) -> Iterator[Row]:
-    """Yield the rows in their order, those marked for which there is no invitation or no mail left.
+    """Yield the rows in their order; mark those beyond the quota or a limit.
 
-    What is over a limit takes nothing from the quota, and the other way round. ``lock`` keeps the
-    limits as they are found until the end of the transaction.
+    A row over a limit takes nothing from the quota. A row over the quota takes nothing from the
+    limits. ``lock`` locks the counters of the limits until the end of the transaction.
     """
     new = [row.email_key for row in rows if row.verdict == Verdict.NEW]
     room, limits = limiting.room_for(inviter, site_id, new, lock=lock)

@@ -1,6 +1,6 @@
-"""Write a log record for each mail that has come to an end, for machines to count.
+"""Log records for emails that have reached their final state, for programs to count.
 
-It names the mail by its number alone: no address, no name, no key.
+A record identifies the email by its number only. It has no address, no name and no key.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def _record(sender: Any, mail: InvitationEmail, state: str, failure: str, **kwar
         "state": state,
         "failure": failure,
         "attempts": mail.attempts,
-        #: Seconds from when it was asked for.
+        #: Seconds since the email was requested.
         "duration": round((timezone.now() - mail.created_at).total_seconds(), 3),
     }
     said = f"{state} ({failure})" if failure else state

@@ -1,4 +1,4 @@
-"""Remind invited people before their invitations expire, each once."""
+"""Reminders for invited people before their invitations expire, one for each."""
 
 from __future__ import annotations
 
@@ -18,12 +18,13 @@ from invitation.moments import has_passed
 
 
 def remind(now: datetime | None = None, batch_size: int = BATCH_SIZE) -> int:
-    """Ask for a mail to whoever has been mailed and has INVITATION_REMINDER_DAYS left at most.
+    """Queue reminders for invitations that expire within INVITATION_REMINDER_DAYS.
 
-    Works in batches, and may run beside everything and beside itself: whoever notes in the
-    invitation that the reminder is asked for writes its mail too, in one transaction. The mails
-    wait for a worker or ``deliver_due``. Returns how many were asked for; none where the setting
-    is ``None``.
+    Only people who have got an email are reminded. The function works in batches. Several processes
+    may run it at the same time. One transaction marks the invitation as reminded and writes the
+    email. The emails wait for a worker or ``deliver_due``.
+
+    Returns how many reminders were queued, and 0 if the setting is ``None``.
     """
     days = conf.INVITATION_REMINDER_DAYS
     if days is None:
@@ -44,9 +45,9 @@ def remind(now: datetime | None = None, batch_size: int = BATCH_SIZE) -> int:
 
 
 def _is_half_over(invitation: InvitationKey, now: datetime) -> bool:
-    """Tell whether more time has passed since the last mail than is left.
+    """Return whether the time since the last email is longer than the time that is left.
 
-    An invitation for two days is not to be followed by its reminder at once.
+    Otherwise the reminder of an invitation for two days would follow at once.
     """
     mailed, end = invitation.mail_requested_at, invitation.expires_at
     return mailed is not None and end is not None and has_passed(mailed, now - (end - now), now)
@@ -55,10 +56,10 @@ def _is_half_over(invitation: InvitationKey, now: datetime) -> bool:
 def _remind(invitation: InvitationKey, now: datetime, rested: datetime, written: list[int]) -> bool:
     if not InvitationKey.objects.note_reminder(invitation.pk, now, rested):
         return False
-    # The invitation's row before any counter of mails, as everybody else who asks for one.
+    # Lock the invitation's row before any counter of emails, as all other code does.
     kind = InvitationEmail.Kind.REMINDER
     if queue_mail(invitation, kind, now=now, not_before=now, written=written):
         return True
-    # One mail too many for today: nothing is noted, and the next run tries again.
+    # The limit of emails for today is reached. Undo the mark, so that the next run tries again.
     transaction.set_rollback(True)
     return False

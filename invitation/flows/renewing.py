@@ -1,4 +1,4 @@
-"""Ask the inviter for a new link where one is dead, and give it."""
+"""Requests for a new link by people whose link is dead, and the inviter's answer."""
 
 from __future__ import annotations
 
@@ -21,22 +21,22 @@ from invitation.flows.notes import check_note
 from invitation.models import InvitationEmail, InvitationKey, InvitationQuota
 from invitation.moments import since
 
-#: How often the inviter is asked because of one invitation: once within this time, and so many
-#: times in all. Whoever does not want to answer is left in peace.
+#: Limits of requests for one invitation: one within this time, and this many in all. An inviter may
+#: choose not to answer.
 REQUEST_PAUSE = timedelta(days=1)
 REQUESTS_PER_INVITATION = 3
-#: How many mails a member gets within that time, whatever number of dead links is out.
+#: Most request emails to one inviter within that time, for all of their dead links.
 REQUESTS_PER_INVITER = 10
 
 
 def ask_for_renewal(text: object, site_id: int | None = None) -> bool:
-    """Ask the inviter for a new link, by one mail, in the name of whoever has a dead one.
+    """Ask the inviter by email for a new link, for a person whose link is dead.
 
-    Only where the invitation has expired or was withdrawn, is addressed to somebody, and its
-    inviter may invite and can get mail. Tells whether a mail is on its way; the visitor must not
-    learn it, since it says what the site knows of an invitation and of its inviter.
+    The invitation must be expired or revoked, and have an email address. Its inviter must be
+    allowed to invite, and must have an address for email.
 
-    A text that is no key costs no query.
+    Returns whether an email was queued. Do not show that to the visitor: it tells what the site
+    knows of the invitation and its inviter. A text that is no key costs no query.
     """
     site_id = sites.current_site_id() if site_id is None else site_id
     resolved = keys.resolve(text, InvitationKey.objects.all(), site_id)
@@ -44,23 +44,24 @@ def ask_for_renewal(text: object, site_id: int | None = None) -> bool:
         return False
     row, now = resolved.row, timezone.now()
     if row.status == row.Status.PENDING and row.key_expired():
-        # As cleanup would: the quota is locked below, and who holds that, inviting, may want a
-        # row that is open. See "An expired invitation can be opened again" in the architecture.
+        # Mark it as expired now, as cleanup would. The quota is locked below, and an inviting
+        # process that holds the quota may want a pending row. See "An expired invitation can be
+        # opened again" in the architecture.
         in_transaction(partial(mark_expired, [row.pk], now))
     return in_transaction(partial(_ask, row.pk, now))
 
 
 def _ask(pk: int, now: datetime) -> bool:
-    # First of all: to who has read in a transaction, SQLite may refuse to write.
+    # Begin with a write: SQLite may refuse a write after a read in the same transaction.
     if not InvitationKey.objects.request_renewal(pk, now, REQUEST_PAUSE):
         return False
-    # From here on the row is locked: neither it nor its inviter's name can go.
+    # From here on the row is locked, so it and its inviter cannot be deleted.
     invitation = InvitationKey.objects.select_related("from_user").get(pk=pk)
     if not _can_ask(invitation) or _has_asked_enough(invitation, now):
         transaction.set_rollback(True)
         return False
     if not queue_mail(invitation, InvitationEmail.Kind.RENEWAL):
-        transaction.set_rollback(True)  # He gets so much mail already: it may be asked for later.
+        transaction.set_rollback(True)  # Over the limit of emails: the person may ask again later.
         return False
     announce(signals.invitation_renewal_requested, invitation=invitation)
     return True
@@ -74,13 +75,12 @@ def _can_ask(invitation: InvitationKey) -> bool:
 
 
 def _has_asked_enough(invitation: InvitationKey, now: datetime) -> bool:
-    """Tell whether this request is one too many, for the invitation or for its inviter."""
+    """Return whether this request is over the limit of the invitation or of its inviter."""
     mails = InvitationEmail.objects.filter(invitation=invitation)
     if mails.filter(kind=InvitationEmail.Kind.RENEWAL).count() >= REQUESTS_PER_INVITATION:
         return True
-    # The lock by which all that is counted for one member waits for its turn. Each invitation
-    # has one mail at most within the time, so that they can be counted in its stead, and this
-    # one is among them.
+    # This lock orders all counts for one member. An invitation has at most one request email within
+    # this time. So counting the invitations counts the emails, this one included.
     InvitationQuota.objects.hold(invitation.from_user)
     asked = InvitationKey.objects.sent_by(invitation.from_user)
     recent = asked.filter(since("renewal_requested_at", now - REQUEST_PAUSE, now)).count()
@@ -88,14 +88,14 @@ def _has_asked_enough(invitation: InvitationKey, now: datetime) -> bool:
 
 
 def is_renewable(invitation: InvitationKey) -> bool:
-    """Tell whether its inviter can give a new link for this invitation."""
+    """Return whether its inviter can give a new link for this invitation."""
     dead = invitation.state in (invitation.Status.EXPIRED, invitation.Status.REVOKED)
     has_both = bool(invitation.email) and invitation.from_user_id is not None
     return dead and has_both and not invitation.shared
 
 
 def renewal_costs(invitation: InvitationKey) -> bool:
-    """Tell whether renewing a dead invitation spends one of its inviter's quota."""
+    """Return whether renewing a dead invitation spends one of its inviter's quota."""
     if invitation.from_user_id is None:
         return False
     if invitation.status == invitation.Status.REVOKED:
@@ -106,14 +106,15 @@ def renewal_costs(invitation: InvitationKey) -> bool:
 
 
 def renew(invitation: InvitationKey) -> Invited:
-    """Give whoever was invited a way in again, by a mail.
+    """Give the invited person a working link again, by email.
 
-    One that has expired is opened again, with the link that is out. One that was withdrawn stays
-    dead, and its link with it: the same member invites the same address anew, with the same name
-    and note, or sends the mail of the invitation again that he has made since. A note that he may
-    not write any more is left out.
+    An expired invitation is extended, and its old link works again. A revoked invitation and its
+    link stay dead. Instead, the same member invites the same address again, with the same name and
+    note. If the member has invited the address again already, that invitation is resent. A note
+    that the member may no longer write is left out.
 
-    Raises ``NotRenewable`` unless it is one of the two, and what ``resend`` and ``invite`` raise.
+    Raises ``NotRenewable`` if the invitation is neither expired nor revoked, and what ``resend``
+    and ``invite`` raise.
     """
     if not is_renewable(invitation):
         raise NotRenewable()
@@ -126,7 +127,7 @@ def renew(invitation: InvitationKey) -> Invited:
         row = InvitationKey.objects.select_related("from_user").get(pk=newer)
         try:
             resend(row)
-        except MailTooSoon:  # as after a second click
+        except MailTooSoon:  # for example after a double click
             return Invited(row, created=False, mailed=False)
         return Invited(row, created=False, mailed=True)
     return invite(

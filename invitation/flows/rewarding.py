@@ -1,4 +1,4 @@
-"""Reward an inviter for each account that came with his invitation."""
+"""Rewards for inviters: more invitations for each account that came with one of theirs."""
 
 from __future__ import annotations
 
@@ -18,11 +18,13 @@ def connect() -> None:
 
 
 def reward(invitation: InvitationKey, acceptance: Acceptance) -> None:
-    """Grant the inviter INVITATION_REWARD invitations for an account that can be used now.
+    """Grant the inviter INVITATION_REWARD invitations for an account that can now be used.
 
-    For a new account only: who was a member before has not been brought by anybody. It is called
-    after the commit, once for each acceptance: within the claim, which holds the invitation,
-    it would want the quota while somebody who holds that quota may want the invitation.
+    Only a new account earns a reward. A person who was a member before does not.
+
+    The function runs after the commit, once for each acceptance. The claim holds the invitation's
+    row. A reward there would want the quota. It could deadlock with a process that holds that quota
+    and wants the row.
     """
     amount = conf.INVITATION_REWARD
     if amount and acceptance.new_account:
@@ -34,7 +36,7 @@ def _receive(sender: Any, invitation: InvitationKey, acceptance: Acceptance, **k
 
 
 def _reward(pk: int, amount: int) -> None:
-    # The row before the quota, as in cleanup: the entry names it, and a foreign key locks it.
+    # Lock the row before the quota, as in cleanup. The entry has a foreign key that locks the row.
     InvitationKey.objects.lock([pk])
     made = InvitationKey.objects.filter(from_user__isnull=False).select_related("from_user")
     row = made.filter(pk=pk).first()

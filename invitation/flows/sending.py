@@ -1,4 +1,4 @@
-"""Send what waits in the outbox, and note what became of it."""
+"""Sending of the emails that wait in the outbox."""
 
 from __future__ import annotations
 
@@ -40,25 +40,25 @@ logger = logging.getLogger(__name__)
 State = InvitationEmail.State
 Failure = InvitationEmail.Failure
 
-#: How many mails go through one connection, and are leased at once.
+#: Most emails that go through one connection and are leased at once.
 BATCH = 50
-#: How many seconds mails may take in the process that asked for them: a member waits.
+#: Most seconds for sending in the process of a request, because a member waits.
 IN_PROCESS_SECONDS = 15.0
 
 
 class _Outcome(Enum):
-    """Say what has become of one mail, and what that tells about the next."""
+    """Result of trying one email, and what it tells about the next."""
 
-    #: It went, or the mail server has refused it: in any case the server is there.
+    #: It was sent, or the mail server refused it. In both cases the server can be reached.
     ANSWERED = "answered"
-    #: It was not even tried, or could not be written, or somebody else has it.
+    #: It was not tried, could not be written, or another sender has it.
     SKIPPED = "skipped"
-    #: Nothing can leave at the moment.
+    #: No email can leave at the moment.
     CLOSED = "closed"
 
 
 def deliver(mail: InvitationEmail) -> bool:
-    """Send one mail with which this process has begun an attempt; tell whether it went."""
+    """Send one email whose attempt this process has begun; return whether it was sent."""
     sending = _Sending(seconds=IN_PROCESS_SECONDS)
     if mail._meta.get_field("invitation").is_cached(mail):
         sending.addresses = {mail.pk: mail.invitation.email}
@@ -69,9 +69,9 @@ def deliver(mail: InvitationEmail) -> bool:
 
 
 def deliver_rows(pks: Sequence[int], seconds: float | None = None) -> tuple[int, int]:
-    """Send these rows if they are due; return how many went and how many did not.
+    """Send these rows if they are due; return how many were sent and how many were not.
 
-    ``seconds`` is how long that may take; what has no time left waits.
+    ``seconds`` limits the time. Emails for which no time is left wait.
     """
     sending = _Sending(seconds=seconds, pks=pks)
     sending.drain(len(pks))
@@ -81,10 +81,10 @@ def deliver_rows(pks: Sequence[int], seconds: float | None = None) -> tuple[int,
 def deliver_due(
     limit: int | None = None, *, stopping: Callable[[], bool] = lambda: False
 ) -> tuple[int, int]:
-    """Send what waits in the outbox, oldest first; return how many went and how many did not.
+    """Send the due emails, oldest first; return how many were sent and how many were not.
 
-    Safe to run beside itself, on any number of machines: each mail is leased before it is sent.
-    Asks ``stopping`` before each mail whether to end.
+    Several processes on any number of machines may run it at once. Each email is leased before it
+    is sent. The function calls ``stopping`` before each email, and ends if it returns true.
     """
     sending = _Sending(stopping=stopping)
     sending.drain(limit)
@@ -92,34 +92,37 @@ def deliver_due(
 
 
 def delivery_pause() -> DeliveryPause | None:
-    """Return since when, until when and why nothing is sent, or ``None`` if mails can leave."""
+    """Return the present pause of delivery, or ``None`` if emails can leave.
+
+    The pause has its start, its end and its reason.
+    """
     return DeliveryPause.objects.closed().first()
 
 
 @dataclass
 class _Sending:
-    """Be one run of sending: a request's mails, a worker's rows, or the whole outbox."""
+    """One run of sending: the emails of a request, the rows of a worker, or the whole outbox."""
 
     seconds: float | None = None
     pks: Sequence[int] | None = None
     stopping: Callable[[], bool] = lambda: False
     sent: int = 0
     unsent: int = 0
-    #: The pause that this run has taken upon itself to try out.
+    #: Pause during which this run tries whether emails can leave again.
     trial: DeliveryPause | None = None
-    #: Whether others may follow a mail in this run.
+    #: Whether other emails may follow in this run.
     many: bool = False
-    #: What has become of the latest mail of this batch that a server has seen: ``None`` if it left.
+    #: Error of the latest email of this batch that reached a server; ``None`` if it was sent.
     fate: DeliveryFailed | None = None
-    #: Whether there was one.
+    #: Whether an email of this batch has reached a server.
     seen: bool = False
-    #: Those that nobody wants, until the fate of others is known.
+    #: Suppressed emails that wait until the result of others is known.
     followers: list[tuple[InvitationEmail, Objection]] = field(default_factory=list)
-    #: To which address the mails of a batch go, as far as that is known before each is read again.
+    #: Addresses of a batch's emails, by primary key, as known before each row is read again.
     addresses: Mapping[int, str] = field(default_factory=dict)
     started: float = field(default_factory=lambda: time.monotonic())
 
-    # -- many mails --
+    # -- many emails --
 
     def drain(self, limit: int | None) -> None:
         """Send batch by batch until nothing is due, all are tried, or nothing can leave."""
@@ -132,19 +135,19 @@ class _Sending:
         self.leave()
 
     def leave(self) -> None:
-        """Give back what this run has taken upon itself to try out, and did not."""
+        """Let another sender make the trial that this run took over but did not make."""
         if self.trial is not None:
-            # What was to be tried could not be written, or was no longer wanted.
+            # The email of the trial could not be written, or was no longer wanted.
             DeliveryPause.objects.leave_to_others(self.trial, timezone.now())
 
     def _batch(self, delivery: BaseDelivery, number: int) -> int | None:
-        """Try so many mails and return how many there were, ``None`` if that is all for now."""
+        """Try up to this many emails; return how many there were, or ``None`` to stop for now."""
         now = timezone.now()
         pause = None if self.trial else delivery_pause()
         if pause is not None and not pause.is_over(now):
             self._hand_over_again(delivery, self.pks or (), pause.until)
             return None
-        # Whether the way is open again is found out with one mail at a time.
+        # After a pause, try one email at a time until one leaves.
         one_by_one = self.trial is not None or pause is not None
         mails = InvitationEmail.objects.lease_batch(
             1 if one_by_one else number, now, self.pks, least_tried=one_by_one
@@ -156,7 +159,7 @@ class _Sending:
         try:
             goes_on = self._work_off(delivery, left, alone=pause is not None)
         finally:
-            # Also after an error: what it was about must not hold up the others.
+            # Also after an error, so that one email does not delay the others.
             with suppress(DatabaseError, InterfaceError):
                 InvitationEmail.objects.release(left)
         return len(mails) or None if goes_on else None
@@ -164,7 +167,7 @@ class _Sending:
     def _work_off(
         self, delivery: BaseDelivery, left: list[InvitationEmail], *, alone: bool
     ) -> bool:
-        """Try these mails, and take each from the list; tell whether to go on with others."""
+        """Try these emails and remove each from the list; return whether to go on with others."""
         self.seen = False
         goes_on = True
         while left and goes_on:
@@ -180,19 +183,22 @@ class _Sending:
         return goes_on
 
     def _is_over(self) -> bool:
-        """Tell whether to begin no other mail: one may take most of the time there is."""
+        """Return whether to begin no other email.
+
+        The limit is a third of the seconds, because one email may take most of the time.
+        """
         spent = time.monotonic() - self.started
         return self.stopping() or (self.seconds is not None and spent > self.seconds / 3)
 
-    # -- one mail --
+    # -- one email --
 
     def finish(
         self, delivery: BaseDelivery, held: InvitationEmail, *, alone: bool = False
     ) -> _Outcome:
-        """Send a mail with which an attempt was begun, unless it is no longer wanted.
+        """Send an email whose attempt has begun, unless it is no longer wanted.
 
-        ``alone`` says that nobody has looked whether the way is open, as a batch does. Within one,
-        who has a connection goes on, and who has none finds out.
+        ``alone`` says that no batch has checked for a pause. Within a batch, a run with a
+        connection goes on, and a run without one notices the failure.
         """
         email = self.addresses.get(held.pk, "")
         mail, paused_until = InvitationEmail.objects.look(
@@ -239,8 +245,8 @@ class _Sending:
         except DatabaseError:
             raise
         except Exception as error:  # noqa: BLE001
-            # Whatever a rule, a template or a mail backend of the site raises: one mail must not
-            # hold up those behind it, nor be tried for ever. A traceback may quote the link.
+            # A rule, a template or an email backend of the site may raise anything. One email must
+            # not delay those behind it, nor be tried for ever. The traceback may contain the link.
             return self._note_broken(delivery, mail, error)
         else:
             self.sent += 1
@@ -252,9 +258,9 @@ class _Sending:
     def _drop(
         self, delivery: BaseDelivery, mail: InvitationEmail, objection: Objection
     ) -> _Outcome:
-        """Settle a mail that is no longer wanted.
+        """Settle an email that is no longer wanted.
 
-        One that is suppressed follows the others in all that its inviter sees.
+        A suppressed email gets the same result as others, in all that its inviter sees.
         """
         if objection.state != State.SUPPRESSED:
             self.unsent += 1
@@ -264,7 +270,7 @@ class _Sending:
         mail.failure = objection.failure
         answered = delivery.rehearse(mail)
         if self.many and self.trial is not None and answered:
-            # The way is open. What comes of the mail is seen with the others.
+            # Emails can leave. The result of this one is decided with the others.
             InvitationEmail.objects.mark_untried(mail)
             return _Outcome.ANSWERED
         left = (self.fate if self.seen else fate_of_others(mail)) is None
@@ -276,7 +282,7 @@ class _Sending:
         return _Outcome.ANSWERED if answered else _Outcome.SKIPPED
 
     def _settle_followers(self, delivery: BaseDelivery) -> None:
-        """Let the mails that nobody wants share the fate of the others."""
+        """Give the suppressed emails the same result as the others."""
         followers, self.followers = self.followers, []
         for mail, objection in followers:
             error = self.fate if self.seen else fate_of_others(mail)
@@ -287,7 +293,7 @@ class _Sending:
                 note_failure(delivery, mail, as_another(error))
 
     def _put_back(self) -> None:
-        """Let the mails that nobody wants wait, as nothing can leave."""
+        """Queue the suppressed emails again, as nothing can leave."""
         followers, self.followers = self.followers, []
         for mail, _why in followers:
             InvitationEmail.objects.mark_untried(mail)
@@ -302,10 +308,10 @@ class _Sending:
         note_failure(delivery, mail, failed, Failure.BROKEN)
         return _Outcome.SKIPPED
 
-    # -- the way out of the house --
+    # -- pauses of the delivery --
 
     def _may_try(self) -> bool:
-        """Tell whether it is on us to find out if the way is open again."""
+        """Return whether this run may try if emails can leave again."""
         now = timezone.now()
         pause = self.trial or delivery_pause()
         if pause is None or pause is self.trial:
@@ -316,10 +322,10 @@ class _Sending:
         return True
 
     def _close(self, delivery: BaseDelivery, mail: InvitationEmail, reason: str) -> None:
-        """Let nobody try for a while, and tell it once.
+        """Pause the delivery, and log and announce it once.
 
-        Others come before this mail then. If the way was open before, it may be the fault of this
-        one: the attempt counts.
+        Other emails then come before this one. If there was no pause before, this email may be the
+        cause, so its attempt counts.
         """
         now = timezone.now()
         if self.trial is not None:
@@ -339,7 +345,7 @@ class _Sending:
         self._hand_over_again(delivery, self.pks or [mail.pk], until)
 
     def _reopen(self) -> None:
-        """Note that the way is open, if it was closed, and tell it once."""
+        """End the pause, if there was one, and log and announce it once."""
         pause, self.trial = self.trial, None
         if pause is not None and DeliveryPause.objects.reopen(pause, timezone.now()):
             logger.info("Invitation mails can leave again.")
@@ -348,22 +354,25 @@ class _Sending:
     def _hand_over_again(
         self, delivery: BaseDelivery, pks: Sequence[int], not_before: datetime
     ) -> None:
-        """Tell who sends these rows when to come back."""
+        """Hand these rows to the delivery again, for a later moment."""
         if pks and not delivery.immediate:
-            # The moment may be one that lies too far ahead to be true.
+            # The moment may be too far ahead, if a clock was wrong.
             longest = timezone.now() + DeliveryPause.objects.LONGEST
             delivery.hand_over(pks, min(not_before, longest))
 
 
 def _objection(mail: InvitationEmail, wanting: str) -> Objection | None:
     if mail.attempts > MAIL_ATTEMPTS:
-        # Its senders died, one after the other, before they could say why.
+        # Each of its senders died before it could record the reason.
         return Objection(Failure.GIVEN_UP, f"Given up after {MAIL_ATTEMPTS} attempts.")
     return objection_to(mail, wanting)
 
 
 def _prepare(delivery: BaseDelivery, emails: Sequence[str]) -> None:
-    """Let a delivery look up what a batch needs; without it, each mail is looked up by itself."""
+    """Let the delivery look up what a batch needs.
+
+    If that fails, the delivery looks it up for each email.
+    """
     try:
         delivery.prepare(emails)
     except DatabaseError:

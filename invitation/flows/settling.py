@@ -1,4 +1,4 @@
-"""Note what became of an email: it left, it is tried again, or it has come to its end."""
+"""Records of an email's result: sent, tried again, or settled for good."""
 
 from __future__ import annotations
 
@@ -20,26 +20,27 @@ logger = logging.getLogger(__name__)
 State = InvitationEmail.State
 Failure = InvitationEmail.Failure
 
-#: How often a mail is tried before it counts as failed.
+#: Attempts before an email counts as failed.
 MAIL_ATTEMPTS = InvitationEmail.ATTEMPTS
-#: How often a mail server may take a mail without a word before it counts as sent.
+#: Attempts without an answer from the mail server before an email counts as sent.
 UNCONFIRMED_ATTEMPTS = InvitationEmail.UNCONFIRMED_ATTEMPTS
-#: The pause after the first failure, doubled with each one, and the longest: about a day in all.
+#: First pause after a failure, doubled with each failure, and the longest pause: about a day in
+#: all.
 MAIL_PAUSE, MAIL_PAUSE_MAX = timedelta(minutes=5), timedelta(hours=6)
-#: By how much of itself a pause is longer or shorter at random, so that what failed together does
-#: not come back together.
+#: Share by which a pause is made longer or shorter at random. It spreads emails that failed
+#: together.
 JITTER = 0.2
-#: How much of a reason is kept.
+#: Most characters kept of a reason.
 REASON_LENGTH = 500
 
 
 def note_sent(mail: InvitationEmail) -> None:
-    """Note that a mail has left."""
+    """Record that an email was sent."""
     _settle_sent(mail)
 
 
 def note_probably_sent(mail: InvitationEmail, error: DeliveryFailed) -> None:
-    """Note that a mail counts as sent, and why nobody knows."""
+    """Record that an email counts as sent although the server did not answer."""
     logger.warning(
         "Invitation mail %s was probably sent: %s times, the mail server took all of it and did "
         "not answer. It is not sent again.",
@@ -51,14 +52,17 @@ def note_probably_sent(mail: InvitationEmail, error: DeliveryFailed) -> None:
 
 def _settle_sent(mail: InvitationEmail, *failure: str) -> None:
     if not _mark_sent(mail, *failure):
-        return  # Its lease had run out, and another one has it now.
+        return  # Its lease had ended, and another sender has it now.
     if mail.kind == InvitationEmail.Kind.INVITATION:
         announce(signals.invitation_sent, invitation=mail.invitation, mail=mail)
     announce(signals.mail_settled, mail=mail, state=str(State.SENT), failure=mail.failure)
 
 
 def _mark_sent(mail: InvitationEmail, *failure: str) -> bool:
-    """Note it, also if the database has just ended the connection: else it would go twice."""
+    """Record that an email was sent, even if the database just closed the connection.
+
+    Otherwise the email would be sent twice.
+    """
     outbox = InvitationEmail.objects
     try:
         return outbox.mark_sent(mail, timezone.now(), *failure)
@@ -71,7 +75,7 @@ def _mark_sent(mail: InvitationEmail, *failure: str) -> bool:
 
 
 def is_probably_sent(mail: InvitationEmail) -> bool:
-    """Tell whether a mail counts as sent, of which a server has just not said that it took it."""
+    """Return whether an email counts as sent after another attempt without an answer."""
     often = mail.unconfirmed + 1 >= UNCONFIRMED_ATTEMPTS
     return often or mail.attempts >= MAIL_ATTEMPTS
 
@@ -79,7 +83,7 @@ def is_probably_sent(mail: InvitationEmail) -> bool:
 def settle(
     mail: InvitationEmail, failure: str, details: str = "", state: str = State.FAILED
 ) -> None:
-    """Note that a mail will not be tried again, and why."""
+    """Record that an email will not be tried again, and why."""
     if InvitationEmail.objects.mark_ended(mail, state, failure, kept(details)):
         announce(signals.mail_settled, mail=mail, state=str(state), failure=str(failure))
 
@@ -90,7 +94,10 @@ def note_failure(
     error: DeliveryFailed,
     failure: str = Failure.GIVEN_UP,
 ) -> None:
-    """Note when a mail is tried again, or that it has failed: for good, or too often."""
+    """Record when an email is tried again, or that it has failed for good.
+
+    It fails for good after a permanent error or after ``MAIL_ATTEMPTS`` attempts.
+    """
     reason = str(error)
     if error.permanent:
         settle(mail, Failure.REFUSED, reason)
@@ -106,10 +113,10 @@ def note_failure(
 
 
 def note_closing(mail: InvitationEmail, reason: str, now: datetime) -> datetime:
-    """Count the attempt of a mail that has closed the way, and let others come before it.
+    """Count the attempt of an email that caused a pause, and let others come before it.
 
-    The first time it comes with the others after the pause; from then on it waits longer. Returns
-    until when.
+    After its first attempt it is tried with the others after the pause. From then on it waits
+    longer. Returns until when.
     """
     if mail.attempts >= MAIL_ATTEMPTS:
         settle(mail, Failure.GIVEN_UP, reason)
@@ -121,17 +128,20 @@ def note_closing(mail: InvitationEmail, reason: str, now: datetime) -> datetime:
 
 
 def _pause_after(attempts: int) -> timedelta:
-    """Return how long to wait after so many attempts."""
+    """Return how long to wait after this many attempts."""
     grown: timedelta = MAIL_PAUSE * 2 ** (attempts - 1)
     return min(MAIL_PAUSE_MAX, grown) * (1 + JITTER * (secrets.randbelow(2001) / 1000 - 1))
 
 
 def kind_of(error: DeliveryFailed) -> str:
-    """Return what kind of failure it was, with the mail server's codes, and nobody's words."""
+    """Return the class of an error and the mail server's codes, without any message text."""
     name = type(error.__cause__ or error).__name__
     return " ".join([name, *(str(code) for code in error.codes)])
 
 
 def kept(reason: str) -> str:
-    """Return of a reason what is kept: no key, and no NUL, which PostgreSQL stores nowhere."""
+    """Return a reason as it may be stored: shortened, without keys and without NUL.
+
+    PostgreSQL cannot store NUL.
+    """
     return keys.conceal(reason).replace("\0", "")[:REASON_LENGTH]

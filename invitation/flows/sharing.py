@@ -1,4 +1,4 @@
-"""Make links that are for several people, change and close them, and find them by their codes."""
+"""Shared links: creating, changing, pausing and revoking them, and finding them by code."""
 
 from __future__ import annotations
 
@@ -39,24 +39,24 @@ UNLIMITED = "invitation.unlimited_shared_link"
 
 
 def may_share(user: Any) -> bool:
-    """Tell whether this person may make shared links, his quota aside."""
+    """Return whether this person may create shared links; their quota is not checked."""
     return sharing_refusal(user) is None
 
 
 def sharing_refusal(user: Any) -> InvitingForbidden | None:
-    """Return why this person may not make shared links, or ``None`` if he may, his quota aside."""
+    """Return why this person may not create shared links, or ``None``; ignore their quota."""
     if not (user.is_authenticated and user.is_active and _has_perm(user, CREATE)):
         return SharingForbidden()
     return inviting_refusal(user)
 
 
 def may_share_unlimited(user: Any) -> bool:
-    """Tell whether this person may make shared links for any number of people."""
+    """Return whether this person may create shared links for any number of people."""
     return may_share(user) and _has_perm(user, UNLIMITED)
 
 
 def _has_perm(user: Any, permission: str) -> bool:
-    # A user model of the site's own need not know permissions.
+    # A custom user model may have no permissions.
     return bool(hasattr(user, "has_perm") and user.has_perm(permission))
 
 
@@ -73,18 +73,19 @@ def share(
     site_id: int | None = None,
     once: str = "",
 ) -> InvitationKey:
-    """Make a link for several people: spend its uses, write it, in one transaction.
+    """Create a shared link and spend its uses, in one transaction.
 
-    ``max_uses`` is ``None`` for any number, which costs nothing; ``expires_at`` is ``None`` for
-    ever; whoever comes from outside ``allowed_domains`` cannot register, unless there are none.
-    ``once`` is a text that a form carries: with the same one no second link is made.
+    ``max_uses=None`` allows any number of people and costs nothing. ``expires_at=None`` is for
+    ever. If ``allowed_domains`` is not empty, only addresses at these domains can sign up. ``word``
+    is the custom code. ``once`` is a text that a form carries. The same text creates no second
+    link.
 
     Raises ``AlreadyShared``, ``SharingForbidden``, ``QuotaExceeded``, ``GroupRefused``,
-    ``WordRefused``, and ``AddressRefused`` for a domain; after any of them nothing has changed.
+    ``WordRefused``, and ``AddressRefused`` for a domain. After an error nothing has changed.
     """
     _check_may(inviter, max_uses)
     site_id = sites.current_site_id() if site_id is None else site_id
-    # Without an address for its link nobody could ever be shown it.
+    # Fail early if the site has no URL for the link: nobody could see the link.
     sites.absolute(reverse("invitation_invited", args=["key"]), site_id)
     terms = _terms(label, max_uses, expires_at, allowed_domains, word)
     invitation = InvitationKey(from_user=inviter, site_id=site_id, shared=True, **terms)
@@ -92,10 +93,10 @@ def share(
     invitation.code_digest = codes.new_digest(invitation.locator, site_id)
     limits = [throttling.Limit(f"share:{inviter.pk}:{once}", 1, throttling.WINDOW_MAX)]
     try:
-        # Before the transaction: to who has read in one, SQLite may refuse to write.
+        # Before the transaction: SQLite may refuse a write after a read in the same transaction.
         _check_word_free(invitation)
     except WordRefused as error:
-        # By this very form, with its first click.
+        # The first click on this form has already created the link.
         raise AlreadyShared() if once and throttling.is_full(limits[0]) else error from None
     try:
         with writing():
@@ -126,15 +127,16 @@ def edit_shared(
     groups: Collection[Group] | None = None,
     word: str = "",
 ) -> None:
-    """Change an open shared link: more uses are spent, fewer given back.
+    """Change a pending shared link; spend more uses, or give back those that are removed.
 
-    ``groups=None`` keeps them. Raises ``NotPending`` if it has ended or run out, ``TooFewUses``,
-    and what ``share`` raises; after any of them nothing has changed.
+    ``groups=None`` leaves the groups unchanged. Raises ``NotPending`` if the link has ended or
+    expired, ``TooFewUses``, and what ``share`` raises. After an error nothing has changed.
     """
     terms = _terms(label, max_uses, expires_at, allowed_domains, word)
     try:
         with writing():
-            # The row before the quota, as in cleanup; the uses stay as they are until the commit.
+            # Lock the row before the quota, as in cleanup. The number of uses then stays until the
+            # commit.
             row = _locked(invitation)
             if row is None or row.status != row.Status.PENDING or row.key_expired():
                 raise NotPending()
@@ -154,7 +156,7 @@ def _edit(row: InvitationKey, terms: dict[str, Any], groups: Collection[Group] |
     _check_word_free(row)
     terms["quota_held"] = _pay(row, max_uses)
     if max_uses is not None and max_uses == row.uses:
-        # Nobody else can come, and nobody will to mark it.
+        # No use is left, and no later sign-up will set the status.
         terms |= {"status": row.Status.ACCEPTED, "ended_at": timezone.now()}
     InvitationKey.objects.renew(row.pk, **terms)
     if groups is not None:
@@ -162,9 +164,9 @@ def _edit(row: InvitationKey, terms: dict[str, Any], groups: Collection[Group] |
 
 
 def _pay(row: InvitationKey, max_uses: int | None) -> int:
-    """Spend or give back what the places that are free cost now; return what the row holds then.
+    """Spend or give back the difference for the free uses; return what the row then holds.
 
-    The row is locked. Places that are taken stay paid as they were.
+    The row is locked. Uses that are taken keep their price.
     """
     free = 0 if max_uses is None else max_uses - row.uses
     missing = free - row.given_back().amount
@@ -181,7 +183,7 @@ def _pay(row: InvitationKey, max_uses: int | None) -> int:
 
 @retrying
 def pause(invitation: InvitationKey) -> None:
-    """Hold a shared link back until ``resume``. Raises ``NotPending`` if it has ended."""
+    """Pause a shared link until ``resume``. Raises ``NotPending`` if it has ended."""
     with writing():
         if not InvitationKey.objects.pause(invitation.pk, timezone.now()):
             raise NotPending()
@@ -199,7 +201,7 @@ def resume(invitation: InvitationKey) -> None:
 
 @retrying
 def close(invitation: InvitationKey) -> None:
-    """End a shared link for good, and give back the uses that are left.
+    """Revoke a shared link, and give back the uses that are left.
 
     Raises ``NotPending`` if it has ended.
     """
@@ -215,10 +217,10 @@ def close(invitation: InvitationKey) -> None:
 
 @sensitive_variables("text", "code")
 def open_code(text: object, site_id: int | None = None) -> Opened:
-    """Return the shared link that a code or a word opens now; one query, none for anything else.
+    """Return the shared link that a code or a custom code opens now.
 
-    Raises ``CodeNotFound``, or the ``KeyRefused`` that says why it opens nothing. Whoever asks for
-    a stranger limits how often: see ``join``.
+    Runs one query, and none for any other text. Raises ``CodeNotFound``, or the ``KeyRefused`` that
+    says why the link opens nothing. For attempts of strangers, use ``join``, which limits them.
     """
     site_id = sites.current_site_id() if site_id is None else site_id
     code = codes.normalise(text)
@@ -229,9 +231,10 @@ def open_code(text: object, site_id: int | None = None) -> Opened:
 
 
 def open_word(text: object, site_id: int | None = None) -> Opened:
-    """Return the shared link that a word opens now; one query, none for what can be no word.
+    """Return the shared link that a custom code opens now.
 
-    Raises ``CodeNotFound``, or the ``KeyRefused`` that says why it opens nothing.
+    Runs one query, and none for a text that cannot be a custom code. Raises ``CodeNotFound``, or
+    the ``KeyRefused`` that says why the link opens nothing.
     """
     site_id = sites.current_site_id() if site_id is None else site_id
     word = codes.plain_word(text)
@@ -240,17 +243,17 @@ def open_word(text: object, site_id: int | None = None) -> Opened:
     row = (
         InvitationKey.objects.on_site(site_id).filter(word=word).select_related("from_user").first()
     )
-    # MariaDB takes letters with and without their accents for the same.
+    # MariaDB treats letters with and without accents as equal.
     return _open(row if row is not None and row.word == word else None)
 
 
 @sensitive_variables("text")
 def join(text: object, limits: Sequence[throttling.Limit], site_id: int | None = None) -> Opened:
-    """Open a shared link by what a stranger has typed, as long as he does not guess too often.
+    """Open a shared link with the text that a stranger typed, within these limits.
 
-    Each attempt is counted before anything is looked up, so that the limits hold for simultaneous
-    ones, and taken back if it was right: a whole room may use one code. Text that can be neither
-    code nor word costs no query. Raises ``TooManyAttempts``, and what ``open_code`` raises.
+    Each attempt is counted before the search, so that the limits hold for simultaneous attempts. A
+    correct attempt is not counted: many people in one room may use the same code. A text that
+    cannot be a code costs no query. Raises ``TooManyAttempts``, and what ``open_code`` raises.
     """
     if codes.normalise(text) is None and codes.plain_word(text) is None:
         raise CodeNotFound()
@@ -270,7 +273,7 @@ def _open(row: InvitationKey | None) -> Opened:
 
 
 def _check_may(inviter: Any, max_uses: int | None) -> None:
-    # A link whose member is gone has nobody to ask.
+    # The member of this link was deleted, so there are no permissions to check.
     if inviter is None:
         raise SharingForbidden()
     refusal = sharing_refusal(inviter)
@@ -288,7 +291,7 @@ def _terms(
     allowed_domains: Iterable[str],
     word: str,
 ) -> dict[str, Any]:
-    """Return the fields that owners choose, each in the form in which it is kept."""
+    """Return the fields that owners choose, each in its stored form."""
     if max_uses is not None and max_uses < 1:
         raise ValueError("A shared link is for at least one person.")
     return {
@@ -301,7 +304,10 @@ def _terms(
 
 
 def _check_word_free(row: InvitationKey) -> None:
-    """Raise ``WordRefused`` if another row has the word: the failing write would lock that one."""
+    """Raise ``WordRefused`` if another row has the custom code.
+
+    Without this check, the failing write would lock the other row.
+    """
     if row.word is not None:
         others = InvitationKey.objects.on_site(row.site_id).exclude(pk=row.pk)
         if others.filter(word=row.word).exists():
@@ -313,7 +319,7 @@ def _taken() -> WordRefused:
 
 
 def _locked(invitation: InvitationKey) -> InvitationKey | None:
-    """Return a shared link as it is now and stays until the commit, or ``None`` if it is gone."""
+    """Lock a shared link and return its present row, or ``None`` if it is gone."""
     InvitationKey.objects.lock([invitation.pk])
     rows = InvitationKey.objects.shared_links().select_related("from_user")
     return rows.filter(pk=invitation.pk).first()

@@ -1,4 +1,4 @@
-"""Invite an address no more: its owner has said so, or its mail comes back."""
+"""Addresses that get no more invitations, because the owner unsubscribed or email bounced."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from invitation.optouts import Digest
 
 Reason = SuppressedAddress.Reason
 
-#: How much of what a mail server said is kept.
+#: Most characters kept of a mail server's answer.
 DETAILS_LENGTH = 500
 
 
 def opt_out(token: str) -> bool:
-    """Send no more invitations to the address whose mail had this token; tell if it is one.
+    """Unsubscribe the address whose email had this token; return whether the token is valid.
 
-    Again and again: the outcome is the same. Says nothing about whether it has been done before,
-    or whether an invitation is left.
+    Repeated calls have the same result. The result does not tell whether the address was
+    unsubscribed before, or whether an invitation is left.
     """
     found = optouts.resolve(token)
     if found is None:
@@ -33,7 +33,7 @@ def opt_out(token: str) -> bool:
 
 
 def suppress(email: str, reason: str = Reason.ADMIN) -> bool:
-    """Send no more invitations to an address; tell whether they were sent until now.
+    """Stop invitations to an address; return whether they were allowed until now.
 
     Raises ``ValueError`` for a blank address.
     """
@@ -42,7 +42,7 @@ def suppress(email: str, reason: str = Reason.ADMIN) -> bool:
 
 
 def lift(email: str) -> bool:
-    """Send invitations to an address again; tell whether they were not sent until now.
+    """Allow invitations to an address again; return whether they were stopped until now.
 
     Raises ``ValueError`` for a blank address.
     """
@@ -52,12 +52,12 @@ def lift(email: str) -> bool:
 
 
 def digests_of(email: str) -> list[str]:
-    """Return under what an address may stand among those that get no invitations; no query."""
+    """Return the digests under which an address may be suppressed; no query."""
     return [known.digest for known in optouts.digests(email)]
 
 
 def is_suppressed(email: str) -> SuppressedAddress.Reason | None:
-    """Return why an address gets no invitations, or ``None`` if it does; one query."""
+    """Return why an address gets no invitations, or ``None`` if it gets them; one query."""
     reason = SuppressedAddress.objects.reason(digests_of(email))
     return None if reason is None else Reason(reason)
 
@@ -65,11 +65,11 @@ def is_suppressed(email: str) -> SuppressedAddress.Reason | None:
 def report_bounce(
     email: str, message_id: str = "", *, permanent: bool = True, details: str = ""
 ) -> bool:
-    """Note that a mail to this address has come back; tell whether that is news.
+    """Record that an email to this address bounced; return whether that is new.
 
-    Where it has come back for good, its row fails with a reason that the inviter sees, and the
-    address gets no more invitations. A mail that is only late is no matter. ``message_id`` is that
-    of the mail, if whoever tells us knows it; else it is taken to be the latest to this address.
+    After a permanent bounce, the email's row fails with a reason that the inviter sees. The address
+    gets no more invitations. A temporary bounce changes nothing. ``message_id`` is the Message-ID
+    of the email, if known. Otherwise the latest email to this address is meant.
 
     Raises ``ValueError`` for a blank address.
     """
@@ -77,13 +77,13 @@ def report_bounce(
     if not permanent:
         return False
     mail = InvitationEmail.objects.sent_to(optouts.comparable(email), message_id)
-    # PostgreSQL stores no NUL, and a mail server may answer anything, also with the mail itself.
+    # PostgreSQL cannot store NUL, and a mail server's answer may quote the email with its key.
     details = keys.conceal(details).replace("\0", "")[:DETAILS_LENGTH]
     returned = mail is not None and InvitationEmail.objects.mark_bounced(mail, details)
     if returned:
         state, failure = InvitationEmail.State.FAILED, InvitationEmail.Failure.BOUNCED
         announce(signals.mail_settled, mail=mail, state=str(state), failure=str(failure))
-    # Not in one transaction: if the second fails, whoever tells us does so again.
+    # Not in one transaction: if the second change fails, the reporting service reports again.
     news = suppress(email, Reason.BOUNCED) or returned
     if news:
         announce(signals.invitation_bounced, email=email, mail=mail)
@@ -91,9 +91,10 @@ def report_bounce(
 
 
 def report_complaint(email: str, message_id: str = "") -> bool:
-    """Note that who reads mail at this address calls an invitation spam; tell whether it is news.
+    """Record that a person reported an invitation as spam; return whether that is new.
 
-    The address gets no more invitations. The mail stays sent: its inviter is not told.
+    That person reads email at this address. The address gets no more invitations. The email stays
+    sent, and its inviter is not told.
 
     Raises ``ValueError`` for a blank address.
     """
@@ -106,16 +107,16 @@ def report_complaint(email: str, message_id: str = "") -> bool:
 
 
 def _check(email: str) -> None:
-    """Refuse what stands for nobody, or for all whom somebody has asked to forget."""
+    """Raise ``ValueError`` for a blank address, which all forgotten people have."""
     if not (email or "").strip():
         raise ValueError("There is no address.")
 
 
 def _suppress(known: Sequence[Digest], reason: str) -> bool:
-    """Write the row with the first of these, unless there is one by any; tell if that is news.
+    """Write a row with the first digest unless one has a row; return whether that is new.
 
-    No transaction around it: SQLite refuses a write after a look to who is not alone, and on
-    MariaDB a look for what is not there would lock out the others.
+    There is no transaction around it. SQLite may refuse a write after a read while others write. On
+    MariaDB, a search for a missing row would lock out the others.
     """
     digests = [digest.digest for digest in known]
     if SuppressedAddress.objects.reason(digests) is None and _add(known[0], reason):
@@ -126,10 +127,10 @@ def _suppress(known: Sequence[Digest], reason: str) -> bool:
 
 
 def _add(known: Digest, reason: str) -> bool:
-    """Write a row unless there is one; tell whether it was written.
+    """Write a row unless it exists; return whether it was written.
 
-    Of two that do so at once, the unique digest decides. The other does not look for what it has
-    met, which on MariaDB a transaction might not see.
+    If two processes write at once, the unique digest decides. The second one does not read the row
+    that is there. On MariaDB, its transaction might not see that row.
     """
     row = SuppressedAddress(digest=known.digest, key_id=known.key_id, reason=reason)
     try:

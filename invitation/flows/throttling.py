@@ -1,4 +1,4 @@
-"""Limit how often something may be tried, counted in the database: it holds without a cache."""
+"""Limits on how often something may be tried, counted in the database without a cache."""
 
 from __future__ import annotations
 
@@ -13,32 +13,32 @@ from invitation.conf import conf
 from invitation.exceptions import TooManyAttempts
 from invitation.models import ThrottleCounter
 
-#: After how long a counter is of no use to anybody: the longest window that a limit may have.
+#: The longest window of a limit. Older counters are useless.
 WINDOW_MAX = timedelta(days=1)
 
 
 @dataclass(frozen=True)
 class Limit:
-    """Say how often something may be tried within a window of time, and by whom."""
+    """Limit on how often one party may try something within a window of time."""
 
-    #: What is limited, and for whom; kept as a keyed hash alone.
+    #: What is limited, and for whom. Only a keyed hash of it is stored.
     scope: str
     times: int
     window: timedelta
 
     @property
     def hashed_scope(self) -> str:
-        """Give what the counter is called, so that the table names nobody."""
+        """Name of the counter, hashed so that the table names nobody."""
         secret = conf.INVITATION_SIGNING_KEYS[0]
         salt = "invitation:throttle"
         return salted_hmac(salt, self.scope, secret=secret, algorithm="sha256").hexdigest()
 
 
 def attempt(limits: Sequence[Limit]) -> None:
-    """Count an attempt, before it is made. Raises ``TooManyAttempts`` at the first full counter.
+    """Count an attempt before it is made; raise ``TooManyAttempts`` at the first full counter.
 
-    The narrowest limit comes first: whoever is stopped by it takes nothing from the others, and who
-    is stopped by a wider one gets back what the narrower ones have counted.
+    Pass the narrowest limit first. An attempt that it refuses does not count for the wider limits.
+    If a wider limit refuses, the counts of the narrower ones are taken back.
     """
     now = timezone.now()
     for place, limit in enumerate(limits):
@@ -48,13 +48,13 @@ def attempt(limits: Sequence[Limit]) -> None:
 
 
 def is_full(limit: Limit) -> bool:
-    """Tell whether another attempt would be one too many; counts nothing."""
+    """Return whether another attempt would exceed the limit; counts nothing."""
     return ThrottleCounter.objects.is_full(
         limit.hashed_scope, limit.times, limit.window, timezone.now()
     )
 
 
 def take_back(limits: Sequence[Limit]) -> None:
-    """Take a counted attempt back: it was none of those that are limited."""
+    """Take back a counted attempt that should not count."""
     for limit in limits:
         ThrottleCounter.objects.take_back(limit.hashed_scope)

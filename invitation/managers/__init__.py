@@ -1,9 +1,9 @@
-"""Change one row at a time, atomically.
+"""Managers that change rows atomically.
 
-Every change of state or of a counter is one conditional ``UPDATE``: the database, not a
-read-then-write, decides who was first, and the number of changed rows tells whether it was us.
-That holds on SQLite, PostgreSQL, MariaDB and MySQL alike and needs no lock that one of them
-ignores. Deciding, sequencing and signals are the business of ``flows``.
+Each change of a state or a counter is one conditional ``UPDATE``. So the database decides who was
+first, not a read followed by a write. The number of changed rows tells whether this process was
+first. That works the same on SQLite, PostgreSQL, MariaDB and MySQL. It needs no lock that one of
+them ignores. Decisions, the order of steps and signals belong to ``flows``.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Insert thousands of rows with few statements, on every database."""
+"""Inserts of thousands of rows with few statements, on every database."""
 
 from __future__ import annotations
 
@@ -10,23 +10,24 @@ from django.db import connections, models, router
 from django.db.models.constants import OnConflict
 from django.db.models.sql import InsertQuery
 
-#: How many values one statement carries. SQLite takes 32,766 (since 3.32), PostgreSQL 65,535 where
-#: the server fills them in, and MariaDB 16 MB.
+#: Most values in one statement. SQLite allows 32,766 (since 3.32). PostgreSQL allows 65,535 if the
+#: server fills them in. MariaDB allows 16 MB.
 VALUES_AT_ONCE = 32_000
 _SQLITE_SINCE = (3, 32)
 
 
 def insert(rows: Sequence[models.Model]) -> None:
-    """Insert new rows of one model; they do not learn their primary keys, as MySQL tells none.
+    """Insert new rows of one model; the objects do not get their primary keys.
 
-    Django's ``bulk_create`` gives SQLite 999 values at a time: those of 40 invitations. Call it in
-    a transaction, since it may take several statements.
+    MySQL does not return the keys. Django's ``bulk_create`` passes SQLite only 999 values at a
+    time, which is 40 invitations. Call this function in a transaction, since it may take several
+    statements.
     """
     _insert(rows)
 
 
 def insert_or_update(rows: Sequence[models.Model], unique: str, update: Sequence[str]) -> None:
-    """Insert rows, or write some columns of those that are there, and lock them in their order."""
+    """Insert rows, or update some columns of existing ones, and lock them in their order."""
     if rows:
         opts = type(rows[0])._meta
         features = connections[router.db_for_write(type(rows[0]))].features
@@ -55,9 +56,9 @@ def _insert(rows: Sequence[models.Model], **on_conflict: Any) -> None:
 
 
 def values_at_once(using: str) -> int:
-    """Return how many values one statement may carry on this database."""
+    """Return how many values one statement may have on this database."""
     connection = connections[using]
     known = connection.features.max_query_params
     if connection.vendor == "sqlite" and sqlite3.sqlite_version_info >= _SQLITE_SINCE:
-        known = None  # Before 6.1, Django says 999 in any case.
+        known = None  # Django before 6.1 always says 999.
     return VALUES_AT_ONCE if known is None else min(known, VALUES_AT_ONCE)

@@ -1,4 +1,4 @@
-"""Take out of rows that have ended whom they were for."""
+"""Manager methods that erase the person from rows that have ended."""
 
 from __future__ import annotations
 
@@ -22,17 +22,18 @@ else:
 
 
 class KeyForgettingMixin(Invitations):
-    """Forget people; call it inside a transaction."""
+    """Methods that forget the people of invitations; call them inside a transaction."""
 
     def forget(
         self, pks: Collection[int], now: datetime, before: datetime | None = None
     ) -> list[int]:
-        """Blank what names somebody in those of these that ended, by then; return their ids.
+        """Erase the personal data of those of these invitations that have ended; return their ids.
 
-        What the site itself keeps with an invitation goes, too: nobody here knows what that is.
+        With ``before``, only those that ended by then. The site's own data of an invitation is
+        erased, too. This package does not know what it contains.
         """
         lock_in_order(self.filter(pk__in=pks), "ended_at")
-        # A locking read sees what others have committed, also where this transaction has read.
+        # A locking read sees what others have committed, even if this transaction has read before.
         locked = self.select_for_update().filter(pk__in=pks, forgotten_at=None)
         found = [
             pk
@@ -57,27 +58,28 @@ class KeyForgettingMixin(Invitations):
 def _had_ended(
     ended_at: datetime | None, expires_at: datetime | None, before: datetime, now: datetime
 ) -> bool:
-    """Tell of one row what ``querysets.ended_by`` asks of many."""
+    """Return whether one row had ended by then, as ``querysets.ended_by`` does for many."""
     if ended_at is not None and ended_at > latest(now):
         return expires_at is not None and expires_at <= before
     return ended_at is not None and ended_at <= before
 
 
 class MailForgettingMixin(Mails):
-    """Forget what mails say of people; call it inside a transaction."""
+    """Methods that forget what emails say of people; call them inside a transaction."""
 
     def forget(self, invitations: Collection[int]) -> list[InvitationEmail]:
-        """Blank what the mails of these invitations say, and return those that it stops.
+        """Erase what the emails of these invitations say; return the emails that this cancels.
 
-        One that somebody is sending counts as stopped, too: whatever becomes of it, nothing more is
-        written about it.
+        An email that is being sent counts as cancelled, too: its sender records nothing more about
+        it.
         """
         state = self.model.State
         of = self.filter(invitation__in=invitations)
         lock_in_order(of, "lease_until")
         locked = self.select_for_update().filter(invitation__in=invitations)
         unsettled = (state.QUEUED, state.SENDING)
-        # News of what has expired tell of others, too, and no more of who is forgotten.
+        # Emails about expired invitations also name other people, and leave out those who are
+        # forgotten.
         news = Q(kind=self.model.Kind.EXPIRED, state__in=unsettled)
         locked = locked.exclude(news)
         stopped = [pk for pk, now in locked.values_list("pk", "state") if now in unsettled]

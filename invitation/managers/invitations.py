@@ -1,4 +1,4 @@
-"""Write invitations and acceptances, one row or one batch at a time."""
+"""Managers that write invitations and acceptances, one row or one batch at a time."""
 
 from __future__ import annotations
 
@@ -28,44 +28,47 @@ if TYPE_CHECKING:
 
 
 class InvitationKeyManager(KeyForgettingMixin, models.Manager["InvitationKey"]):
-    """Keep 1.0's manager methods, and write invitations one row at a time."""
+    """Manager of invitations, with the manager methods of version 1.0."""
 
     def get_queryset(self) -> InvitationKeyQuerySet:
-        """Return all invitations, to be asked for by adjective."""
+        """Return all invitations, as an ``InvitationKeyQuerySet``."""
         return InvitationKeyQuerySet(self.model, using=self._db)
 
     # -- the names of django-invitation 1.0 ------------------------------------------------
 
     def create_invitation(self, user: Any) -> InvitationKey:
-        """Spend one invitation of the user's quota and return it, addressed to nobody yet.
+        """Spend one of the user's invitations and return it, without an email address yet.
 
-        Raises ``QuotaExceeded`` and ``InvitingForbidden``. ``flows.invite`` is the verb that
-        also addresses and mails it.
+        Raises ``QuotaExceeded`` and ``InvitingForbidden``. ``flows.invite`` also sets the address
+        and sends the email.
         """
-        from invitation import flows  # 1.0's name for a verb; see docs/architecture.rst
+        from invitation import flows  # the name that 1.0 used; see docs/architecture.rst
 
         return flows.create(user)
 
     def is_key_valid(self, invitation_key: object) -> bool:
-        """Tell whether a visitor could register with this key at this moment."""
+        """Return whether a visitor could sign up with this key at this moment."""
         invitation = self.get_key(invitation_key)
         return invitation is not None and invitation.is_usable()
 
     def get_key(self, invitation_key: object) -> InvitationKey | None:
-        """Return the invitation that this key names, usable or not, or ``None``."""
+        """Return the invitation of this key, usable or not, or ``None``."""
         rows = self.select_related("from_user")
         resolved = keys.resolve(invitation_key, rows, sites.current_site_id())
         return resolved.row if resolved else None
 
     def remaining_invitations_for_user(self, user: Any) -> int | None:
-        """Return how many invitations this member may still make; ``None`` is unlimited."""
-        from invitation import flows  # 1.0's name for a verb; see docs/architecture.rst
+        """Return how many invitations this member has left; ``None`` is unlimited."""
+        from invitation import flows  # the name that 1.0 used; see docs/architecture.rst
 
         return flows.remaining_invitations(user)
 
     def delete_expired_keys(self) -> int:
-        """Mark and delete what expired, as ``cleanupinvitation`` does; return how many went."""
-        from invitation import flows  # 1.0's name for a verb; see docs/architecture.rst
+        """Mark and delete expired invitations; return how many were deleted.
+
+        The command ``cleanupinvitation`` does the same.
+        """
+        from invitation import flows  # the name that 1.0 used; see docs/architecture.rst
 
         flows.expire()
         return flows.purge()
@@ -73,19 +76,19 @@ class InvitationKeyManager(KeyForgettingMixin, models.Manager["InvitationKey"]):
     # -- one row, atomically -----------------------------------------------------------------
 
     def _open(self, pk: int) -> models.QuerySet[InvitationKey]:
-        """Keep the row with this key while it is pending."""
+        """Return the row with this primary key if it is pending."""
         return self.filter(holds("status", self.model.Status.PENDING), pk=pk)
 
     def claim_use(self, pk: int, locator: str, now: datetime) -> bool:
-        """Take one use of an invitation if it can still be used; tell whether it was got."""
+        """Take one use of an invitation if it is still usable; return whether it was taken."""
         last_use = Q(max_uses__lte=F("uses") + 1)
         changed = (
             self._open(pk)
             .filter(holds("locator", locator), in_time(now), UNUSED, paused_at=None)
             .filter(inviter_there(self.model))
             .update(
-                # MySQL evaluates assignments from left to right and with the new values, so
-                # what looks at `uses` must stand before `uses` itself.
+                # MySQL evaluates assignments from left to right and with the new values. So an
+                # expression that reads `uses` must come before `uses` itself.
                 status=Case(
                     When(last_use, then=Value(self.model.Status.ACCEPTED)), default=F("status")
                 ),
@@ -97,11 +100,11 @@ class InvitationKeyManager(KeyForgettingMixin, models.Manager["InvitationKey"]):
         return changed == 1
 
     def release_use(self, invitation: InvitationKey, now: datetime) -> None:
-        """Give one use of an invitation back; an accepted one becomes pending again.
+        """Give back one use of an invitation; an accepted one becomes pending again.
 
-        If its inviter has opened another invitation to the same address in the meantime, that
-        one holds the slot, and this one ends as expired. So does one that names nobody any more: it
-        would be open to anybody.
+        The inviter may have created another invitation to the same address in the meantime. That
+        one holds the slot, and this one becomes expired. An invitation whose person was forgotten
+        becomes expired, too, because it would be open to anybody.
         """
         status = self.model.Status
         rows = self.filter(pk=invitation.pk, uses__gt=0)
@@ -123,9 +126,9 @@ class InvitationKeyManager(KeyForgettingMixin, models.Manager["InvitationKey"]):
             rows.update(uses=F("uses") - 1)
 
     def end(self, pk: int, status: str, now: datetime) -> bool:
-        """End an open invitation with this status; tell whether it was still open.
+        """End a pending invitation with this status; return whether it was still pending.
 
-        What has run out is for cleanup, which also gives back what it holds.
+        Cleanup ends overdue invitations, because it also gives back their quota.
         """
         return (
             self._open(pk)
@@ -135,10 +138,10 @@ class InvitationKeyManager(KeyForgettingMixin, models.Manager["InvitationKey"]):
         )
 
     def close_all_of(self, user: Any, now: datetime) -> list[InvitationKey]:
-        """Revoke what a member has open, and return it; few queries, however much that is.
+        """Revoke all pending invitations of a member and return them, in few queries.
 
-        What newcomers hold whose accounts are not active yet has no time left if it comes back.
-        Call it inside a transaction.
+        Accepted invitations whose new accounts are not active yet expire now. So nobody can use
+        them again if the use is given back. Call this method inside a transaction.
         """
         status = self.model.Status
         own = self.filter(from_user=user)
@@ -154,27 +157,30 @@ class InvitationKeyManager(KeyForgettingMixin, models.Manager["InvitationKey"]):
         return list(own.filter(holds("status", status.REVOKED), ended_at=now).order_by("pk"))
 
     def find_open(self, slot: str) -> int | None:
-        """Return the id of the pending invitation that holds this slot, if there is one."""
+        """Return the id of the pending invitation that holds this slot, or ``None``."""
         return self.filter(pending_slot=slot).values_list("pk", flat=True).first()
 
     def open_for(self, inviter: str, slot: str) -> Exists:
-        """Return the condition on an outer row that its inviter has one open at this slot.
+        """Return the condition that an outer row's inviter has a pending invitation at this slot.
 
-        Such an outer row is locked before the condition is looked at.
+        The database locks the outer row before it evaluates the condition.
         """
         return Exists(self.filter(pending_slot=slot, from_user=OuterRef(inviter)))
 
     def renew(self, pk: int, **changes: Any) -> InvitationKey | None:
-        """Write the changes into an invitation and return it, unless it has ended.
+        """Write the changes into an invitation and return it; return ``None`` if it has ended.
 
-        Call it inside a transaction: it keeps the row from being deleted in between.
+        Call it inside a transaction: the lock keeps the row from being deleted in between.
         """
         if not self._open(pk).update(**changes):
             return None
         return self.select_related("from_user").get(pk=pk)
 
     def extend(self, pk: int, until: datetime | None) -> bool:
-        """Let a pending invitation last until then, or longer if it does; tell whether it does."""
+        """Extend a pending invitation until then; return whether it was pending.
+
+        An invitation that lasts longer keeps its end. ``until=None`` is for ever.
+        """
         if until is None:
             return self._open(pk).update(expires_at=None) == 1
         later = Case(
@@ -187,7 +193,7 @@ class InvitationKeyManager(KeyForgettingMixin, models.Manager["InvitationKey"]):
     def revive(
         self, pk: int, slot: str | None, expires_at: datetime | None, quota_held: int
     ) -> bool:
-        """Open an expired invitation again; tell whether it was still expired.
+        """Make an expired invitation pending again; return whether it was still expired.
 
         Raises ``IntegrityError`` if another invitation holds the slot.
         """
@@ -196,7 +202,9 @@ class InvitationKeyManager(KeyForgettingMixin, models.Manager["InvitationKey"]):
         return expired.update(**changes, expires_at=expires_at, quota_held=quota_held) == 1
 
     def address(self, pk: int, email: str, email_key: str, slot: str, now: datetime) -> bool:
-        """Address a usable invitation that has no address yet, or this one; tell whether it is.
+        """Set the address of a usable invitation; return whether it is set.
+
+        An invitation that has another address is not changed.
 
         Raises ``IntegrityError`` if another invitation holds the slot.
         """
@@ -205,24 +213,26 @@ class InvitationKeyManager(KeyForgettingMixin, models.Manager["InvitationKey"]):
         return rows.update(email=email, email_key=email_key, pending_slot=slot) == 1
 
     def request_mail(self, pk: int, now: datetime, cooldown: timedelta) -> bool:
-        """Note that a mail is asked for, unless one was within the cool-down; tell which."""
+        """Record a request for an email; return whether it was recorded.
+
+        It is not recorded within the cool-down after the last request.
+        """
         rested = Q(mail_requested_at=None) | passed("mail_requested_at", now - cooldown, now)
         return self._open(pk).filter(rested).update(mail_requested_at=now) == 1
 
     def note_reminder(self, pk: int, now: datetime, rested: datetime) -> bool:
-        """Note that the reminder is asked for, of which there is one; tell whether it is now.
+        """Record the request for the only reminder; return whether it was recorded now.
 
-        It counts as a mail for the cool-down.
+        It counts as an email for the cool-down.
         """
         rows = self._open(pk).filter(in_time(now), UNUSED, paused_at=None, reminded_at=None)
         rows = rows.filter(passed("mail_requested_at", rested, now))
         return rows.update(reminded_at=now, mail_requested_at=now) == 1
 
     def request_renewal(self, pk: int, now: datetime, pause: timedelta) -> bool:
-        """Note that somebody with a dead link asks for a new one; tell whether it is news.
+        """Record that a person with a dead link asks for a new one; return whether it was recorded.
 
-        It is not if somebody did within the pause, nor if the link is dead for another reason than
-        that the invitation has expired or was withdrawn.
+        It is recorded only for an expired or revoked invitation, and only once within the pause.
         """
         status = self.model.Status
         dead = Q(holds("status", status.EXPIRED)) | Q(holds("status", status.REVOKED))
@@ -230,22 +240,22 @@ class InvitationKeyManager(KeyForgettingMixin, models.Manager["InvitationKey"]):
         return self.filter(dead, rested, pk=pk).update(renewal_requested_at=now) == 1
 
     def pause(self, pk: int, now: datetime) -> bool:
-        """Hold a shared link back, if it is not already; tell whether it could still be used."""
+        """Pause a shared link, if it is not paused yet; return whether it was still pending."""
         rows = self._open(pk).filter(in_time(now), shared=True)
         return rows.update(paused_at=Coalesce("paused_at", now)) == 1
 
     def resume(self, pk: int, now: datetime) -> bool:
-        """Let a shared link work again; tell whether it could still be used."""
+        """Let a paused shared link work again; return whether it was still pending."""
         return self._open(pk).filter(in_time(now), shared=True).update(paused_at=None) == 1
 
     # -- a batch of rows; call these inside a transaction -----------------------------------
 
     def lock(self, pks: Collection[int]) -> None:
-        """Lock these rows, so that what is found out about them holds until the commit."""
+        """Lock these rows, so that what is read of them stays true until the commit."""
         lock_in_order(self.filter(pk__in=pks), "ended_at")
 
     def expire(self, pks: Collection[int], now: datetime) -> list[int]:
-        """Mark the overdue ones among these as expired and return their ids."""
+        """Mark the overdue ones of these as expired and return their ids."""
         self.lock(pks)
         overdue = self.filter(holds("status", self.model.Status.PENDING), expires_at__lte=now)
         marked = list(overdue.filter(pk__in=pks).order_by("pk").values_list("pk", flat=True))
@@ -255,10 +265,10 @@ class InvitationKeyManager(KeyForgettingMixin, models.Manager["InvitationKey"]):
         return marked
 
     def give_up_quota(self, pks: Collection[int]) -> list[Held]:
-        """Take the quota that expired invitations among these hold; return what each gives back.
+        """Take the quota that expired invitations of these hold; return what each gives back.
 
-        An invitation for one person that was used gives nothing back, a shared link the uses that
-        are left. So does none whose inviter is gone.
+        A used invitation for one person gives nothing back. A shared link gives back the uses that
+        are left. An invitation whose inviter is gone gives nothing back.
         """
         self.lock(pks)
         expired = holds("status", self.model.Status.EXPIRED)
@@ -268,26 +278,26 @@ class InvitationKeyManager(KeyForgettingMixin, models.Manager["InvitationKey"]):
         return [one for one in held if one.amount]
 
     def purge(self, pks: Collection[int], before: datetime, now: datetime | None = None) -> int:
-        """Delete the unused ones among these that ended before a time; return how many."""
+        """Delete the unused ones of these that ended before a time; return how many."""
         self.lock(pks)
-        # Without those that somebody has revived, or asked for, since they were picked.
+        # Check again: some may be pending again or asked for since they were picked.
         ended = self.get_queryset().disposable(before, now).filter(pk__in=pks)
         _, by_model = self.filter(pk__in=list(ended.values_list("pk", flat=True))).delete()
         return by_model.get(self.model._meta.label, 0)
 
 
 class AcceptanceManager(models.Manager["Acceptance"]):
-    """Write acceptances one row at a time."""
+    """Manager that writes acceptances one row at a time."""
 
     def unactivated(self) -> models.QuerySet[Acceptance]:
-        """Keep those whose account was never usable."""
+        """Return the acceptances whose account was never active."""
         return self.filter(activated_at=None)
 
     def activate(self, pk: int, now: datetime) -> bool:
-        """Note that the account can be used now; tell whether that was news."""
+        """Record that the account can now be used; return whether that is new."""
         return self.unactivated().filter(pk=pk).update(activated_at=now) == 1
 
     def take_back(self, pk: int) -> bool:
-        """Remove an acceptance that was never activated; tell whether it was there."""
+        """Delete an acceptance that was never activated; return whether it was there."""
         deleted, _ = self.unactivated().filter(pk=pk).delete()
         return deleted > 0

@@ -1,4 +1,4 @@
-"""Count the mails of a day, exactly."""
+"""Exact counts of the emails of a day."""
 
 from __future__ import annotations
 
@@ -17,34 +17,34 @@ from invitation.moments import latest
 if TYPE_CHECKING:
     from invitation.models import MailCounter  # noqa: F401 (named in a text)
 
-#: Buckets before the current one that count: two moments of which one is at most 24 hours after
-#: the other are never further apart.
+#: Buckets before the current one that count. Two moments at most 24 hours apart are never further
+#: apart than this.
 HOURS = 24
-#: A counter that was written further ahead than this has no hour that counts.
+#: A counter written further ahead than this has no hour that counts.
 AHEAD = timedelta(hours=2 * HOURS + 1)
 
 
 class MailCounterManager(models.Manager["MailCounter"]):
-    """Count mails in many scopes at once, whatever happens at the same time.
+    """Manager that counts emails in many scopes, exactly under concurrent changes.
 
-    Every statement finds its rows by their scopes, and locks them in the order of these. Whoever
-    holds them wants no other row until the end of the transaction: they come last of all.
+    Each statement finds its rows by their scopes, and locks them in the order of the scopes. Lock
+    these rows last. After that, a transaction must not lock any other row.
     """
 
     def used(self, scopes: Collection[str], hour: int) -> dict[str, int]:
-        """Return how many mails of the last 24 hours each scope has, without locking anything."""
+        """Return each scope's number of emails in the last 24 hours, without a lock."""
         return {scope: sum(hours.values()) for scope, hours in self._recent(scopes, hour)}
 
     def hold(self, scopes: Collection[str], hour: int, now: datetime) -> dict[str, dict[str, int]]:
-        """Lock the counters until the end of the transaction; return what is in their hours.
+        """Lock the counters until the end of the transaction; return the counts of their hours.
 
-        Those that are not there are made. Call it in a transaction.
+        Missing counters are created. Call it in a transaction.
         """
-        # What is written differs from what is there: on MySQL and MariaDB the rows are this
-        # transaction's own from then on, and read as they are, whatever it has read before.
+        # Write a value that differs from the old one. On MySQL and MariaDB the rows then belong to
+        # this transaction. It reads their present values, even if it has read before.
         rows = [self.model(scope=scope, updated_at=now) for scope in sorted(scopes)]
         insert_or_update(rows, "scope", ["updated_at"])
-        # No locking read: of a small table MariaDB reads all rows, and would wait for each.
+        # Not a locking read: MariaDB reads all rows of a small table and would wait for each.
         return dict(self._recent(scopes, hour))
 
     def add(
@@ -54,7 +54,7 @@ class MailCounterManager(models.Manager["MailCounter"]):
         hour: int,
         now: datetime,
     ) -> None:
-        """Count so many more in this hour; ``hold`` the counters before."""
+        """Add to the counts of this hour; call ``hold`` before."""
         rows = []
         for scope in sorted(taken):
             hours = dict(held[scope])
@@ -63,26 +63,27 @@ class MailCounterManager(models.Manager["MailCounter"]):
         insert_or_update(rows, "scope", ["hours", "updated_at"])
 
     def forget(self, before: datetime, limit: int, now: datetime) -> int:
-        """Delete counters that were last written before a time, ``limit`` at most.
+        """Delete up to ``limit`` counters that were last written before a time; return how many.
 
-        Those that say they were written too far ahead to be true go as well: they limit nothing.
+        Counters whose time is too far ahead to be true are deleted as well: they limit nothing.
         """
         ahead = latest(now, AHEAD)
         condition = Q(updated_at__lt=before) | Q(updated_at__gt=ahead)
         old = list(self.filter(condition).values_list("scope", flat=True)[:limit])
-        # One at a time and by the scope: see above. No index serves the condition: see ``holds``.
-        # MariaDB compares it as a text, where a full second without its zeros is less, never equal.
+        # Delete one at a time and by the scope: see the class. No index serves the condition: see
+        # ``holds``. MariaDB compares the value as text. There a full second without its zeros is
+        # less, never equal.
         written = Coalesce(F("updated_at"), Value(before))
         unwritten = Q(LessThan(written, Value(before))) | Q(GreaterThan(written, Value(ahead)))
         return sum(self.filter(unwritten, scope=scope).delete()[0] for scope in old)
 
     def _recent(self, scopes: Collection[str], hour: int) -> Iterator[tuple[str, dict[str, int]]]:
-        """Yield each counter that is there, without the hours that are over."""
+        """Yield each counter that exists, without hours that are too old."""
         wanted = sorted(scopes)
         size = values_at_once(self.db)
         for start in range(0, len(wanted), size):
             rows = self.filter(scope__in=wanted[start : start + size])
             for scope, hours in rows.values_list("scope", "hours"):
-                # Also those ahead of this machine's clock, but no more than a day.
+                # Also hours ahead of this machine's clock, but no more than a day.
                 begin, end = hour - HOURS, hour + HOURS
                 yield scope, {at: n for at, n in hours.items() if begin <= int(at) <= end}

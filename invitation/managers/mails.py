@@ -1,4 +1,4 @@
-"""Lead mails through the outbox."""
+"""Managers for the outbox: they move emails through their states."""
 
 from __future__ import annotations
 
@@ -28,55 +28,56 @@ if TYPE_CHECKING:
 class InvitationEmailManager(
     MailOutcomesMixin, MailOperatingMixin, MailForgettingMixin, models.Manager["InvitationEmail"]
 ):
-    """Lead a mail through the states of the outbox.
+    """Manager that moves an email through the states of the outbox.
 
-    A sender holds a row by a lease: the state ``sending``, a time until which it holds, and the
-    number of attempts. It leases many at once, and begins an attempt with each when its turn comes,
-    which counts it and renews the lease. Who changes a row names both, so that a sender whose lease
-    ran out cannot write over the one that came after it, not even after ``requeue``.
+    A sender holds a row by a lease. The lease is the state ``sending``, its end time and the number
+    of attempts. A sender leases many rows at once. When the turn of one comes, it begins an
+    attempt, which counts the attempt and renews the lease. Each change names the end time and the
+    attempts. So a sender whose lease has ended cannot overwrite the work of the next one, not even
+    after ``requeue``.
     """
 
-    #: How long a sender may be busy with one mail before another one may try.
+    #: Time for one email before another sender may try it.
     LEASE = timedelta(minutes=5)
-    #: How far ahead the next try of a mail lies at most: news of what has expired wait a day.
+    #: Longest time until the next try of an email. Emails about expired invitations wait a day.
     WAIT = timedelta(days=1)
-    #: Among how many times as many rows as it wants a sender looks where it cannot lock the first
-    #: free ones: so many senders find different ones.
+    #: Factor for databases that cannot lock the first free rows. A sender looks among this many
+    #: times the rows that it wants, so that several senders find different rows.
     CROWD = 8
 
     def of_invitations(self) -> models.QuerySet[InvitationEmail]:
-        """Keep the mails to the invited, without those to their inviters."""
+        """Return the invitation emails, without reminders and without emails to inviters."""
         return self.filter(kind=self.model.Kind.INVITATION)
 
     def to_invited(self) -> models.QuerySet[InvitationEmail]:
-        """Keep all mails to the invited, reminders included."""
+        """Return all emails to invited people, reminders included."""
         return self.filter(kind__in=(self.model.Kind.INVITATION, self.model.Kind.REMINDER))
 
     def addresses_of(self, pks: Collection[int]) -> dict[int, str]:
-        """Return to which address each of these goes that is for an invited person."""
+        """Return the address of each of these emails that goes to an invited person."""
         rows = self.to_invited().filter(pk__in=pks)
         return dict(rows.values_list("pk", "invitation__email"))
 
     def due(self, now: datetime) -> models.QuerySet[InvitationEmail]:
-        """Keep what waits to be sent, and what a sender left behind."""
+        """Return the emails that are due, and those that a sender left behind."""
         return self.filter(self.waits_no_longer(now) | self.is_left_behind(now))
 
     def waits_no_longer(self, now: datetime) -> Q:
-        """Return the condition that a queued mail may be tried now."""
+        """Return the condition that a queued email may be tried now."""
         return Q(state=self.model.State.QUEUED) & passed("not_before", now, now, self.WAIT)
 
     def is_left_behind(self, now: datetime) -> Q:
-        """Return the condition that nobody holds a mail any more that somebody began to send."""
+        """Return the condition that the lease of an email has ended while it was being sent."""
         return Q(state=self.model.State.SENDING) & passed("lease_until", now, now, self.LEASE)
 
     def ahead(self, now: datetime) -> models.QuerySet[InvitationEmail]:
-        """Keep the unsent ones whose next try, or whose lease, lies too far ahead to be true."""
+        """Return the unsent emails whose next try or lease is too far ahead to be true."""
         state = self.model.State
         queued = Q(state=state.QUEUED, not_before__gt=latest(now, self.WAIT))
         return self.filter(queued | Q(state=state.SENDING, lease_until__gt=latest(now, self.LEASE)))
 
     def waiting(self, now: datetime) -> tuple[int, datetime | None]:
-        """Return how many mails have still to go, and when the first of them may be tried."""
+        """Return how many emails still wait, and when the first of them may be tried."""
         state = self.model.State
         unsent = self.filter(state__in=(state.QUEUED, state.SENDING))
         first = models.Min(Coalesce("lease_until", "not_before"))
@@ -94,10 +95,11 @@ class InvitationEmailManager(
         *,
         least_tried: bool = False,
     ) -> list[InvitationEmail]:
-        """Take so many due rows, the oldest first, or those of ``pks``; no attempt is counted.
+        """Lease up to ``number`` due rows, the oldest first, or those of ``pks``; count no attempt.
 
-        Of these, those with the fewest attempts come first; with ``least_tried``, of all that are
-        due. What is returned has nothing but what ``begin`` needs.
+        The leased rows are sorted by attempts, the fewest first. With ``least_tried``, the rows
+        with the fewest attempts are also picked first. The returned objects have only what
+        ``begin`` needs.
         """
         until = now + self.LEASE
         using = router.db_for_write(self.model)
@@ -113,8 +115,8 @@ class InvitationEmailManager(
             rows = rows if pks is None else rows.filter(pk__in=pks)
             if number > len(taken):
                 taken += find(rows, number - len(taken), now, until)
-        # One that has killed its sender, or that the mail server hangs up on, comes last: it must
-        # not keep the others of its batch from leaving, however often it does that.
+        # An email may have stopped its sender, or the mail server may hang up on it. It comes last,
+        # so that it never delays the others of its batch.
         taken.sort(key=itemgetter(1))
         state = self.model.State.SENDING
         return [
@@ -136,12 +138,12 @@ class InvitationEmailManager(
     def _locked(
         self, rows: models.QuerySet[InvitationEmail], number: int, now: datetime
     ) -> list[tuple[int, int]]:
-        """Lock so many of these rows, without waiting for those that others have locked."""
+        """Lock up to ``number`` of these rows, and skip those that others have locked."""
         if not _locks_ranges(router.db_for_write(self.model)):
             free = rows.select_for_update(skip_locked=True).values_list("pk", "attempts")
             return list(free[:number])
-        # There, a locked range would keep others from writing into it, and two that hold parts of
-        # one would wait for each other. Rows named by their keys are locked alone.
+        # MySQL and MariaDB lock ranges. A locked range blocks inserts into it, and two senders with
+        # parts of one range would wait for each other. Rows found by primary key are locked alone.
         seen: list[int] = []
         found: dict[int, int] = {}
         for among in (number, number * self.CROWD):
@@ -156,12 +158,12 @@ class InvitationEmailManager(
     def _take(
         self, rows: models.QuerySet[InvitationEmail], number: int, now: datetime, until: datetime
     ) -> list[tuple[int, int]]:
-        """Lease the first rows that nobody else takes in this moment."""
+        """Lease the first rows that nobody else takes at this moment."""
         seen = list(rows.values_list("pk", "attempts")[: number * self.CROWD])
         changes = {"state": self.model.State.SENDING, "lease_until": until}
         using = router.db_for_write(self.model)
         first = seen[:number]
-        # Both begin with writing: SQLite refuses who has read in a transaction and then writes.
+        # Both transactions begin with a write: SQLite may refuse a write after a read.
         with transaction.atomic(using=using):
             free = self.filter(self._due_by_key(now), pk__in=[pk for pk, _ in first])
             if not first or free.update(**changes) == len(first):
@@ -178,14 +180,14 @@ class InvitationEmailManager(
         return taken
 
     def _due_by_key(self, now: datetime) -> Q:
-        """Return the condition to be due, for rows that are named by their keys."""
+        """Return the condition to be due, for rows found by primary key."""
         state = self.model.State
         waiting = Q(holds("state", state.QUEUED)) & passed("not_before", now, now, self.WAIT)
         left_behind = passed("lease_until", now, now, self.LEASE)
         return waiting | Q(holds("state", state.SENDING)) & left_behind
 
     def begin(self, mail: InvitationEmail, now: datetime) -> bool:
-        """Count an attempt with a leased row, and hold it anew; tell whether it is still ours."""
+        """Count an attempt and renew the lease; return whether the row is still ours."""
         until, attempts = now + self.LEASE, mail.attempts + 1
         if not self._held(mail).update(lease_until=until, attempts=attempts, tried_at=now):
             return False
@@ -195,11 +197,12 @@ class InvitationEmailManager(
     def look(
         self, held: InvitationEmail, *, for_pause: bool = False, digests: Collection[str] = ()
     ) -> tuple[InvitationEmail | None, datetime | None]:
-        """Return a row that we hold as it is now, with invitation and inviter, and the pause.
+        """Return the present row of an email that we hold, and the end of the pause.
 
-        No row if it is no longer ours, or cleanup has deleted it. The pause, if it is asked for, is
-        until when the way out was found closed, whether or not that moment has come. With
-        ``digests``, the row's ``suppressed`` tells whether one of them is suppressed.
+        The row comes with its invitation and inviter. It is ``None`` if we no longer hold it, or if
+        cleanup has deleted it. With ``for_pause``, the second value is the end of the present
+        pause, even if that moment has passed. With ``digests``, the row's ``suppressed`` tells
+        whether one of them is suppressed.
         """
         rows: Any = self.select_related("invitation__from_user").filter(pk=held.pk).order_by()
         if for_pause:
@@ -215,28 +218,31 @@ class InvitationEmailManager(
         return None, None
 
     def lease(self, pk: int, now: datetime) -> InvitationEmail | None:
-        """Take one due row, begin an attempt, and return it; ``None`` if somebody else has it."""
+        """Lease one due row, begin an attempt and return the row.
+
+        Returns ``None`` if the row is not due or another sender has it.
+        """
         for held in self.lease_batch(1, now, [pk]):
             if self.begin(held, now):
                 return self.look(held)[0]
         return None
 
     def release(self, mails: Iterable[InvitationEmail]) -> None:
-        """Let go of leased rows with which no attempt was begun."""
+        """Release leased rows whose attempt has not begun."""
         for until, group in _by_lease(mails).items():
             held = self.filter(pk__in=group, lease_until=until)
             held.update(state=self.model.State.QUEUED, lease_until=None)
 
     def requeue(self, invitation: InvitationKey, now: datetime, *, failed: bool = True) -> bool:
-        """Queue the unsent mail of an invitation again, at once; tell whether there was one.
+        """Queue the unsent email of an invitation again, at once; return whether there was one.
 
-        That to the invited person: one to the inviter is another matter, and waits for its turn.
-        ``failed`` says whether also one that was given up, as by a server that refused it.
+        Only the email to the invited person is queued, not one to the inviter. ``failed`` includes
+        an email that has failed, for example because a server refused it.
         """
         state = self.model.State
         waiting = Q(holds("state", state.QUEUED))
         if failed:
-            # Unless it had left and has come back: another one counts anew.
+            # Not an email that was sent and bounced: a new one counts for the limits.
             waiting |= Q(holds("state", state.FAILED), sent_at=None)
         left_behind = passed("lease_until", now, now, self.LEASE)
         left_behind &= Q(holds("state", state.SENDING))
@@ -247,16 +253,16 @@ class InvitationEmailManager(
     def mark_sent(
         self, mail: InvitationEmail, now: datetime, failure: str = "", details: str = ""
     ) -> bool:
-        """Note that the mail server has taken the mail, or why that is only probable."""
+        """Record that the mail server has taken the email, or why that is only probable."""
         state = self.model.State.SENT
         return self._finish(mail, state=state, sent_at=now, last_error=details, failure=failure)
 
     def mark_queued(
         self, mail: InvitationEmail, reason: str, not_before: datetime, *, unconfirmed: bool = False
     ) -> bool:
-        """Note why the attempt failed and when to try again.
+        """Record why the attempt failed and when to try again.
 
-        ``unconfirmed`` counts an attempt whose outcome nobody knows.
+        ``unconfirmed`` counts an attempt without a known result.
         """
         state, known = self.model.State.QUEUED, mail.unconfirmed
         return self._finish(
@@ -271,9 +277,9 @@ class InvitationEmailManager(
     def mark_untried(
         self, mail: InvitationEmail, reason: str = "", not_before: datetime | None = None
     ) -> bool:
-        """Let go of a row whose attempt does not count, as it was no fault of the mail.
+        """Release a row whose attempt does not count, because the email did not cause the failure.
 
-        With ``not_before``, those that are due before that moment come first.
+        With ``not_before``, emails that are due before that moment come first.
         """
         state = self.model.State.QUEUED
         kept: dict[str, Any] = {"last_error": reason} if reason else {}
@@ -281,15 +287,15 @@ class InvitationEmailManager(
         return self._finish(mail, state=state, attempts=mail.attempts - 1, **kept)
 
     def mark_ended(self, mail: InvitationEmail, state: str, failure: str, details: str) -> bool:
-        """Note that the mail will not be tried again, and why; tell whether it was still held."""
+        """Record that the email will not be tried again; return whether it was still held."""
         return self._finish(mail, state=state, failure=failure, last_error=details)
 
     def _held(self, mail: InvitationEmail) -> models.QuerySet[InvitationEmail]:
-        """Keep the row if it is still ours: only one that is held has a time until when."""
+        """Return the row if it is still ours; only a held row has a ``lease_until``."""
         return self.filter(pk=mail.pk, attempts=mail.attempts, lease_until=mail.lease_until)
 
     def _finish(self, mail: InvitationEmail, **changes: Any) -> bool:
-        """Change a row that is still ours, let go of it, and let ``mail`` say the same."""
+        """Change and release a row and update ``mail``; return whether the row was still ours."""
         changes["lease_until"] = None
         if not self._held(mail).update(**changes):
             return False
@@ -298,7 +304,7 @@ class InvitationEmailManager(
 
 
 def _locks_ranges(using: str) -> bool:
-    """Tell whether the database locks what lies between the rows that it finds, too."""
+    """Return whether the database also locks the gaps between the rows that it finds."""
     return connections[using].vendor == "mysql"
 
 
@@ -310,29 +316,29 @@ def _by_lease(mails: Iterable[InvitationEmail]) -> dict[datetime | None, list[in
 
 
 class DeliveryPauseManager(PauseOperatingMixin, models.Manager["DeliveryPause"]):
-    """Close and open the way out of the house, exactly once each.
+    """Manager that begins and ends pauses of the delivery, exactly once each.
 
-    A row with ``failures`` is a closed way. Nobody tries before ``until``; then exactly one does,
-    since who wants to moves ``until`` on, and only one finds it where it was.
+    A row with ``failures`` is a pause. Nobody tries before ``until``. Then exactly one sender
+    tries. It moves ``until`` on, and only one sender can find the old value.
     """
 
-    #: The first pause, doubled with each try that finds the way still closed, and the longest.
+    #: The first pause, doubled with each try that fails, and the longest pause.
     FIRST = timedelta(minutes=1)
     LONGEST = timedelta(minutes=30)
-    #: How long who tries may take. If it dies, another one tries after that.
+    #: Time for the sender that tries. If that process dies, another one tries after this time.
     TRIAL = timedelta(minutes=2)
     QUEUE = "mail"
 
     def closed(self) -> models.QuerySet[DeliveryPause]:
-        """Keep the row if the way was found closed, whether or not it may be tried again."""
+        """Return the row if there is a pause, even if its end has passed."""
         return self.filter(queue=self.QUEUE, failures__gt=0)
 
     def ahead(self, now: datetime) -> models.QuerySet[DeliveryPause]:
-        """Keep the row if the way was found closed until a moment too far ahead to be true."""
+        """Return the row if the end of its pause is too far ahead to be true."""
         return self.closed().filter(until__gt=latest(now, self.LONGEST))
 
     def try_again(self, pause: DeliveryPause, now: datetime) -> bool:
-        """Take it on oneself to find out whether the way is open; tell whether nobody else has."""
+        """Take the turn to try if emails can leave; return whether this process got it."""
         until = now + self.TRIAL
         if not self._unchanged(pause).update(until=until):
             return False
@@ -340,11 +346,11 @@ class DeliveryPauseManager(PauseOperatingMixin, models.Manager["DeliveryPause"])
         return True
 
     def leave_to_others(self, pause: DeliveryPause, now: datetime) -> None:
-        """Let others try at once, where we could not find out."""
+        """Let another sender try at once, because this one could not find out."""
         self._unchanged(pause).update(until=now)
 
     def close(self, reason: str, now: datetime) -> tuple[datetime, bool]:
-        """Note that the way is closed; return until when, and whether that is news."""
+        """Record that no email can leave; return the end of the pause, and whether that is new."""
         self.get_or_create(queue=self.QUEUE, defaults={"until": now, "since": now})
         until = now + self.FIRST
         changes = {"failures": 1, "until": until, "since": now, "reason": reason}
@@ -352,7 +358,7 @@ class DeliveryPauseManager(PauseOperatingMixin, models.Manager["DeliveryPause"])
         return until, is_news
 
     def keep_closed(self, pause: DeliveryPause, reason: str, now: datetime) -> datetime:
-        """Note that the way was tried and is still closed; return until when it now is."""
+        """Record that a try failed and the pause goes on; return its new end."""
         longer: timedelta = self.FIRST * 2 ** min(pause.failures, 20)
         until = now + min(self.LONGEST, longer)
         changes = {"failures": pause.failures + 1, "until": until, "reason": reason}
@@ -360,7 +366,7 @@ class DeliveryPauseManager(PauseOperatingMixin, models.Manager["DeliveryPause"])
         return until
 
     def reopen(self, pause: DeliveryPause, now: datetime) -> bool:
-        """Note that the way is open again; tell whether it was us who found it."""
+        """Record that emails can leave again; return whether this process ended the pause."""
         return self._unchanged(pause).update(failures=0, until=now) == 1
 
     def _unchanged(self, pause: DeliveryPause) -> models.QuerySet[DeliveryPause]:

@@ -1,4 +1,4 @@
-"""Let staff queue mails again, stop them, and open the way out."""
+"""Manager methods for staff: queue emails again, cancel them, and end the wait of a pause."""
 
 from __future__ import annotations
 
@@ -22,35 +22,36 @@ else:
 
 
 class MailOperatingMixin(Mails):
-    """Change mails for staff; call these inside a transaction."""
+    """Methods that change emails for staff; call them inside a transaction."""
 
     LEASE: timedelta
 
     def lock(self, pks: Collection[int]) -> None:
-        """Lock these rows, so that what is found out about them holds until the commit."""
+        """Lock these rows, so that what is read of them stays true until the commit."""
         lock_in_order(self.filter(pk__in=pks), "lease_until")
 
     def retry(self, pks: Collection[int], now: datetime) -> list[InvitationEmail]:
-        """Queue those again that failed, were stopped or left behind, and return them.
+        """Queue those again that failed, were cancelled or left behind, and return them.
 
-        Not those whose recipient wants none.
+        Suppressed emails are left out, because their recipients want none.
         """
         state = self.model.State
-        # Of several to one person for one invitation, the latest stands for all.
+        # Leave out an email if a newer one of its kind and invitation is live or is queued here.
         live = Q(state__in=(state.QUEUED, state.SENDING, state.SENT))
         newer = self.filter(live | Q(pk__in=pks), pk__gt=OuterRef("pk"), kind=OuterRef("kind"))
         newer = newer.filter(invitation=OuterRef("invitation"))
         pks = list(self.filter(~Exists(newer), pk__in=pks).values_list("pk", flat=True))
         changes: dict[str, Any] = {"state": state.QUEUED, "failure": "", "attempts": 0}
         changes["unconfirmed"] = 0
-        # Asked for anew; only of news it is kept, since it says of what they tell.
+        # A new request has a new time. Emails about expired invitations keep theirs, because it
+        # says which invitations they name.
         news = When(kind=self.model.Kind.EXPIRED, then=F("created_at"))
         changes |= {"not_before": now, "created_at": Case(news, default=Value(now))}
         changes["lease_until"] = None
         return self._change(pks, (state.FAILED, state.CANCELLED), changes, now)
 
     def cancel(self, pks: Collection[int], now: datetime) -> list[InvitationEmail]:
-        """Stop those that wait, and return them; not those that somebody is sending."""
+        """Cancel the emails that wait, and return them; leave out those that are being sent."""
         state = self.model.State
         changes = {"state": state.CANCELLED, "failure": "", "lease_until": None}
         return self._change(pks, (state.QUEUED,), changes, now)
@@ -58,9 +59,9 @@ class MailOperatingMixin(Mails):
     def _change(
         self, pks: Collection[int], states: Collection[str], changes: dict[str, Any], now: datetime
     ) -> list[InvitationEmail]:
-        """Change those in these states, and those that a sender has left behind."""
+        """Change and return the emails in these states, and those that a sender has left behind."""
         self.lock(pks)
-        # A locking read sees what others have committed, also where this transaction has read.
+        # A locking read sees what others have committed, even if this transaction has read before.
         locked = self.select_for_update().filter(pk__in=pks)
         found = [
             pk
@@ -79,8 +80,8 @@ class MailOperatingMixin(Mails):
 
 
 class PauseOperatingMixin(Pauses):
-    """Let staff try the way out."""
+    """Method for staff that ends the wait of a pause."""
 
     def end_waiting(self, now: datetime) -> bool:
-        """Let the next sender try at once; tell whether any would have waited."""
+        """Let the next sender try at once; return whether any sender would have waited."""
         return bool(self.filter(failures__gt=0, until__gt=now).update(until=now))

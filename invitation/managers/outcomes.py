@@ -1,4 +1,4 @@
-"""Find out what has become of emails, and note what others tell of them."""
+"""Manager methods for the results of emails, and for reports about them."""
 
 from __future__ import annotations
 
@@ -19,16 +19,17 @@ else:
 
 
 class MailOutcomesMixin(Mails):
-    """Tell of emails what has become of them."""
+    """Methods that find and record the results of emails."""
 
-    #: Among how many of the newest emails those are found that were tried last.
+    #: Number of the newest emails among which the last tried ones are searched.
     NEWEST = 100
 
     def sent_to(self, email_key: str, message_id: str = "") -> InvitationEmail | None:
-        """Return the mail to an invited person that somebody tells us about, or ``None``.
+        """Return the email to an invited person that a report is about, or ``None``.
 
-        That with this Message-ID, in angle brackets or not, whatever has become of it; else the
-        latest one that was sent to this address, in the form of ``addresses.canonical``.
+        ``message_id`` may have angle brackets or not. With one, the email's state does not matter.
+        Without one, or if no email has it, the result is the latest email that was sent to this
+        address. ``email_key`` is an address in the form of ``addresses.canonical``.
         """
         kinds = (self.model.Kind.INVITATION, self.model.Kind.REMINDER)
         rows = self.select_related("invitation__from_user").order_by("-pk")
@@ -37,16 +38,17 @@ class MailOutcomesMixin(Mails):
         if bare:
             ids = (bare, f"<{bare}>")
             named = rows.filter(message_id__in=ids).first()
-            # One to an inviter, who was invited himself once, says nothing of that mail.
+            # The Message-ID may be of an email to an inviter with the same address. Such a report
+            # says nothing of their own invitation.
             if named or self.exclude(kind__in=kinds).filter(message_id__in=ids).exists():
                 return named
         return rows.filter(state=self.model.State.SENT).first()
 
     def tried_beside(self, mail: InvitationEmail, number: int) -> list[tuple[str, str]]:
-        """Return state and error of the other emails to the invited that were tried last.
+        """Return state and error of the other emails to invited people that were tried last.
 
-        Among the newest ones. Neither those that somebody has in hand, nor those that their
-        recipients do not want.
+        The search covers the ``NEWEST`` emails. It leaves out emails that are being sent, and
+        emails that their recipients do not want.
         """
         state, failure = self.model.State, self.model.Failure
         kinds = (self.model.Kind.INVITATION, self.model.Kind.REMINDER)
@@ -58,9 +60,10 @@ class MailOutcomesMixin(Mails):
         return [(found, reason) for _, found, reason in latest[:number]]
 
     def mark_bounced(self, mail: InvitationEmail, details: str) -> bool:
-        """Note that a mail has come back that was sent; tell whether it was.
+        """Record that a sent email bounced; return whether it was sent.
 
-        Perhaps before its sender could note that it was sent, who then finds it settled.
+        The report may come before the sender could record that the email was sent. The sender then
+        finds it settled.
         """
         state = self.model.State
         left = Q(holds("state", state.SENT)) | Q(holds("state", state.SENDING))
@@ -77,6 +80,6 @@ class MailOutcomesMixin(Mails):
 
 
 def note(mail: InvitationEmail, changes: dict[str, Any]) -> None:
-    """Let a row in memory say what was written: whoever is told of it may save it."""
+    """Copy the written changes to the object in memory, because a receiver may save it."""
     for name, value in changes.items():
         setattr(mail, name, value)

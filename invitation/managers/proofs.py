@@ -1,4 +1,4 @@
-"""Keep which address each account has proven."""
+"""Manager of the addresses that accounts have proven."""
 
 from __future__ import annotations
 
@@ -13,21 +13,22 @@ if TYPE_CHECKING:
 
 
 class ProvenAddressManager(models.Manager["ProvenAddress"]):
-    """Write one row for each account and address, however often it is proven."""
+    """Manager that writes one row for each account and address, however often it is proven."""
 
     def add(self, user: Any, email: str) -> None:
-        """Record that an account has proven an address; one statement, also where it had."""
+        """Record that an account has proven an address; one statement, even if it had before."""
         known = optouts.digests(email, optouts.PROOF)[0]
         row = self.model(user=user, digest=known.digest, key_id=known.key_id)
-        # Of two at once, the unique constraint decides, and the other has nothing to say.
+        # If two processes write at once, the unique constraint decides, and the other one does
+        # nothing.
         self.bulk_create([row], ignore_conflicts=True)
 
     def of_address(self, email: str) -> models.QuerySet[ProvenAddress]:
-        """Keep the proofs of an address, whoever gave them."""
+        """Return the proofs of an address by any account."""
         known = [digest.digest for digest in optouts.digests(email, optouts.PROOF)]
         return self.filter(digest__in=known)
 
     def of_others(self, user: Any, email: str) -> models.QuerySet[ProvenAddress]:
-        """Keep what an account has proven besides this address."""
+        """Return the account's proofs of other addresses than this one."""
         known = [digest.digest for digest in optouts.digests(email, optouts.PROOF)]
         return self.filter(user=user).exclude(digest__in=known)

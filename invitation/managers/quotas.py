@@ -1,4 +1,4 @@
-"""Count what members spend, and write the ledger."""
+"""Managers that count what members spend, and write the ledger."""
 
 from __future__ import annotations
 
@@ -26,18 +26,18 @@ if TYPE_CHECKING:
     )
 
 
-#: The reason of the entries that name an invitation and are no part of its price.
+#: Reason of ledger entries that name an invitation but are not part of its price.
 REWARD = "reward"
 
 
 @dataclass(frozen=True)
 class Held:
-    """Say what an invitation may give back to its inviter's quota."""
+    """Amount that an invitation may give back to its inviter's quota."""
 
     invitation: int
     inviter: int
     amount: int
-    #: When it was made: tells in which period it was paid for, where the ledger does not.
+    #: When it was made. It tells the period of the payment if the ledger does not.
     made: datetime
 
 
@@ -50,9 +50,10 @@ def _insert(
     *,
     unless_there: bool = False,
 ) -> None:
-    """Insert a row for each row of another queryset, perhaps unless it is there; one query.
+    """Insert a row for each row of another queryset, in one query.
 
-    ``values`` holds an expression of the source's row for each of the other columns.
+    ``values`` has an expression of the source's row for each of the other columns. With
+    ``unless_there``, rows that exist already are left as they are.
     """
     wrapper = connections[manager.db]
     ops, opts = wrapper.ops, manager.model._meta
@@ -73,13 +74,14 @@ def _insert(
 
 
 class InvitationQuotaManager(models.Manager["InvitationQuota"]):
-    """Count what members spend, exactly, whatever happens at the same time."""
+    """Manager that counts what members spend, exactly under concurrent changes."""
 
     def hold(self, user: Any) -> None:
         """Make sure that a member has a row, and lock it until the end of the transaction.
 
-        It is written in any case, for the lock: of those who find it there already, MariaDB would
-        give each a shared one, and none of them the exclusive one that he asks for next.
+        The row is always written, for the lock. If it were only found, MariaDB would give each
+        transaction a shared lock. Then none of them could get the exclusive lock that it needs
+        next.
         """
         self._insert_or_lock([self.model(inviter=user)])
 
@@ -93,22 +95,22 @@ class InvitationQuotaManager(models.Manager["InvitationQuota"]):
         )
 
     def has_row(self, user: Any) -> bool:
-        """Tell whether a member has a row, and lock it if he has."""
-        # By a write: to who has read in a transaction, SQLite may refuse to write.
+        """Return whether a member has a row, and lock it if there is one."""
+        # Use a write: SQLite may refuse a write after a read in the same transaction.
         return bool(self.filter(inviter=user).update(spent=F("spent")))
 
     def spend(
         self, user: Any, limit: int | None, amount: int = 1, *, unless: Q | Exists | None = None
     ) -> bool:
-        """Spend from a member's quota if it suffices; tell whether it did. ``hold`` it before.
+        """Spend from a member's quota if enough is left; return whether it was.
 
-        ``limit`` is what the site allows him, ``None`` for no limit; what was granted to him
-        comes on top. Nothing is ever decided by counting rows. Nothing is spent if the
-        condition ``unless`` holds once his other spendings are through.
+        Call ``hold`` before. ``limit`` is the site's limit for the member, ``None`` for no limit.
+        Grants come on top. The method never decides by counting rows. It spends nothing if the
+        condition ``unless`` holds after the member's other transactions have ended.
         """
         rows = self.filter(inviter=user) if unless is None else self.filter(~unless, inviter=user)
         if limit is not None:
-            # Sums alone: MySQL's unsigned columns make an error of a difference below zero.
+            # Only add: MySQL's unsigned columns raise an error for a difference below zero.
             enough = LessThanOrEqual(F("spent") + amount, F("granted") + max(limit, 0))
             rows = rows.filter(Q(unlimited=True) | enough)
         return rows.update(spent=F("spent") + amount) == 1
@@ -122,10 +124,10 @@ class InvitationQuotaManager(models.Manager["InvitationQuota"]):
         *,
         begin: bool = True,
     ) -> int:
-        """Begin a new period if the last one is over; return what that gives back.
+        """Begin a new period if the last one is over; return how many invitations come back.
 
-        What was spent beyond the site's limit was taken from the grants, which do not come again.
-        ``hold`` the quota before. With ``begin=False`` the old one is ended, and none begun.
+        What was spent beyond the site's limit was taken from the grants. Grants do not come back.
+        Call ``hold`` before. With ``begin=False`` the old period ends, and no new one begins.
         """
         row = self.select_for_update().get(inviter=user)
         if not row.is_over(period, now):
@@ -141,9 +143,9 @@ class InvitationQuotaManager(models.Manager["InvitationQuota"]):
         lock_in_order(self.filter(inviter_id__in=inviters), "spent")
 
     def refund(self, held: Collection[Held]) -> list[Held]:
-        """Give back what invitations held, and return what came back; ``lock`` the quotas before.
+        """Give back what invitations held; return what came back. Call ``lock`` before.
 
-        What was spent in a period that is over comes back with the next one and not twice.
+        What was spent in a past period comes back with the new period, and not twice.
         """
         inviters = {one.inviter for one in held}
         rows = self.filter(inviter_id__in=inviters)
@@ -169,9 +171,9 @@ class InvitationQuotaManager(models.Manager["InvitationQuota"]):
         return given
 
     def _paid_in_period(self, held: Collection[Held]) -> dict[int, int]:
-        """Return what was spent on each of these since its inviter's period began.
+        """Return what each of these cost since its inviter's period began.
 
-        Without those of which the ledger knows nothing.
+        Invitations without a ledger entry are left out.
         """
         entries: Any = self.model._meta.apps.get_model("invitation", "QuotaEntry").objects
         since = Q(created_at__gte=F("inviter__invitation_quota__period_start"))
@@ -183,7 +185,7 @@ class InvitationQuotaManager(models.Manager["InvitationQuota"]):
         return {invitation: max(0, -change) for invitation, change in sums.order_by()}
 
     def of(self, user: Any) -> InvitationQuota:
-        """Return a member's quota, which he has also without a row."""
+        """Return a member's quota; a member without a row gets an unsaved one."""
         return self.filter(inviter=user).first() or self.model(inviter=user)
 
     # -- many members; call these inside a transaction ---------------------------------------
@@ -191,7 +193,10 @@ class InvitationQuotaManager(models.Manager["InvitationQuota"]):
     def hold_all(
         self, users: models.QuerySet[Any], *, create: bool = True
     ) -> models.QuerySet[InvitationQuota]:
-        """Make sure that these members have rows, lock and return them; two or three queries."""
+        """Make sure that these members have rows, lock and return them; two or three queries.
+
+        With ``create=False``, missing rows are not created.
+        """
         rows = self.filter(inviter__in=users)
         wrapper = connections[self.db]
         new = users.order_by("pk").filter(~Exists(self.filter(inviter=OuterRef("pk"))))
@@ -201,8 +206,9 @@ class InvitationQuotaManager(models.Manager["InvitationQuota"]):
                 _insert(self, "inviter", new, "pk", values, unless_there=True)
             lock_in_order(rows, "spent")
             return rows
-        # There, who inserts what he selects locks the table's next key while he waits for a row,
-        # and who has that row may want the next key: nobody would notice before a timeout.
+        # On MySQL and MariaDB, an insert of selected rows locks the table's next key while it waits
+        # for a row. The transaction that has that row may want the next key. That deadlock ends
+        # only by a timeout.
         if create:
             missing = [self.model(inviter_id=pk) for pk in new.values_list("pk", flat=True)]
             self._insert_or_lock(missing)
@@ -213,9 +219,9 @@ class InvitationQuotaManager(models.Manager["InvitationQuota"]):
     def over(
         self, rows: models.QuerySet[InvitationQuota], limit: Any, period: timedelta, now: datetime
     ) -> models.QuerySet[InvitationQuota]:
-        """Keep those whose period is over, with ``used`` and ``regained``.
+        """Return the quotas whose period is over, with ``used`` and ``regained``.
 
-        In SQL what ``refillable`` says of one. No difference is below zero: see ``spend``.
+        This is ``refillable`` in SQL. No difference is below zero: see ``spend``.
         """
         ended = passed("period_start", now - period, now) | Q(period_start=None, spent__gt=0)
         used = Case(
@@ -229,14 +235,14 @@ class InvitationQuotaManager(models.Manager["InvitationQuota"]):
         return rows.annotate(regained=F("spent") - F("used"))
 
     def settle(self, rows: models.QuerySet[InvitationQuota]) -> None:
-        """End the period of those that are ``over``."""
+        """End the period of the quotas that ``over`` returned."""
         # MySQL evaluates assignments from left to right and with the new values.
         rows.update(granted=F("granted") - F("used"), spent=0, period_start=None)
 
     def short_of(
         self, rows: models.QuerySet[InvitationQuota], limit: Any, amount: int
     ) -> models.QuerySet[InvitationQuota]:
-        """Keep those that have less than this left, with what is ``missing``."""
+        """Return the quotas that have less than this left, with the difference as ``missing``."""
         rows = rows.filter(unlimited=False).annotate(
             wanted=F("spent") + Value(amount), site_limit=limit
         )
@@ -246,13 +252,16 @@ class InvitationQuotaManager(models.Manager["InvitationQuota"]):
     def add(
         self, rows: models.QuerySet[InvitationQuota], entries: models.QuerySet[QuotaEntry]
     ) -> int:
-        """Grant what these entries say, at most one for each row; return how many got something."""
+        """Grant the amounts of these entries; return how many quotas changed.
+
+        There may be at most one entry for each quota.
+        """
         own = entries.filter(inviter=OuterRef("inviter"))
         changes = {"granted": F("granted") + Subquery(own.values("change"))}
         return rows.filter(Exists(own)).update(**changes)
 
     def differing(self) -> models.QuerySet[InvitationQuota]:
-        """Keep those that are not the sum of their entries, which is their ``total``."""
+        """Return the quotas that differ from the sum of their entries, the ``total``."""
         entries: Any = self.model._meta.apps.get_model("invitation", "QuotaEntry").objects
         sums = entries.filter(inviter=OuterRef("inviter")).order_by().values("inviter")
         total = Coalesce(Subquery(sums.annotate(sum=models.Sum("change")).values("sum")), 0)
@@ -261,10 +270,10 @@ class InvitationQuotaManager(models.Manager["InvitationQuota"]):
 
 
 class QuotaEntryManager(models.Manager["QuotaEntry"]):
-    """Write the ledger."""
+    """Manager that writes the ledger."""
 
     def latest_pk(self) -> int:
-        """Return the key of the newest entry, or 0."""
+        """Return the primary key of the newest entry, or 0."""
         newest: int | None = self.aggregate(newest=models.Max("pk"))["newest"]
         return newest or 0
 
@@ -277,14 +286,14 @@ class QuotaEntryManager(models.Manager["QuotaEntry"]):
         _insert(self, "inviter", rows.order_by(), "inviter_id", values)
 
     def without_quota(self) -> models.QuerySet[Any, Any]:
-        """Return the sums of those members who have no quota, where there should be nothing."""
+        """Return the sums of members who have entries but no quota; there should be none."""
         quotas: Any = self.model._meta.apps.get_model("invitation", "InvitationQuota").objects
         rows = self.filter(~Exists(quotas.filter(inviter=OuterRef("inviter"))))
         sums = rows.order_by("inviter").values("inviter").annotate(total=models.Sum("change"))
         return sums.exclude(total=0)
 
     def balance_of(self, invitation: InvitationKey) -> int | None:
-        """Return what an invitation has cost in all, or ``None`` if nothing is known of it."""
+        """Return the sum of an invitation's entries, or ``None`` if it has none; ignore rewards."""
         paid = self.filter(invitation=invitation).exclude(reason=REWARD)
         sums = paid.aggregate(sum=models.Sum("change"))
         balance: int | None = sums["sum"]
@@ -292,28 +301,28 @@ class QuotaEntryManager(models.Manager["QuotaEntry"]):
 
 
 class ThrottleCounterManager(models.Manager["ThrottleCounter"]):
-    """Count what is limited, exactly, whatever happens at the same time.
+    """Manager that counts limited attempts, exactly under concurrent changes.
 
-    Every statement finds its row by the scope, so that all of them lock in one order.
+    Each statement finds its row by the scope, so that all of them lock in one order.
     """
 
     def hit(self, scope: str, limit: int, window: timedelta, now: datetime) -> bool:
-        """Count one more, unless there were so many in this window; tell whether it was counted."""
+        """Count an attempt unless the window is full; return whether it was counted."""
         over = _begun_by(now - window) | _begun_ahead(now)
-        # One transaction: the row that is made or found here stays until it has counted.
+        # One transaction: the row must stay until the attempt is counted.
         with transaction.atomic():
             self.hold(scope, now)
             rows = self.filter(scope=scope)
             free = rows.filter(over | Q(count__lt=limit)) if limit > 0 else self.none()
             changed = free.update(
-                # MySQL assigns from left to right: what looks at the window stands before it.
+                # MySQL assigns from left to right, so what reads the window comes before it.
                 count=Case(When(over, then=Value(1)), default=F("count") + 1),
                 window_start=Case(When(over, then=Value(now)), default=F("window_start")),
             )
         return changed == 1
 
     def hold(self, scope: str, now: datetime) -> None:
-        """Lock a counter until the end of the transaction; make it if it is not there."""
+        """Lock a counter until the end of the transaction; create it if it is missing."""
         features = connections[self.db].features
         target = ["scope"] if features.supports_update_conflicts_with_target else None
         self.bulk_create(
@@ -324,32 +333,36 @@ class ThrottleCounterManager(models.Manager["ThrottleCounter"]):
         )
 
     def is_full(self, scope: str, limit: int, window: timedelta, now: datetime) -> bool:
-        """Tell whether there were so many in this window."""
+        """Return whether the window has reached the limit."""
         begun = since("window_start", now - window, now)
         return self.filter(begun, scope=scope, count__gte=limit).exists()
 
     def take_back(self, scope: str) -> None:
-        """Count one less: it need not have been limited."""
+        """Subtract an attempt that should not have counted."""
         self.filter(scope=scope, count__gt=0).update(count=F("count") - 1)
 
     def forget(self, before: datetime, limit: int, now: datetime) -> int:
-        """Delete counters whose window began before a time, ``limit`` at most; return how many.
+        """Delete up to ``limit`` counters whose window began before a time; return how many.
 
-        Those whose window begins too far ahead to be true go as well: they limit nothing.
+        Counters whose window begins too far ahead to be true are deleted as well: they limit
+        nothing.
         """
         useless = passed("window_start", before, now)
         old = list(self.filter(useless).values_list("scope", flat=True)[:limit])
-        # One at a time and by the scope: see above.
+        # Delete one at a time and by the scope: see the class.
         useless = _begun_by(before) | _begun_ahead(now)
         return sum(self.filter(useless, scope=x).delete()[0] for x in old)
 
 
 def _begun_by(moment: datetime) -> Q:
-    """Return the condition that a window began by then, as no index serves it (see ``holds``)."""
+    """Return the condition that a window began by then; no index serves it (see ``holds``)."""
     return Q(LessThanOrEqual(Coalesce(F("window_start"), Value(moment)), Value(moment)))
 
 
 def _begun_ahead(now: datetime) -> Q:
-    """Return the condition that a window began too far ahead to be true, for the same reason."""
+    """Return the condition that a window begins too far ahead to be true.
+
+    No index serves it (see ``holds``).
+    """
     moment = latest(now)
     return Q(GreaterThan(Coalesce(F("window_start"), Value(moment)), Value(moment)))

@@ -1,4 +1,4 @@
-"""Keep the addresses that get no more invitations."""
+"""Manager of the addresses that get no more invitations."""
 
 from __future__ import annotations
 
@@ -13,30 +13,30 @@ if TYPE_CHECKING:
 
 
 class SuppressedAddressManager(models.Manager["SuppressedAddress"]):
-    """Write one row for each address, however often it is suppressed."""
+    """Manager that writes one row for each address, however often it is suppressed."""
 
     def known(self, digests: Collection[str]) -> models.QuerySet[SuppressedAddress]:
-        """Keep the row of one address, which any of these may stand for."""
+        """Return the rows of one address, which any of these digests may stand for."""
         return self.filter(digest__in=digests)
 
     def is_known(self, digests: Collection[str]) -> RawSQL:
-        """Return the condition that one of these is there, for ``annotate``; some are needed.
+        """Return the condition, for ``annotate``, that one of these digests has a row.
 
-        Written by hand, since it is asked with each mail that is sent: putting the same thing
-        together from ``Exists`` takes longer than asking it.
+        Pass at least one digest. The SQL is written by hand, because each email that is sent needs
+        it. Building it from ``Exists`` takes longer than running it.
         """
         quote = connections[router.db_for_read(self.model)].ops.quote_name
         table, column = map(quote, (self.model._meta.db_table, "digest"))
         places = ", ".join(["%s"] * len(digests))
-        # Of the text, only the names of a table and a column vary; the digests are parameters.
+        # Only the names of a table and a column vary in the text; the digests are parameters.
         sql = f"EXISTS(SELECT 1 FROM {table} WHERE {column} IN ({places}))"  # noqa: S608
         return RawSQL(sql, tuple(digests), models.BooleanField())  # noqa: S611
 
     def reason(self, digests: Collection[str]) -> str | None:
         """Return why this address gets no invitations, or ``None``; one query.
 
-        There may be two rows where one was written by a link and the other with a newer key: what
-        its owner wants counts more than what his mail server does.
+        There may be two rows, one written by a link and one with a newer key. The wish of the owner
+        then counts more than a bounce.
         """
         found = sorted(
             self.known(digests).values_list("reason", flat=True),
@@ -45,6 +45,9 @@ class SuppressedAddressManager(models.Manager["SuppressedAddress"]):
         return found[0] if found else None
 
     def outrank(self, digests: Collection[str], reason: str) -> bool:
-        """Put another reason in place of a bounce, which says nothing of what its owner wants."""
+        """Replace a bounce by another reason; return whether there was a bounce.
+
+        A bounce says nothing of what the address's owner wants.
+        """
         bounced = self.model.Reason.BOUNCED
         return bool(self.known(digests).filter(reason=bounced).update(reason=reason))
