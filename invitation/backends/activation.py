@@ -115,7 +115,7 @@ def show(
 
 
 def disown(request: HttpRequest, account: Any) -> HttpResponseBase | None:
-    """Delete an account that its owner did not create, and return the page that says so.
+    """Delete an account that the owner of its address did not create; return the page about it.
 
     Returns ``None`` if the account was usable before.
     """
@@ -132,7 +132,8 @@ def admit(account: Any, form: Any, key: str) -> None:
     """Set the password chosen by the reader of the email, and record that the address is proven.
 
     ``form`` is the valid form, which has hashed the password, or ``None``. Call this in a
-    transaction, before the activation. Then nobody can log in with the old password.
+    transaction, before the activation. Then nobody can log in with the old password. The proof is
+    recorded only if the key is bound to the account's address.
     """
     if form is not None:
         account.password, account._password = form.user.password, form.user._password

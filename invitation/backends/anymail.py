@@ -15,13 +15,13 @@ from django.apps import apps
 from invitation import flows
 from invitation.models import SuppressedAddress
 
-#: Reasons for which a mail service rejects or returns an email because of its address.
+#: Reasons for which an email service rejects or returns an email because of its address.
 GONE = ("bounced", "invalid")
 
-#: Names of mail services for a bounce that may not happen again: Amazon SES, Brevo, MailerSend,
+#: Names of email services for a bounce that may not happen again: Amazon SES, Brevo, MailerSend,
 #: Mandrill, Postmark, Resend. Anymail calls all of them bounces.
 SOFT = frozenset(("transient", "undetermined", "softbounce", "activitysoftbounced"))
-#: Fields in which mail services report these names.
+#: Fields in which email services report these names.
 SAYING = frozenset(("event", "type", "bouncetype"))
 #: SparkPost's bounce classes that concern the address, not a server or this email.
 HARD_CLASSES = frozenset(("10", "30"))
@@ -37,9 +37,9 @@ def connect() -> None:
 
 
 def record_tracking(sender: Any, event: Any, **kwargs: Any) -> None:
-    """Record what a mail service reports about one email to one address.
+    """Record what an email service reports about one email to one address.
 
-    If this raises, the mail service gets an error and reports the event again later.
+    If this raises, the email service gets an error and reports the event again later.
     """
     email, message_id = event.recipient or "", event.message_id or ""
     kind, reason = event.event_type, event.reject_reason
@@ -60,7 +60,7 @@ def record_tracking(sender: Any, event: Any, **kwargs: Any) -> None:
 
 
 def is_permanent(esp_event: Any) -> bool:
-    """Return whether a mail service's own report says that the address can receive no email at all.
+    """Return whether an email service's report says that the address can receive no email at all.
 
     Anymail uses one name for all bounces. A full mailbox is a bounce too, but nobody should lose
     their invitations because of it.

@@ -106,9 +106,9 @@ def _bind_email(form: BaseForm, opened: flows.Opened) -> None:
 def use_invited_address(form: Any, opened: flows.Opened | None) -> str:
     """Replace an equivalent address in a valid form with the invited one, and return the address.
 
-    Example: a domain in another script is the same domain here, but a mail library may treat it as
-    another one. So the account gets the invited address, not the typed text. With a shared link for
-    certain domains, the account gets the cleaned address.
+    Example: a domain in another script is the same domain here, but an email library may treat it
+    as another one. So the account gets the invited address, not the typed text. With a shared link
+    for certain domains, the account gets the cleaned address.
     """
     name = email_field_name()
     typed: str = form.cleaned_data.get(name) or ""

@@ -15,7 +15,7 @@ from django.db.models.signals import post_save, pre_delete
 
 from invitation import flows
 
-#: Default of ACCOUNT_ACTIVATION_DAYS: the value in redux's documentation, and the time that an
+#: Default of ACCOUNT_ACTIVATION_DAYS: the value in redux's documentation, and as many days as an
 #: invitation stays pending.
 ACTIVATION_DAYS = 7
 

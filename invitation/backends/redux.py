@@ -46,7 +46,7 @@ PASSWORD_PAGES: Mapping[str, Callable[..., Any]] = {
 STAFF_PAGES = frozenset({"registration_admin_approve", "registration_approve_complete"})
 
 
-# Repeated here: the mixin below marks its own ``dispatch``, and this class overrides that method.
+# Repeated here: the base class marks its own ``dispatch``, and this class overrides it.
 @method_decorator(login_not_required, name="dispatch")
 class ReduxMixin(InvitationRegistrationMixin):
     """Gate for a ``RegistrationView`` of redux."""
@@ -175,7 +175,7 @@ class ActivationMixin(OwnTransactionsMixin):
 
     @method_decorator(sensitive_variables())
     def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        """Activate the account, or delete it if its owner did not create it."""
+        """Activate the account, or delete it if the owner of the address did not create it."""
         account = self._waiting()
         if account is None:
             return self._not_waiting()

@@ -131,7 +131,7 @@ class ApprovalView(OwnTransactionsMixin, redux.ApprovalView):
         """
         try:
             profile.send_admin_approve_complete_email(get_current_site(self.request), self.request)
-        except Exception:  # A mail backend may raise any exception.
+        except Exception:  # An email backend may raise any exception.
             logger.exception("The mail about the approval of an account was not sent.")
             warning = _("The account is approved, but its holder could not be told so by mail.")
             messages.warning(self.request, warning, fail_silently=True)

@@ -35,7 +35,7 @@ class DefaultBackend(AccountBackend):
 
     @sensitive_variables()
     def register(self, request: HttpRequest, **kwargs: Any) -> AbstractBaseUser:
-        """Create an inactive account and its profile, and send its email after the commit.
+        """Create an inactive account and its profile; send the activation email after the commit.
 
         ``user_registered`` is sent inside the transaction. If a receiver raises, there is no
         account. If the mail server fails, the account exists. The log has a line, and the visitor

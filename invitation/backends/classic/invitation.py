@@ -80,7 +80,7 @@ class InvitationBackend:
     def register(self, request: HttpRequest, **kwargs: Any) -> AbstractBaseUser:
         """Claim the invitation and let the wrapped backend create the account: both or neither.
 
-        Raises ``AddressMismatch``, or ``KeyRefused`` if somebody else was faster.
+        Raises ``AddressMismatch``, or ``KeyRefused`` if the key no longer opens the invitation.
         """
         opened = self._gate(request).opened
         if opened is not None:
@@ -183,7 +183,10 @@ class InvitationBackend:
         return self._asked
 
     def _must_choose(self, request: HttpRequest) -> bool:
-        """Return whether a logged-in visitor has opened an invitation."""
+        """Return whether a logged-in visitor has opened an invitation.
+
+        Always false where redux's ACCOUNT_AUTHENTICATED_REGISTRATION_REDIRECTS is off.
+        """
         if not getattr(settings, "ACCOUNT_AUTHENTICATED_REGISTRATION_REDIRECTS", True):
             return False
         return request.user.is_authenticated and self._gate(request).opened is not None
