@@ -1,1 +1,1 @@
-"""Gate a registration host: one folder per workflow, chosen by an ``include()``."""
+"""Registration behind the invitation gate: one folder per workflow, chosen with ``include()``."""

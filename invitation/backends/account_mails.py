@@ -1,7 +1,7 @@
-"""Send the emails of accounts that anybody may ask for: activation and password reset.
+"""Account emails that anybody may request: activation and password reset.
 
-Each is counted (``flows.count_account_mail``), one request sends one email at most, and what is
-answered tells nothing of the address.
+``flows.count_account_mail`` counts each email. One request sends at most one email. The answer does
+not reveal anything about the address.
 """
 
 from __future__ import annotations
@@ -35,20 +35,21 @@ def count(request: HttpRequest, kind: str = "", email: str = "", *, client: bool
 def ask_for_activation(request: HttpRequest, profile: Any, opened: flows.Opened | None) -> None:
     """Count the activation email of a registration, and send it after the commit.
 
-    Raises ``MailLimitReached``. With the invitation that was mailed to the address it counts apart:
-    what strangers have caused keeps nobody from registering with that.
+    Raises ``MailLimitReached``. An account made with the invitation emailed to its address has its
+    own counter. So emails that strangers caused cannot keep an invited person from signing up.
     """
     email = getattr(profile.user, email_field_name(), "") or ""
     invited = opened is not None and opened.proves(email)
     count(request, flows.ACTIVATION_OF_INVITED if invited else flows.ACTIVATION, email)
-    # No partial: Django logs what fails here by its __qualname__, which that has not.
+    # Django logs a failure by the callback's ``__qualname__``. A ``partial`` has none.
     transaction.on_commit(lambda: mail_activation(profile, request), robust=True)
 
 
 def mail_activation(profile: Any, request: HttpRequest) -> None:
-    """Send redux's activation email; if that fails, tell the visitor and raise it again.
+    """Send redux's activation email.
 
-    To an address that wants none, nothing is sent, and it takes as long.
+    If that fails, tell the visitor and raise the error again. An address that wants no emails gets
+    none, and the call takes the same time.
     """
     begun = time.monotonic()
     try:
@@ -67,7 +68,10 @@ def mail_activation(profile: Any, request: HttpRequest) -> None:
 
 
 def waiting_profile(profiles: Any, email: str) -> Any | None:
-    """Return the latest account of this address that can still be activated, or ``None``."""
+    """Return the latest account of this address that can still be activated, or ``None``.
+
+    It returns the profile of the account.
+    """
     found = waiting_profiles(profiles, email)
     return found[-1] if found else None
 
@@ -80,10 +84,10 @@ def waiting_profiles(profiles: Any, email: str) -> list[Any]:
 
 
 class ResendActivationMixin(OwnTransactionsMixin):
-    """Send the activation email again, with the same link, and say the same in any case.
+    """Redux's resend page, with the same link in each email and the same answer for each address.
 
-    Redux makes a new link each time, so that anybody who knows an address can kill the link that is
-    in its mailbox. And its error page where a mail server fails tells who has an account.
+    Redux makes a new link each time. So anybody who knows an address could break the link in its
+    mailbox. When a mail server fails, redux's error page also reveals who has an account.
     """
 
     request: HttpRequest
@@ -96,15 +100,16 @@ class ResendActivationMixin(OwnTransactionsMixin):
         return form
 
     def form_valid(self, form: Any) -> HttpResponseBase:
-        """Answer, and look for the account after that."""
+        """Return the answer, and look for the account after the answer is sent."""
         response: HttpResponseBase = self.render_form_submitted_template(form)  # type: ignore[attr-defined]
         clients.afterwards(response, lambda: self.resend_activation(form))
         return response
 
     def resend_activation(self, form: Any) -> bool:
-        """Mail to an account of this address that waits; tell whether an email went.
+        """Send an activation email to a waiting account of this address.
 
-        Of several, the next one each time. Raises ``MailLimitReached``.
+        Returns whether an email was sent. If several accounts wait, each call takes the next one.
+        Raises ``MailLimitReached``.
         """
         count(self.request)
         waiting = waiting_profiles(self.registration_profile.objects, form.cleaned_data["email"])
@@ -121,18 +126,19 @@ class ResendActivationMixin(OwnTransactionsMixin):
 
 @method_decorator(login_not_required, name="dispatch")
 class PasswordResetView(OwnTransactionsMixin, DjangoPasswordResetView):
-    """Mail a link to set a new password, to one account of an address, and say the same always."""
+    """Password reset that emails one account of an address and always gives the same answer."""
 
     def form_valid(self, form: Any) -> HttpResponse:
-        """Answer, and look for the account after that."""
+        """Return the answer, and look for the account after the answer is sent."""
         response = HttpResponseRedirect(self.get_success_url())
         clients.afterwards(response, lambda: self.mail_link(form))
         return response
 
     def mail_link(self, form: Any) -> bool:
-        """Mail to an account of this address; tell whether there is one.
+        """Send the reset email to an account of this address.
 
-        Of several, the next one each time. Raises ``MailLimitReached``.
+        Returns whether there is an account. If there are several, each call takes the next one.
+        Raises ``MailLimitReached``.
         """
         count(self.request)
         accounts = sorted(form.get_users(form.cleaned_data["email"]), key=lambda user: user.pk)

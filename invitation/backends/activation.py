@@ -1,8 +1,9 @@
-"""Let people activate an account by the link in an activation email, after they have seen it.
+"""Account activation with the link in an activation email, after a page that shows the account.
 
-Whoever registered knows the password of the account, and need not be who reads the email. So the
-page that the link opens says who made the account and when, and asks for a new password, unless
-the account was made with a key from the invitation email. Looking at the page changes nothing.
+The person who registered knows the password of the account. Another person may read the email. So
+the page of the link says who created the account and when, and asks for a new password. It asks for
+no password if the account was created with a key from the invitation email. Opening the page
+changes nothing.
 """
 
 from __future__ import annotations
@@ -28,11 +29,11 @@ from invitation.transactions import OwnTransactionsMixin
 
 CONFIRM_TEMPLATE = "registration/activate_confirm.html"
 DISOWNED_TEMPLATE = "registration/activate_disowned.html"
-#: The button of who did not make the account.
+#: Name of the button for a person who did not create the account.
 NOT_ME = "not_me"
 
 NONCE_LENGTH = 32
-#: What redux takes for a key: nothing else can be in its table.
+#: Keys that redux accepts. Its table contains no others.
 KEY = re.compile(r"[a-f0-9]{40,64}")
 _SALT = "invitation:activation"
 
@@ -42,10 +43,10 @@ _SALT = "invitation:activation"
 
 @sensitive_variables()
 def new_key(email: str) -> str:
-    """Return a new activation key that is bound to the address that it will be mailed to.
+    """Return a new activation key that is bound to the address it will be sent to.
 
-    It looks as redux's own: 32 random hexadecimal digits, and 32 of an HMAC over them and the
-    address. So the link tells by itself which address it was sent to, and no row has to.
+    It looks like redux's own key: 32 random hexadecimal digits, then 32 digits of an HMAC over them
+    and the address. So the link itself proves which address it was sent to. No row stores that.
     """
     nonce = secrets.token_hex(NONCE_LENGTH // 2)
     return nonce + _binding(conf.INVITATION_SIGNING_KEYS[0], nonce, email)
@@ -53,7 +54,7 @@ def new_key(email: str) -> str:
 
 @sensitive_variables()
 def is_bound(key: str, email: str) -> bool:
-    """Tell whether an activation key was made for this address."""
+    """Return whether an activation key was made for this address."""
     nonce, binding = key[:NONCE_LENGTH], key[NONCE_LENGTH:]
     return any(
         constant_time_compare(binding, _binding(signer, nonce, email))
@@ -71,7 +72,7 @@ def _binding(signer: str, nonce: str, email: str) -> str:
 def bind(profile: Any) -> None:
     """Make the link in the next activation email prove the address that it is sent to.
 
-    A link that was sent to another address before dies by that.
+    A link that was sent earlier to another address stops working.
     """
     email = flows.own_address(profile.user)
     if not is_bound(profile.activation_key, email):
@@ -83,7 +84,7 @@ def bind(profile: Any) -> None:
 
 
 def must_choose(account: Any) -> bool:
-    """Tell whether an account that waits for activation needs a password of its holder's."""
+    """Return whether the holder of a waiting account must choose a password."""
     return bool(account.has_usable_password()) and not flows.has_proven(account)
 
 
@@ -114,7 +115,10 @@ def show(
 
 
 def disown(request: HttpRequest, account: Any) -> HttpResponseBase | None:
-    """Delete the account of who did not make it, and say so; ``None`` if it was usable before."""
+    """Delete an account that the owner of its address did not create; return the page about it.
+
+    Returns ``None`` if the account was usable before.
+    """
     if not flows.disown(account):
         return None
     context = {"site": sites.get_site(sites.current_site_id(request))}
@@ -125,10 +129,11 @@ def disown(request: HttpRequest, account: Any) -> HttpResponseBase | None:
 
 @sensitive_variables()
 def admit(account: Any, form: Any, key: str) -> None:
-    """Give an account the password of who reads its email, and record that the address is proven.
+    """Set the password chosen by the reader of the email, and record that the address is proven.
 
-    ``form`` is the valid form, which has hashed the password, or ``None``. Call it in a
-    transaction, before the activation: nobody may be able to log in with the old password then.
+    ``form`` is the valid form, which has hashed the password, or ``None``. Call this in a
+    transaction, before the activation. Then nobody can log in with the old password. The proof is
+    recorded only if the key is bound to the account's address.
     """
     if form is not None:
         account.password, account._password = form.user.password, form.user._password
@@ -137,15 +142,15 @@ def admit(account: Any, form: Any, key: str) -> None:
         flows.prove(account)
 
 
-# -- beside a deletion ---------------------------------------------------------------------------
+# -- an account that is being deleted -------------------------------------------------------------
 
 
 def hold(profiles: Any) -> Any:
-    """Lock the account of these profiles and then its profile, in the order in which it is deleted.
+    """Lock the account of these profiles, then its profile: the order in which they are deleted.
 
     Returns the profile, or ``None`` if it no longer waits. Redux writes the account and then its
-    profile, so the two would wait for each other. And an account that is written after it was
-    deleted is there again.
+    profile. Without these locks, an activation and a deletion could wait for each other. And
+    writing an account after its deletion would create it again.
     """
     account = profiles.values_list("user_id", flat=True).first()
     if account is None or not flows.lock_account(account):
@@ -154,10 +159,10 @@ def hold(profiles: Any) -> Any:
 
 
 def activate_account(profiles: Any, key: str, site: Any) -> tuple[Any, bool]:
-    """Activate the account of an activation key in redux's way; return what redux returns.
+    """Activate the account of an activation key with redux, and return what redux returns.
 
-    That is the account or ``False``, and whether it was activated now. An account that is being
-    deleted is waited for, and is not found then.
+    That is a pair: the account or ``False``, and whether it was activated now. If the account is
+    being deleted, this waits for the deletion and then finds no account.
     """
     return in_transaction(partial(_activate, profiles, key, site))
 
@@ -169,7 +174,7 @@ def _activate(profiles: Any, key: str, site: Any) -> tuple[Any, bool]:
 
 
 class MailingActivationMixin(OwnTransactionsMixin):
-    """An ``ActivationView`` of redux that sends an email, which no transaction waits for."""
+    """An ``ActivationView`` of redux that sends an email outside any transaction."""
 
     registration_profile: Any
 
@@ -182,4 +187,4 @@ class MailingActivationMixin(OwnTransactionsMixin):
             key = kwargs.get("activation_key", "")
             if self.registration_profile.objects.filter(activation_key=key).exists():
                 raise
-            return False  # It was deleted meanwhile.
+            return False  # It was deleted in the meantime.

@@ -1,7 +1,8 @@
-"""Hear from django-anymail what became of the mails: bounces, complaints, and who wants no more.
+"""Delivery events from django-anymail: bounces, complaints and unsubscribed addresses.
 
-Connected by ``apps.py`` where ``anymail`` is installed. Its webhooks have to be set up, and their
-secret too, since whoever can post to them can have any address suppressed.
+``apps.py`` connects the receiver where ``anymail`` is installed. The site must set up Anymail's
+webhooks and their secret. Without the secret, anybody who can post to them can suppress any
+address.
 """
 
 from __future__ import annotations
@@ -14,15 +15,15 @@ from django.apps import apps
 from invitation import flows
 from invitation.models import SuppressedAddress
 
-#: What a mail service says about an address that it would not send to, or that sent it back.
+#: Reasons for which an email service rejects or returns an email because of its address.
 GONE = ("bounced", "invalid")
 
-#: How mail services call a bounce that may be none next time: Amazon SES, Brevo, MailerSend,
+#: Names of email services for a bounce that may not happen again: Amazon SES, Brevo, MailerSend,
 #: Mandrill, Postmark, Resend. Anymail calls all of them bounces.
 SOFT = frozenset(("transient", "undetermined", "softbounce", "activitysoftbounced"))
-#: Where they say so.
+#: Fields in which email services report these names.
 SAYING = frozenset(("event", "type", "bouncetype"))
-#: SparkPost's bounce classes that are about the address, and not about a server or this mail.
+#: SparkPost's bounce classes that concern the address, not a server or this email.
 HARD_CLASSES = frozenset(("10", "30"))
 
 
@@ -36,9 +37,9 @@ def connect() -> None:
 
 
 def record_tracking(sender: Any, event: Any, **kwargs: Any) -> None:
-    """Note what a mail service tells about one mail to one address.
+    """Record what an email service reports about one email to one address.
 
-    If it raises, the mail service gets an error, and tells it again later.
+    If this raises, the email service gets an error and reports the event again later.
     """
     email, message_id = event.recipient or "", event.message_id or ""
     kind, reason = event.event_type, event.reject_reason
@@ -51,7 +52,7 @@ def record_tracking(sender: Any, event: Any, **kwargs: Any) -> None:
     elif not is_permanent(event.esp_event):
         return
     elif kind == "rejected" and reason == "spam":
-        # It is the one of an earlier time for which nothing more is sent.
+        # The complaint concerns an earlier email. The service no longer sends to this address.
         flows.report_complaint(email, message_id)
     elif reason in GONE if kind == "rejected" else kind == "bounced" and reason in (*GONE, None):
         details = str(event.mta_response or event.description or "")
@@ -59,10 +60,10 @@ def record_tracking(sender: Any, event: Any, **kwargs: Any) -> None:
 
 
 def is_permanent(esp_event: Any) -> bool:
-    """Tell whether a mail service's own report says that the address takes no mail at all.
+    """Return whether an email service's report says that the address can receive no email at all.
 
-    Anymail has one word for all bounces; a full mailbox is none that anybody should lose his
-    invitations by.
+    Anymail uses one name for all bounces. A full mailbox is a bounce too, but nobody should lose
+    their invitations because of it.
     """
     for name, value in _said(esp_event):
         if name == "hardbounce" and value is False:  # Mailjet
@@ -75,7 +76,7 @@ def is_permanent(esp_event: Any) -> bool:
 
 
 def _said(report: Any) -> Iterator[tuple[str, Any]]:
-    """Yield names and values of a report, with those that it holds."""
+    """Yield names and values of a report, including those of nested reports."""
     if not hasattr(report, "items"):
         return
     for name, value in report.items():

@@ -1,7 +1,8 @@
-"""Gate a registration view and tie the account to the invitation.
+"""Mixin that gates a registration view and links the new account to its invitation.
 
-The mixin knows no host. It expects a class-based form view with ``registration_allowed()``,
-asked before anything is shown, and ``register(form)``, which makes and returns the account.
+The mixin works with any host, which is a class-based form view with two methods.
+``registration_allowed()`` is asked before anything is shown. ``register(form)`` creates and returns
+the account.
 """
 
 from __future__ import annotations
@@ -25,17 +26,17 @@ from invitation.exceptions import AddressMismatch, KeyRefused, MailLimitReached,
 from invitation.flows.deadlocks import writing
 from invitation.transactions import OwnTransactionsMixin
 
-#: The hidden field that says for which invitation a form was shown, by what people may see of it.
+#: Hidden field that identifies the form's invitation by its key hint, which people may see.
 HINT_FIELD = "invitation_hint"
 
 
 def email_field_name() -> str:
-    """Return what the user model calls its e-mail address, and so the form's field."""
+    """Return the name of the email field in the user model, and so in the form."""
     return get_user_model().get_email_field_name()
 
 
 def bind_invitation(form: BaseForm, opened: flows.Opened | None) -> None:
-    """Fit a registration form to the invitation that the visitor carries, if he carries one."""
+    """Adapt a registration form to the invitation that the visitor carries, if any."""
     name_purposes(form)
     if opened is not None:
         _bind_hint(form, opened)
@@ -43,7 +44,7 @@ def bind_invitation(form: BaseForm, opened: flows.Opened | None) -> None:
 
 
 def name_purposes(form: BaseForm) -> None:
-    """Say what the fields of an account's form are for (WCAG 2.2, 1.3.5)."""
+    """Set the purpose of an account form's fields for browsers (WCAG 2.2, 1.3.5)."""
     for name, purpose in (
         (email_field_name(), "email"),
         (get_user_model().USERNAME_FIELD, "username"),
@@ -53,10 +54,10 @@ def name_purposes(form: BaseForm) -> None:
 
 
 def _bind_hint(form: Any, opened: flows.Opened) -> None:
-    """Let the form say which invitation it was shown for, and be shown again for another one.
+    """Add the invitation's hint to the form, and show the form again for another invitation.
 
-    Who opens a second invitation in another tab carries that one from then on. The form in the
-    first tab must not use it up unseen.
+    A visitor who opens a second invitation in another tab carries that one from then on. The form
+    in the first tab must not use it unseen.
     """
     hint = opened.invitation.key_hint
     field = CharField(widget=HiddenInput, required=False, initial=hint, label="")
@@ -66,7 +67,7 @@ def _bind_hint(form: Any, opened: flows.Opened) -> None:
         form.data[name] = hint
         if _is_locked(opened) and email in form.data:
             form.data[email] = opened.invitation.email
-        # Beside no field: a site's own template may show the errors of visible fields only.
+        # Not an error of this field: a site's own template may show errors of visible fields only.
         field.validators.append(lambda _hint: form.add_error(None, _switched()))
     form.fields[HINT_FIELD] = field
 
@@ -80,15 +81,15 @@ def _switched() -> ValidationError:
 
 
 def _is_locked(opened: flows.Opened) -> bool:
-    """Tell whether only the invited address may register."""
+    """Return whether only the invited address may register."""
     exact = conf.INVITE_MODE and conf.INVITATION_EMAIL_POLICY != "any"
     return exact and bool(opened.invitation.email)
 
 
 def _bind_email(form: BaseForm, opened: flows.Opened) -> None:
-    """Fill in the invited address, and lock the field where only that one may register.
+    """Fill in the invited address, and lock the field where only that address may register.
 
-    The lock is for the eye: what holds is ``Opened.admits``, asked again by ``flows.claim``.
+    The lock is only visual. ``Opened.admits`` enforces the rule, and ``flows.claim`` asks it again.
     """
     field = form.fields.get(email_field_name())
     if field is not None and opened.invitation.allowed_domains:
@@ -103,11 +104,11 @@ def _bind_email(form: BaseForm, opened: flows.Opened) -> None:
 
 
 def use_invited_address(form: Any, opened: flows.Opened | None) -> str:
-    """Write the invited address into a valid form that has the same one in other letters.
+    """Replace an equivalent address in a valid form with the invited one, and return the address.
 
-    A domain in another script is one domain here and may be another to a mail library: the
-    account gets the address that was invited, not the text that was typed. So does whoever comes
-    through a shared link for certain domains. Returns the address.
+    Example: a domain in another script is the same domain here, but an email library may treat it
+    as another one. So the account gets the invited address, not the typed text. With a shared link
+    for certain domains, the account gets the cleaned address.
     """
     name = email_field_name()
     typed: str = form.cleaned_data.get(name) or ""
@@ -123,20 +124,20 @@ def use_invited_address(form: Any, opened: flows.Opened | None) -> str:
 
 
 class _Waiting(Exception):
-    """Undo a claim: the address has an account that waits for its activation."""
+    """Exception that undoes a claim: the address has an account that waits for its activation."""
 
 
 @method_decorator(login_not_required, name="dispatch")
 class InvitationRegistrationMixin(OwnTransactionsMixin):
-    """Let only the holder of a valid invitation key register, once, with the right address."""
+    """Registration only for the holder of a valid invitation key, once, with the right address."""
 
     request: HttpRequest
-    #: The invitation that the account was made with, once it is made.
+    #: Invitation that the account was created with, once the account exists.
     claimed: flows.Opened | None = None
 
     @cached_property
     def carried(self) -> flows.Opened | KeyRefused:
-        """Give the invitation that the visitor carries, or why he carries none; one query."""
+        """Invitation that the visitor carries, or the reason why there is none; one query."""
         try:
             return gate.open_carried(self.request)
         except KeyRefused as refusal:
@@ -144,47 +145,47 @@ class InvitationRegistrationMixin(OwnTransactionsMixin):
 
     @property
     def opened(self) -> flows.Opened | None:
-        """Give the invitation that the visitor carries, or ``None``."""
+        """Invitation that the visitor carries, or ``None``."""
         return self.carried if isinstance(self.carried, flows.Opened) else None
 
     def host_allows(self) -> bool:
-        """Tell whether the host would let this request register, invitations aside."""
+        """Return whether the host would allow this registration without the invitation gate."""
         return bool(super().registration_allowed())  # type: ignore[misc]
 
     def registration_allowed(self) -> bool:
-        """Tell whether this request may register: the gate."""
+        """Return whether this request may register: the gate."""
         return self.host_allows() and (self.opened is not None or not conf.INVITE_MODE)
 
     def get_refusal(self) -> KeyRefused | None:
-        """Return why the gate is shut, or ``None`` if it is the host or the site that says no."""
+        """Return why the gate refuses, or ``None`` if the host or the site refuses."""
         if conf.INVITE_MODE and self.host_allows() and isinstance(self.carried, KeyRefused):
             return self.carried
         return None
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        """Say why a key does not open registration, or let the host go on."""
+        """Return the page that says why a key is refused, or let the host answer."""
         masking.conceal_request(request)
         if not self.registration_allowed():
             refusal = self.get_refusal()
             if refusal is not None:
-                # Not 404 without a key: the page is there, but not for everybody.
+                # Without a key it is not a 404: the page exists, but not for everybody.
                 status = 403 if isinstance(refusal, NoKey) else None
                 return gate.refuse(request, refusal, status=status)
         response: HttpResponseBase = super().dispatch(request, *args, **kwargs)  # type: ignore[misc]
         gate.protect(response)
         if self.opened is not None and gate.given_key(request) and request.method == "GET":
-            # The pages that follow know the key then, however the form is posted.
+            # The following pages then know the key, however the form is posted.
             gate.remember(request, response, self.opened.key)
         return response
 
     def get_form(self, form_class: type[BaseForm] | None = None) -> BaseForm:
-        """Return the host's form with the invited address in it."""
+        """Return the host's form with the invited address filled in."""
         form: BaseForm = super().get_form(form_class)  # type: ignore[misc]
         bind_invitation(form, self.opened)
         return form
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
-        """Return the host's context, who invites, and the key for templates of 1.0."""
+        """Return the host's context, the inviter, and the key for templates of 1.0."""
         invitation = self.opened.invitation if self.opened else None
         kwargs.setdefault("invitation_key", self.opened.key if self.opened else "")
         kwargs.setdefault("invitation", invitation)
@@ -197,11 +198,11 @@ class InvitationRegistrationMixin(OwnTransactionsMixin):
         return context
 
     def create_account(self, form: Any) -> Any:
-        """Make and return the account; runs inside the transaction that claims the invitation."""
+        """Create and return the account, inside the transaction that claims the invitation."""
         return super().register(form)  # type: ignore[misc]
 
     def register(self, form: Any) -> Any:
-        """Claim the invitation and make the account: both or neither."""
+        """Claim the invitation and create the account: both or neither."""
         if self.resumed is not None:
             return self.remind_waiting(self.resumed)
         opened = self.opened
@@ -213,7 +214,7 @@ class InvitationRegistrationMixin(OwnTransactionsMixin):
             except KeyRefused as refusal:
                 if conf.INVITE_MODE:
                     raise
-                self.carried = refusal  # It proves nothing either.
+                self.carried = refusal  # This invitation proves nothing either.
             else:
                 self.claimed = opened
                 return account
@@ -221,16 +222,17 @@ class InvitationRegistrationMixin(OwnTransactionsMixin):
             return self.create_account(form)
 
     def destination(self, user: Any) -> str:
-        """Return the page that the invitation leads this new account to, if it is usable already.
+        """Return the page to which the invitation leads this new account, if the account is usable.
 
-        Else an empty string; what comes after the activation is for ``flows.destination_of``.
+        Otherwise return an empty string. ``flows.destination_of`` finds the page after an
+        activation.
         """
         if self.claimed is None or not getattr(user, "is_active", False):
             return ""
         return destinations.safe(self.claimed.invitation.destination)
 
     def claim(self, opened: flows.Opened, form: Any, email: str) -> Any:
-        """Claim this invitation and make the account: both or neither."""
+        """Claim this invitation and create the account: both or neither."""
         waiting: list[Any] = []
 
         def create() -> Any:
@@ -241,15 +243,15 @@ class InvitationRegistrationMixin(OwnTransactionsMixin):
             return self.create_account(form)
 
         try:
-            # The loser of a race hashes in vain, which costs less than a lock that others wait for.
+            # A request that loses the race hashes for nothing. That costs less than a long lock.
             with hashed_password(form):
                 return flows.claim(opened, create, email=email)
         except _Waiting:
             return self.remind_waiting(waiting[0])
 
-    # -- who has registered before, and not finished ------------------------------------------
+    # -- people who have registered before, and have not finished -----------------------------
 
-    #: The account that a form with a name taken by itself is about.
+    #: Visitor's own earlier account, if its taken name is what makes the form invalid.
     resumed: Any = None
 
     def waiting_account(self, email: str) -> Any | None:
@@ -257,29 +259,36 @@ class InvitationRegistrationMixin(OwnTransactionsMixin):
         return None
 
     def ask_for_activation(self, user: Any) -> None:
-        """Let the activation email of an account follow the commit. Raises ``MailLimitReached``."""
+        """Schedule the activation email of an account after the commit.
+
+        Raises ``MailLimitReached``.
+        """
 
     def remind_waiting(self, user: Any) -> Any:
-        """Mail the activation link of an account once more, and change nothing of it."""
+        """Send the activation email of an account again, without changing the account."""
         with writing():
             self.ask_for_activation(user)
         return user
 
     def resume(self, form: Any) -> Any | None:
-        """Mail the link of the account that keeps a form from being valid once more, if any."""
+        """Send the activation email again for the account that makes a form invalid, if any.
+
+        Returns the account or ``None``.
+        """
         user = self._find_resumed(form)
         return None if user is None else self.remind_waiting(user)
 
     def _find_waiting(self, email: str) -> list[Any]:
-        # Two at once for one address: the second waits for the first, and finds their account.
+        # Two requests for one address at once: the second waits for the first and finds its
+        # account.
         flows.await_turn(sites.current_site_id(self.request), email)
         found = self.waiting_account(email)
         return [] if found is None else [found]
 
     def _find_resumed(self, form: Any) -> Any | None:
-        """Return the account that keeps a form from being valid, if it is the visitor's address's.
+        """Return the account that makes a form invalid, if it belongs to the visitor's address.
 
-        Whoever fills the form of a shared link in once more types the same name.
+        A person who fills in the form of a shared link again types the same name.
         """
         opened = self.opened
         names = {get_user_model().USERNAME_FIELD, email_field_name()}
@@ -296,11 +305,14 @@ class InvitationRegistrationMixin(OwnTransactionsMixin):
         return user if own else None
 
     def form_valid(self, form: Any) -> HttpResponseBase:
-        """Register, or say what came in between: never an error page for losing a race."""
+        """Register, or show what happened in the meantime.
+
+        A visitor who loses a race never gets an error page.
+        """
         try:
             response: HttpResponseBase = super().form_valid(form)  # type: ignore[misc]
         except AddressMismatch as error:
-            # A form that does not ask for the address has no place beside it.
+            # The form may have no field for the address. Then the error belongs to the whole form.
             name = email_field_name()
             form.add_error(name if name in form.fields else None, str(error))
             return self.form_invalid(form)
@@ -312,7 +324,7 @@ class InvitationRegistrationMixin(OwnTransactionsMixin):
             response.status_code = 429
             return response
         except IntegrityError:
-            # Somebody has taken the name since the form was checked: now the form knows.
+            # Somebody has taken the name since the form was checked. A new check finds that.
             checked = self.get_form()
             if checked.is_valid():
                 raise
@@ -321,11 +333,11 @@ class InvitationRegistrationMixin(OwnTransactionsMixin):
         return response
 
     def form_invalid(self, form: Any) -> HttpResponseBase:
-        """Show the form again with what is wrong, unless that is an account which waits."""
+        """Show the form again with its errors, or resume the visitor's own waiting account."""
         self.resumed = self._find_resumed(form)
         return self.show_invalid(form) if self.resumed is None else self.form_valid(form)
 
     def show_invalid(self, form: Any) -> HttpResponseBase:
-        """Show the form again with what is wrong."""
+        """Show the form again with its errors."""
         response: HttpResponseBase = super().form_invalid(form)  # type: ignore[misc]
         return response

@@ -1,8 +1,8 @@
-"""Hash the password of a new account before the transaction that makes the account.
+"""Password hashing before the transaction that creates the account.
 
-Hashing takes a hundred milliseconds or more by design. Whoever comes by a shared link holds its row
-from the claim to the commit, and on SQLite the whole database: the others would wait for each
-other's hashing, one after the other.
+Hashing takes a hundred milliseconds or more by design. A registration through a shared link locks
+the row of the link from the claim to the commit. On SQLite it locks the whole database. So without
+this module, other people would wait for each hashing, one after the other.
 """
 
 from __future__ import annotations
@@ -17,26 +17,26 @@ from django.views.decorators.debug import sensitive_variables
 
 
 class Ahead:
-    """Passwords that are hashed already, with their hashes, for one block."""
+    """Passwords that are already hashed, with their hashes, for one block."""
 
     def __init__(self) -> None:
         self.hashes: dict[str, str] = {}
         self.salts: list[Any] = []
 
 
-#: What is hashed ahead in this thread, or in this task.
+#: Passwords hashed ahead in this thread or task.
 _ahead: ContextVar[Ahead | None] = ContextVar("invitation_passwords_ahead", default=None)
 
 
 @contextmanager
 @sensitive_variables()
 def hashed_password(form: Any) -> Iterator[None]:
-    """Hash the passwords in a valid form now, and let nobody hash them again in the block.
+    """Hash the passwords in a valid form now, so that the block does not hash them again.
 
-    It works wherever Django's ``make_password`` hashes with the site's first hasher: in a form, in
-    ``set_password``, in a manager of the site's own. In the block, ``check_password`` knows such a
-    hash without hashing. Another password is hashed when it comes. A block within another one
-    hashes what is new.
+    This works wherever Django's ``make_password`` uses the site's first hasher: in a form, in
+    ``set_password``, in a site's own manager. In the block, ``check_password`` recognises such a
+    hash without hashing. Any other password is hashed when it is used. A nested block hashes only
+    new passwords.
     """
     passwords = _passwords_in(form)
     outer = _ahead.get()
@@ -55,7 +55,7 @@ def hashed_password(form: Any) -> Iterator[None]:
 
 
 def _passwords_in(form: Any) -> set[str]:
-    """Return what was typed into the fields for passwords, each text once."""
+    """Return the text of all password fields, each text once."""
     fields: Mapping[str, Any] = getattr(form, "fields", {})
     found: set[str] = set()
     for name, value in form.cleaned_data.items():
@@ -67,10 +67,10 @@ def _passwords_in(form: Any) -> set[str]:
 
 
 def _prepare(hasher: Any) -> None:
-    """Let a hasher of this process look first for what is hashed ahead; once is enough.
+    """Make this process's hasher look for passwords hashed ahead; one call is enough.
 
-    A hasher is what every way to hash a password comes by. Django keeps one instance of each, so
-    that this is on the instance: a new value of PASSWORD_HASHERS makes new ones.
+    Every way to hash a password uses a hasher. Django keeps one instance of each hasher, so this
+    changes the instance. A new value of PASSWORD_HASHERS creates new instances.
     """
     kind = type(hasher)
 
@@ -84,7 +84,7 @@ def _prepare(hasher: Any) -> None:
     @sensitive_variables()
     def encode_or_reuse(password: Any, salt: Any, *args: Any, **kwargs: Any) -> Any:
         ahead = _ahead.get()
-        # With a salt that was made for a new hash, and not with that of a hash to compare with.
+        # Only with a salt made for a new hash, not with the salt of a hash to compare with.
         if ahead is not None and salt in ahead.salts and password in ahead.hashes:
             return ahead.hashes[password]
         return kind.encode(hasher, password, salt, *args, **kwargs)

@@ -1,4 +1,4 @@
-"""Tell which addresses an account has proven: rules for INVITATION_VERIFIED_ADDRESSES."""
+"""Proven addresses of an account: rules for INVITATION_VERIFIED_ADDRESSES."""
 
 from __future__ import annotations
 
@@ -8,15 +8,16 @@ from invitation import flows
 
 
 def activated_address(user: Any) -> list[str]:
-    """Return the account's address if it is recorded that its holder has proven it; one query.
+    """Return the account's address if a record says that its holder has proven it; one query.
 
-    ``flows.prove`` records it when the link in an activation email is followed, and when a key
-    from an invitation email is used. Nothing is inferred from what is not recorded: an account
-    of the time before this app, or one that staff have activated, has proven no address.
+    ``flows.prove`` records a proof when the link in an activation email is followed. It also
+    records one when a key from an invitation email is used. Nothing else counts as a proof. An
+    account that is older than this app has proven no address. An account that staff activated has
+    proven none either.
     """
     return [flows.own_address(user)] if flows.has_proven(user) else []
 
 
 def invited_address(user: Any) -> list[str]:
-    """Return the same as ``activated_address``: the proofs of both kinds are kept in one place."""
+    """Return the same as ``activated_address``: both kinds of proof are stored in one place."""
     return activated_address(user)

@@ -1,6 +1,7 @@
-"""Follow what becomes of the accounts that came by invitation.
+"""Signal receivers for accounts that were created by invitation.
 
-Connected by ``apps.py``. Imports nothing of redux that reads settings or the user model.
+``apps.py`` connects them. This module imports nothing of redux that reads settings or the user
+model.
 """
 
 from __future__ import annotations
@@ -14,12 +15,13 @@ from django.db.models.signals import post_save, pre_delete
 
 from invitation import flows
 
-#: What redux's documentation uses, and as long as an invitation lives.
+#: Default of ACCOUNT_ACTIVATION_DAYS: the value in redux's documentation, and as many days as an
+#: invitation stays pending.
 ACTIVATION_DAYS = 7
 
 
 def connect() -> None:
-    """Connect the receivers, those of redux where it is installed."""
+    """Connect the receivers, including those for redux where it is installed."""
     pre_delete.connect(
         release_invitation, sender=get_user_model(), dispatch_uid="invitation.release"
     )
@@ -38,10 +40,10 @@ def connect() -> None:
 
 
 def supply_activation_days() -> None:
-    """Give redux's one obligatory setting a value where the site has given it none.
+    """Set ACCOUNT_ACTIVATION_DAYS, redux's one required setting, where the site has not set it.
 
-    Redux has no default for it and fails in the middle of a registration, and again at the
-    activation. Nothing else of ours ever writes into the settings.
+    Redux has no default for it. It fails in the middle of a registration, and again at the
+    activation. Nothing else in this app writes to the settings.
     """
     if not hasattr(settings, "ACCOUNT_ACTIVATION_DAYS"):
         settings.ACCOUNT_ACTIVATION_DAYS = ACTIVATION_DAYS
@@ -53,17 +55,17 @@ def release_invitation(sender: Any, instance: Any, **kwargs: Any) -> None:
 
 
 def close_invitations(sender: Any, instance: Any, **kwargs: Any) -> None:
-    """Revoke what a member has open when his account is deleted."""
+    """Revoke a member's pending invitations when their account is deleted."""
     flows.close_all_of(instance)
 
 
 def record_activation(sender: Any, user: Any, **kwargs: Any) -> None:
-    """Note that the account can be used, if it can: an unapproved one cannot yet."""
+    """Record that the account can be used, if it can; an unapproved account cannot be used yet."""
     flows.activate(user)
 
 
 def record_profile(sender: Any, instance: Any, **kwargs: Any) -> None:
-    """Note an activation that redux sends no signal for, such as its admin action's."""
+    """Record an activation for which redux sends no signal, such as the one of its admin action."""
     if instance.activated:
         flows.activate(instance.user)
 
@@ -76,9 +78,10 @@ def end_proofs(
     update_fields: frozenset[str] | None = None,
     **kwargs: Any,
 ) -> None:
-    """End what an account has proven when it gets another address, also if it gets it back later.
+    """Delete the proofs of an account when it gets another address.
 
-    ``QuerySet.update`` sends no signal: then the proof counts again once the address is back.
+    They stay deleted if the account gets the old address back later. ``QuerySet.update`` sends no
+    signal. After it, the proof counts again once the old address is back.
     """
     fields = update_fields
     changed = fields is None or instance.get_email_field_name() in fields

@@ -1,6 +1,6 @@
-"""Fit the gate into the views and URLconfs of django-registration-redux.
+"""Invitation gate in the views and URLconfs of django-registration-redux.
 
-What redux reads once at import, it reads so here too: REGISTRATION_FORM,
+Redux reads some settings once, at import, and so does this module: REGISTRATION_FORM,
 ACCOUNT_AUTHENTICATED_REGISTRATION_REDIRECTS, INCLUDE_REGISTER_URL, INCLUDE_AUTH_URLS.
 """
 
@@ -35,26 +35,29 @@ from invitation.backends.base import InvitationRegistrationMixin, email_field_na
 from invitation.flows.deadlocks import in_transaction
 from invitation.transactions import OwnTransactionsMixin
 
-#: Pages for which redux's include takes Django's own views.
+#: Our views for pages where redux includes Django's own views.
 PASSWORD_PAGES: Mapping[str, Callable[..., Any]] = {
     "auth_password_reset": PasswordResetView.as_view(
         success_url=reverse_lazy("auth_password_reset_done")
     ),
 }
 
-#: Pages of redux that are for staff: they stay closed where the site needs a login for all.
+#: Redux's pages for staff. They stay closed where the site requires a login for all pages.
 STAFF_PAGES = frozenset({"registration_admin_approve", "registration_approve_complete"})
 
 
-# Again, as the mark of the mixin below is on the method that this one overrides.
+# Repeated here: the base class marks its own ``dispatch``, and this class overrides it.
 @method_decorator(login_not_required, name="dispatch")
 class ReduxMixin(InvitationRegistrationMixin):
-    """Gate a ``RegistrationView`` of redux."""
+    """Gate for a ``RegistrationView`` of redux."""
 
     success_url: Any
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        """Send who is signed in to where he can choose, instead of silently away."""
+        """Redirect a logged-in visitor with an invitation to the page where they can choose.
+
+        Without an invitation, redirect them as redux does.
+        """
         if request.user.is_authenticated and redux.ACCOUNT_AUTHENTICATED_REGISTRATION_REDIRECTS:
             if self.opened is not None:
                 response = redirect("invitation_landing")
@@ -66,41 +69,41 @@ class ReduxMixin(InvitationRegistrationMixin):
         return super().dispatch(request, *args, **kwargs)
 
     def landing(self) -> Any:
-        """Return where a new account's holder goes, as a path or a name; needs no request."""
+        """Return the page after signing up, as a path or a URL name; needs no request."""
         return self.success_url
 
     def get_success_url(self, user: Any = None) -> Any:
-        """Return where to go in the three parts that redux unpacks.
+        """Return the next page as the three parts that redux unpacks.
 
-        It would also take a text of three characters for three parts.
+        Redux would also unpack a text of three characters as three parts.
         """
         return (self.destination(user) or self.landing(), (), {})
 
     def register(self, form: Any) -> Any:
-        """Claim the invitation and make the account: both or neither."""
+        """Claim the invitation and create the account: both or neither."""
         user = super().register(form)
-        # Redux asks for this key after the commit, whatever the site's form calls its field.
+        # Redux reads this key after the commit, whatever the name of the field in the site's form.
         form.cleaned_data.setdefault("email", getattr(user, email_field_name(), ""))
         return user
 
 
 class ActivationMailMixin:
-    """Make redux's inactive account, and mail its activation link after the commit.
+    """Redux's inactive account, with its activation email sent after the commit.
 
-    Redux mails from a callback that raises: a mail server that is down would show an error page
-    for an account that exists. Here the failure is logged, and the visitor is told to ask for the
-    mail again.
+    Redux sends the email from a callback that raises. If the mail server is down, the visitor would
+    see an error page although the account exists. Here the failure is logged. The visitor is asked
+    to request the email again.
     """
 
     request: HttpRequest
     registration_profile: Any
     opened: flows.Opened | None
-    #: The site's SEND_ACTIVATION_EMAIL, which redux reads into its own view.
+    #: Site's SEND_ACTIVATION_EMAIL, which redux reads into its own view.
     mails_activation: bool = True
     SEND_ACTIVATION_EMAIL = False
 
     def create_account(self, form: Any) -> Any:
-        """Make the inactive account with everything that its form has to save."""
+        """Create the inactive account with everything that its form has to save."""
         user = self._create_inactive(form)
         # Redux saves the form without committing and forgets its many-to-many data.
         save_m2m: Callable[[], None] | None = getattr(form, "save_m2m", None)
@@ -110,7 +113,7 @@ class ActivationMailMixin:
         return user
 
     def _create_inactive(self, form: Any) -> Any:
-        """Do what redux's view does, with an activation key that is bound to the address."""
+        """Create the account as redux's view does, with an activation key bound to the address."""
         if hasattr(form, "save"):
             unsaved = form.save(commit=False)
         else:
@@ -126,7 +129,10 @@ class ActivationMailMixin:
         return user
 
     def ask_for_activation(self, user: Any) -> None:
-        """Let the activation email of an account follow the commit. Raises ``MailLimitReached``."""
+        """Schedule the activation email of an account after the commit.
+
+        Raises ``MailLimitReached``.
+        """
         if self.mails_activation:
             ask_for_activation(self.request, user.registrationprofile, self.opened)
 
@@ -140,9 +146,9 @@ class ActivationMailMixin:
     [sensitive_post_parameters(), csrf_protect, never_cache, login_not_required], name="dispatch"
 )
 class ActivationMixin(OwnTransactionsMixin):
-    """Show the account of an activation link, and activate it when its holder says so.
+    """Page of an activation link that shows the account and activates it by POST.
 
-    Redux activates by GET, with the password of whoever registered.
+    Redux activates by GET, with the password of the person who registered.
     """
 
     request: HttpRequest
@@ -151,17 +157,17 @@ class ActivationMixin(OwnTransactionsMixin):
     http_method_names = ["get", "head", "post", "options"]
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        """Let whoever has the link in, and take a form of this page alone."""
+        """Answer everybody who has the link; accept a POST only from this page's own form."""
         response: HttpResponseBase = super().dispatch(request, *args, **kwargs)  # type: ignore[misc]
         return response
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
-        """Return what the page of a link that does not work asks for."""
+        """Return the context for the page of a link that does not work."""
         context: dict[str, Any] = super().get_context_data(try_again=False, **kwargs)  # type: ignore[misc]
         return context
 
     def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        """Show who made the account and when; changes nothing."""
+        """Show who created the account and when; change nothing."""
         account = self._waiting()
         if account is None:
             return self._not_waiting()
@@ -169,7 +175,7 @@ class ActivationMixin(OwnTransactionsMixin):
 
     @method_decorator(sensitive_variables())
     def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        """Activate the account, or delete it if its owner did not make it."""
+        """Activate the account, or delete it if the owner of the address did not create it."""
         account = self._waiting()
         if account is None:
             return self._not_waiting()
@@ -187,7 +193,10 @@ class ActivationMixin(OwnTransactionsMixin):
 
     @method_decorator(sensitive_variables())
     def complete(self, form: Any) -> Any:
-        """Give the account its password and activate it, both or neither; then tell the site."""
+        """Set the password and activate the account, both or neither; then send the signal.
+
+        Returns the account, or a false value if there is none to activate.
+        """
         user, activated = in_transaction(partial(self._complete, form))
         if activated:
             signals.user_activated.send(sender=self.__class__, user=user, request=self.request)
@@ -202,7 +211,7 @@ class ActivationMixin(OwnTransactionsMixin):
 
     @method_decorator(sensitive_variables())
     def admit(self, form: Any) -> bool:
-        """Give the account its password and record the proof; tell whether it still waits."""
+        """Set the account's password and record the proof; return whether it still waits."""
         profile = activation.hold(self._profiles())
         if profile is None:
             return False
@@ -227,11 +236,11 @@ class ActivationMixin(OwnTransactionsMixin):
         return profile.user
 
     def is_done(self, profile: Any) -> bool:
-        """Tell whether the link has done its work, and its account is as it left it."""
+        """Return whether the link was used and its account is still active."""
         return bool(profile.activated and profile.user.is_active)
 
     def _not_waiting(self) -> HttpResponseBase:
-        """Lead a second click to where the first one led, or say that the link does not work."""
+        """Redirect a second click like the first one, or show that the link does not work."""
         profile = self._profile()
         if profile is not None and self.is_done(profile):
             return self._go(profile.user)
@@ -248,25 +257,25 @@ class ActivationMixin(OwnTransactionsMixin):
 
 
 class DestinationMixin:
-    """Lead the holder of an account that is active now to where his invitation leads."""
+    """Redirect of an active account to the destination of its invitation."""
 
     def get_success_url(self, user: Any) -> Any:
-        """Return where to go in the three parts that redux unpacks."""
+        """Return the next page as the three parts that redux unpacks."""
         destination = flows.destination_of(user)
         return (destination, (), {}) if destination else super().get_success_url(user)  # type: ignore[misc]
 
 
 def into_the_site() -> str:
-    """Return where the holder of an account that is active at once goes."""
+    """Return the page for the holder of an account that is active at once."""
     return str(getattr(settings, "SIMPLE_BACKEND_REDIRECT_URL", None) or get_script_prefix())
 
 
 @sensitive_variables("password")
 def log_in(request: HttpRequest, user: Any, password: str) -> None:
     """Log a new account in, if the site's authentication backends agree."""
-    # With the request, unlike redux: some backends, those that count attempts, need it.
+    # With the request, unlike redux: some backends count attempts and need it.
     account = authenticate(request, username=user.get_username(), password=password)
-    # A backend may know somebody else by this name and password.
+    # A backend may find another account with this name and password.
     if account == user:
         login(request, account)
 
@@ -274,9 +283,10 @@ def log_in(request: HttpRequest, user: Any, password: str) -> None:
 def gated(
     patterns: Iterable[URLPattern | URLResolver], views: Mapping[str, Callable[..., Any]]
 ) -> list[URLPattern | URLResolver]:
-    """Return redux's own addresses, with these views in place of its own of the same names.
+    """Return redux's URL patterns, with these views in place of redux's views of the same names.
 
-    Its pages are opened to visitors where the site needs a login for everything else.
+    Visitors can open these pages where the site requires a login for everything else. Pages for
+    staff stay closed.
     """
     return gate.all_on_a_site(_gated(pattern, views) for pattern in patterns)
 
@@ -300,7 +310,7 @@ def _gated(
 
 
 def _protected(callback: Callable[..., Any]) -> Callable[..., Any]:
-    """Return the view as one that no cache keeps, and leave redux's own as it is."""
+    """Return a wrapped view whose page no cache stores; redux's own view stays unchanged."""
 
     @wraps(callback)
     def page(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
@@ -312,7 +322,7 @@ def _protected(callback: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def is_ungated(view: type) -> bool:
-    """Tell whether a view class registers people without asking for an invitation."""
+    """Return whether a view class registers people without asking for an invitation."""
     return issubclass(view, redux.RegistrationView) and not issubclass(
         view, InvitationRegistrationMixin
     )

@@ -1,4 +1,4 @@
-"""Show the pages of inviting, of what became of it, and of opening an invitation.
+"""Pages for inviting, for managing invitations, and for opening an invitation.
 
 ``invite``, ``invited`` and ``register`` are callables that a URLconf can use, as in 1.0.
 """
@@ -96,7 +96,7 @@ def invite(request: HttpRequest, **options: Any) -> HttpResponseBase:
 @login_not_required
 @on_a_site
 def invited(request: HttpRequest, invitation_key: str = "", **options: Any) -> HttpResponseBase:
-    """Take the key from the link and lead to the landing page."""
+    """Take the key from the link and redirect to the landing page."""
     view = InvitedView.as_view(**options)
     response: HttpResponseBase = view(request, invitation_key=invitation_key)
     return response
@@ -108,9 +108,9 @@ def invited(request: HttpRequest, invitation_key: str = "", **options: Any) -> H
 def register(request: HttpRequest, **options: Any) -> HttpResponseBase:
     """Let the holder of a key register, in redux's two steps.
 
-    Takes ``success_url``, ``form_class``, ``template_name`` and ``extra_context``, as 1.0 did.
+    Takes ``success_url``, ``form_class``, ``template_name`` and ``extra_context``, as in 1.0.
     """
-    # By name: only the backends know a registration host, and a site may have another one.
+    # Imported by name: only the backends know a registration host, and a site may use another one.
     view = import_string("invitation.backends.default.views.RegistrationView")
     response: HttpResponseBase = view.as_view(**options)(request)
     return response

@@ -1,4 +1,4 @@
-"""Let somebody who has an account accept: with the link in hand, or from his inbox."""
+"""Pages where a logged-in person accepts: with the link, or from their inbox."""
 
 from __future__ import annotations
 
@@ -27,15 +27,15 @@ else:
     ReceivedKeyListView = ListView
 
 
-# Again, as the mark of the page below is on the method that this one overrides.
+# Repeated here: the base class marks its own ``dispatch``, and this class overrides it.
 @method_decorator(login_not_required, name="dispatch")
 class AcceptView(LandingView):
-    """Let the account that is signed in accept the invitation that the visitor carries."""
+    """Page where the logged-in account accepts the invitation that the visitor carries."""
 
     http_method_names = ["get", "head", "options", "post"]
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        """Lead to the invitation who is not signed in, and who comes here by GET."""
+        """Redirect GET requests and logged-out visitors to the landing page."""
         if request.method in ("GET", "HEAD") or not request.user.is_authenticated:
             landing = redirect("invitation_landing")
             gate.protect(landing)
@@ -43,9 +43,9 @@ class AcceptView(LandingView):
         return super().dispatch(request, *args, **kwargs)
 
     def post(self, request: HttpRequest) -> HttpResponseBase:
-        """Accept, or say why not.
+        """Accept, or show why not.
 
-        Who has opened another invitation in another tab is asked once more, for that one.
+        A person who has opened another invitation in another tab is asked again, for that one.
         """
         invitation = self.opened.invitation
         if request.POST.get("invitation_hint", invitation.key_hint) != invitation.key_hint:
@@ -62,10 +62,10 @@ class AcceptView(LandingView):
         return self.finish(invitation)
 
     def finish(self, invitation: InvitationKey, *, already: bool = False) -> HttpResponse:
-        """Say that it is done, and take the key from the visitor."""
+        """Return the page that says it is done, and remove the key from the visitor."""
         response = accepted(self.request, invitation, already=already)
         visitor.forget(response)
-        # For another tab, and a second click.
+        # For another tab, and for a second click.
         visitor.remember_ended(response, self.opened.key, secure=self.request.is_secure())
         return response
 
@@ -73,7 +73,7 @@ class AcceptView(LandingView):
 class ReceivedListView(
     OwnTransactionsMixin, gate.ProtectedMixin, LoginRequiredMixin, ReceivedKeyListView
 ):
-    """Show who is signed in the open invitations to an address that he has proven to be his."""
+    """Inbox with a member's pending invitations, sent to an address that they have proven."""
 
     template_name = "invitation/invitation_received.html"
     context_object_name = "invitations"
@@ -81,16 +81,16 @@ class ReceivedListView(
 
     @cached_property
     def received(self) -> InvitationKeyQuerySet:
-        """Give all that came to this person, ended ones too; none to an address not proven."""
+        """Invitations to this person, also ended ones; none for an unproven address."""
         return flows.received_invitations(self.request.user, sites.current_site_id(self.request))
 
     def get_queryset(self) -> InvitationKeyQuerySet:
-        """Return those that are open, the newest first."""
+        """Return the pending ones, the newest first."""
         rows = self.received.usable().select_related("from_user")
         return rows.prefetch_related("groups")
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
-        """Return a page of invitations, and whether an address is known to be his at all."""
+        """Return a page of invitations, and whether the member has proven an address at all."""
         kwargs = {"error": "", "error_code": "", **kwargs}
         kwargs.setdefault("proven", not self.received.query.is_empty())
         kwargs.setdefault("site", sites.get_site(sites.current_site_id(self.request)))
@@ -102,17 +102,20 @@ class ReceivedListView(
 
 
 class ReceivedAcceptView(ReceivedListView):
-    """Accept an invitation of the inbox, by POST alone, and say what happened."""
+    """Page that accepts an invitation from the inbox, by POST only, and says what happened."""
 
     http_method_names = ["get", "head", "options", "post"]
 
     def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        """Lead to the inbox: who had to log in first comes here without what he posted."""
+        """Redirect to the inbox.
+
+        A login before the POST leads here by GET, without the posted data.
+        """
         get_object_or_404(self.received, pk=kwargs["pk"])
         return redirect("invitation_received")
 
     def post(self, request: HttpRequest, pk: int) -> HttpResponse:
-        """Do it, or show the inbox as it is now and why not."""
+        """Accept the invitation, or show the current inbox and the reason why not."""
         invitation = get_object_or_404(self.received.select_related("from_user"), pk=pk)
         try:
             return self.act(invitation)
@@ -122,22 +125,22 @@ class ReceivedAcceptView(ReceivedListView):
             return self.refuse(error)
 
     def act(self, invitation: InvitationKey) -> HttpResponse:
-        """Accept it and say what has been joined."""
+        """Accept it and return the page that says what was accepted."""
         flows.accept(invitation, self.request.user)
         return accepted(self.request, invitation)
 
     def refuse(self, error: InvitationError) -> HttpResponse:
-        """Show the inbox as it is now, and why something was not done."""
+        """Return the current inbox with the reason why something was not done."""
         self.object_list = self.get_queryset()
         context = self.get_context_data(error=str(error), error_code=error.code)
         return self.render_to_response(context, status=409)
 
 
 class ReceivedDeclineView(ReceivedAcceptView):
-    """Say no to an invitation of the inbox, by POST alone."""
+    """Page that declines an invitation from the inbox, by POST only."""
 
     def act(self, invitation: InvitationKey) -> HttpResponse:
-        """Decline it and lead back."""
+        """Decline it and redirect to the inbox."""
         flows.decline(invitation)
         messages.success(self.request, _("The invitation is declined."), fail_silently=True)
         return redirect("invitation_received")

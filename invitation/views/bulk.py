@@ -1,7 +1,7 @@
-"""Let a member invite with a list: read it, show what would happen, do it, follow the mails.
+"""Pages for inviting with a list: enter it, preview the result, confirm it, follow the emails.
 
-Nothing is kept on the server between the pages: the list travels in the form, signed. Confirmed a
-second time, as by a double click or a reload, it changes nothing and shows the same.
+The server stores nothing between the pages: the signed list travels in the form. A second
+confirmation, such as a double click or a reload, changes nothing and shows the same page.
 """
 
 from __future__ import annotations
@@ -35,36 +35,36 @@ else:
     BulkFormView = BulkConfirmFormView = FormView
     KeyListView = ListView
 
-#: How many rows of a list one page shows.
+#: Rows of a list on one page.
 ROWS_PER_PAGE = 100
-#: How many rows a file is written from at a time.
+#: Rows read from the database at a time while a file is written.
 PIECE = 500
-#: Seconds after which the page of the mails loads itself again, if the member asks for it.
+#: Seconds until the page of the emails reloads itself, if the member asks for that.
 REFRESH_SECONDS = 10
 
 
 class BulkMixin(MemberMixin):
-    """Know who invites where, and show a list with what becomes of its rows."""
+    """Form arguments and table page that the list's pages share."""
 
     request: HttpRequest
     preview_template_name = "invitation/invitation_bulk_preview.html"
     report_template_name = "invitation/invitation_bulk_report.html"
 
     def get_form_kwargs(self) -> dict[str, Any]:
-        """Return the form's arguments, the inviter among them."""
+        """Return the form's arguments, including the inviter."""
         kwargs: dict[str, Any] = super().get_form_kwargs()  # type: ignore[misc]
         site_id = sites.current_site_id(self.request)
         return {**kwargs, "inviter": self.request.user, "site_id": site_id}
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
-        """Return how many invitations remain, and what was refused."""
+        """Return the number of invitations left, and the reasons for a refusal."""
         kwargs.setdefault("refusals", ())
         kwargs.setdefault("remaining_invitations", flows.remaining_invitations(self.request.user))
         context: dict[str, Any] = super().get_context_data(**kwargs)  # type: ignore[misc]
         return context
 
     def show(self, template: str, batch: flows.Batch, payload: str, page: int) -> HttpResponse:
-        """Return the page of a list: first the rows that are not invited, and why."""
+        """Return the page of a list: first the rows that are not invited, with the reason."""
         invited = (flows.Verdict.NEW, flows.Verdict.INVITED)
         rows = sorted(batch.rows, key=lambda row: row.verdict in invited)
         counts = [(verdict, batch.count(verdict)) for verdict in flows.Verdict]
@@ -82,13 +82,13 @@ class BulkMixin(MemberMixin):
 
 
 class BulkView(BulkMixin, BulkFormView):
-    """Ask for a list of people, and show what would become of each; nothing is changed."""
+    """Page that asks for a list of people and previews each result; it changes nothing."""
 
     form_class = BulkForm
     template_name = "invitation/invitation_form_bulk.html"
 
     def form_valid(self, form: BulkForm) -> HttpResponse:
-        """Show the rows, or say beside the form why not."""
+        """Show the rows, or show the reason why not next to the form."""
         try:
             batch = form.plan()
         except InvitationError as error:
@@ -98,14 +98,17 @@ class BulkView(BulkMixin, BulkFormView):
 
 
 class BulkConfirmView(BulkMixin, BulkConfirmFormView):
-    """Invite everybody on the list that was shown, and report on each row."""
+    """Page that invites everybody on the previewed list, and reports on each row."""
 
     form_class = BulkConfirmForm
     template_name = BulkView.template_name
     http_method_names = ["get", "head", "post", "options"]
 
     def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        """Lead to the form: who had to log in first comes here without what he posted."""
+        """Redirect to the form.
+
+        A login before the POST leads here by GET, without the posted data.
+        """
         return redirect("invitation_invite_bulk")
 
     def form_valid(self, form: BulkConfirmForm) -> HttpResponseBase:  # type: ignore[override]
@@ -124,7 +127,7 @@ class BulkConfirmView(BulkMixin, BulkConfirmFormView):
         )
 
     def form_invalid(self, form: BulkConfirmForm) -> HttpResponse:
-        """Show the list in the form again, and why it was not done."""
+        """Show the list in the form again, with the reason why it was refused."""
         initial = {"people": form.content.get("text"), "note": form.content.get("note")}
         again = BulkForm(inviter=self.request.user, initial=initial)
         errors = [error for errors in form.errors.values() for error in errors]
@@ -133,7 +136,7 @@ class BulkConfirmView(BulkMixin, BulkConfirmFormView):
 
 
 class BulkProgressView(OwnInvitationsMixin, KeyListView):
-    """Show a member how far the mails of a list are; that of anybody else does not exist."""
+    """Progress of the emails of a member's own list; another member's list gives 404."""
 
     template_name = "invitation/invitation_bulk_progress.html"
     context_object_name = "invitations"
@@ -141,12 +144,12 @@ class BulkProgressView(OwnInvitationsMixin, KeyListView):
     allow_empty = False
 
     def get_queryset(self) -> InvitationKeyQuerySet:
-        """Return what was invited with the list, in its order."""
+        """Return the invitations of the list, in its order."""
         return self.get_invitations().filter(flows.in_batch(self.kwargs["batch"])).order_by("pk")
 
     @cached_property
     def mails(self) -> dict[str, int]:
-        """Give how many mails there are in each state that is told to their inviter."""
+        """Email counts for each state that the inviter may see, and their total."""
         rows: Any = self.get_queryset().order_by()
         mails = dict.fromkeys(("sent", "waiting", "failed", "cancelled", "total"), 0)
         for state, count in rows.values_list("latest_mail_state").annotate(Count("pk")):
@@ -163,7 +166,7 @@ class BulkProgressView(OwnInvitationsMixin, KeyListView):
         return super().get_context_data(refresh_seconds=REFRESH_SECONDS, **kwargs)
 
     def render_to_response(self, context: dict[str, Any], **kwargs: Any) -> HttpResponse:
-        """Return the page; it loads itself again only if the member has asked for it."""
+        """Return the page; it reloads itself only if the member has asked for that."""
         response = super().render_to_response(context, **kwargs)
         if context["refreshing"]:
             response["Refresh"] = str(REFRESH_SECONDS)
@@ -171,7 +174,7 @@ class BulkProgressView(OwnInvitationsMixin, KeyListView):
 
 
 class BulkOutcomeView(OwnInvitationsMixin, View):
-    """Give a member what became of the invitations of a list, as a file."""
+    """File with the state of each invitation of a list, for the member who sent them."""
 
     http_method_names = ["get", "head", "options"]
 
@@ -185,7 +188,7 @@ class BulkOutcomeView(OwnInvitationsMixin, View):
 
 
 def attachment(rows: Iterable[Iterable[Any]], name: str) -> StreamingHttpResponse:
-    """Return a table as a file to keep, written while it is sent."""
+    """Return a table as a downloaded file, written while it is sent."""
     response = StreamingHttpResponse(sheets.lines(rows), content_type="text/csv; charset=utf-8")
     response["Content-Disposition"] = f'attachment; filename="{name}"'
     response["X-Content-Type-Options"] = "nosniff"
@@ -194,7 +197,7 @@ def attachment(rows: Iterable[Iterable[Any]], name: str) -> StreamingHttpRespons
 
 def _report_lines(batch: flows.Batch) -> Iterable[Iterable[Any]]:
     headings = (_("Row"), _("E-mail address"), _("Name"), _("Result"), _("Reason"))
-    # Not while it is sent: by then, another language may be active.
+    # Translated now: another language may be active while the file is sent.
     rows = [
         (row.number, row.email, row.recipient_name, row.verdict.label, str(row.reason))
         for row in batch.rows
@@ -203,7 +206,7 @@ def _report_lines(batch: flows.Batch) -> Iterable[Iterable[Any]]:
 
 
 def _outcome_lines(invitations: InvitationKeyQuerySet) -> Iterator[Iterable[Any]]:
-    """Return the rows of the file; its words are those of the language that is active now."""
+    """Return the rows of the file, in the language that is active now."""
     states = {str(state): str(label) for state, label in STATES}
     mails = {str(state): str(label) for state, label in MAIL_STATES}
     failures = {
@@ -250,9 +253,9 @@ def _outcome_lines(invitations: InvitationKeyQuerySet) -> Iterator[Iterable[Any]
 
 
 def _in_pieces(invitations: InvitationKeyQuerySet) -> Iterator[InvitationKey]:
-    """Yield the rows by their primary keys, without holding them all.
+    """Yield the rows by their primary keys, without loading them all at once.
 
-    Not ``iterator()``: of MariaDB it gets all rows at once, and behind a pooler of connections
+    ``iterator()`` is not suitable. MariaDB sends it all rows at once. Behind a connection pooler,
     PostgreSQL's cursor may be gone.
     """
     last = 0

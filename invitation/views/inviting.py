@@ -1,4 +1,4 @@
-"""Let members invite, and tell them what became of it."""
+"""Pages where members invite one person and see the outcome."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ else:
 
 
 class MemberMixin(OwnTransactionsMixin, AccessMixin):
-    """Let in who may invite: send others to log in, or tell them that they may not."""
+    """Access for members who may invite; others must log in, or read why they may not invite."""
 
     forbidden_template_name = "invitation/inviting_forbidden.html"
 
@@ -38,7 +38,7 @@ class MemberMixin(OwnTransactionsMixin, AccessMixin):
         return response
 
     def let_in(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        """Show the page to members who may invite, and to nobody else."""
+        """Show the page only to members who may invite."""
         if not request.user.is_authenticated:
             return self.handle_no_permission()
         refusal = flows.inviting_refusal(request.user)
@@ -49,18 +49,21 @@ class MemberMixin(OwnTransactionsMixin, AccessMixin):
 
 
 def left_to(user: Any) -> dict[str, Any]:
-    """Return what a page says of how much a member has left, and when he gets more."""
+    """Return the context about a member's invitations left, and when they get more."""
     quota = flows.quota_of(user)
     return {"remaining_invitations": quota.remaining, "quota_refills_at": quota.refills_at}
 
 
 def pause_of_mails() -> Any:
-    """Return the pause of all mails that lasts, or what is false; asked for only if it is shown."""
+    """Return the current pause of all emails, or a false value.
+
+    The query runs only if a page uses the value.
+    """
     return SimpleLazyObject(flows.delivery_pause)
 
 
 class InviteView(MemberMixin, InviteFormView):
-    """Let a member invite somebody by e-mail."""
+    """Page where a member invites somebody by email."""
 
     form_class = InvitationKeyForm
     success_url = reverse_lazy("invitation_complete")
@@ -68,19 +71,19 @@ class InviteView(MemberMixin, InviteFormView):
     extra_context: dict[str, Any] | None = None
 
     def get_form_kwargs(self) -> dict[str, Any]:
-        """Return the form's arguments, the inviter among them."""
+        """Return the form's arguments, including the inviter."""
         site_id = sites.current_site_id(self.request)
         return {**super().get_form_kwargs(), "inviter": self.request.user, "site_id": site_id}
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
-        """Return the form and how many invitations remain."""
+        """Return the form and the number of invitations left."""
         kwargs = {**left_to(self.request.user), "preview": None, "preview_url": "", **kwargs}
         kwargs.setdefault("site", sites.get_site(sites.current_site_id(self.request)))
         kwargs.setdefault("may_share", flows.may_share(self.request.user))
         return super().get_context_data(**kwargs)
 
     def form_valid(self, form: InvitationKeyForm) -> HttpResponse:
-        """Invite, or show the mail if that is asked for; say beside the form why not."""
+        """Invite, or show the email if a preview is requested; show errors in the form."""
         try:
             if "preview" in self.request.POST:
                 return self.show_preview(form)
@@ -91,10 +94,10 @@ class InviteView(MemberMixin, InviteFormView):
         return self.lead_on(form, invited)
 
     def show_preview(self, form: InvitationKeyForm) -> HttpResponse:
-        """Show the mail above the form, which keeps what was typed. Raises ``InvitationError``."""
+        """Show the email above the form, which keeps the typed data. Raises ``InvitationError``."""
         context = self.get_context_data(form=form)
-        response = self.render_to_response(context)  # rendered later, with what follows
-        # A form of the site's own may know no preview: whoever asks for one sends nothing.
+        response = self.render_to_response(context)  # rendered later, with the changes below
+        # A site's own form may have no preview. A request for a preview still sends nothing.
         if _pressed(form, "preview"):
             mail = context["preview"] = form.preview()
             member: Any = self.request.user
@@ -108,12 +111,12 @@ class InviteView(MemberMixin, InviteFormView):
         return response
 
     def lead_on(self, form: InvitationKeyForm, invited: Any) -> HttpResponse:
-        """Lead to what became of the invitation, or to its link if no mail was wanted."""
-        if not isinstance(invited, flows.Invited):  # a form of the site may return what it likes
+        """Redirect to the outcome of the invitation, or to its link if no email was wanted."""
+        if not isinstance(invited, flows.Invited):  # a site's own form may return anything
             return super().form_valid(form)
         pk = invited.invitation.pk
         if _pressed(form, "no_mail"):
-            with suppress(NoReverseMatch):  # a site may have left that page out
+            with suppress(NoReverseMatch):  # a site may have no such page
                 link_page = redirect("invitation_link", pk=pk)
                 done = _("The invitation is made. No mail is sent: hand its link over yourself.")
                 messages.success(self.request, done, fail_silently=True)
@@ -124,12 +127,12 @@ class InviteView(MemberMixin, InviteFormView):
 
 
 def _pressed(form: Any, button: str) -> bool:
-    """Tell whether a form that knows of buttons was sent by this one."""
+    """Return whether this button sent the form; false for a form without buttons."""
     return isinstance(form, InvitationOptionsMixin) and form.pressed(button)
 
 
 def _address_of_preview() -> str:
-    """Return where the mail is shown in a frame, or nothing where the site has left that out."""
+    """Return the URL of the email preview, or an empty string where the site has no such page."""
     try:
         return reverse("invitation_preview")
     except NoReverseMatch:
@@ -137,14 +140,14 @@ def _address_of_preview() -> str:
 
 
 class InvitationCompleteView(MemberMixin, TemplateView):
-    """Tell a member what became of the invitation that he has just sent."""
+    """Page with the outcome of the invitation that the member has just sent."""
 
     template_name = "invitation/invitation_complete.html"
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
-        """Return the invitation that was made or renewed, its mail, and how many remain.
+        """Return the invitation that was sent or renewed, its email, and the invitations left.
 
-        Without the cookie that names it, the one with the newest mail.
+        Without the cookie that names the invitation, it is the one with the newest email.
         """
         outcome = visitor.recall_outcome(self.request.COOKIES)
         member: Any = self.request.user
@@ -159,7 +162,7 @@ class InvitationCompleteView(MemberMixin, TemplateView):
         return super().get_context_data(
             invitation=mail.invitation if mail else None,
             mailed=mailed,
-            # That somebody wants no invitations is his own business.
+            # The inviter does not learn that somebody has unsubscribed. That is private.
             mail_state="sent" if state == states.SUPPRESSED else state,
             mail_failure=InvitationEmail.failure_for_inviter(failure),
             mail_delayed=mail is not None and flows.is_delayed(mail),

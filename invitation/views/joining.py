@@ -1,4 +1,4 @@
-"""Take the code of a shared link that somebody was told, or its word."""
+"""Pages that take the code or the custom code of a shared link."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ else:
 
 
 def lead_on(request: HttpRequest, opened: flows.Opened) -> HttpResponse:
-    """Let the visitor carry the key of what he has opened, and lead to the landing page."""
+    """Let the visitor carry the key of the opened link, and redirect to the landing page."""
     response = redirect("invitation_landing")
     gate.remember(request, response, opened.key)
     return response
@@ -33,18 +33,19 @@ def lead_on(request: HttpRequest, opened: flows.Opened) -> HttpResponse:
 @method_decorator(login_not_required, name="dispatch")
 @method_decorator(sensitive_post_parameters("code"), name="dispatch")
 class JoinView(OwnTransactionsMixin, JoinFormView):
-    """Take the code or the word of a shared link, and lead to its landing page.
+    """Page that takes the code or the custom code of a shared link, and opens its landing page.
 
-    Wrong ones are counted, for each client address and for all together. The limit of an address
-    is low and that of all is high: it takes hundreds of addresses to shut the others out.
+    Wrong codes are counted, for each client address and for all addresses together. The limit of
+    one address is low, and the common limit is high. So an attacker needs hundreds of addresses to
+    lock other people out.
     """
 
     form_class = JoinForm
     template_name = "invitation/invitation_join.html"
 
-    #: Wrong codes within a window: from one client address (IPv6: one network of 64 bits), from the
-    #: IPv6 network of 48 bits around it, of which a household may have many smaller ones, and from
-    #: all together.
+    #: Wrong codes allowed within a window. ``client_limit`` is for one client address (IPv6: one
+    #: network of 64 bits). ``wide_limit`` is for the IPv6 network of 48 bits around it, because a
+    #: household may have many smaller networks. ``total_limit`` is for all addresses together.
     client_limit = 20
     wide_limit = 100
     total_limit = 5000
@@ -58,11 +59,11 @@ class JoinView(OwnTransactionsMixin, JoinFormView):
         return response
 
     def client_address(self) -> str:
-        """Return what tells clients apart: see ``clients.client_address``."""
+        """Return the text that identifies a client: see ``clients.client_address``."""
         return clients.client_address(self.request)
 
     def get_limits(self) -> list[flows.Limit]:
-        """Return what limits this visitor, the narrowest first."""
+        """Return the limits for this visitor, the narrowest first."""
         address = self.client_address()
         limits = {clients.network(address): self.client_limit}
         limits.setdefault(clients.network(address, 48), self.wide_limit)
@@ -72,7 +73,7 @@ class JoinView(OwnTransactionsMixin, JoinFormView):
         ]
 
     def form_valid(self, form: JoinForm) -> HttpResponse:
-        """Open the link, or say why not."""
+        """Open the link, or show why not."""
         site_id = sites.current_site_id(self.request)
         try:
             opened = flows.join(form.cleaned_data["code"], self.get_limits(), site_id)
@@ -84,7 +85,7 @@ class JoinView(OwnTransactionsMixin, JoinFormView):
         return lead_on(self.request, opened)
 
     def refuse_for_now(self, form: JoinForm, error: TooManyAttempts) -> HttpResponse:
-        """Say that it was too often, and when to come again."""
+        """Show that there were too many attempts, and when to try again."""
         form.add_error(None, str(error))
         response = self.render_to_response(self.get_context_data(form=form), status=429)
         response["Retry-After"] = str(error.seconds)
@@ -93,9 +94,10 @@ class JoinView(OwnTransactionsMixin, JoinFormView):
 
 @method_decorator(login_not_required, name="dispatch")
 class JoinWordView(OwnTransactionsMixin, View):
-    """Open a shared link by its word, and lead to its landing page; changes no row.
+    """Page that opens a shared link by its custom code; it changes no row.
 
-    Words are public, so nothing limits how often. A code is not taken here.
+    It redirects to the landing page. Custom codes are public, so there is no limit on attempts.
+    This page does not accept other codes.
     """
 
     http_method_names = ["get", "head", "options"]
@@ -107,7 +109,7 @@ class JoinWordView(OwnTransactionsMixin, View):
         return response
 
     def get(self, request: HttpRequest, word: str) -> HttpResponse:
-        """Redirect to the landing page, or say why the word opens nothing."""
+        """Redirect to the landing page, or show why the custom code opens nothing."""
         if codes.normalise(word) is not None:
             return redirect("invitation_join")
         try:

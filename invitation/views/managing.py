@@ -1,4 +1,4 @@
-"""Show a member his invitations, and let him do with them what an inviter may."""
+"""Pages where members see their invitations and manage them."""
 
 from __future__ import annotations
 
@@ -32,15 +32,15 @@ else:
 
 
 class OwnInvitationsMixin(OwnTransactionsMixin, gate.ProtectedMixin, LoginRequiredMixin):
-    """Know the invitations that the member has made on this site, and no others."""
+    """Invitations that the member has sent on this site, and no others."""
 
     request: HttpRequest
 
     def get_invitations(self) -> InvitationKeyQuerySet:
-        """Return them with all that is shown of one."""
+        """Return these invitations with everything that the pages show of them."""
         site_id = sites.current_site_id(self.request)
         accepted = Acceptance.objects.select_related("user")
-        # With the inviter, as whether an invitation works is also a question to his account.
+        # The inviter is included: whether an invitation works also depends on their account.
         rows = InvitationKey.objects.personal().sent_by(self.request.user).on_site(site_id)
         return (
             rows.select_related("from_user")
@@ -51,7 +51,7 @@ class OwnInvitationsMixin(OwnTransactionsMixin, gate.ProtectedMixin, LoginRequir
 
 
 class InvitationListView(OwnInvitationsMixin, KeyListView):
-    """Show a member what became of his invitations, the newest first."""
+    """Page with the states of a member's invitations, the newest first."""
 
     template_name = "invitation/invitation_list.html"
     context_object_name = "invitations"
@@ -59,15 +59,15 @@ class InvitationListView(OwnInvitationsMixin, KeyListView):
 
     @cached_property
     def form(self) -> InvitationSearchForm:
-        """Give the form by which the list was narrowed down."""
+        """Form that filters the list."""
         return InvitationSearchForm(self.request.GET)
 
     def get_queryset(self) -> InvitationKeyQuerySet:
-        """Return the invitations that are asked for."""
+        """Return the filtered invitations."""
         return self.form.narrow(self.get_invitations())
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
-        """Return a page of invitations and how many more the member may make."""
+        """Return a page of invitations and the member's invitations left."""
         kept = self.request.GET.copy()
         kept.pop("page", None)
         kwargs = {**left_to(self.request.user), "mail_pause": pause_of_mails(), **kwargs}
@@ -77,13 +77,13 @@ class InvitationListView(OwnInvitationsMixin, KeyListView):
 
 
 class InvitationDetailView(OwnInvitationsMixin, TemplateView):
-    """Show one invitation and what can be done with it; that of anybody else does not exist."""
+    """Page of one invitation and its actions; another member's invitation gives 404."""
 
     template_name = "invitation/invitation_detail.html"
 
     @cached_property
     def invitation(self) -> InvitationKey:
-        """Give the invitation that the address names."""
+        """Invitation that the URL names."""
         return get_object_or_404(self.get_invitations(), pk=self.kwargs["pk"])
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
@@ -94,7 +94,7 @@ class InvitationDetailView(OwnInvitationsMixin, TemplateView):
         return super().get_context_data(invitation=self.invitation, **kwargs)
 
     def refuse(self, error: InvitationError) -> HttpResponse:
-        """Show the invitation as it is now, and why something was not done with it."""
+        """Show the current invitation, with the reason why an action was refused."""
         vars(self).pop("invitation", None)
         context = self.get_context_data(error=str(error), error_code=error.code)
         status = 403 if isinstance(error, InvitingForbidden) else 409
@@ -103,12 +103,12 @@ class InvitationDetailView(OwnInvitationsMixin, TemplateView):
 
 @dataclass(frozen=True)
 class Action:
-    """Hold what can be done with an invitation by one click."""
+    """Action on an invitation with one click."""
 
     verb: Callable[[InvitationKey], None]
-    #: What is said when it has worked.
+    #: Message after success.
     done: str | Promise
-    #: Whether it keeps the way in open, so that it is for those only who may invite.
+    #: Whether the action keeps the invitation usable. Then only a member who may invite can do it.
     invites: bool = True
 
 
@@ -123,17 +123,20 @@ ACTIONS = {
 
 
 class InvitationActionView(InvitationDetailView):
-    """Do something with an invitation, by POST alone, and say what happened."""
+    """Page that does an action on an invitation, by POST only, and says what happened."""
 
     http_method_names = ["get", "head", "post", "options"]
     action: str = ""
 
     def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        """Lead to the invitation: who had to log in first comes here without what he posted."""
+        """Redirect to the invitation.
+
+        A login before the POST leads here by GET, without the posted data.
+        """
         return redirect("invitation_detail", pk=self.invitation.pk)
 
     def post(self, request: HttpRequest, **kwargs: Any) -> HttpResponse:
-        """Do it and lead back, or say why not."""
+        """Do the action and redirect back, or show why not."""
         action = ACTIONS[self.action]
         try:
             _check_may(request, action)
@@ -151,16 +154,16 @@ def _check_may(request: HttpRequest, action: Action) -> None:
 
 
 class InvitationLinkView(InvitationDetailView):
-    """Show the link of an open invitation, to be handed over by hand, also as a QR code.
+    """Page with the link of a pending invitation, to copy or to show as a QR code.
 
-    It is the link of the channel ``keys.COPY``: it opens the invitation and proves no address.
+    The link belongs to the channel ``keys.COPY``: it opens the invitation and proves no address.
     """
 
     template_name = "invitation/invitation_link.html"
     http_method_names = ["get", "head", "options"]
 
     def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        """Show it, unless it would open nothing."""
+        """Show the link, unless it would open nothing."""
         refusal = flows.inviting_refusal(request.user)
         if refusal is not None:
             return self.refuse(refusal)
@@ -173,25 +176,25 @@ class InvitationLinkView(InvitationDetailView):
 
 
 class InvitationEditView(OwnInvitationsMixin, EditFormView):
-    """Change the name and the note of an open invitation."""
+    """Page that changes the name and the note of a pending invitation."""
 
     form_class = InvitationEditForm
     template_name = "invitation/invitation_edit.html"
 
     @cached_property
     def invitation(self) -> InvitationKey:
-        """Give the invitation that the address names."""
+        """Invitation that the URL names."""
         return get_object_or_404(self.get_invitations(), pk=self.kwargs["pk"])
 
     def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        """Show the form, unless it is too late for it."""
+        """Show the form, unless the invitation is no longer pending."""
         if not self.invitation.is_usable():
             messages.error(request, str(NotPending()), fail_silently=True)
             return redirect("invitation_detail", pk=self.invitation.pk)
         return super().get(request, *args, **kwargs)
 
     def get_form_kwargs(self) -> dict[str, Any]:
-        """Return the form's arguments, the invitation among them."""
+        """Return the form's arguments, including the invitation."""
         member: Any = self.request.user
         return {**super().get_form_kwargs(), "invitation": self.invitation, "inviter": member}
 
@@ -200,7 +203,7 @@ class InvitationEditView(OwnInvitationsMixin, EditFormView):
         return super().get_context_data(invitation=self.invitation, **kwargs)
 
     def form_valid(self, form: InvitationEditForm) -> HttpResponse:
-        """Write it, or say why it is too late."""
+        """Save the changes, or show why it is too late."""
         try:
             form.save()
         except InvitationError as error:

@@ -1,4 +1,4 @@
-"""Open an invitation: the link, the landing page, no thanks."""
+"""Pages that open an invitation: the link, the landing page, the page to decline."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ ACCEPTED_TEMPLATE = "invitation/invitation_accepted.html"
 def accepted(
     request: HttpRequest, invitation: InvitationKey, *, already: bool = False
 ) -> HttpResponse:
-    """Return the page that says what has been accepted, now or ``already`` before."""
+    """Return the page that says what was accepted, now or ``already`` before."""
     context = {
         "invitation": invitation,
         "inviter_name": texts.inviter_name(invitation.from_user),
@@ -40,8 +40,8 @@ def accepted(
 def refuse(request: HttpRequest, refusal: KeyRefused, key: str | None = None) -> HttpResponse:
     """Return the page that says why a key opens nothing.
 
-    To whom has accepted the invitation himself, it says that. ``key`` is for a page that has it in
-    its address.
+    A logged-in person who has accepted the invitation gets the page that says so. ``key`` is for
+    a page that has the key in its URL.
     """
     if isinstance(refusal, KeyUsedUp) and request.user.is_authenticated:
         text = gate.carried_key(request) or gate.ended_key(request) if key is None else key
@@ -53,22 +53,23 @@ def refuse(request: HttpRequest, refusal: KeyRefused, key: str | None = None) ->
 
 @method_decorator(login_not_required, name="dispatch")
 class InvitedView(OwnTransactionsMixin, View):
-    """Take the key from the link, let the visitor carry it, and lead to a clean address.
+    """Page that takes the key from the link and redirects to a URL without it.
 
-    Changes no row, so a mail scanner may follow the link as often as it likes.
+    From then on the visitor carries the key. The page changes no row. So an email scanner may
+    follow the link any number of times.
     """
 
     http_method_names = ["get", "head", "options"]
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        """Keep the key in the address out of reports, caches and Referer headers."""
+        """Keep the key in the URL out of error reports, caches and Referer headers."""
         masking.conceal_request(request)
         response = super().dispatch(request, *args, **kwargs)
         gate.protect(response, referrer_policy="no-referrer")
         return response
 
     def get(self, request: HttpRequest, invitation_key: str = "") -> HttpResponse:
-        """Redirect to the landing page, or say why the key opens nothing."""
+        """Redirect to the landing page, or show why the key opens nothing."""
         try:
             flows.open_invitation(invitation_key, sites.current_site_id(request))
         except KeyRefused as refusal:
@@ -81,7 +82,7 @@ class InvitedView(OwnTransactionsMixin, View):
 
 @method_decorator(login_not_required, name="dispatch")
 class CarriedInvitationView(OwnTransactionsMixin, TemplateView):
-    """Show something of the invitation that the visitor carries, or why there is none."""
+    """Page about the invitation that the visitor carries, or about the reason why there is none."""
 
     opened: flows.Opened
 
@@ -96,7 +97,7 @@ class CarriedInvitationView(OwnTransactionsMixin, TemplateView):
         return response
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
-        """Return who invites to what, and until when."""
+        """Return the inviter, the site, the note, and when the invitation expires."""
         invitation = self.opened.invitation
         kwargs.setdefault("switched", False)
         return super().get_context_data(
@@ -111,13 +112,13 @@ class CarriedInvitationView(OwnTransactionsMixin, TemplateView):
 
 
 class LandingView(CarriedInvitationView):
-    """Welcome the invited person, and offer to register, to log in or to say no."""
+    """Landing page for the invited person, with links to sign up, log in or decline."""
 
     http_method_names = ["get", "head", "options"]
     template_name = "invitation/invited.html"
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
-        """Return the invitation and the ways to go on, also for who is signed in."""
+        """Return the invitation and the possible next steps, also for a logged-in visitor."""
         user = self.request.user
         refusal = flows.refusal_to_accept(self.opened, user) if user.is_authenticated else None
         landing_url = reverse("invitation_landing")
@@ -139,9 +140,9 @@ class LandingView(CarriedInvitationView):
 
 
 class DeclineView(CarriedInvitationView):
-    """Ask whether the visitor wants to decline, and do so when he posts it.
+    """Page that asks the visitor to confirm, and declines the invitation by POST.
 
-    Two steps, as some mail scanners press the first button that they find.
+    There are two steps because some email scanners press the first button that they find.
     """
 
     http_method_names = ["get", "head", "options", "post"]
@@ -149,9 +150,9 @@ class DeclineView(CarriedInvitationView):
     declined_template_name = "invitation/invitation_declined.html"
 
     def post(self, request: HttpRequest) -> HttpResponseBase:
-        """Decline, or say why it is too late.
+        """Decline, or show why it is too late.
 
-        Who has opened another invitation in another tab is asked once more, for that one.
+        A person who has opened another invitation in another tab is asked again, for that one.
         """
         hint = self.opened.invitation.key_hint
         if request.POST.get("invitation_hint", hint) != hint:
@@ -162,13 +163,13 @@ class DeclineView(CarriedInvitationView):
             return gate.refuse(request, refusal)
         response = render(request, self.declined_template_name, self.get_context_data())
         visitor.forget(response)
-        # So that the browser's way back leads to what has become of it, and not to nothing.
+        # The browser's back button then shows the state of the invitation, not an empty page.
         visitor.remember_ended(response, self.opened.key, secure=request.is_secure())
         return response
 
 
 def home_url() -> str:
-    """Return where somebody goes who has logged in, or else the first page of the site."""
+    """Return the page after a login, or the home page of the site."""
     try:
         return resolve_url(settings.LOGIN_REDIRECT_URL or get_script_prefix())
     except NoReverseMatch:
@@ -176,7 +177,7 @@ def home_url() -> str:
 
 
 def _reverse(name: str) -> str:
-    """Return the address of a page that the site may lack, or an empty string."""
+    """Return the URL of a page, or an empty string if the site does not have it."""
     try:
         return reverse(name)
     except NoReverseMatch:

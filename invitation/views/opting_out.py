@@ -1,4 +1,4 @@
-"""Let whoever got an invitation say that he wants no more of them."""
+"""Page where a person unsubscribes their address from invitations."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from invitation.transactions import OwnTransactionsMixin
 @method_decorator(csrf_exempt, name="dispatch")
 @method_decorator(login_not_required, name="dispatch")
 class OptOutView(OwnTransactionsMixin, TemplateView):
-    """Ask whether an address shall get no more invitations, and see to it when it is posted.
+    """Page that asks whether to unsubscribe an address, and unsubscribes it by POST.
 
-    The one who posts may be a mail program (RFC 8058), which has no cookie, no login and no CSRF
-    token, and follows no redirect. The link is what entitles to it. Nothing is told: the answer is
-    the same for an address that has done so before, and for a link that is none.
+    An email program may send the POST (RFC 8058). It has no cookie, no login and no CSRF token, and
+    follows no redirect. The link itself gives the right to unsubscribe. The answer reveals nothing:
+    it is the same for an address that has already unsubscribed, and for an invalid link.
     """
 
     http_method_names = ["get", "head", "options", "post"]
@@ -30,22 +30,25 @@ class OptOutView(OwnTransactionsMixin, TemplateView):
     done_template_name = "invitation/invitation_opted_out.html"
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        """Keep the link out of reports, caches and Referer headers."""
+        """Keep the link out of error reports, caches and Referer headers."""
         masking.conceal_request(request)
         response = super().dispatch(request, *args, **kwargs)
-        # The form may be posted all the same: it needs no CSRF token, which asks for an Origin.
+        # The form still works: it needs no CSRF token, so no Origin header is required.
         gate.protect(response, referrer_policy="no-referrer")
         return response
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
-        """Return the site, and nobody for whom the page would be different or set a cookie."""
+        """Return the site and an anonymous user.
+
+        So the page is the same for everybody and sets no cookie.
+        """
         site = sites.get_site(sites.current_site_id(self.request))
-        # The path has the link in it, which the page need not know.
+        # The URL contains the link's token. The page does not need it.
         kwargs.pop("token", None)
         return super().get_context_data(site=site, user=AnonymousUser(), messages=(), **kwargs)
 
     def post(self, request: HttpRequest, token: str) -> HttpResponse:
-        """See to it, and say no more than that."""
+        """Unsubscribe the address, and always give the same answer."""
         flows.opt_out(token)
         self.template_name = self.done_template_name
         return self.render_to_response(self.get_context_data())

@@ -1,4 +1,4 @@
-"""Show the HTML of a mail that has not been sent, in a frame of the page with the form."""
+"""Preview of an unsent email's HTML, in a frame of the page with the form."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ from invitation.views.inviting import MemberMixin
 
 @method_decorator(xframe_options_sameorigin, name="dispatch")
 class MailPreviewView(MemberMixin, View):
-    """Show the mail that the member has just asked to see, shut in as a mail program does it.
+    """Page with the email that the member wants to preview, isolated as in an email program.
 
-    A page of its own and not the text of the frame, as that one would stand under the policy of
-    the page around it, and a strict one forbids the style attributes that mails are made of.
+    It is a separate page, not the ``srcdoc`` text of the frame. That text would be under the policy
+    of the surrounding page. A strict policy forbids the style attributes that emails need.
     """
 
     http_method_names = ["get", "head", "options"]
-    #: No script, no form, no way out; a mail's own styles, and its pictures.
+    #: No scripts, no forms, no navigation. Only the email's own styles and its images are allowed.
     policy = (
         "sandbox; default-src 'none'; style-src 'unsafe-inline'; img-src 'self' https: data:; "
         "base-uri 'none'; form-action 'none'; frame-ancestors 'self'"
     )
 
     def get(self, request: HttpRequest) -> HttpResponse:
-        """Show it, or say that there is none; write nothing."""
+        """Show the email, or say that there is none; write nothing."""
         typed = visitor.recall_preview(request.COOKIES)
         try:
             response = HttpResponse(_inert(self.get_html(typed)))
@@ -43,7 +43,7 @@ class MailPreviewView(MemberMixin, View):
         return response
 
     def get_html(self, typed: dict[str, Any]) -> str:
-        """Return the mail of what this member has typed. Raises ``InvitationError``."""
+        """Return the email made from this member's typed data. Raises ``InvitationError``."""
         member = self.request.user
         if typed.pop("member", None) != str(member.pk):
             raise NoPreview()
@@ -51,5 +51,5 @@ class MailPreviewView(MemberMixin, View):
 
 
 def _inert(html: str) -> str:
-    """Return the mail with links that want a new window, which the sandbox does not open."""
+    """Return the email with links that open in a new window, which the sandbox blocks."""
     return re.sub(r"<head[^>]*>", r'\g<0><base target="_blank">', html, count=1)

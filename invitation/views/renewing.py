@@ -1,4 +1,4 @@
-"""Let whoever has a dead link ask for a new one, and let the inviter give it."""
+"""Pages where a person with a dead link requests a new one, and where the inviter renews it."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ from invitation.views.managing import InvitationDetailView
 
 @method_decorator(login_not_required, name="dispatch")
 class RenewalRequestView(OwnTransactionsMixin, TemplateView):
-    """Ask whether the inviter shall be asked for a new link, and do so when it is posted.
+    """Page that asks for confirmation, and requests a new link from the inviter by POST.
 
-    The key comes in the cookie that the dead link has left. What is answered is the same for every
-    key, known or not: whether there is such an invitation, and what of it, is not told.
+    The key comes from the cookie that the dead link has set. The answer is the same for every key,
+    known or not. It does not reveal whether there is such an invitation, or anything about it.
 
-    Two steps, as some mail scanners press the first button that they find.
+    There are two steps because some email scanners press the first button that they find.
     """
 
     http_method_names = ["get", "head", "options", "post"]
@@ -39,7 +39,7 @@ class RenewalRequestView(OwnTransactionsMixin, TemplateView):
     requested_template_name = "invitation/invitation_renewal_requested.html"
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        """Turn away who has followed no link."""
+        """Refuse a visitor who has followed no link."""
         masking.conceal_request(request)
         self.ended_key = visitor.recall_ended(request.COOKIES)
         if not self.ended_key:
@@ -49,16 +49,16 @@ class RenewalRequestView(OwnTransactionsMixin, TemplateView):
         return response
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
-        """Return the site, and by which mark the question knows for which link it was asked."""
+        """Return the site, and the hint that identifies the link of this question."""
         site = sites.get_site(sites.current_site_id(self.request))
         hint = keys.mask(self.ended_key)
         kwargs.setdefault("switched", False)
         return super().get_context_data(site=site, invitation_hint=hint, **kwargs)
 
     def post(self, request: HttpRequest) -> HttpResponse:
-        """Ask, and say no more than that.
+        """Request a new link, and always give the same answer.
 
-        Who has followed another dead link in another tab is asked once more, for that one.
+        A person who has followed another dead link in another tab is asked again, for that one.
         """
         context = self.get_context_data()
         hint = context["invitation_hint"]
@@ -69,27 +69,30 @@ class RenewalRequestView(OwnTransactionsMixin, TemplateView):
         return response
 
     def ask(self) -> bool:
-        """Ask the inviter; tell whether an email was asked for. Raises ``MailLimitReached``."""
+        """Ask the inviter for a new link, and return whether an email was requested.
+
+        Raises ``MailLimitReached``.
+        """
         site_id = sites.current_site_id(self.request)
         if keys.channel_of(self.ended_key, site_id) is None:
-            return False  # No key of ours: no query for it.
+            return False  # Not one of our keys: no query.
         flows.count_account_mail(site_id, clients=clients.networks_of(self.request))
         return flows.ask_for_renewal(self.ended_key, site_id)
 
 
 class InvitationRenewView(InvitationDetailView):
-    """Ask a member whether to renew an invitation that has ended, and do so when it is posted."""
+    """Page that asks a member whether to renew an ended invitation, and renews it by POST."""
 
     template_name = "invitation/invitation_renew.html"
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
-        """Return the invitation, and what renewing it costs."""
+        """Return the invitation, and the cost of renewing it."""
         kwargs.setdefault("costs_one", flows.renewal_costs(self.invitation))
         kwargs.setdefault("quota", flows.quota_of(self.request.user))
         return super().get_context_data(**kwargs)
 
     def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        """Ask, unless there is nothing to be renewed."""
+        """Ask for confirmation, unless there is nothing to renew."""
         if not flows.may_invite(request.user):
             return self.refuse(InvitingForbidden())
         if not flows.is_renewable(self.invitation):
@@ -97,13 +100,13 @@ class InvitationRenewView(InvitationDetailView):
         return super().get(request, *args, **kwargs)
 
     def post(self, request: HttpRequest, **kwargs: Any) -> HttpResponse:
-        """Renew it and lead to what is open now, or say why not."""
+        """Renew the invitation and redirect to the pending one, or show why not."""
         if not flows.may_invite(request.user):
             return self.refuse(InvitingForbidden())
         try:
             renewed = flows.renew(self.invitation)
         except InvitationError as error:
-            # Somebody was faster, such as the first of two clicks.
+            # Another request was faster, such as the first of two clicks.
             if isinstance(error, NotRenewable | MailTooSoon) and self.invitation.is_usable():
                 return self.leave()
             return self.refuse(error)
@@ -116,7 +119,7 @@ class InvitationRenewView(InvitationDetailView):
         return redirect("invitation_detail", pk=renewed.invitation.pk)
 
     def leave(self) -> HttpResponse:
-        """Lead to the invitation as it is now."""
+        """Redirect to the current invitation."""
         words = str(NotRenewable())
         if self.invitation.is_usable():
             words = str(_("This invitation is open. If its mail is lost, send it again from here."))

@@ -1,4 +1,4 @@
-"""Let a member make links for several people, and show him what became of them."""
+"""Pages where members create shared links and see who used them."""
 
 from __future__ import annotations
 
@@ -31,40 +31,40 @@ else:
 
 
 class OwnSharedLinksMixin(OwnTransactionsMixin, gate.ProtectedMixin, LoginRequiredMixin):
-    """Know the shared links that the member has made on this site, and no others."""
+    """Shared links that the member has created on this site, and no others."""
 
     request: HttpRequest
     kwargs: dict[str, Any]
 
     def get_links(self) -> InvitationKeyQuerySet:
-        """Return them."""
+        """Return these shared links."""
         site_id = sites.current_site_id(self.request)
         return InvitationKey.objects.shared_links().sent_by(self.request.user).on_site(site_id)
 
     @cached_property
     def invitation(self) -> InvitationKey:
-        """Give the link that the address names; that of anybody else does not exist."""
+        """Shared link that the URL names; another member's link gives 404."""
         links = self.get_links().select_related("from_user").prefetch_related("groups")
         return get_object_or_404(links, pk=self.kwargs["pk"])
 
     def lead_back(self) -> HttpResponse:
-        """Lead to the page of the link."""
+        """Redirect to the page of the link."""
         return redirect("invitation_shared_detail", pk=self.invitation.pk)
 
 
 class MakesLinksMixin(OwnTransactionsMixin, LoginRequiredMixin):
-    """Let in who may make shared links, and tell others that they may not."""
+    """Access for members who may create shared links; others read why they may not."""
 
     forbidden_template_name = "invitation/inviting_forbidden.html"
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        """Show the page to them alone, and keep it out of caches."""
+        """Show the page only to these members, and keep it out of caches."""
         response = self.let_in(request, *args, **kwargs)
         gate.protect(response)
         return response
 
     def let_in(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        """Show the page to them alone."""
+        """Show the page only to these members."""
         refusal = flows.sharing_refusal(request.user) if request.user.is_authenticated else None
         if refusal is not None:
             context = {"message": str(refusal), "reason": refusal.code}
@@ -73,25 +73,25 @@ class MakesLinksMixin(OwnTransactionsMixin, LoginRequiredMixin):
 
 
 class SharedLinkFormView(MakesLinksMixin, LinkFormView):
-    """Show the form of a shared link, and do what it says."""
+    """Page with the form of a shared link, which saves it by POST."""
 
     form_class = SharedLinkForm
     template_name = "invitation/invitation_shared_form.html"
     done: str | Promise = ""
 
     def get_form_kwargs(self) -> dict[str, Any]:
-        """Return the form's arguments, the inviter among them."""
+        """Return the form's arguments, including the inviter."""
         site_id = sites.current_site_id(self.request)
         return {**super().get_form_kwargs(), "inviter": self.request.user, "site_id": site_id}
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
-        """Return the form, the link that it changes, and how many invitations remain."""
+        """Return the form, the link that it changes, and the invitations left."""
         kwargs.setdefault("invitation", None)
         kwargs.setdefault("remaining_invitations", flows.remaining_invitations(self.request.user))
         return super().get_context_data(**kwargs)
 
     def form_valid(self, form: SharedLinkForm) -> HttpResponse:
-        """Make or change the link, or say beside the form why not."""
+        """Create or change the link, or show the error in the form."""
         try:
             invitation = form.save()
         except InvitationError as error:
@@ -102,25 +102,25 @@ class SharedLinkFormView(MakesLinksMixin, LinkFormView):
 
 
 class ShareView(SharedLinkFormView):
-    """Let a member make a link for several people."""
+    """Page where a member creates a shared link."""
 
     done = _("The link is ready. Its code can be said aloud.")
 
 
 class SharedLinkEditView(OwnSharedLinksMixin, SharedLinkFormView):
-    """Change an open shared link."""
+    """Page that changes a pending shared link."""
 
     done = _("The changes are saved.")
 
     def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        """Show the form, unless it is too late for it."""
+        """Show the form, unless the link is no longer pending."""
         if self.invitation.state != InvitationKey.Status.PENDING:
             messages.error(request, str(NotPending()), fail_silently=True)
             return self.lead_back()
         return super().get(request, *args, **kwargs)
 
     def get_form_kwargs(self) -> dict[str, Any]:
-        """Return the form's arguments, the link among them."""
+        """Return the form's arguments, including the link."""
         return {**super().get_form_kwargs(), "invitation": self.invitation}
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
@@ -129,36 +129,36 @@ class SharedLinkEditView(OwnSharedLinksMixin, SharedLinkFormView):
 
 
 class SharedLinkListView(OwnSharedLinksMixin, LinkListView):
-    """Show a member the links that he has made, the newest first."""
+    """Page with the links that a member has created, the newest first."""
 
     template_name = "invitation/invitation_shared_list.html"
     context_object_name = "invitations"
     paginate_by = 25
 
     def get_queryset(self) -> InvitationKeyQuerySet:
-        """Return his shared links."""
+        """Return the member's shared links."""
         return self.get_links()
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
-        """Return a page of links, how many more uses he may spend, and whether he may."""
+        """Return a page of links, the invitations left, and whether the member may create links."""
         kwargs.setdefault("remaining_invitations", flows.remaining_invitations(self.request.user))
         kwargs.setdefault("may_share", flows.may_share(self.request.user))
         return super().get_context_data(**kwargs)
 
 
 class SharedLinkDetailView(OwnSharedLinksMixin, TemplateView):
-    """Show a shared link with its code, who came through it, and what can be done with it."""
+    """Page of a shared link: its code, the people who came through it, and its actions."""
 
     template_name = "invitation/invitation_shared_detail.html"
-    #: What a template finds where there is nothing to be said or shown.
+    #: Empty values for the template where there is nothing to show.
     nothing: ClassVar = dict.fromkeys(
         ("error", "error_code", "invitation_url", "qr_code", "code", "join_url", "word_url"), ""
     )
-    #: How many of those who came stand on a page.
+    #: Number of people on one page.
     paginate_by = 25
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
-        """Return the link, who came through it, and its ways in if they may be shown."""
+        """Return the link, the people who came through it, and its ways in if they may be shown."""
         came = self.invitation.acceptances.select_related("user")
         page = Paginator(came, self.paginate_by).get_page(self.request.GET.get("page"))
         may_share = flows.may_share(self.request.user)
@@ -170,7 +170,7 @@ class SharedLinkDetailView(OwnSharedLinksMixin, TemplateView):
         )
 
     def get_ways_in(self) -> dict[str, Any]:
-        """Return the link, the same as a QR code, the code, and where code and word are taken."""
+        """Return the link, its QR code, its code, and the URLs for the code and the custom code."""
         invitation = self.invitation
         url = self._absolute("invitation_invited", invitation_key=invitation.key)
         word = invitation.word
@@ -183,7 +183,7 @@ class SharedLinkDetailView(OwnSharedLinksMixin, TemplateView):
         }
 
     def _absolute(self, name: str, **kwargs: Any) -> str:
-        """Return the address of a page that a site's own URLconf may lack, or an empty string."""
+        """Return the URL of a page, or an empty string if the site's URLconf does not have it."""
         try:
             url = sites.absolute(reverse(name, kwargs=kwargs), self.invitation.site_id)
         except NoReverseMatch:
@@ -191,7 +191,7 @@ class SharedLinkDetailView(OwnSharedLinksMixin, TemplateView):
         return keys.Secret(url)
 
     def refuse(self, error: InvitationError) -> HttpResponse:
-        """Show the link as it is now, and why something was not done with it."""
+        """Show the current link, with the reason why an action was refused."""
         vars(self).pop("invitation", None)
         context = self.get_context_data(error=str(error), error_code=error.code)
         status = 403 if isinstance(error, InvitingForbidden) else 409
@@ -200,12 +200,12 @@ class SharedLinkDetailView(OwnSharedLinksMixin, TemplateView):
 
 @dataclass(frozen=True)
 class LinkAction:
-    """Hold what can be done with a shared link by one click."""
+    """Action on a shared link with one click."""
 
     verb: Callable[[InvitationKey], None]
-    #: What is said when it has worked.
+    #: Message after success.
     done: str | Promise
-    #: Whether it keeps the way in open, so that it is for those only who may make links.
+    #: Whether the action keeps the link usable. Then only a member who may create links can do it.
     shares: bool = True
 
 
@@ -223,17 +223,20 @@ LINK_ACTIONS = {
 
 
 class SharedLinkActionView(SharedLinkDetailView):
-    """Do something with a shared link, by POST alone, and say what happened."""
+    """Page that does an action on a shared link, by POST only, and says what happened."""
 
     http_method_names = ["get", "head", "post", "options"]
     action: str = ""
 
     def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        """Lead to the link: who had to log in first comes here without what he posted."""
+        """Redirect to the link.
+
+        A login before the POST leads here by GET, without the posted data.
+        """
         return self.lead_back()
 
     def post(self, request: HttpRequest, **kwargs: Any) -> HttpResponse:
-        """Do it and lead back, or say why not."""
+        """Do the action and redirect back, or show why not."""
         action = LINK_ACTIONS[self.action]
         try:
             if action.shares and (refusal := flows.sharing_refusal(request.user)):

@@ -1,1 +1,1 @@
-"""Register with approval: redux's admin_approval workflow behind the invitation gate."""
+"""Registration with approval: redux's admin_approval workflow behind the invitation gate."""

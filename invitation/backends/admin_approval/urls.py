@@ -1,4 +1,4 @@
-"""Include this to gate redux's registration with approval by an administrator."""
+"""URLconf for redux's registration with approval by an administrator, behind the gate."""
 
 from django.contrib.auth.decorators import permission_required
 from registration.backends.admin_approval.urls import urlpatterns as redux_urlpatterns
@@ -7,7 +7,7 @@ from invitation import routes
 from invitation.backends.admin_approval import views
 from invitation.backends.redux import gated
 
-#: As redux has it.
+#: Redux requires the same permission.
 superusers_only = permission_required("is_superuser")
 
 urlpatterns = [

@@ -1,4 +1,4 @@
-"""Register in three steps: activation by mail, then approval by the site's administrators."""
+"""Registration in three steps: sign-up, activation by email, approval by an administrator."""
 
 from __future__ import annotations
 
@@ -29,62 +29,62 @@ logger = logging.getLogger(__name__)
 
 
 class RegistrationView(ActivationMailMixin, ReduxMixin, redux.RegistrationView):
-    """Let the holder of a valid invitation key register; the account wants approval."""
+    """Registration for the holder of a valid invitation key; the account needs approval."""
 
     mails_activation = redux.RegistrationView.SEND_ACTIVATION_EMAIL
 
 
 class ResendActivationView(ResendActivationMixin, redux.ResendActivationView):
-    """Send the activation mail again."""
+    """Page that sends the activation email again."""
 
 
 class ActivationView(ActivationMixin, MailingActivationMixin, redux.ActivationView):
-    """Say that the link has to be opened again where nobody could be asked for the approval.
+    """Activation page that asks for another try if the request for approval was not sent.
 
-    Redux asks before it changes anything.
+    Redux sends this request by email before it changes anything.
     """
 
     def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        """Activate, or say why not yet."""
+        """Activate the account, or show why it is not active yet."""
         try:
             response = super().post(request, *args, **kwargs)
         except Exception:
             profiles = self.registration_profile.objects
             if not profiles.filter(activated=False, **kwargs).exists():
-                raise  # It was not that mail.
+                raise  # The error did not come from that email.
             logger.exception("The mail that asks for the approval of an account was not sent.")
             response = self.render_to_response({"try_again": True}, status=503)
         return response
 
     def complete(self, form: Any) -> Any:
-        """Give the account its password, then activate it: redux sends an email in between.
+        """Set the account's password, then activate it; redux sends an email in between.
 
-        No transaction may be open while a mail server is asked.
+        No transaction may be open while the mail server is contacted.
         """
         return self.activate(**self.kwargs) if in_transaction(partial(self.admit, form)) else None
 
     def is_done(self, profile: Any) -> bool:
-        """Tell whether the address is confirmed; the approval may still be missing."""
+        """Return whether the address is confirmed; the approval may still be missing."""
         return bool(profile.activated)
 
 
 @method_decorator([csrf_protect, never_cache], name="dispatch")
 class ApprovalView(OwnTransactionsMixin, redux.ApprovalView):
-    """Show the account that wants approval, and approve it by POST, once.
+    """Page that shows an account that waits for approval, and approves it by POST, once.
 
-    Redux approves by GET, so that any page that an administrator looks at could do it.
+    Redux approves by GET. So any page that an administrator opens could approve an account.
     """
 
     http_method_names = ["get", "head", "post", "options"]
     confirm_template_name = "registration/admin_approve_confirm.html"
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        """Take a form of this page alone."""
+        """Accept a POST only from this page's own form."""
         response: HttpResponseBase = super().dispatch(request, *args, **kwargs)
         return response
 
     def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        """Show whom to approve; changes nothing."""
+        """Show the account to approve; change nothing."""
         profile = self._profile()
         if profile is None:
             return self._unknown()
@@ -95,7 +95,7 @@ class ApprovalView(OwnTransactionsMixin, redux.ApprovalView):
         return render(request, self.confirm_template_name, context)
 
     def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        """Approve the account; once more changes nothing and tells nobody."""
+        """Approve the account; a second approval changes nothing and sends no email."""
         profile = self._profile()
         if profile is None:
             return self._unknown()
@@ -107,12 +107,15 @@ class ApprovalView(OwnTransactionsMixin, redux.ApprovalView):
     def _profile(self) -> Any:
         """Return the profile of an account whose address is confirmed, or ``None``."""
         profiles = redux.SupervisedRegistrationProfile.objects.select_related("user")
-        # Not "pk", which is a relation here: it would not take a number of any size.
+        # Not "pk": it is a relation here, and does not accept a number of any size.
         return profiles.filter(id=self.kwargs["profile_id"], activated=True).first()
 
     @staticmethod
     def _activate(account: Any) -> bool:
-        """Make an account usable; of two at once, one is told that it did."""
+        """Make an account usable, and return whether this call did it.
+
+        Of two calls at once, only one returns true.
+        """
         rows = type(account)._base_manager.filter(pk=account.pk, is_active=False)
         with transaction.atomic():
             first = bool(rows.update(is_active=True))
@@ -122,10 +125,13 @@ class ApprovalView(OwnTransactionsMixin, redux.ApprovalView):
         return first
 
     def _tell(self, profile: Any) -> None:
-        """Mail to the new member; where that fails, the account is approved all the same."""
+        """Send the approval email to the new member.
+
+        If that fails, the account stays approved and the administrator gets a warning.
+        """
         try:
             profile.send_admin_approve_complete_email(get_current_site(self.request), self.request)
-        except Exception:  # whatever a mail backend raises
+        except Exception:  # An email backend may raise any exception.
             logger.exception("The mail about the approval of an account was not sent.")
             warning = _("The account is approved, but its holder could not be told so by mail.")
             messages.warning(self.request, warning, fail_silently=True)

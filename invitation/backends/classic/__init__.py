@@ -1,8 +1,8 @@
-"""Run registration backend classes: the API of django-registration 0.8, and the gate for it.
+"""Registration backend classes: the API of django-registration 0.8, and the gate for it.
 
-For sites that carry such classes. ``views.register`` and ``views.activate`` take the dotted path
-of one; ``InvitationBackend`` wraps any of them, so that only the holder of a valid invitation
-key registers.
+This package is for sites that have such classes. ``views.register`` and ``views.activate`` take the
+dotted path of one. ``InvitationBackend`` wraps any of them, so that only the holder of a valid
+invitation key registers.
 """
 
 from invitation.backends.classic.base import (

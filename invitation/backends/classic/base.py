@@ -1,8 +1,8 @@
-"""Say what a registration backend class is, find one by its path, and share what ours do alike.
+"""Protocol of registration backend classes, their loader, and the base class of our own.
 
-This is the registration backend API of django-registration 0.8. A backend is a class that is
-named by a dotted path and instantiated without arguments, once for each request. It needs no
-base class: whatever has the six methods of ``RegistrationBackend`` runs under our views.
+This is the registration backend API of django-registration 0.8. A backend is a class named by a
+dotted path. It is created without arguments, once for each request. It needs no base class: our
+views run any class that has the six methods of ``RegistrationBackend``.
 """
 
 from __future__ import annotations
@@ -18,38 +18,38 @@ from django.http import HttpRequest
 from django.utils.module_loading import import_string
 from django.views.decorators.debug import sensitive_variables
 
-#: What ``post_registration_redirect`` and ``post_activation_redirect`` return: the three
-#: arguments of ``django.shortcuts.redirect``.
+#: Result of ``post_registration_redirect`` and ``post_activation_redirect``: the three arguments of
+#: ``django.shortcuts.redirect``.
 Redirect: TypeAlias = tuple[Any, tuple[Any, ...], dict[str, Any]]
 
 
 class RegistrationBackend(Protocol):
-    """Describe the six methods that the views call."""
+    """Protocol with the six methods that the views call."""
 
     def register(self, request: HttpRequest, **kwargs: Any) -> AbstractBaseUser:
-        """Make the account from the form's cleaned data and return it."""
+        """Create the account from the form's cleaned data and return it."""
 
     def activate(self, request: HttpRequest, **kwargs: Any) -> AbstractBaseUser | None:
-        """Activate the account that the URL's arguments name and return it, or ``None``."""
+        """Activate the account that the URL's arguments name; return it, or ``None``."""
 
     def registration_allowed(self, request: HttpRequest) -> bool:
-        """Tell whether this visitor may register now."""
+        """Return whether this visitor may register now."""
 
     def get_form_class(self, request: HttpRequest) -> type[BaseForm]:
         """Return the class of the form that the visitor fills in."""
 
     def post_registration_redirect(self, request: HttpRequest, user: AbstractBaseUser) -> Redirect:
-        """Return where a new account's holder goes."""
+        """Return the redirect after a registration."""
 
     def post_activation_redirect(self, request: HttpRequest, user: AbstractBaseUser) -> Redirect:
-        """Return where the holder of a freshly activated account goes."""
+        """Return the redirect after an activation."""
 
 
 def get_backend(backend: object) -> Any:
-    """Return an instance of the backend class that is named by a dotted path.
+    """Return an instance of the backend class that a dotted path names.
 
-    A class is taken as it is. Raises ``ImproperlyConfigured`` for anything that is neither, for
-    a path that cannot be imported, and for a class that cannot be made without arguments.
+    ``backend`` may also be the class itself. Raises ``ImproperlyConfigured`` for any other value,
+    for a path that cannot be imported, and for a class that needs arguments.
     """
     backend_class = _import_backend(backend) if isinstance(backend, str) else backend
     if not isinstance(backend_class, type):
@@ -69,14 +69,14 @@ def _import_backend(path: str) -> object:
     try:
         return import_string(path)
     except (ImportError, ValueError, TypeError) as error:
-        # ValueError and TypeError: what import_module() makes of "", ".name" and "..name".
+        # ``import_module()`` raises ValueError and TypeError for "", ".name" and "..name".
         raise ImproperlyConfigured(
             f'The registration backend "{path}" cannot be imported: {error}'
         ) from error
 
 
 class AccountBackend:
-    """Share what our own backends do alike: when to open, which form, and how to make a user."""
+    """Base class of our backends: when registration is open, which form, how to create a user."""
 
     #: Fields of the user model that no form may fill in here.
     protected_fields: frozenset[str] = frozenset(
@@ -84,7 +84,7 @@ class AccountBackend:
     )
 
     def registration_allowed(self, request: HttpRequest) -> bool:
-        """Tell whether registration is open: redux's setting REGISTRATION_OPEN."""
+        """Return whether registration is open, by redux's setting REGISTRATION_OPEN."""
         return bool(getattr(settings, "REGISTRATION_OPEN", True))
 
     def get_form_class(self, request: HttpRequest) -> type[BaseForm]:
@@ -95,11 +95,11 @@ class AccountBackend:
 
     @sensitive_variables()
     def make_user(self, **kwargs: Any) -> Any:
-        """Return an unsaved account, made of a form's cleaned data.
+        """Return an unsaved account with a form's cleaned data.
 
-        Works with any user model: ``username`` and ``email`` also serve as the fields that it
-        names as USERNAME_FIELD and EMAIL_FIELD, and other cleaned data goes into the field of
-        the same name. Raises ``ImproperlyConfigured`` if the form gave no login name.
+        This works with any user model. ``username`` and ``email`` also fill the fields that the
+        model names as USERNAME_FIELD and EMAIL_FIELD. Other cleaned data fills the field of the
+        same name. Raises ``ImproperlyConfigured`` if the form gave no login name.
         """
         model: Any = get_user_model()
         given = dict(kwargs)
@@ -116,7 +116,7 @@ class AccountBackend:
             if own and field.editable and field.name in given.keys() - self.protected_fields:
                 field.save_form_data(user, given[field.name])
         user.set_password(given.get("password1", given.get("password")))
-        user.clean()  # How this model writes names and addresses, as a ModelForm would have it.
+        user.clean()  # The model normalises names and addresses here, as with a ModelForm.
         return user
 
 

@@ -1,4 +1,4 @@
-"""Register in two steps: an account that sleeps until the link in a mail is followed."""
+"""Two-step registration: an inactive account, activated by the link in an email."""
 
 from __future__ import annotations
 
@@ -23,26 +23,27 @@ from invitation.flows.deadlocks import in_transaction
 
 
 class DefaultBackend(AccountBackend):
-    """Make an inactive account, mail an activation link, activate the account by that link.
+    """Backend for an inactive account that the link in an activation email activates.
 
-    The activation key is kept in redux's ``RegistrationProfile``, so redux's admin, its resend
-    page and ``cleanupregistration`` work with these accounts. The settings are redux's:
+    Redux's ``RegistrationProfile`` stores the activation key. So redux's admin, its resend page and
+    ``cleanupregistration`` work with these accounts. The settings are redux's:
     ACCOUNT_ACTIVATION_DAYS, REGISTRATION_OPEN, REGISTRATION_FORM, SEND_ACTIVATION_EMAIL.
     """
 
-    #: The invitation that the visitor carries, where ``InvitationBackend`` wraps this.
+    #: Invitation that the visitor carries, where ``InvitationBackend`` wraps this backend.
     opened: flows.Opened | None = None
 
     @sensitive_variables()
     def register(self, request: HttpRequest, **kwargs: Any) -> AbstractBaseUser:
-        """Make an inactive account and its profile, and mail the link after the commit.
+        """Create an inactive account and its profile; send the activation email after the commit.
 
-        Sends ``user_registered`` inside the transaction: a receiver that raises leaves no account.
-        A mail server that fails leaves one, a line in the log, and a message for the visitor.
+        ``user_registered`` is sent inside the transaction. If a receiver raises, there is no
+        account. If the mail server fails, the account exists. The log has a line, and the visitor
+        gets a message.
         """
         user = self.make_user(**kwargs)
         user.is_active = False
-        user.date_joined = timezone.now()  # The activation link's time counts from here.
+        user.date_joined = timezone.now()  # The time of the activation link starts here.
         with transaction.atomic():
             user.save()
             key = activation.new_key(flows.own_address(user))
@@ -52,7 +53,10 @@ class DefaultBackend(AccountBackend):
         return user  # type: ignore[no-any-return]
 
     def ask_for_activation(self, request: HttpRequest, user: Any) -> None:
-        """Let the activation email of an account follow the commit. Raises ``MailLimitReached``."""
+        """Schedule the activation email of an account after the commit.
+
+        Raises ``MailLimitReached``.
+        """
         if getattr(settings, "SEND_ACTIVATION_EMAIL", True):
             ask_for_activation(request, self._profiles().get(user=user), self.opened)
 
@@ -64,8 +68,9 @@ class DefaultBackend(AccountBackend):
     def activate(self, request: HttpRequest, **kwargs: Any) -> AbstractBaseUser | None:
         """Activate the account of this ``activation_key`` and return it.
 
-        A key that was used before returns the account as long as it is active, so that a second
-        click does no harm; it never wakes an account that somebody has deactivated.
+        A key that was used before returns the account while it is active. So a second click does no
+        harm. A key never activates an account that somebody has deactivated. Then the result is
+        ``None``, as for an unknown key.
         """
         key = kwargs.get("activation_key", "")
 
@@ -80,9 +85,10 @@ class DefaultBackend(AccountBackend):
         return user if user and user.is_active else None
 
     def activation_account(self, request: HttpRequest, **kwargs: Any) -> AbstractBaseUser | None:
-        """Return the account of this ``activation_key``: one that waits, or that is active by it.
+        """Return the account of this ``activation_key``, if it waits or the key has activated it.
 
-        ``None`` for a key that is unknown or too old, or whose account was deactivated later.
+        Returns ``None`` for a key that is unknown or too old, and for an account that was
+        deactivated later.
         """
         key = kwargs.get("activation_key", "")
         if not activation.KEY.fullmatch(key):
@@ -96,11 +102,11 @@ class DefaultBackend(AccountBackend):
         return profile.user if works else None
 
     def post_registration_redirect(self, request: HttpRequest, user: AbstractBaseUser) -> Redirect:
-        """Return redux's page that asks to look for the mail."""
+        """Return the redirect to redux's page that asks the visitor to check their email."""
         return ("registration_complete", (), {})
 
     def post_activation_redirect(self, request: HttpRequest, user: AbstractBaseUser) -> Redirect:
-        """Return redux's page that says that the account is ready."""
+        """Return the redirect to redux's page that says that the account is ready."""
         return ("registration_activation_complete", (), {})
 
     def _profiles(self) -> Any:

@@ -1,4 +1,4 @@
-"""Put the invitation gate in front of any registration backend class."""
+"""Invitation gate in front of any registration backend class."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ from invitation.flows.deadlocks import in_transaction
 
 
 class InvitationBackend:
-    """Let a request through to another backend only with a valid invitation key.
+    """Backend that lets a request reach another backend only with a valid invitation key.
 
-    The other backend is the class attribute ``backend``, a dotted path or a class. Name a class
-    of your own for each backend that you wrap, by subclassing or with ``wrapping()``.
+    The class attribute ``backend`` names the other backend: a dotted path or a class. Create your
+    own class for each backend that you wrap, with a subclass or with ``wrapping()``.
     """
 
     backend: str | type = "invitation.backends.classic.default.DefaultBackend"
@@ -38,7 +38,7 @@ class InvitationBackend:
     def wrapping(cls, backend: str | type) -> type[InvitationBackend]:
         """Return a subclass that wraps this backend.
 
-        Assign it to a name in a module of yours, and that name is its dotted path::
+        Assign it to a name in one of your modules. That name is its dotted path::
 
             InvitedBackend = InvitationBackend.wrapping("site.registration.OldBackend")
         """
@@ -47,7 +47,10 @@ class InvitationBackend:
 
     @cached_property
     def wrapped(self) -> RegistrationBackend:
-        """Give the wrapped backend. Raises ``ImproperlyConfigured`` if there is none."""
+        """Backend that this one wraps.
+
+        Raises ``ImproperlyConfigured`` if it cannot be loaded or is an ``InvitationBackend`` too.
+        """
         wrapped: RegistrationBackend = get_backend(self.backend)
         if isinstance(wrapped, InvitationBackend):
             raise ImproperlyConfigured(
@@ -58,9 +61,9 @@ class InvitationBackend:
     # -- the six methods ---------------------------------------------------------------------
 
     def registration_allowed(self, request: HttpRequest) -> bool:
-        """Tell whether the wrapped backend is open and the visitor carries a valid key.
+        """Return whether the wrapped backend is open and the visitor carries a valid key.
 
-        Who is signed in already has nothing to register: see ``refusal``.
+        A logged-in visitor with an invitation does not register: see ``refusal``.
         """
         return self._gate(request).registration_allowed() and not self._must_choose(request)
 
@@ -75,28 +78,28 @@ class InvitationBackend:
 
     @sensitive_variables()
     def register(self, request: HttpRequest, **kwargs: Any) -> AbstractBaseUser:
-        """Claim the invitation and let the wrapped backend make the account: both or neither.
+        """Claim the invitation and let the wrapped backend create the account: both or neither.
 
-        Raises ``AddressMismatch``, or the ``KeyRefused`` that says who was faster.
+        Raises ``AddressMismatch``, or ``KeyRefused`` if the key no longer opens the invitation.
         """
         opened = self._gate(request).opened
         if opened is not None:
-            # A form that does not ask for an address leaves only one that the account can have.
+            # Without an address field in the form, the account can only have the invited address.
             kwargs.setdefault(email_field_name(), kwargs.get("email", opened.invitation.email))
         user: AbstractBaseUser = self._gate(request).register(_Submitted(kwargs))
         return user
 
     def activation_account(self, request: HttpRequest, **kwargs: Any) -> Any:
-        """Return the account of an activation link, as the wrapped backend says.
+        """Return the account of an activation link from the wrapped backend.
 
-        Raises ``NotImplementedError`` where the wrapped backend cannot tell.
+        Raises ``NotImplementedError`` where the wrapped backend has no such method.
         """
         if not hasattr(self.wrapped, "activation_account"):
             raise NotImplementedError
         return self.wrapped.activation_account(request, **kwargs)
 
     def activate(self, request: HttpRequest, **kwargs: Any) -> AbstractBaseUser | None:
-        """Let the wrapped backend activate an account, and note that it can be used now."""
+        """Let the wrapped backend activate an account, and record that it can be used now."""
 
         def step() -> AbstractBaseUser | None:
             user = self.wrapped.activate(request, **kwargs)
@@ -107,25 +110,31 @@ class InvitationBackend:
         return in_transaction(step)
 
     def post_registration_redirect(self, request: HttpRequest, user: AbstractBaseUser) -> Redirect:
-        """Return where the invitation leads a usable account, or else what the backend returns."""
+        """Return the redirect to the destination of the invitation, or the backend's own.
+
+        The destination applies only to an account that can be used already.
+        """
         destination = self._gate(request).destination(user)
         if destination:
             return (destination, (), {})
         return self.wrapped.post_registration_redirect(request, user)
 
     def post_activation_redirect(self, request: HttpRequest, user: AbstractBaseUser) -> Redirect:
-        """Return where the invitation leads a usable account, or else what the backend returns."""
+        """Return the redirect to the destination of the invitation, or the backend's own.
+
+        The destination applies only to an account that can be used already.
+        """
         destination = flows.destination_of(user)
         if destination:
             return (destination, (), {})
         return self.wrapped.post_activation_redirect(request, user)
 
-    # -- what our views ask beyond the API, of backends that have it --------------------------
+    # -- optional methods that our views call if a backend has them ---------------------------
 
     def resume(self, request: HttpRequest, form: BaseForm) -> AbstractBaseUser | None:
-        """Mail the link of the account that keeps this form from being valid once more.
+        """Send the activation email again for the account that makes this form invalid.
 
-        ``None`` if it is not the visitor's own. Raises ``MailLimitReached``.
+        Returns ``None`` if the account is not the visitor's own. Raises ``MailLimitReached``.
         """
         user: AbstractBaseUser | None = self._gate(request).resume(form)
         return user
@@ -133,12 +142,12 @@ class InvitationBackend:
     def refusal(self, request: HttpRequest) -> HttpResponseBase | None:
         """Return the page that says why this visitor may not register.
 
-        ``None`` where the reason is the wrapped backend's: it is closed.
+        Returns ``None`` where the wrapped backend is the reason: it is closed.
         """
         asked = self._gate(request)
         refused = asked.get_refusal()
         if refused is not None:
-            # As in the mixin: the page is there, but not for everybody.
+            # As in the mixin: the page exists, but not for everybody.
             status = 403 if isinstance(refused, NoKey) else None
             return gate.refuse(request, refused, status=status)
         if asked.opened is None or not asked.host_allows():
@@ -149,19 +158,19 @@ class InvitationBackend:
         return response
 
     def registration_context(self, request: HttpRequest) -> dict[str, Any]:
-        """Return what the form's page may say of the invitation."""
+        """Return the form page's context about the invitation."""
         return self._gate(request).get_context_data()
 
     def finish_registration(
         self, request: HttpRequest, response: HttpResponseBase, user: AbstractBaseUser | None
     ) -> None:
-        """Protect a page of a key, and take the key from the holder of a new account."""
+        """Protect a page that depends on a key, and remove the key after a registration."""
         gate.protect(response)
         opened = self._gate(request).opened
         if user is not None:
             visitor.forget(response)
         elif opened is not None and gate.given_key(request):
-            # The pages that follow know the key then, however the form is posted.
+            # The following pages then know the key, however the form is posted.
             gate.remember(request, response, opened.key)
 
     # -----------------------------------------------------------------------------------------
@@ -174,21 +183,24 @@ class InvitationBackend:
         return self._asked
 
     def _must_choose(self, request: HttpRequest) -> bool:
-        """Tell whether somebody who is signed in has opened an invitation."""
+        """Return whether a logged-in visitor has opened an invitation.
+
+        Always false where redux's ACCOUNT_AUTHENTICATED_REGISTRATION_REDIRECTS is off.
+        """
         if not getattr(settings, "ACCOUNT_AUTHENTICATED_REGISTRATION_REDIRECTS", True):
             return False
         return request.user.is_authenticated and self._gate(request).opened is not None
 
 
 class _Submitted:
-    """Hold cleaned data as a form does, and do not show it to an error report."""
+    """Cleaned data in the shape of a form, hidden from error reports."""
 
     def __init__(self, cleaned_data: dict[str, Any]) -> None:
         self.cleaned_data = cleaned_data
 
 
 class _WrappedHost:
-    """Answer for the wrapped backend in the words of a registration view."""
+    """Adapter that gives the wrapped backend the methods of a registration view."""
 
     def __init__(self, request: HttpRequest, backend: RegistrationBackend) -> None:
         self.request = request
@@ -196,7 +208,7 @@ class _WrappedHost:
 
     @cached_property
     def allowed(self) -> bool:
-        """Give the wrapped backend's answer; it is asked once, as it may count."""
+        """Answer of the wrapped backend, asked only once because the backend may count calls."""
         return self.backend.registration_allowed(self.request)
 
     def registration_allowed(self) -> bool:
@@ -211,10 +223,10 @@ class _WrappedHost:
 
 
 class _Gate(InvitationRegistrationMixin, _WrappedHost):
-    """Ask the one gate that every registration host stands behind, for one request."""
+    """The gate that all registration hosts share, for one request."""
 
     def create_account(self, form: _Submitted) -> Any:
-        """Make the account, and look at the address that it really got."""
+        """Create the account, and check the address that it really got."""
         if hasattr(self.backend, "opened"):
             self.backend.opened = self.opened
         user = super().create_account(form)
@@ -224,12 +236,12 @@ class _Gate(InvitationRegistrationMixin, _WrappedHost):
         return user
 
     def waiting_account(self, email: str) -> Any | None:
-        """Return what the wrapped backend knows of an account that waits, if it does."""
+        """Return the wrapped backend's account that waits, or ``None`` if it cannot find one."""
         find = getattr(self.backend, "waiting_account", None)
         return find(email) if find is not None else None
 
     def ask_for_activation(self, user: Any) -> None:
-        """Let the wrapped backend mail the activation link of an account once more."""
+        """Let the wrapped backend send the activation email of an account again."""
         backend: Any = self.backend
         backend.ask_for_activation(self.request, user)
 

@@ -1,4 +1,4 @@
-"""Register in one step: an account that is active and logged in at once."""
+"""One-step registration: an account that is active and logged in at once."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ from invitation.backends.classic.base import AccountBackend, Redirect
 
 
 class SimpleBackend(AccountBackend):
-    """Make an active account and log its holder in; there is nothing to activate."""
+    """Backend for an active account that is logged in at once; there is no activation."""
 
     @sensitive_variables()
     def register(self, request: HttpRequest, **kwargs: Any) -> AbstractBaseUser:
-        """Make the account, log its holder in, and return it.
+        """Create the account, log its holder in, and return the account.
 
-        Sends ``user_registered`` inside the transaction: a receiver that raises leaves no account
-        and the session as it was. Where the site's authentication backends refuse the new
-        account, its holder stays logged out.
+        ``user_registered`` is sent inside the transaction. If a receiver raises, there is no
+        account and the session does not change. If the site's authentication backends refuse the
+        new account, its holder stays logged out.
         """
         user: AbstractBaseUser = self.make_user(**kwargs)
         with transaction.atomic():
             user.save()
             signals.user_registered.send(sender=self.__class__, user=user, request=request)
-        # With the request, as some authentication backends count attempts by address.
+        # With the request: some authentication backends count attempts by address.
         known = authenticate(
             request, username=user.get_username(), password=kwargs.get("password1")
         )
@@ -44,7 +44,10 @@ class SimpleBackend(AccountBackend):
         raise NotImplementedError("SimpleBackend has no activation step.")
 
     def post_registration_redirect(self, request: HttpRequest, user: AbstractBaseUser) -> Redirect:
-        """Return SIMPLE_BACKEND_REDIRECT_URL, or the account's own page, or the first page."""
+        """Return the redirect to SIMPLE_BACKEND_REDIRECT_URL.
+
+        Without that setting, it goes to the account's own page, or else to the home page.
+        """
         own_page = getattr(user, "get_absolute_url", None)
         default = own_page() if callable(own_page) else get_script_prefix()
         return (getattr(settings, "SIMPLE_BACKEND_REDIRECT_URL", default), (), {})

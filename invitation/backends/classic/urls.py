@@ -1,7 +1,7 @@
-"""Include this to run ``InvitationBackend``, or ``patterns()`` to run a backend class of yours.
+"""URLconf for ``InvitationBackend``; ``patterns()`` returns one for your own backend class.
 
-The addresses are ours and redux's, with the pages around them. They keep redux's order: the page
-``activate/complete/`` must come before the address that takes anything for an activation key.
+The URLs are ours and redux's, with the pages around them. They keep redux's order. The page
+``activate/complete/`` must come before the URL that takes any text as an activation key.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ from invitation.gate import on_a_site
 
 
 def patterns(backend: str | type, *, activation: bool = True) -> list[URLPattern | URLResolver]:
-    """Return the addresses of inviting and of registering with this backend class.
+    """Return the URL patterns for inviting, and for registering with this backend class.
 
     In a URLconf::
 
         path("accounts/", include(patterns("ours.registration.OurInvitationBackend")))
 
-    Without ``activation`` for a backend whose accounts are active at once.
+    Set ``activation`` to false for a backend whose accounts are active at once.
     """
     resend = {"registration_resend_activation": ResendActivationView.as_view()}
     pages = gated(two_steps if activation else one_step, resend)

@@ -1,19 +1,22 @@
-"""Register and activate accounts with a backend class: the views of django-registration 0.8.
+"""Views that register and activate accounts with a backend class, as in django-registration 0.8.
 
-A backend needs the six methods of ``RegistrationBackend`` and nothing else. If it has them, it
-is also asked, as our ``InvitationBackend`` is:
+A backend needs only the six methods of ``RegistrationBackend``. The views also call these methods
+if a backend has them. Our ``InvitationBackend`` has them:
 
 ``refusal(request)``
-    for a response to who may not register; without it, or if it returns ``None``, the
-    visitor is sent to the closed page.
+    returns a response for a visitor who may not register. Without it, or if it returns ``None``,
+    the visitor is redirected to the page for closed registration.
 ``registration_context(request)``
-    for more context of the form's page.
+    returns more context for the form's page.
 ``finish_registration(request, response, user)``
-    to change the response; ``user`` is the new account or ``None``.
+    changes the response; ``user`` is the new account or ``None``.
 ``activation_account(request, **kwargs)``
-    for the account of an activation link, one that waits or is active by it, or else ``None``.
-    With it, the page shows the account, and asks for a password where somebody else may have
-    chosen it.
+    returns the account of an activation link, if it waits or the link has activated it; otherwise
+    ``None``. With this method, the page shows the account. The page also asks for a password where
+    somebody else may have chosen it.
+``resume(request, form)``
+    returns the visitor's own waiting account if that makes the form invalid, or ``None``. It also
+    sends the activation email again.
 """
 
 from __future__ import annotations
@@ -59,11 +62,12 @@ def register(
     template_name: str = "registration/registration_form.html",
     extra_context: Mapping[str, Any] | None = None,
 ) -> HttpResponseBase:
-    """Show the registration form, and let the backend make the account that it asks for.
+    """Show the registration form, and let the backend create the account.
 
-    ``backend`` is the dotted path of a backend class; ``form_class``, ``success_url`` and
-    ``extra_context``, whose callables are called, go before what the backend says. The form's
-    context is ``form``. Raises ``ImproperlyConfigured`` for a backend that cannot be loaded.
+    ``backend`` is the dotted path of a backend class. ``form_class``, ``success_url`` and
+    ``extra_context`` replace what the backend returns; callables in ``extra_context`` are called.
+    The form's context is ``form``. Raises ``ImproperlyConfigured`` for a backend that cannot be
+    loaded.
     """
     chosen = get_backend(backend)
     if not chosen.registration_allowed(request):
@@ -113,7 +117,7 @@ def activate(
     """Show the account that the URL's arguments name, and let the backend activate it by POST.
 
     The failure page's context is those arguments and ``extra_context``. GET and HEAD change
-    nothing. A backend that has no ``activation_account`` gets a page with a button alone.
+    nothing. For a backend without ``activation_account``, the page shows only a button.
     """
     chosen = get_backend(backend)
     context = {"try_again": False, **kwargs, **_called(extra_context)}
@@ -135,20 +139,20 @@ def activate(
 def _activate(
     chosen: Any, request: HttpRequest, known: Any, form: Any, kwargs: dict[str, Any]
 ) -> Any:
-    """Give the account its password and activate it; return it, or ``None``."""
+    """Set the account's password and activate the account; return it, or ``None``."""
     if known is not None:
-        # The account first, as where it is deleted.
+        # Lock the account first, in the same order as a deletion does.
         if not flows.lock_account(known.pk):
             return None
         activation.admit(known, form, str(kwargs.get("activation_key", "")))
     user = chosen.activate(request, **kwargs)
     if not user:
-        # What was written for an account that cannot be activated is not to stay.
+        # Undo all changes to an account that cannot be activated.
         transaction.set_rollback(True)
     return user
 
 
-#: What stands for an account of which the backend cannot tell who it is before it is activated.
+#: Placeholder for an account that the backend cannot identify before its activation.
 UNKNOWN = object()
 
 
@@ -192,14 +196,14 @@ def _activated(
 def _submit(
     request: HttpRequest, chosen: Any, form_class: type[BaseForm]
 ) -> tuple[BaseForm | None, Any]:
-    """Return the form to show, or ``None`` and what the backend returned for a posted one."""
+    """Return the form to show, or ``None`` and the backend's result for a posted form."""
     if request.method != "POST":
         return form_class(), None
     form = form_class(data=request.POST, files=request.FILES)
     if not form.is_valid():
         return _resume(request, chosen, form)
     try:
-        # One transaction around whatever a backend does: what fails halfway leaves nothing.
+        # One transaction around the backend's work: a failure halfway leaves nothing.
         with hashed_password(form), writing():
             return None, chosen.register(request, **form.cleaned_data)
     except MailLimitReached as full:
@@ -208,7 +212,7 @@ def _submit(
         name = email_field_name()
         form.add_error(name if name in form.fields else None, str(mismatch))
     except IntegrityError:
-        # Somebody has taken the name since the form was checked: now the form knows.
+        # Somebody has taken the name since the form was checked. A new check finds that.
         form = form_class(data=request.POST, files=request.FILES)
         if form.is_valid() and not _name_taken(form):
             raise
@@ -216,7 +220,7 @@ def _submit(
 
 
 def _resume(request: HttpRequest, chosen: Any, form: BaseForm) -> tuple[BaseForm | None, Any]:
-    """Return what ``_submit`` does for a form that is not valid."""
+    """Return the result of ``_submit`` for a form that is not valid."""
     try:
         user = chosen.resume(request, form) if hasattr(chosen, "resume") else None
     except MailLimitReached as full:
@@ -236,7 +240,7 @@ def _go(where: Redirect) -> HttpResponseBase:
 
 
 def _name_taken(form: BaseForm) -> bool:
-    """Tell whether there is an account of this login name, and if so, say it in the form."""
+    """Return whether an account has this login name, and if so, add the error to the form."""
     model: Any = get_user_model()
     field = model._meta.get_field(model.USERNAME_FIELD)
     name = field.name if field.name in form.cleaned_data else "username"

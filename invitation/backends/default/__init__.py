@@ -1,1 +1,1 @@
-"""Register in two steps: redux's default workflow behind the invitation gate."""
+"""Registration in two steps: redux's default workflow behind the invitation gate."""

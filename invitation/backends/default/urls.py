@@ -1,4 +1,4 @@
-"""Include this, or ``invitation.urls``, to gate redux's two-step registration."""
+"""URLconf for redux's two-step registration behind the gate, the same as ``invitation.urls``."""
 
 from registration.backends.default.urls import urlpatterns as redux_urlpatterns
 

@@ -1,4 +1,4 @@
-"""Register in two steps: an inactive account, and a mail with its activation link."""
+"""Registration in two steps: an inactive account, and an email with its activation link."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from invitation.backends.redux import (
 
 
 class RegistrationView(ActivationMailMixin, ReduxMixin, redux.RegistrationView):
-    """Let the holder of a valid invitation key register; the account wants activation."""
+    """Registration for the holder of a valid invitation key; the account needs activation."""
 
     mails_activation = redux.RegistrationView.SEND_ACTIVATION_EMAIL
 
 
 class ResendActivationView(ResendActivationMixin, redux.ResendActivationView):
-    """Send the activation mail again."""
+    """Page that sends the activation email again."""
 
 
 class ActivationView(DestinationMixin, ActivationMixin, redux.ActivationView):
-    """Activate an account by the link in its email, after its holder has seen it."""
+    """Page of an activation link, which activates the account after its holder has seen it."""

@@ -1,1 +1,1 @@
-"""Register in one step: redux's simple workflow behind the invitation gate."""
+"""Registration in one step: redux's simple workflow behind the invitation gate."""

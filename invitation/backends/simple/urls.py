@@ -1,4 +1,4 @@
-"""Include this to gate redux's one-step registration."""
+"""URLconf for redux's one-step registration behind the invitation gate."""
 
 from registration.backends.simple.urls import urlpatterns as redux_urlpatterns
 

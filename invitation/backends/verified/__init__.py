@@ -1,1 +1,1 @@
-"""Register with a proven address: the mailed invitation takes the place of the activation mail."""
+"""Registration with a proven address: the emailed invitation replaces the activation email."""

@@ -1,4 +1,4 @@
-"""Include this to let the mailed invitation take the place of the activation mail."""
+"""URLconf for redux's registration where the emailed invitation replaces the activation email."""
 
 from registration.backends.default.urls import urlpatterns as redux_urlpatterns
 

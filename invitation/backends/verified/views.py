@@ -1,4 +1,4 @@
-"""Register in one step with the link from the mail, and in two with any other."""
+"""Registration in one step with the link from the email, and in two steps with any other link."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from invitation.backends.redux import into_the_site, log_in
 
 
 class RegistrationView(views.RegistrationView):
-    """Let the holder of a valid invitation key register.
+    """Registration for the holder of a valid invitation key.
 
-    The mailed key together with the invited address proves that the address is his: the account
-    is active and logged in at once, and there is no second mail. With a copied link, or with
-    another address where the policy lets it pass, the account wants activation.
+    The emailed key together with the invited address proves that the address is theirs. Then the
+    account is active and logged in at once, and no second email is sent. With a copied link, the
+    account needs activation. With another address that the policy allows, it needs activation too.
     """
 
     def address_proven(self, form: Any) -> bool:
-        """Tell whether the carried key proves the address in the form."""
+        """Return whether the carried key proves the address in the form."""
         email = form.cleaned_data.get(email_field_name()) or ""
         return self.opened is not None and self.opened.proves(email)
 
     def create_account(self, form: Any) -> Any:
-        """Make the account, active if its address is proven."""
+        """Create the account, active if its address is proven."""
         if not self.address_proven(form):
             return super().create_account(form)
         user = form.save()
@@ -33,18 +33,18 @@ class RegistrationView(views.RegistrationView):
         return user
 
     def register(self, form: Any) -> Any:
-        """Make the account with the invitation, then log it in if it is active."""
+        """Create the account with the invitation, then log it in if it is active."""
         user = super().register(form)
         if user.is_active:
             log_in(self.request, user, form.cleaned_data.get("password1", ""))
         return user
 
     def landing(self) -> Any:
-        """Return the first page of the site, for an account that is active."""
+        """Return the home page of the site, for an account that is active."""
         return into_the_site()
 
     def get_success_url(self, user: Any = None) -> Any:
-        """Lead an active account into the site, and any other to its mail."""
+        """Return the next page: the site for an active account, else the page about its email."""
         if user is not None and not user.is_active:
             return (self.success_url, (), {})
         return super().get_success_url(user)
