@@ -62,7 +62,7 @@ class InvitationQuotaAdmin(LedgerMixin, ExportMixin, WithMemberMixin, LookMixin,
     }
     guarded_searches: ClassVar = {"inviter": ACCOUNT}
 
-    #: Most invitations that the form grants. A member who needs more needs no limit.
+    #: Maximum number that the form grants. A member who needs more needs no limit.
     granted_max = 1_000_000
     list_display = ("inviter", "granted", "unlimited", "spent", "remaining")
     list_filter = ("unlimited",)
