@@ -1,8 +1,11 @@
-"""Show invitations, quotas, mails and acceptances to staff; act through ``flows``.
+"""Admin pages for invitations, quotas, emails and acceptances.
 
-Nothing here shows a key or a whole locator: ``key_hint`` is all that staff need to tell two
-invitations apart. Counters and states are never written here, only what people have typed, so
-that a page that somebody left open overwrites nothing that has happened in the meantime.
+The pages act through ``flows``.
+
+No page shows a key or a whole locator. Staff tell two invitations apart by ``key_hint``.
+
+The pages write only what people have typed, never counters or states. So a page that stayed open
+does not overwrite what has happened since.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Let staff revoke, extend and resend many invitations at once."""
+"""Admin actions that revoke, extend and resend several invitations."""
 
 from __future__ import annotations
 
@@ -33,10 +33,10 @@ if TYPE_CHECKING:
 else:
     Base = object
 
-#: What the actions say, with the number of invitations.
+#: Messages of the actions, with the number of invitations.
 REVOKED = ngettext_lazy("%d invitation was revoked.", "%d invitations were revoked.")
 EXTENDED = ngettext_lazy("%d invitation was extended.", "%d invitations were extended.")
-#: Of shared links, and of those that 1.0's ``create_invitation`` made and nobody has sent yet.
+#: For shared links, and for unsent invitations made by ``create_invitation`` of version 1.0.
 UNADDRESSED = ngettext_lazy(
     "%d invitation has no address to mail it to: nothing was done.",
     "%d invitations have no address to mail them to: nothing was done.",
@@ -74,23 +74,29 @@ REFUSED = {
 
 
 class InvitationActionsMixin(Base):
-    """Add the actions; each says for how many it was done, or why not."""
+    """Actions of the invitations. Each shows how many were changed, or why not."""
 
     @admin.action(description=_("Revoke selected invitations"), permissions=["change"])
     def revoke(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
-        """Withdraw the open ones among the selected."""
+        """Revoke the selected invitations that are pending."""
         self._act(request, queryset, flows.revoke, REVOKED, _("Revoked."))
 
     @admin.action(description=_("Extend selected invitations"), permissions=["change"])
     def extend(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
-        """Give the selected their whole time from now on, and open those that have expired."""
+        """Give the selected invitations their full time from now on.
+
+        Expired ones become pending again.
+        """
         self._act(request, queryset, flows.extend, EXTENDED, _("Extended."))
 
     @admin.action(
         description=_("Send the mails of selected invitations again"), permissions=["change"]
     )
     def resend(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
-        """Send the mail of the selected again, and open those again that have expired."""
+        """Send the email of the selected invitations again.
+
+        Expired ones become pending again.
+        """
         addressed = queryset.exclude(email="")
         with flows.together() as written:
             verb = partial(flows.resend, written=written)
@@ -107,14 +113,14 @@ class InvitationActionsMixin(Base):
         success: Any,
         record: Promise,
     ) -> None:
-        """Do something to each, and say for how many it was done or why not."""
+        """Apply ``verb`` to each invitation, and show how many were changed, or why not."""
         done = 0
         refused: Counter[str] = Counter()
         for invitation in invitations:
             try:
                 verb(invitation)
             except InvitationError as error:
-                # An address may also be refused by a rule that is newer than the invitation.
+                # A rule that is newer than the invitation may refuse the address, too.
                 blocked = isinstance(error, AddressRefused) and error.code not in REFUSED
                 code = AddressBlocked.code if blocked else error.code
                 code = MailLimitReached.code if isinstance(error, MailLimitReached) else code

@@ -1,4 +1,4 @@
-"""Hold what the pages of the admin have in common."""
+"""Functions and mixins that the admin pages share."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from invitation.models import InvitationKey
 from invitation.transactions import own_transactions
 
 if TYPE_CHECKING:
-    # Generic for the type checker only: Django's own classes take no parameters.
+    # Generic for the type checker only: Django's own classes take no parameters at run time.
     AnyAdmin = admin.ModelAdmin[Any]
     AnyInline = admin.TabularInline[Any, Any]
     Base = AnyAdmin
@@ -31,46 +31,49 @@ else:
     AnyInline = admin.TabularInline
     Base = object
 
-#: What stands where there is no name or address.
+#: Text shown where there is no name or address.
 NOBODY = "-"
 
 
 def user_search_fields(relation: str) -> list[str]:
-    """Return where to search for a user behind this relation: login name and e-mail address."""
+    """Return the fields to search a related user by: login name and email address."""
     model: Any = get_user_model()
     names = [model.USERNAME_FIELD]
-    with suppress(FieldDoesNotExist):  # Django calls it "email" without looking.
+    with suppress(FieldDoesNotExist):  # The model may lack this field.
         names.append(model._meta.get_field(model.get_email_field_name()).name)
     return [f"{relation}__{name}" for name in dict.fromkeys(names)]
 
 
 def may_see(site: admin.AdminSite, model: Any, request: HttpRequest) -> bool:
-    """Tell whether this admin shows these rows at all, and to whom it is who asks."""
+    """Return whether this admin has pages for the model that the reader may view."""
     shown = site._registry.get(model)
     return shown is not None and shown.has_view_permission(request)
 
 
 def page_of(site: admin.AdminSite, row: Any) -> str:
-    """Return the address of a row's page in this admin."""
+    """Return the URL of a row's page in this admin."""
     name = f"admin:{row._meta.app_label}_{row._meta.model_name}_change"
     return reverse(name, args=[quote(row.pk)], current_app=site.name)
 
 
 def tree_of(site: admin.AdminSite, account: Any) -> str:
-    """Return the address of the page that says who invited an account, and whom it invited."""
+    """Return the URL of an account's tree page: who invited it, and whom it invited."""
     name = "admin:invitation_acceptance_tree"
     return reverse(name, args=[quote(account.pk)], current_app=site.name)
 
 
 def tree_link(site: admin.AdminSite, account: Any, name: str = "") -> str:
-    """Return an account's name, or what stands for it, as a link to that page."""
+    """Return a link to an account's tree page, with ``name`` or the account's own name.
+
+    Without an account, return ``NOBODY``.
+    """
     if account is None:
         return NOBODY
     return format_html('<a href="{}">{}</a>', tree_of(site, account), name or account)
 
 
 def name_of(invitation: InvitationKey) -> str:
-    """Return what staff know an invitation by: its address, or the label of a shared link."""
+    """Return the name of an invitation for staff: its address, or its shared link's label."""
     if invitation.forgotten_at is not None:
         return gettext("(forgotten)")
     if not invitation.shared:
@@ -81,32 +84,32 @@ def name_of(invitation: InvitationKey) -> str:
 
 
 def here(moment: datetime) -> datetime:
-    """Return a moment with the time zone in which the admin shows it."""
+    """Return a moment in the time zone that the admin shows."""
     return timezone.make_aware(moment) if timezone.is_naive(moment) else timezone.localtime(moment)
 
 
 def day(moment: datetime) -> str:
-    """Return the day of a moment in the reader's language, for a column that has little room."""
+    """Return the date of a moment in the reader's language, for a narrow column."""
     return formats.date_format(here(moment), "DATE_FORMAT")
 
 
 class TransactionsMixin(Base):
-    """Let each step of an action be a transaction of its own, also where ATOMIC_REQUESTS is on."""
+    """Admin in which each step of an action is a transaction, even with ATOMIC_REQUESTS."""
 
     def get_urls(self) -> list[URLPattern]:
-        """Return the pages of a model, around which Django puts no transaction."""
+        """Return the URLs, with views that Django does not wrap in a transaction."""
         urls = super().get_urls()
         for url in urls:
             own_transactions(url.callback)
         return urls
 
     def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
-        """Show a row or change it; who is to write begins so."""
+        """Show or change a row. A POST request begins a transaction for writing."""
         with _writing(request):
             return super().changeform_view(request, *args, **kwargs)
 
     def delete_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
-        """Ask whether to delete a row, or do so; who is to write begins so."""
+        """Confirm or delete a row. A POST request begins a transaction for writing."""
         with _writing(request):
             return super().delete_view(request, *args, **kwargs)
 
@@ -116,38 +119,38 @@ def _writing(request: HttpRequest) -> AbstractContextManager[None]:
 
 
 class LookMixin(TransactionsMixin):
-    """Let a list be as narrow as its window: dates and addresses are broken where they must."""
+    """Admin with a style sheet for narrow windows: long dates and addresses wrap."""
 
     class Media:
-        """Name the style sheet."""
+        """Style sheet of the pages."""
 
         css = {"all": ("invitation/admin.css",)}
 
 
 class ReadOnlyMixin:
-    """Let staff look at rows, and change none."""
+    """Admin of rows that staff can view but not change."""
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Return ``False``: these rows are made by what happens."""
+        """Return ``False``: the app itself makes these rows."""
         return False
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Return ``False``: these rows say what has happened."""
+        """Return ``False``: these rows record what has happened."""
         return False
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Return ``False``: these rows go with their invitation."""
+        """Return ``False``: these rows are deleted with their invitation."""
         return False
 
 
 class WithMemberMixin:
-    """Let rows be deleted with their member, and in no other way.
+    """Admin of rows that are deleted only together with their member.
 
-    Django's admin asks this also for what goes with an account that is deleted.
+    Django's admin asks for this permission also when it deletes an account with its related rows.
     """
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Tell whether this is somebody else's page, where the row goes with its member."""
+        """Return whether the request is for another model's page, such as the member's."""
         here: Any = self
         pages = f"{here.opts.app_label}_{here.opts.model_name}_"
         match = request.resolver_match

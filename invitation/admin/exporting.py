@@ -1,4 +1,7 @@
-"""Let staff take a list away as CSV, line by line and safe from being executed."""
+"""Admin action that exports rows as CSV.
+
+Rows are sent one by one. No cell can run as a formula.
+"""
 
 from __future__ import annotations
 
@@ -27,20 +30,23 @@ else:
 
 
 class ExportMixin(Base):
-    """Add the action ``export``, for who may see the rows; name it among the ``actions``."""
+    """Admin with the action ``export`` for readers who may view the rows.
 
-    #: What the file is called, before the date; ASCII.
+    A subclass lists ``export`` in its ``actions``.
+    """
+
+    #: First part of the file name, before the date; ASCII.
     export_name: str
-    #: The columns: fields of the model and methods of the admin. Never anything of a key.
+    #: Columns: fields of the model and methods of the admin. Never any part of a key.
     export_fields: tuple[str, ...]
-    #: How many rows are in memory at a time.
+    #: Number of rows in memory at a time.
     export_chunk = 2_000
 
     @admin.action(
         description=_("Export selected %(verbose_name_plural)s as CSV"), permissions=["view"]
     )
     def export(self, request: HttpRequest, queryset: QuerySet[Any]) -> StreamingHttpResponse:
-        """Answer with the selected rows as a file, and note in the admin's log who took it."""
+        """Return the selected rows as a file, and log who exported them."""
         rows = queryset.select_related(*self.list_select_related)  # type: ignore[misc]
         self._log_export(request, rows.count())
         response = StreamingHttpResponse(
@@ -69,14 +75,14 @@ class ExportMixin(Base):
         if isinstance(value, bool):
             return _("yes") if value else _("no")
         if value == NOBODY:
-            return ""  # For people to read; in a sheet it would be a formula.
+            return ""  # In a spreadsheet, ``-`` would be a formula.
         choices = dict(getattr(field, "flatchoices", ()))
         return choices.get(value, value)
 
     def _log_export(self, request: HttpRequest, count: int) -> None:
         kind = ContentType.objects.get_for_model(self.model, for_concrete_model=False)
         message = ngettext("Exported %d row as CSV.", "Exported %d rows as CSV.", count) % count
-        # One entry, of no row: who takes a list away has changed none of them.
+        # One log entry without a row: an export changes none of them.
         LogEntry.objects.create(
             user=cast(Any, request.user),
             content_type=kind,

@@ -1,4 +1,4 @@
-"""Filter invitations in the words in which the list shows them."""
+"""Filters of the list of invitations, named like its columns."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from invitation.models import InvitationEmail, InvitationKey
 
 
 class StateFilter(admin.SimpleListFilter):
-    """Filter invitations by what they are now, whether or not cleanup has marked them yet."""
+    """Filter by the current state of an invitation, marked by cleanup or not."""
 
     title = _("state")
     parameter_name = "state"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
-        """Return the states, and what else one may be while it is open."""
+        """Return the states, and two more for pending invitations: overdue and paused."""
         states = [(str(value), label) for value, label in InvitationKey.Status.choices]
         more = [("overdue", _("expired, not cleaned up yet")), ("paused", _("paused"))]
         return [*states, *more]
@@ -40,7 +40,7 @@ class StateFilter(admin.SimpleListFilter):
 
 
 class KindFilter(admin.SimpleListFilter):
-    """Filter invitations by whom they are for: one person, or whoever has the link."""
+    """Filter by kind: personal invitation or shared link."""
 
     title = _("kind")
     parameter_name = "kind"
@@ -57,18 +57,18 @@ class KindFilter(admin.SimpleListFilter):
 
 
 class MailStateFilter(admin.SimpleListFilter):
-    """Filter invitations by the state of their latest mail."""
+    """Filter by the state of the latest email of an invitation."""
 
     title = _("mail")
     parameter_name = "mail"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
-        """Return the states, and that no mail was ever asked for."""
+        """Return the states of emails, and one for invitations without any email."""
         states = [(str(value), label) for value, label in InvitationEmail.State.choices]
         return [*states, ("none", _("no mail"))]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        """Return the invitations whose latest mail is in the chosen state."""
+        """Return the invitations whose latest email is in the chosen state."""
         value = self.value()
         if value == "none":
             return queryset.filter(latest_mail_state=None)

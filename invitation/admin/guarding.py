@@ -1,4 +1,4 @@
-"""Show of another model's rows only what the reader may see of that model."""
+"""Mixin that hides related rows which the reader has no permission to view."""
 
 from __future__ import annotations
 
@@ -18,21 +18,21 @@ if TYPE_CHECKING:
 else:
     Base = object
 
-#: Whose rows a column or a search shows.
+#: Models whose rows a column or a search shows.
 ACCOUNT = "account"
 INVITATION = "invitation"
 GROUP = "group"
 ENTRY = "entry"
 
-#: What stands for a column that is left out.
+#: Replacement for a column that is left out.
 NOTHING = ""
 
 
 def may_read(site: admin.AdminSite, model: Any, request: HttpRequest) -> bool:
-    """Tell whether the reader may see the rows of a model, on a page of this admin or by right.
+    """Return whether the reader may see the rows of a model.
 
-    A site may keep a model, such as its own user model, out of its admin: then the permissions of
-    that model decide.
+    If the model is in this admin, its page there decides. A site may leave a model out of its
+    admin, such as its own user model. Then the view and change permissions of the model decide.
     """
     shown = site._registry.get(model)
     if shown is not None:
@@ -43,7 +43,7 @@ def may_read(site: admin.AdminSite, model: Any, request: HttpRequest) -> bool:
 
 
 def readable(site: admin.AdminSite, request: HttpRequest) -> set[str]:
-    """Return whose rows the reader may see."""
+    """Return the models whose rows the reader may see, as ``ACCOUNT`` and so on."""
     models = {
         ACCOUNT: get_user_model(),
         INVITATION: InvitationKey,
@@ -54,27 +54,28 @@ def readable(site: admin.AdminSite, request: HttpRequest) -> set[str]:
 
 
 def number_of(row: Any) -> str:
-    """Return what stands for a row whose name the reader may not see."""
+    """Return the number of a row, for a reader who may not see its name."""
     return NOBODY if row is None else f"#{row.pk}"
 
 
 class GuardedMixin(Base):
-    """Put numbers in place of the names of accounts and invitations that are not for the reader.
+    """Admin that shows numbers instead of names that the reader may not see.
 
-    Columns, fields, exports and searches go by the same table, so that no page tells more than
-    another. Without names, there is no sorting and no searching by names either.
+    The names are those of accounts, invitations and groups. Columns, fields, exports and searches
+    use the same table, so no page shows more than another. The reader can also not sort or search
+    by hidden names.
     """
 
-    #: Of each guarded column: whose rows it shows, and which column stands in its place.
+    #: For each guarded column: the models that it shows, and the column that replaces it.
     guarded: ClassVar[dict[str, tuple[tuple[str, ...], str]]] = {}
-    #: Of each guarded relation: whose rows a search through it finds.
+    #: For each guarded relation: the model that a search through it finds.
     guarded_searches: ClassVar[dict[str, str]] = {}
 
     if TYPE_CHECKING:
         export_fields: tuple[str, ...]
 
     def shown(self, request: HttpRequest, names: Iterable[Any]) -> list[Any]:
-        """Return these columns as the reader may see them."""
+        """Return these columns, each one replaced or left out if the reader may not see it."""
         seen = readable(self.admin_site, request)
         found = []
         for name in names:
@@ -95,10 +96,10 @@ class GuardedMixin(Base):
         return [name for name in names if not name.startswith(hidden)]
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
-        """Return the fields of a row's page, as far as the reader may see them."""
+        """Return the fields of a row's page that the reader may see."""
         fields = super().get_fields(request, obj)
         return fields if obj is None else self.shown(request, fields)
 
     def get_export_fields(self, request: HttpRequest) -> tuple[str, ...]:
-        """Return the columns of the file, as far as the reader may see them."""
+        """Return the columns of the exported file that the reader may see."""
         return tuple(self.shown(request, self.export_fields))

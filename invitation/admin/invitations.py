@@ -1,4 +1,4 @@
-"""Show invitations, and let staff correct what people have typed."""
+"""Admin pages of the invitations."""
 
 from __future__ import annotations
 
@@ -45,13 +45,13 @@ LABEL_LENGTH_MAX = 100
 
 
 class InvitationKeyForm(KeyForm):
-    """Check what staff write into an invitation: it may end up in a mail."""
+    """Form that checks what staff write into an invitation: it may appear in an email."""
 
-    #: Who does; set for each request.
+    #: The member of staff who writes; set for each request.
     writer: Any = None
 
     def clean_recipient_name(self) -> str:
-        """Return the name as the mail may carry it."""
+        """Return the name as the email may contain it."""
         return texts.plain_name(self.cleaned_data["recipient_name"])
 
     def clean_label(self) -> str:
@@ -59,7 +59,10 @@ class InvitationKeyForm(KeyForm):
         return texts.plain_name(self.cleaned_data["label"], LABEL_LENGTH_MAX)
 
     def clean_note(self) -> str:
-        """Return the note as the mail may carry it."""
+        """Return the note as the email may contain it.
+
+        Raises ``ValidationError`` if the note is refused.
+        """
         note, kept = self.cleaned_data["note"], self.instance.note
         try:
             return flows.check_note(self.writer, note, kept=kept)
@@ -68,7 +71,7 @@ class InvitationKeyForm(KeyForm):
 
 
 class AcceptanceInline(GuardedMixin, ReadOnlyMixin, AnyInline):
-    """Show who came through an invitation."""
+    """List of the accounts that accepted an invitation."""
 
     model = Acceptance
     extra = 0
@@ -78,7 +81,7 @@ class AcceptanceInline(GuardedMixin, ReadOnlyMixin, AnyInline):
 
     @admin.display(description=_("account"))
     def user_number(self, acceptance: Acceptance) -> str:
-        """Return the number of the account, for who may not see accounts."""
+        """Return the number of the account, for readers who may not see accounts."""
         return number_of(acceptance.user)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
@@ -87,7 +90,7 @@ class AcceptanceInline(GuardedMixin, ReadOnlyMixin, AnyInline):
 
 
 class InvitationEmailInline(MailColumnsMixin, ReadOnlyMixin, AnyInline):
-    """Show the mails of an invitation; what can be done with one is on its own page."""
+    """List of the emails of an invitation. Actions on an email are on its own page."""
 
     model = InvitationEmail
     extra = 0
@@ -106,9 +109,9 @@ class InvitationEmailInline(MailColumnsMixin, ReadOnlyMixin, AnyInline):
 
 @admin.register(InvitationKey)
 class InvitationKeyAdmin(GuardedMixin, InvitationActionsMixin, ExportMixin, LookMixin, AnyAdmin):
-    """Show invitations, change what people have typed, revoke, extend and resend.
+    """Admin of the invitations: view, correct, revoke, extend and resend.
 
-    Invitations are not added here: they are made by inviting, which spends quota and mails.
+    Invitations cannot be added here. Inviting makes them, spends quota and sends the email.
     """
 
     form = InvitationKeyForm
@@ -136,7 +139,7 @@ class InvitationKeyAdmin(GuardedMixin, InvitationActionsMixin, ExportMixin, Look
     }
     guarded_searches: ClassVar = {"from_user": ACCOUNT}
 
-    #: ``from_user`` is a link to the tree for who may see that.
+    #: ``from_user`` is a link to the tree page if the reader may see that page.
     list_display = (
         "recipient",
         "from_user",
@@ -154,10 +157,10 @@ class InvitationKeyAdmin(GuardedMixin, InvitationActionsMixin, ExportMixin, Look
         "Search by the invited person's address or name, by a shared link's label or word, or by "
         "the inviter's name or address."
     )
-    #: The count of all rows is of little use to staff and slow in a big table.
+    #: A count of all rows helps staff little and is slow in a big table.
     show_full_result_count = False
 
-    #: What may be changed, as long as the invitation is open.
+    #: Fields that may be changed while the invitation is pending.
     editable_fields = ("recipient_name", "note", "label", "expires_at")
     fieldsets = (
         (None, {"fields": ("address", "from_user", "recipient_name", "note", "language")}),
@@ -168,8 +171,8 @@ class InvitationKeyAdmin(GuardedMixin, InvitationActionsMixin, ExportMixin, Look
         (_("Whoever accepts"), {"fields": ("groups", "destination")}),
         (_("The site's own data"), {"fields": ("data",), "classes": ("collapse",)}),
     )
-    #: What stands first for a shared link. Its uses are paid for, so they are not changed here;
-    #: its code is shown to its owner only.
+    #: First fields of a shared link. Its uses are paid for, so they cannot be changed here. Only
+    #: its owner sees its code.
     shared_fields = ("label", "from_user", "domains", "word", "paused_at")
     readonly_fields = (
         "address",
@@ -196,18 +199,18 @@ class InvitationKeyAdmin(GuardedMixin, InvitationActionsMixin, ExportMixin, Look
         return False
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Return ``False`` for one whose person was forgotten: it can only be looked at."""
+        """Return ``False`` if the invited person was forgotten. Staff can still view it."""
         forgotten = obj is not None and obj.forgotten_at is not None
         return not forgotten and super().has_change_permission(request, obj)
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
-        """Return the fields that cannot be changed: almost all, once the invitation has ended."""
+        """Return the fields that cannot be changed: nearly all, if it is not pending."""
         if obj is None or obj.status == InvitationKey.Status.PENDING:
             return self.readonly_fields
         return (*self.readonly_fields, *self.editable_fields)
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
-        """Return the fields in their order, for a shared link those that it has."""
+        """Return the fields in groups. A shared link has its own first group."""
         first, *others = super().get_fieldsets(request, obj)
         if obj is not None and obj.shared:
             first = (_("Shared link"), {"fields": self.shared_fields})
@@ -217,22 +220,26 @@ class InvitationKeyAdmin(GuardedMixin, InvitationActionsMixin, ExportMixin, Look
         ]
 
     def get_form(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
-        """Return the form, a new class for each request, which knows who writes."""
+        """Return the form class, made for this request, with the writer set."""
         form: Any = super().get_form(request, *args, **kwargs)
         form.writer = request.user
         return form
 
     def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
-        """Return what goes with these invitations; mails and acceptances need no permission.
+        """Return what is deleted with these invitations.
 
-        They can be deleted only in this way, so that of the invitation is what counts.
+        Emails and acceptances need no permission of their own. They are deleted only with their
+        invitation, so the permission for the invitation is enough.
         """
         rows, counts, missing, protected = super().get_deleted_objects(objs, request)
         with_it = {str(model._meta.verbose_name) for model in (Acceptance, InvitationEmail)}
         return rows, counts, {name for name in missing if str(name) not in with_it}, protected
 
     def lookup_allowed(self, lookup: str, value: str, request: HttpRequest | None = None) -> bool:
-        """Refuse to tell by a handmade filter what is not shown."""
+        """Return whether a filter in the URL may use this lookup.
+
+        Secret columns are refused. Such a filter would show what the pages hide.
+        """
         if lookup.split("__")[0] in ("locator", "pending_slot", "code_digest"):
             return False
         return super().lookup_allowed(lookup, value, request)  # type: ignore[arg-type]
@@ -240,79 +247,82 @@ class InvitationKeyAdmin(GuardedMixin, InvitationActionsMixin, ExportMixin, Look
     # -- rows ------------------------------------------------------------------------------------
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
-        """Return the invitations with the state of their latest mail."""
+        """Return the invitations, each with the state of its latest email."""
         rows: Any = super().get_queryset(request)
         return cast("QuerySet[Any]", rows.with_latest_mail())
 
     def get_list_display(self, request: HttpRequest) -> Any:
-        """Return the columns; the inviter is a link for who may see whom else he has invited."""
+        """Return the columns. The inviter is a link if the reader may see the tree page."""
         columns: Any = self.shown(request, super().get_list_display(request))
         linked = may_see(self.admin_site, Acceptance, request)
         return ["inviter" if name == "from_user" and linked else name for name in columns]
 
     def get_search_fields(self, request: HttpRequest) -> list[str]:
-        """Return where to search, in whichever user model the site has."""
+        """Return the fields to search, for the site's own user model.
+
+        Fields that the reader may not search are left out.
+        """
         names = [*self.search_fields, *user_search_fields("from_user")]
         return self.searchable(request, names)
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
     ) -> tuple[QuerySet[Any], bool]:
-        """Return the rows that match; an address is found in the form that the list shows."""
+        """Return the rows that match. The search also finds an address as the list shows it."""
         found, duplicates = super().get_search_results(request, queryset, search_term)
         try:
             address = addresses.clean(search_term)
         except AddressRefused:
-            return found, duplicates  # It is a name, or a part of an address.
+            return found, duplicates  # The term is a name, or part of an address.
         found |= queryset.filter(email__iexact=address)
         return found, duplicates
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
-        """Write only what was changed: a use, or an end, may have come in between."""
+        """Write only the changed fields: the invitation may have been used or ended since."""
         obj.save(update_fields=form.changed_data)
 
     # -- columns ---------------------------------------------------------------------------------
 
     @admin.display(description=_("for"), ordering="email")
     def recipient(self, invitation: InvitationKey) -> str:
-        """Return whom it is for: an address, or whoever has a shared link."""
+        """Return the invited address, or the label of the shared link."""
         return name_of(invitation)
 
     @admin.display(description=_("e-mail address"), ordering="email")
     def address(self, invitation: InvitationKey) -> str:
-        """Return whom it is for, for people to read."""
+        """Return the invited address in readable form, or the label of the shared link."""
         if invitation.forgotten_at is not None:
             return gettext("(forgotten)")
         return addresses.display(invitation.email) or invitation.label or NOBODY
 
     @admin.display(description=_("inviter"), ordering="from_user")
     def inviter(self, invitation: InvitationKey) -> str:
-        """Return who made it, as a link to whom else he has invited."""
+        """Return the inviter, as a link to their tree page."""
         return tree_link(self.admin_site, invitation.from_user)
 
     @admin.display(description=_("inviter"))
     def inviter_number(self, invitation: InvitationKey) -> str:
-        """Return the number of the inviter, for who may not see accounts."""
+        """Return the number of the inviter, for readers who may not see accounts."""
         return number_of(invitation.from_user)
 
     @admin.display(description=_("groups"))
     def groups_count(self, invitation: InvitationKey) -> int:
-        """Return how many groups it gives, for who may not see which."""
+        """Return the number of groups it gives, for readers who may not see groups."""
         return invitation.groups.count()
 
     @admin.display(description=_("invited"), ordering="date_invited")
     def invited(self, invitation: InvitationKey) -> str:
-        """Return the day on which it was made: the time has no room in the list."""
+        """Return the date of the invitation. The list has no room for the time."""
         return day(invitation.date_invited)
 
     @admin.display(description=_("expires"), ordering="expires_at")
     def expires(self, invitation: InvitationKey) -> Any:
-        """Return the day on which it runs out."""
+        """Return the date on which the invitation expires, or "never"."""
         return _("never") if invitation.expires_at is None else day(invitation.expires_at)
 
     @admin.display(description=_("state"), ordering="status")
     def state(self, invitation: InvitationKey) -> Any:
-        """Return what it is now, whether or not cleanup has marked it yet."""
+        """Return the current state, marked by cleanup or not."""
         pending = invitation.status == InvitationKey.Status.PENDING
         if pending and invitation.key_expired():
             return _("expired, not cleaned up yet")
@@ -322,23 +332,23 @@ class InvitationKeyAdmin(GuardedMixin, InvitationActionsMixin, ExportMixin, Look
 
     @admin.display(description=_("mail"), ordering="latest_mail_state")
     def mail_state(self, invitation: Any) -> Any:
-        """Return how far its latest mail has come."""
+        """Return the state of the latest email."""
         state = invitation.latest_mail_state
         return _("no mail") if state is None else InvitationEmail.State(state).label
 
     @admin.display(description=_("uses"), ordering="uses")
     def used(self, invitation: InvitationKey) -> str:
-        """Return how often it was used, and how often it may be."""
+        """Return how many times the invitation was used, and how many times it may be."""
         most = "∞" if invitation.max_uses is None else invitation.max_uses
         return f"{invitation.uses} / {most}"
 
     @admin.display(description=_("allowed domains"))
     def domains(self, invitation: InvitationKey) -> str:
-        """Return the domains of the addresses that may register, for people to read."""
+        """Return the domains that addresses must have to register, in readable form."""
         readable = [addresses.display(f"x@{name}")[2:] for name in invitation.allowed_domains]
         return ", ".join(readable) or gettext("all")
 
     @admin.display(description=_("key"))
     def key_hint(self, invitation: InvitationKey) -> str:
-        """Return what staff may see of the key."""
+        """Return the part of the key that staff may see."""
         return invitation.key_hint

@@ -1,4 +1,4 @@
-"""Show the ledger: each change of what a member has left, and why."""
+"""Admin pages of the ledger: each change of a member's invitations left, and its reason."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ from invitation.models import InvitationKey, InvitationQuota, QuotaEntry
 class QuotaEntryAdmin(
     GuardedMixin, ExportMixin, WithMemberMixin, ReadOnlyMixin, LookMixin, AnyAdmin
 ):
-    """Show what has changed the quota of which member, when and by which invitation."""
+    """Admin of the ledger: whose quota changed, when, why, and by which invitation."""
 
     actions = ("export",)
     export_name = "quota-entries"
@@ -54,11 +54,14 @@ class QuotaEntryAdmin(
     fields = list_display
 
     def get_search_fields(self, request: HttpRequest) -> list[str]:
-        """Return where to search, in whichever user model the site has."""
+        """Return the fields to search, for the site's own user model.
+
+        Fields that the reader may not search are left out.
+        """
         return self.searchable(request, user_search_fields("inviter"))
 
     def get_list_display(self, request: HttpRequest) -> Any:
-        """Return the columns; the invitation is a link for who may see it."""
+        """Return the columns. The invitation is a link if the reader may see it."""
         columns = self.shown(request, self.list_display)
         linked = may_see(self.admin_site, InvitationKey, request)
         return ["invited_link" if name == "invited" and linked else name for name in columns]
@@ -70,22 +73,22 @@ class QuotaEntryAdmin(
 
     @admin.display(description=_("invitation"), ordering="invitation")
     def invited(self, entry: QuotaEntry) -> str:
-        """Return for whom the invitation was, if it was for one."""
+        """Return the address or label of the invitation, or ``-`` without one."""
         return NOBODY if entry.invitation is None else name_of(entry.invitation)
 
     @admin.display(description=_("inviter"))
     def inviter_number(self, entry: QuotaEntry) -> str:
-        """Return the number of the member, for who may not see accounts."""
+        """Return the number of the member, for readers who may not see accounts."""
         return number_of(entry.inviter)
 
     @admin.display(description=_("invitation"))
     def invitation_number(self, entry: QuotaEntry) -> str:
-        """Return the number of the invitation, for who may not see invitations."""
+        """Return the number of the invitation, for readers who may not see invitations."""
         return number_of(entry.invitation)
 
     @admin.display(description=_("invitation"), ordering="invitation")
     def invited_link(self, entry: QuotaEntry) -> str:
-        """Return the same as a link to the invitation."""
+        """Return the text of ``invited`` as a link to the invitation."""
         if entry.invitation is None:
             return NOBODY
         address = page_of(self.admin_site, entry.invitation)
@@ -93,14 +96,14 @@ class QuotaEntryAdmin(
 
 
 class LedgerMixin(GuardedMixin):
-    """Add a column with the sum of the ledger to the quotas, and the way to its entries."""
+    """Admin with a column for the sum of the ledger, and a link to its entries."""
 
     def get_list_display(self, request: HttpRequest) -> Any:
-        """Return the columns; the ledger is a link for who may see it."""
+        """Return the columns. The ledger is a link if the reader may see it."""
         return self._with_ledger(super().get_list_display(request), request)
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
-        """Return the fields; the ledger is a link for who may see it."""
+        """Return the fields. The ledger is a link if the reader may see it."""
         return self._with_ledger(super().get_fields(request, obj), request)
 
     def _with_ledger(self, names: Any, request: HttpRequest) -> list[str]:
@@ -108,7 +111,7 @@ class LedgerMixin(GuardedMixin):
         return self.shown(request, [*names, "ledger" if linked else "ledger_sum"])
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
-        """Return the quotas with the sums of their members' entries."""
+        """Return the quotas, each with the sum of its member's entries."""
         entries = QuotaEntry.objects.filter(inviter=OuterRef("inviter")).order_by()
         sums = entries.values("inviter").annotate(sum=Sum("change")).values("sum")
         total = Coalesce(Subquery(sums), Value(0), output_field=IntegerField())
@@ -117,13 +120,13 @@ class LedgerMixin(GuardedMixin):
 
     @admin.display(description=_("ledger"))
     def ledger_total(self, quota: Any) -> int:
-        """Return the sum of the ledger as a number, for sheets that go on to count with it."""
+        """Return the sum of the ledger as a number, for exported files."""
         return int(quota.entries_sum)
 
     @admin.display(description=_("ledger"), ordering="entries_sum")
     def ledger_sum(self, quota: Any) -> Any:
-        """Return the sum of the ledger, and beside it what the counters say if that differs."""
-        # One that is being added has no entries yet.
+        """Return the sum of the ledger. If the counters differ, return both."""
+        # A quota on the page for a new one has no entries yet.
         entries, counters = getattr(quota, "entries_sum", 0), quota.granted - quota.spent
         if entries == counters:
             return f"{entries:+d}"
@@ -134,7 +137,7 @@ class LedgerMixin(GuardedMixin):
 
     @admin.display(description=_("ledger"), ordering="entries_sum")
     def ledger(self, quota: InvitationQuota) -> Any:
-        """Return the same as a link to the entries."""
+        """Return the text of ``ledger_sum`` as a link to the entries."""
         entries = reverse(
             "admin:invitation_quotaentry_changelist", current_app=self.admin_site.name
         )

@@ -1,8 +1,11 @@
-"""Find out who invited whom: up to whoever came first, down to all who came after.
+"""Queries for who invited whom: up to the first inviter, down to all who came after.
 
-Everybody stands in one place only: below the inviter whose invitation the account was made with,
-or, if it was there before, whose invitation it accepted first. So each is counted once. (Two may
-still stand below each other, if one of them was there before; whoever was met is not met again.)
+Each account has one place only, so each is counted once. It stands below the inviter whose
+invitation created the account. An account that existed before stands below the inviter whose
+invitation it accepted first.
+
+Two accounts may still stand below each other, if one of them existed before. The search does not
+visit an account twice.
 """
 
 from __future__ import annotations
@@ -17,15 +20,19 @@ from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from invitation.models import Acceptance
 
-#: How many are counted, and how many steps up or down are taken. Beyond that, a number is a least.
+#: Limits: the number of accounts that are counted, and of steps up or down. A number at a limit
+#: means "at least".
 MOST = 100_000
 DEEPEST = 100
-#: For how many inviters one query looks.
+#: Number of inviters in one query.
 BATCH = 1_000
 
 
 def origins() -> QuerySet[Acceptance]:
-    """Keep of each account the one acceptance by which it came; deleted accounts count, too."""
+    """Return the one acceptance by which each account came.
+
+    Deleted accounts count, too.
+    """
     before = Q(new_account__gt=OuterRef("new_account"))
     before |= Q(new_account=OuterRef("new_account"), pk__lt=OuterRef("pk"))
     return Acceptance.objects.filter(
@@ -34,23 +41,23 @@ def origins() -> QuerySet[Acceptance]:
 
 
 def invited_by(account: Any) -> QuerySet[Acceptance]:
-    """Keep how those came whom this account has invited itself."""
+    """Return the acceptances of those whom this account itself invited."""
     return origins().filter(invitation__from_user=account).exclude(user=account)
 
 
 @dataclass
 class Ascent:
-    """Say through whom an account came, from its own inviter upwards."""
+    """Inviters above an account, beginning with its own inviter."""
 
     steps: list[Acceptance] = field(default_factory=list)
-    #: Whether whoever comes next stands in the chain already.
+    #: Whether the next inviter is already in the chain.
     circular: bool = False
-    #: Whether there are more than were looked for.
+    #: Whether the chain goes on beyond the limit.
     cut: bool = False
 
 
 def ascend(account: Any) -> Ascent:
-    """Follow an account's inviters up to one whom nobody invited; a query for each step."""
+    """Follow an account's inviters up to one whom nobody invited; one query a step."""
     found, met = Ascent(), {account.pk}
     while True:
         rows = origins().filter(user=account).select_related("invitation__from_user", "user")
@@ -70,21 +77,21 @@ def ascend(account: Any) -> Ascent:
 
 @dataclass
 class Descent:
-    """Say how many came through an account, and through each of those whom it invited."""
+    """Numbers of those who came through an account, and through each one it invited."""
 
-    #: How many came in all.
+    #: Number of accounts that came through it, in all.
     total: int = 0
-    #: How many each of the invited has invited himself, and how many came through him in all.
+    #: For each invited account: how many it invited itself, and how many came through it in all.
     direct_of: Counter[Any] = field(default_factory=Counter)
     total_of: Counter[Any] = field(default_factory=Counter)
-    #: Whether nobody was left out: otherwise each number is a least.
+    #: Whether all were counted. If not, each number means "at least".
     complete: bool = True
 
 
 def descend(account: Any) -> Descent:
-    """Count who came through an account, level by level, ``BATCH`` inviters to a query."""
+    """Count who came through an account, level by level, ``BATCH`` inviters a query."""
     found, met = Descent(), {account.pk}
-    #: Each account of a level, and which of the invited it stands below.
+    #: Maps each account of a level to the invited account above it.
     level: dict[Any, Any] = {account.pk: None}
     for _depth in range(DEEPEST):
         below: dict[Any, Any] = {}
@@ -110,10 +117,14 @@ def descend(account: Any) -> Descent:
 
 
 def _came_through(inviters: dict[Any, Any], found: Descent) -> Iterator[tuple[Any, Any]]:
-    """Yield who came through these, and through whom; no more than can still be counted."""
+    """Yield each account that came through these inviters, with its inviter.
+
+    Yields no more than can still be counted.
+    """
     pks = iter(inviters)
     while batch := list(islice(pks, BATCH)):
         rows = origins().filter(invitation__from_user__in=batch).order_by()
         pairs = rows.values_list("user", "invitation__from_user")
-        # One more tells that there are more; one is the account itself, where it was met.
+        # One more row shows that there are more. One may be the account itself, which is not
+        # counted.
         yield from pairs[: MOST - found.total + 2]

@@ -1,4 +1,4 @@
-"""Show the outbox, let staff queue a mail again or stop it, and open the way out."""
+"""Admin pages of the outbox: sending emails again, stopping them, and ending a pause."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from invitation.admin.base import NOBODY, AnyAdmin, LookMixin, ReadOnlyMixin, na
 from invitation.admin.guarding import ACCOUNT, INVITATION, NOTHING, GuardedMixin, number_of
 from invitation.models import DeliveryPause, InvitationEmail
 
-#: What the actions say, with the number of mails.
+#: Messages of the actions, with the number of emails.
 RETRIED = ngettext_lazy("%d mail is queued again.", "%d mails are queued again.")
 NOT_RETRIED = ngettext_lazy(
     "%d mail was left alone: only what has failed or was stopped can be sent again.",
@@ -30,7 +30,7 @@ NOT_CANCELLED = ngettext_lazy(
     "%d mails were left alone: they no longer wait.",
 )
 
-#: Mails that go to the inviter, not to whom he has invited.
+#: Emails to the inviter, not to the invited person.
 TO_INVITER = (
     InvitationEmail.Kind.RENEWAL,
     InvitationEmail.Kind.ACCEPTED,
@@ -39,10 +39,13 @@ TO_INVITER = (
 
 
 class OperatingMixin(ReadOnlyMixin):
-    """Let who has the permission to change rows act on them; nobody edits them."""
+    """Admin of rows on which staff can act but which nobody can edit.
+
+    The actions need the permission to change rows.
+    """
 
     def has_operate_permission(self, request: HttpRequest) -> bool:
-        """Tell whether this member of the staff may use the actions."""
+        """Return whether this member of staff may use the actions."""
         page: Any = self
         user: Any = request.user
         codename = get_permission_codename("change", page.opts)
@@ -50,22 +53,22 @@ class OperatingMixin(ReadOnlyMixin):
 
 
 class MailColumnsMixin:
-    """Say in words why a mail has failed, and when one that waits is tried."""
+    """Columns for why an email failed, and when a waiting email is tried."""
 
     @admin.display(description=_("reason"), ordering="failure")
     def reason(self, mail: InvitationEmail) -> str:
-        """Return why it has come to an end unsent."""
+        """Return why the email was not sent, or ``-``."""
         return mail.get_failure_display() or NOBODY
 
     @admin.display(description=_("next try"), ordering="not_before")
     def next_try(self, mail: InvitationEmail) -> datetime | None:
-        """Return when it may be tried, if it waits."""
+        """Return the earliest time of the next try if the email waits, else ``None``."""
         return mail.not_before if mail.state == InvitationEmail.State.QUEUED else None
 
 
 @admin.register(InvitationEmail)
 class InvitationEmailAdmin(GuardedMixin, MailColumnsMixin, OperatingMixin, LookMixin, AnyAdmin):
-    """Show the outbox: which mails left, which wait, and why."""
+    """Admin of the outbox: which emails were sent, which wait, and why."""
 
     actions = ("retry", "cancel")
     list_display = (
@@ -78,7 +81,7 @@ class InvitationEmailAdmin(GuardedMixin, MailColumnsMixin, OperatingMixin, LookM
         "next_try",
         "sent_at",
     )
-    #: What a mail server answers may quote the address.
+    #: The answer of a mail server may contain the address, so ``last_error`` is guarded too.
     guarded: ClassVar = {
         "address": ((ACCOUNT, INVITATION), "invitation_number"),
         "last_error": ((ACCOUNT, INVITATION), NOTHING),
@@ -107,35 +110,35 @@ class InvitationEmailAdmin(GuardedMixin, MailColumnsMixin, OperatingMixin, LookM
     )
 
     def get_list_display(self, request: HttpRequest) -> Any:
-        """Return the columns, as far as the reader may see them."""
+        """Return the columns that the reader may see."""
         return self.shown(request, super().get_list_display(request))
 
     def get_search_fields(self, request: HttpRequest) -> list[str]:
-        """Return where to search, as far as the reader may see it."""
+        """Return the fields that the reader may search."""
         return self.searchable(request, super().get_search_fields(request))
 
     @admin.display(description=_("invitation"))
     def invitation_number(self, mail: InvitationEmail) -> str:
-        """Return the number of the invitation, for who may not see whom the mail is for."""
+        """Return the number of the invitation, for readers who may not see the recipient."""
         return number_of(mail.invitation)
 
     @admin.display(description=_("e-mail address"), ordering="invitation__email")
     def address(self, mail: InvitationEmail) -> str:
-        """Return whom the mail is for."""
+        """Return the recipient of the email, in readable form."""
         if mail.kind not in TO_INVITER:
             return name_of(mail.invitation)
         return addresses.display(addresses.of_member(mail.invitation.from_user)) or NOBODY
 
     @admin.action(description=_("Send selected mails again"), permissions=["operate"])
     def retry(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
-        """Queue those again that have failed or were stopped."""
+        """Queue the selected emails again that failed or were stopped."""
         selected = list(queryset)
         done = flows.retry(selected)
         self._report(request, selected, done, _("Queued again."), (RETRIED, NOT_RETRIED))
 
     @admin.action(description=_("Stop selected mails"), permissions=["operate"])
     def cancel(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
-        """Stop those that wait."""
+        """Stop the selected emails that wait."""
         selected = list(queryset)
         done = flows.cancel(selected)
         self._report(request, selected, done, _("Stopped."), (CANCELLED, NOT_CANCELLED))
@@ -148,7 +151,7 @@ class InvitationEmailAdmin(GuardedMixin, MailColumnsMixin, OperatingMixin, LookM
         record: Any,
         words: tuple[Any, Any],
     ) -> None:
-        """Say for how many it was done, and note it in the admin's own log."""
+        """Show how many emails were changed and how many not, and log the changed ones."""
         for mail in done:
             self.log_change(request, mail, str(record))
         if done:
@@ -159,7 +162,7 @@ class InvitationEmailAdmin(GuardedMixin, MailColumnsMixin, OperatingMixin, LookM
 
 @admin.register(DeliveryPause)
 class DeliveryPauseAdmin(OperatingMixin, LookMixin, AnyAdmin):
-    """Show whether the way to the mail server is closed, and let staff try it."""
+    """Admin of the delivery pause, which staff can end early."""
 
     actions = ("reopen",)
     list_display = ("queue", "closed", "since", "until", "failures", "reason")
@@ -167,15 +170,15 @@ class DeliveryPauseAdmin(OperatingMixin, LookMixin, AnyAdmin):
 
     @admin.display(description=_("paused"), boolean=True)
     def closed(self, pause: DeliveryPause) -> bool:
-        """Return whether no mail is tried at the moment.
+        """Return whether no email is tried at the moment.
 
-        When the time is over, the next one is, whether or not it can leave.
+        After the end of the pause, the next email is tried, whether or not it can be sent.
         """
         return pause.failures > 0 and not pause.is_over(timezone.now())
 
     @admin.action(description=_("Try again at once"), permissions=["operate"])
     def reopen(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
-        """Let the next sender try, without waiting for the end of the pause."""
+        """Let the next sender try now, without waiting for the end of the pause."""
         paused = [pause for pause in queryset if self.closed(pause)]
         if not flows.reopen():
             self.message_user(request, _("Nothing is paused."), messages.WARNING)

@@ -1,4 +1,4 @@
-"""Show what members have spent, and grant them more."""
+"""Admin pages of the members' quotas: what they have spent, and granting more."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from invitation.admin.ledger import LedgerMixin
 from invitation.conf import conf
 from invitation.models import InvitationQuota
 
-#: What the action says.
+#: Messages of the action ``grant``.
 NO_AMOUNT = _("Please enter how many invitations to grant, from 1 to %(most)s.")
 GRANTED = ngettext_lazy(
     "Invitations were granted to %d member.", "Invitations were granted to %d members."
@@ -30,9 +30,10 @@ GRANTED = ngettext_lazy(
 
 
 class QuotaActionForm(ActionForm):
-    """Ask for a number beside the action."""
+    """Form of the actions, with a field for the number of invitations to grant."""
 
-    # A text, looked at by the action: of a number that is none, Django would say something else.
+    # A text field, so that the action checks the number. A number field would show Django's own
+    # message.
     amount = forms.CharField(
         label=_("Invitations to grant:"),
         required=False,
@@ -43,9 +44,10 @@ class QuotaActionForm(ActionForm):
 
 @admin.register(InvitationQuota)
 class InvitationQuotaAdmin(LedgerMixin, ExportMixin, WithMemberMixin, LookMixin, AnyAdmin):
-    """Show what members have spent, and grant them more.
+    """Admin of the quotas: what members have spent, and granting more.
 
-    A quota is not deleted: that would give back all that was spent, and the ledger would not know.
+    A quota cannot be deleted. Deleting it would give back all that was spent, without an entry in
+    the ledger.
     """
 
     action_form = QuotaActionForm
@@ -60,7 +62,7 @@ class InvitationQuotaAdmin(LedgerMixin, ExportMixin, WithMemberMixin, LookMixin,
     }
     guarded_searches: ClassVar = {"inviter": ACCOUNT}
 
-    #: The most that a form takes: whoever needs more needs no limit.
+    #: Maximum number that the form grants. A member who needs more needs no limit.
     granted_max = 1_000_000
     list_display = ("inviter", "granted", "unlimited", "spent", "remaining")
     list_filter = ("unlimited",)
@@ -69,40 +71,46 @@ class InvitationQuotaAdmin(LedgerMixin, ExportMixin, WithMemberMixin, LookMixin,
     search_help_text = _("Search by the member's login name or e-mail address.")
     show_full_result_count = False
     fields = ("inviter", "granted", "unlimited", "spent", "remaining")
-    #: A count of what has happened, which goes on while the page is open: grant more instead.
+    #: Counts can change while the page is open, so they are not edited. Grant more instead.
     readonly_fields = ("spent", "remaining", "ledger", "ledger_sum", "inviter_number")
 
     def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
-        """Return the field of the form; what can be granted has an end."""
+        """Return the form field. The field ``granted`` has an upper limit."""
         if db_field.name == "granted":
             words = _("At most %(limit_value)s can be granted: for more, tick “unlimited”.")
             kwargs |= {"max_value": self.granted_max, "error_messages": {"max_value": words}}
         return super().formfield_for_dbfield(db_field, request, **kwargs)
 
     def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
-        """Return the field for the member's number, which shows the name to who may see it."""
+        """Return the field for the member.
+
+        A reader who may not see accounts gets a plain text field, which shows no name.
+        """
         if ACCOUNT not in readable(self.admin_site, request):
             kwargs["widget"] = forms.TextInput()
         return super().formfield_for_foreignkey(db_field, request, **kwargs)
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
-        """Return the fields that cannot be changed; a quota stays with its member."""
+        """Return the fields that cannot be changed. A quota keeps its member."""
         return self.readonly_fields if obj is None else ("inviter", *self.readonly_fields)
 
     def get_search_fields(self, request: HttpRequest) -> list[str]:
-        """Return where to search, in whichever user model the site has."""
+        """Return the fields to search, for the site's own user model.
+
+        Fields that the reader may not search are left out.
+        """
         return self.searchable(request, user_search_fields("inviter"))
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
-        """Return the quotas, with the groups of their members where the limit depends on these."""
+        """Return the quotas, with their members' groups if the limit depends on groups."""
         rows = super().get_queryset(request)
         by_group = isinstance(conf.quota_rule, Mapping) and hasattr(get_user_model(), "groups")
         return rows.prefetch_related("inviter__groups") if by_group else rows
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
-        """Write what was granted, and its entry in the ledger; something may have been spent.
+        """Write what was granted, and its entry in the ledger.
 
-        What was not changed here may have been changed elsewhere, and stays as it is.
+        If ``granted`` was not changed here, it is not written. It may have changed elsewhere since.
         """
         granted = obj.granted if not change or "granted" in form.changed_data else None
         flows.correct_quota(obj.inviter, granted, obj.unlimited)
@@ -110,7 +118,7 @@ class InvitationQuotaAdmin(LedgerMixin, ExportMixin, WithMemberMixin, LookMixin,
 
     @admin.action(description=_("Grant invitations to selected members"), permissions=["change"])
     def grant(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
-        """Grant so many invitations to each as stands beside the action."""
+        """Grant each selected member the number of invitations typed beside the action."""
         typed = request.POST.get("amount", "")
         amount = int(typed) if typed.isdecimal() and len(typed) <= len(str(flows.GRANT_MAX)) else 0
         if not 1 <= amount <= flows.GRANT_MAX:
@@ -127,12 +135,12 @@ class InvitationQuotaAdmin(LedgerMixin, ExportMixin, WithMemberMixin, LookMixin,
 
     @admin.display(description=_("inviter"))
     def inviter_number(self, quota: InvitationQuota) -> str:
-        """Return the number of the member, for who may not see accounts."""
+        """Return the number of the member, for readers who may not see accounts."""
         return number_of(quota.inviter)
 
     @admin.display(description=_("remaining"))
     def remaining(self, quota: InvitationQuota) -> Any:
-        """Return how many invitations the member has left, without asking the database."""
+        """Return how many invitations the member has left, without a database query."""
         limit = conf.invitations_per_user(quota.inviter)
         left = quota.remaining(limit, conf.INVITATION_QUOTA_PERIOD)
         return _("unlimited") if left is None else left

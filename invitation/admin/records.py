@@ -1,4 +1,4 @@
-"""Show who came through which invitation."""
+"""Admin pages of the acceptances."""
 
 from __future__ import annotations
 
@@ -25,7 +25,10 @@ from invitation.models import Acceptance
 
 @admin.register(Acceptance)
 class AcceptanceAdmin(GuardedMixin, TreeMixin, ExportMixin, ReadOnlyMixin, LookMixin, AnyAdmin):
-    """Show who came through which invitation, and on a page of its own who invited whom."""
+    """Admin of the acceptances: which account accepted which invitation.
+
+    It also has a page for each account that shows who invited whom.
+    """
 
     actions = ("export",)
     export_name = "acceptances"
@@ -61,39 +64,42 @@ class AcceptanceAdmin(GuardedMixin, TreeMixin, ExportMixin, ReadOnlyMixin, LookM
     fields = ("account", "address", "inviter", "claimed_at", "activated_at", "new_account")
 
     def get_search_fields(self, request: HttpRequest) -> list[str]:
-        """Return where to search, in whichever user model the site has."""
+        """Return the fields to search, for the site's own user model.
+
+        Fields that the reader may not search are left out.
+        """
         people = [*user_search_fields("user"), *user_search_fields("invitation__from_user")]
         return self.searchable(request, [*self.search_fields, *people])
 
     def get_list_display(self, request: HttpRequest) -> Any:
-        """Return the columns, as far as the reader may see them."""
+        """Return the columns that the reader may see."""
         return self.shown(request, super().get_list_display(request))
 
     @admin.display(description=_("account"), ordering="user")
     def account(self, acceptance: Acceptance) -> str:
-        """Return who came, as a link to whom he invited himself."""
+        """Return the account that accepted, as a link to its tree page."""
         return tree_link(self.admin_site, acceptance.user)
 
     @admin.display(description=_("invitation to"), ordering="invitation__email")
     def address(self, acceptance: Acceptance) -> str:
-        """Return whom the invitation was for."""
+        """Return the address of the invitation, or the label of its shared link."""
         return name_of(acceptance.invitation)
 
     @admin.display(description=_("inviter"), ordering="invitation__from_user")
     def inviter_name(self, acceptance: Acceptance) -> Any:
-        """Return who had invited."""
+        """Return the inviter."""
         return acceptance.invitation.from_user or NOBODY
 
     @admin.display(description=_("inviter"), ordering="invitation__from_user")
     def inviter(self, acceptance: Acceptance) -> str:
-        """Return who had invited, as a link to whom else he did."""
+        """Return the inviter, as a link to their tree page."""
         return tree_link(self.admin_site, acceptance.invitation.from_user)
 
-    # -- for who may not see accounts, or invitations -------------------------------------------
+    # -- columns for readers who may not see accounts or invitations -----------------------------
 
     @admin.display(description=_("account"))
     def account_number(self, acceptance: Acceptance) -> str:
-        """Return the number of the account, as a link to whom it has invited."""
+        """Return the number of the account, as a link to its tree page."""
         return tree_link(self.admin_site, acceptance.user, number_of(acceptance.user))
 
     @admin.display(description=_("account"))
@@ -108,7 +114,7 @@ class AcceptanceAdmin(GuardedMixin, TreeMixin, ExportMixin, ReadOnlyMixin, LookM
 
     @admin.display(description=_("inviter"))
     def inviter_number(self, acceptance: Acceptance) -> str:
-        """Return the number of the inviter, as a link to whom else that account has invited."""
+        """Return the number of the inviter, as a link to their tree page."""
         inviter = acceptance.invitation.from_user
         return tree_link(self.admin_site, inviter, number_of(inviter))
 

@@ -1,4 +1,7 @@
-"""Show how many addresses get no more invitations, add one, and lift one whose owner asks."""
+"""Admin pages of the addresses that get no more invitations.
+
+Staff can add an address, or remove one when its owner asks.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +25,10 @@ else:
 
 
 class SuppressedAddressForm(RowForm):
-    """Take the address that is to get no more invitations; it is kept as a hash alone."""
+    """Form for an address that gets no more invitations.
+
+    Only a hash of the address is kept.
+    """
 
     email = forms.CharField(
         label=_("E-mail address"),
@@ -31,12 +37,16 @@ class SuppressedAddressForm(RowForm):
     )
 
     def clean_email(self) -> str:
-        """Return the address if it can be invited and has not been suppressed."""
+        """Return the address in its clean form.
+
+        Raises ``ValidationError`` if the address cannot be invited or is already suppressed.
+        """
         try:
             email = addresses.clean(self.cleaned_data["email"])
         except AddressRefused as error:
             raise forms.ValidationError(str(error), code=error.code) from error
-        # What came back may work again one day; what an administrator says holds until he lifts it.
+        # An address that bounced may be suppressed once more, now by an administrator. A bounced
+        # address may work again one day. The entry of an administrator stays until they remove it.
         if flows.is_suppressed(email) not in (None, SuppressedAddress.Reason.BOUNCED):
             raise forms.ValidationError(_("This address gets no invitations already."))
         return email
@@ -44,15 +54,15 @@ class SuppressedAddressForm(RowForm):
 
 @admin.register(SuppressedAddress)
 class SuppressedAddressAdmin(LookMixin, AnyAdmin):
-    """Show since when and why addresses get no more invitations, but not which ones they are.
+    """Admin of the suppressed addresses: when and why, but not which address.
 
-    To delete a row is to allow invitations again. Whoever types an address finds its row.
+    Deleting a row allows invitations again. To find a row, search for the whole address.
     """
 
     list_display = ("code", "reason", "created_at")
     list_filter = ("reason", "created_at")
     date_hierarchy = "created_at"
-    #: What was typed is hashed first: see ``get_search_results``.
+    #: ``get_search_results`` hashes the search term first.
     search_fields = ("digest",)
     search_help_text = _("Search by a whole e-mail address: only its hash is kept.")
     show_full_result_count = False
@@ -60,36 +70,39 @@ class SuppressedAddressAdmin(LookMixin, AnyAdmin):
 
     @admin.display(description=_("code of the address"), ordering="digest")
     def code(self, row: SuppressedAddress) -> str:
-        """Return by what two rows can be told apart."""
+        """Return the short code that tells two rows apart."""
         return str(row)
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
-        """Return what is to be typed, or what is known."""
+        """Return the address field for a new row, else the fields to read."""
         return ("email",) if obj is None else self.readonly_fields
 
     def get_form(
         self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any
     ) -> Any:
-        """Return the form for an address; of what is there, nothing can be changed."""
+        """Return the form for a new address. An existing row has nothing to change."""
         if obj is None:
             kwargs["form"] = SuppressedAddressForm
         return super().get_form(request, obj, change, **kwargs)
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Return ``False``: a row says what somebody wanted, and when."""
+        """Return ``False``: a row records what somebody wanted, and when."""
         return False
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
     ) -> tuple[QuerySet[Any], bool]:
-        """Return the row of the address that was typed."""
+        """Return the row of the address in the search term."""
         if not search_term:
             return queryset, False
         digests = [known.digest for known in optouts.digests(search_term)]
         return queryset.filter(digest__in=digests), False
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
-        """Suppress the address. The admin's own log gets the code of it, as anybody."""
+        """Suppress the address.
+
+        The row gets only the hash. So the admin's own log shows the short code, not the address.
+        """
         email = form.cleaned_data["email"]
         flows.suppress(email, SuppressedAddress.Reason.ADMIN)
         digests = [known.digest for known in optouts.digests(email)]

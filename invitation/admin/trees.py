@@ -1,4 +1,4 @@
-"""Show who invited whom, up and down, and lead there from the pages of the accounts."""
+"""Admin page of who invited whom, and its link from the pages of the accounts."""
 
 from __future__ import annotations
 
@@ -27,21 +27,25 @@ else:
 
 
 class TreeMixin(Base):
-    """Add the page of one account: who invited it, and whom it invited."""
+    """Admin with a page for one account: who invited it, and whom it invited."""
 
     tree_template = "admin/invitation/acceptance/tree.html"
-    #: How many of the invited a page shows.
+    #: Number of invited accounts on one page.
     tree_per_page = 100
 
     def get_urls(self) -> list[URLPattern]:
-        """Return the addresses of the admin, and before them that of the tree."""
+        """Return the URLs of the admin, with the tree page first."""
         view = self.admin_site.admin_view(self.tree_view)
         name = f"{self.opts.app_label}_{self.opts.model_name}_tree"
         return [path("tree/<path:object_id>/", view, name=name), *super().get_urls()]
 
     @method_decorator(require_safe)
     def tree_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        """Show an account between who came before it and who came after it."""
+        """Show an account with those who came before it and those who came after it.
+
+        Raises ``PermissionDenied`` if the reader may not view this model, and ``Http404`` if there
+        is no such account.
+        """
         if not self.has_view_permission(request):
             raise PermissionDenied
         account = _account(object_id)
@@ -73,7 +77,7 @@ class TreeMixin(Base):
 
 
 class _Seen:
-    """Say of accounts and acceptances what this member of the staff may see, and where."""
+    """Accounts and acceptances as this reader may see them, with links."""
 
     def __init__(self, model_admin: AnyAdmin, request: HttpRequest) -> None:
         self.site = model_admin.admin_site
@@ -82,18 +86,18 @@ class _Seen:
         self.readable = readable(self.site, request)
 
     def name(self, account: Any) -> str:
-        """Return the name of an account, or its number for who may not see accounts."""
+        """Return the name of an account, or its number if the reader may not see accounts."""
         return str(account) if ACCOUNT in self.readable else number_of(account)
 
     def account(self, account: Any) -> dict[str, Any]:
-        """Return name and addresses of an account; nothing where it was deleted."""
+        """Return the name and the URLs of an account; empty if it was deleted."""
         if account is None:
             return {}
         change = page_of(self.site, account) if self.accounts else ""
         return {"name": self.name(account), "tree_url": tree_of(self.site, account), "url": change}
 
     def person(self, account: Any, came: Acceptance | None) -> dict[str, Any]:
-        """Return an account and how it came."""
+        """Return an account and the acceptance by which it came."""
         said: dict[str, Any] = {"account": self.account(account), "came": came}
         if came is not None:
             named = INVITATION in self.readable
@@ -112,10 +116,10 @@ def _account(object_id: str) -> Any:
 
 
 class InvitationTreeMixin:
-    """Link an account's page in the admin to "who invited whom".
+    """User admin with a link from an account's page to "who invited whom".
 
-    Django's own user admin has the link without it; put it before the bases of a user admin of
-    your own::
+    Django's own user admin has the link without this mixin. For a user admin of your own, put the
+    mixin before the other bases::
 
         class UserAdmin(InvitationTreeMixin, BaseUserAdmin): ...
     """

@@ -1,9 +1,16 @@
-"""Check the set-up of a site, and say what to do about it: ``manage.py check``.
+"""System checks of a site's set-up, run by ``manage.py check``.
 
-One module for each thing that is looked at: ``values`` of settings, ``limits`` of mails, what
-``mails`` need and what ``writing`` them goes by, what the ``installation`` lacks, how redux's
-``registration`` is routed, and how the ``databases`` let people write. Each id is used once and
-never again for anything else; ``docs/checks.rst`` lists them all.
+Each module checks one thing:
+
+* ``values``: the settings
+* ``limits``: the limits of emails and notes
+* ``mails``: what emails need to be sent
+* ``writing``: the settings for the text of emails, reminders and news
+* ``installation``: other apps, templates, middleware and the login page
+* ``registration``: the URLs of django-registration-redux
+* ``databases``: whether people can write at the same time
+
+The id of a check is never used again for another one. ``docs/checks.rst`` lists all ids.
 """
 
 from __future__ import annotations
@@ -20,10 +27,10 @@ Check = Callable[..., list[django_checks.CheckMessage]]
 
 
 def never_raises(check: Check) -> Check:
-    """Return the check with a message in place of whatever it raises.
+    """Return the check, with a message in place of any exception.
 
-    A check runs code of the site (a delivery, a URLconf, a path in a setting), which may raise
-    anything, and an exception would keep Django from showing what the other checks have found.
+    A check runs code of the site, such as a delivery, a URLconf or a path in a setting. That code
+    may raise anything. An exception would stop Django from showing the results of the other checks.
     """
 
     @wraps(check)
@@ -38,7 +45,7 @@ def never_raises(check: Check) -> Check:
     return run
 
 
-#: The checks that ``apps.py`` registers.
+#: Checks that ``apps.py`` registers.
 CHECKS: tuple[Check, ...] = tuple(
     never_raises(check)
     for check in (
@@ -73,7 +80,7 @@ CHECKS: tuple[Check, ...] = tuple(
     )
 )
 
-#: Those that ask the database, to be registered with ``Tags.database`` too.
+#: Checks that query the database, registered also with ``Tags.database``.
 DATABASE_CHECKS: tuple[Check, ...] = (
     never_raises(mails.check_site),
     never_raises(mails.check_hosts),
@@ -81,7 +88,7 @@ DATABASE_CHECKS: tuple[Check, ...] = (
     never_raises(mails.check_opt_outs),
 )
 
-#: Those of which a site in development need not hear: ``check --deploy``.
+#: Checks for production only: ``check --deploy``.
 DEPLOY_CHECKS: tuple[Check, ...] = (
     never_raises(registration.check_mail_timeout),
     never_raises(databases.check_sqlite_options),

@@ -1,4 +1,4 @@
-"""Check that the databases let many people write at once."""
+"""Checks of whether several people can write to the databases at the same time."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from invitation.checks import routing
 from invitation.checks.registration import view_class
 from invitation.transactions import OwnTransactionsMixin, has_own_transactions
 
-#: Seconds for which SQLite should wait for its lock; Python's own default is 5.
+#: Minimum number of seconds that SQLite should wait for its lock. Python's default is 5.
 TIMEOUT_MIN = 20
-#: How a transaction has to begin to get the lock then.
+#: Modes in which a transaction takes the lock when it begins.
 MODES = ("IMMEDIATE", "EXCLUSIVE")
 SQLITE_OPTIONS = (
     'Set in DATABASES: "OPTIONS": {"transaction_mode": "IMMEDIATE", "timeout": 20, '
@@ -23,7 +23,7 @@ SQLITE_OPTIONS = (
 
 
 def check_own_transactions(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
-    """Report pages of ours around which ATOMIC_REQUESTS puts a transaction all the same."""
+    """Warn about our pages that still run in a transaction of ATOMIC_REQUESTS."""
     aliases = _with_atomic_requests()
     if not aliases:
         return []
@@ -48,7 +48,7 @@ def check_own_transactions(app_configs: Any, **kwargs: Any) -> list[CheckMessage
 
 
 def check_sqlite_requests(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
-    """Report that requests on SQLite read first and are refused when they want to write."""
+    """Warn if SQLite would refuse a request that reads first and writes later."""
     if not any(_is_late(alias) for alias in _with_atomic_requests()):
         return []
     message = (
@@ -60,7 +60,7 @@ def check_sqlite_requests(app_configs: Any, **kwargs: Any) -> list[CheckMessage]
 
 
 def check_sqlite_options(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
-    """Report that SQLite gives up too soon where many people write at once."""
+    """Warn if SQLite gives up too soon when several people write."""
     if not _is_file(DEFAULT_DB_ALIAS):
         return []
     timeout = _options(DEFAULT_DB_ALIAS).get("timeout", 5)
@@ -84,12 +84,12 @@ def _options(alias: str) -> dict[str, Any]:
 
 
 def _is_late(alias: str) -> bool:
-    """Tell whether a transaction of the site begins without SQLite's lock."""
+    """Return whether transactions on this SQLite database begin without its lock."""
     mode = str(_options(alias).get("transaction_mode") or "")
     return connections[alias].vendor == "sqlite" and mode.upper() not in MODES
 
 
 def _is_file(alias: str) -> bool:
-    """Tell whether this is SQLite in a file, which others may write to."""
+    """Return whether the database is SQLite in a file, which others may write to."""
     connection: Any = connections[alias]
     return connection.vendor == "sqlite" and not connection.is_in_memory_db()

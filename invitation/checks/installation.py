@@ -1,4 +1,4 @@
-"""Check what surrounds the app: the other apps, the templates, and where people log in."""
+"""Checks of what surrounds the app: other apps, templates, middleware and the login page."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ AUTHENTICATION = "django.contrib.auth.middleware.AuthenticationMiddleware"
 
 
 def check_order_of_apps(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
-    """Report an order of apps in which the templates of the wrong one are found first."""
+    """Warn if INSTALLED_APPS has an order in which the wrong templates are found first."""
     places = {config.name: place for place, config in enumerate(apps.get_app_configs())}
     ours = places["invitation"]
     redux, admin = places.get("registration"), places.get("django.contrib.admin")
@@ -44,7 +44,10 @@ def check_order_of_apps(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
 
 
 def check_password_reset_mail(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
-    """Report that the mail for a forgotten password is the admin's and names a URL we lack."""
+    """Report that the password reset email comes from the admin's template.
+
+    That template names a URL that the site does not have.
+    """
     names = routing.find_names()
     if "auth_password_reset" not in names or "password_reset_confirm" in names:
         return []
@@ -53,7 +56,7 @@ def check_password_reset_mail(app_configs: Any, **kwargs: Any) -> list[CheckMess
     try:
         template: Any = get_template(RESET_MAIL)
     except (TemplateDoesNotExist, TemplateSyntaxError):
-        return []  # check_templates has a message about it.
+        return []  # check_templates reports it.
     origin = Path(getattr(getattr(template, "origin", None), "name", ""))
     if not origin.is_relative_to(apps.get_app_config("admin").path):
         return []
@@ -66,7 +69,7 @@ def check_password_reset_mail(app_configs: Any, **kwargs: Any) -> list[CheckMess
 
 
 def check_templates(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
-    """Report templates that are not found, or that cannot be read."""
+    """Report templates that are not found or cannot be read."""
     missing: list[str] = []
     messages: list[CheckMessage] = []
     for file in sorted(TEMPLATES.rglob("*.*")):
@@ -89,7 +92,10 @@ def check_templates(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
 
 
 def check_middleware(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
-    """Report that requests know no user; where the admin is installed, Django does so itself."""
+    """Report that no middleware sets the user of a request.
+
+    Where the admin is installed, Django checks this itself.
+    """
     if apps.is_installed("django.contrib.admin"):
         return []
     wanted = import_string(AUTHENTICATION)
@@ -103,7 +109,7 @@ def check_middleware(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
 
 
 def check_login_url(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
-    """Report that members who want to invite are sent to log in where nothing is."""
+    """Warn if LOGIN_URL leads to no page. Members who want to invite are sent there."""
     if "invitation_invite" not in routing.find_names():
         return []
     reason = routing.why_nowhere(settings.LOGIN_URL)

@@ -1,4 +1,4 @@
-"""Check the limits of mails and whom they count for, and who may write notes."""
+"""Checks of the limits of emails and notes, and of how clients are told apart."""
 
 from __future__ import annotations
 
@@ -49,15 +49,15 @@ RULES = (
 
 
 def check_limits(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
-    """Report limits of mails and of notes with a value that means nothing."""
+    """Report wrong values for the limits of emails and notes."""
     return report(RULES)
 
 
 def check_note_permission(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
-    """Report a permission for notes that nobody can ever have."""
+    """Report a permission for notes that does not exist or that nobody can have."""
     permission: object = conf.INVITATION_NOTE_PERMISSION
     if not isinstance(permission, str) or not PERMISSION.fullmatch(permission):
-        return []  # None, or reported above.
+        return []  # It is None, or check_limits reports it.
     if not hasattr(get_user_model(), "has_perm"):
         message = (
             "INVITATION_NOTE_PERMISSION is set, but the user model "
@@ -80,7 +80,7 @@ def check_note_permission(app_configs: Any, **kwargs: Any) -> list[CheckMessage]
 
 
 def check_client_address(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
-    """Report that the site says it is behind a proxy, but not how clients are told apart."""
+    """Warn if a site behind a proxy does not set INVITATION_CLIENT_ADDRESS."""
     header: object = getattr(settings, "SECURE_PROXY_SSL_HEADER", None)
     behind = header or getattr(settings, "USE_X_FORWARDED_HOST", False)
     rule: object = conf.INVITATION_CLIENT_ADDRESS
@@ -99,7 +99,7 @@ def check_client_address(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
 
 
 def check_password_reset(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
-    """Report each page that mails a link for a new password to anybody, without a limit."""
+    """Warn about each page that emails a password link without a limit."""
     routes, _failure = routing.find_routes()
     messages: list[CheckMessage] = []
     for route in routes:

@@ -1,4 +1,4 @@
-"""Check what an invitation mail needs: a link that leads somewhere, and a way out of the house."""
+"""Checks of what invitation emails need: links that work, and a delivery that sends."""
 
 from __future__ import annotations
 
@@ -20,21 +20,21 @@ from invitation.conf import conf
 from invitation.delivery.base import get_delivery
 from invitation.models import InvitationKey, SuppressedAddress
 
-#: A text with every character that a key may hold.
+#: Sample key with every character that a key may contain.
 SAMPLE_KEY = f"{'-_aZ09-_aZ09-_aZ09-_aZ'}.{'-' * keys.SIGNATURE_LENGTH}"
 
-#: What ``django.contrib.sites`` calls the first Site, until somebody changes it.
+#: Domain of the first Site in ``django.contrib.sites``, until somebody changes it.
 SAMPLE_DOMAIN = "example.com"
 
 
 def check_base_url(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
-    """Report links that begin with nothing, with a path, with http, or with this computer.
+    """Report links without a host, with a path, with http, or to the reader's own computer.
 
-    Where the Site names the host, ``check_site`` asks the database for it.
+    If the Site gives the host, ``check_site`` checks it in the database.
     """
     given: object = conf.INVITATION_BASE_URL
     if given and not values.is_base_url(given):
-        return []  # check_values has a message about it.
+        return []  # check_values reports it.
     if not given and apps.is_installed("django.contrib.sites"):
         return []
     try:
@@ -69,7 +69,7 @@ def check_base_url(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
 
 
 def check_delivery(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
-    """Report a delivery that cannot be had, and whatever the delivery itself reports."""
+    """Report a delivery that cannot be loaded, and the messages of its own check."""
     try:
         delivery = get_delivery()
     except Exception as error:  # noqa: BLE001 (a module of the site may raise anything)
@@ -83,7 +83,7 @@ def check_delivery(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
 
 
 def check_link(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
-    """Report that the link in a mail cannot be made, or that there are several to choose from."""
+    """Report that the link in an email cannot be made, or that several URLs match."""
     routes, _failure = routing.find_routes()
     if not routes:
         return []
@@ -117,26 +117,26 @@ def check_link(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
 def check_site(
     app_configs: Any, databases: Collection[str] | None = None, **kwargs: Any
 ) -> list[CheckMessage]:
-    """Report that SITE_ID names no Site, or one whose domain no link can begin with.
+    """Report that SITE_ID names no Site, or a Site whose domain cannot begin a link.
 
-    That is none at all, or the one that each first Site is made with.
+    The domain may be no host at all, or the sample domain of each first Site.
     """
     site_id = getattr(settings, "SITE_ID", None)
     if not apps.is_installed("django.contrib.sites") or not site_id:
-        return []  # Without SITE_ID each request goes by its host.
+        return []  # Without SITE_ID the host of a request names the Site.
     model: Any = apps.get_model("sites", "Site")
     if router.db_for_read(model) not in (databases or ()):
         return []
     try:
         domain = model._default_manager.filter(pk=site_id).values_list("domain", flat=True).first()
     except DatabaseError:
-        return []  # The tables are not made yet: "migrate" asks before it makes them.
+        return []  # "migrate" runs the checks before it makes the tables.
     if domain is None:
         message = f"SITE_ID is {site_id!r}, but there is no Site with this id."
         hint = "Add it in the admin, or set SITE_ID to the id of one that there is."
         return [Error(message, hint=hint, id="invitation.E015")]
     if conf.INVITATION_BASE_URL:
-        return []  # The domain is not asked for.
+        return []  # The domain is not used.
     if "/" in domain or not values.is_base_url(f"https://{domain}"):
         message = f"Links in invitation mails lead nowhere: the domain of the Site is {domain!r}."
         hint = (
@@ -156,7 +156,10 @@ def check_site(
 def check_hosts(
     app_configs: Any, databases: Collection[str] | None = None, **kwargs: Any
 ) -> list[CheckMessage]:
-    """Report names in ALLOWED_HOSTS that no Site has, where the host says which Site it is."""
+    """Warn about names in ALLOWED_HOSTS without a Site, if SITE_ID is not set.
+
+    The host of a request then names its Site.
+    """
     if not apps.is_installed("django.contrib.sites"):
         return []
     if router.db_for_read(apps.get_model("sites", "Site")) not in (databases or ()):
@@ -164,7 +167,7 @@ def check_hosts(
     try:
         hosts = sites.hosts_without_a_site()
     except DatabaseError:
-        return []  # The tables are not made yet: "migrate" asks before it makes them.
+        return []  # "migrate" runs the checks before it makes the tables.
     if not hosts:
         return []
     shown = ", ".join(f'"{host}"' for host in hosts)
@@ -176,13 +179,13 @@ def check_hosts(
 def check_clock(
     app_configs: Any, databases: Collection[str] | None = None, **kwargs: Any
 ) -> list[CheckMessage]:
-    """Report that the clocks of this machine and of the database's lie apart."""
+    """Warn if the clocks of this machine and of the database differ."""
     if router.db_for_read(InvitationKey) not in (databases or ()):
         return []
     try:
         difference = flows.clock_difference()
     except DatabaseError:
-        return []  # The database cannot be reached, which is not for this check to say.
+        return []  # The database cannot be reached. This is for other checks to report.
     if abs(difference) <= flows.APART:
         return []
     seconds = round(abs(difference).total_seconds())
@@ -194,13 +197,16 @@ def check_clock(
 def check_opt_outs(
     app_configs: Any, databases: Collection[str] | None = None, **kwargs: Any
 ) -> list[CheckMessage]:
-    """Report addresses that get mail again, since the key is gone that they were hashed with."""
+    """Warn about unsubscribed addresses that get invitations again.
+
+    The key that hashed them is no longer listed.
+    """
     if router.db_for_read(SuppressedAddress) not in (databases or ()):
         return []
     try:
         lost = SuppressedAddress.objects.exclude(key_id__in=optouts.key_ids()).count()
     except DatabaseError:
-        return []  # The table is not made yet.
+        return []  # "migrate" has not made the table yet.
     if not lost:
         return []
     message = (
@@ -215,7 +221,10 @@ def check_opt_outs(
 
 
 def _local_links(base: str) -> CheckMessage | None:
-    """Return the warning that a site with a public name sends people to their own computers."""
+    """Return a warning if links of a public site lead to the reader's own computer.
+
+    Return ``None`` if they do not.
+    """
     public = [
         host for host in settings.ALLOWED_HOSTS if not sites.is_local(f"//{host.lstrip('.')}")
     ]

@@ -1,7 +1,7 @@
-"""Check that redux's registration is closed to who has no invitation, and can do its work.
+"""Checks that django-registration-redux works and asks everybody for an invitation.
 
-What is looked at is the site's URLs and redux's settings; redux itself is known only to
-``invitation.backends.redux``.
+The checks look at the site's URLs and redux's settings. Only ``invitation.backends.redux`` uses
+redux itself.
 """
 
 from __future__ import annotations
@@ -26,21 +26,21 @@ from invitation.checks import routing
 from invitation.conf import conf
 from invitation.delivery.email import EmailDelivery
 
-#: URLs of redux by which a workflow is known.
+#: Names of redux's URLs. Each shows that the site uses that workflow.
 TWO_STEPS = "registration_activate"
 APPROVAL = "registration_admin_approve"
 FORGOTTEN_PASSWORD = "auth_password_reset"  # noqa: S105 (the name of a URL)
 
-#: Fields of the user model that redux reads and writes by these names.
+#: Fields of the user model that redux reads and writes under these names.
 FIELDS = ("email", "is_active", "date_joined")
 
 
 def check_installed(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
-    """Report that redux is routed, but is not an installed app."""
+    """Report that the site includes URLs of redux, but does not install it."""
     if apps.is_installed("registration"):
         return []
     routes, failure = routing.find_routes()
-    # Its models refuse to be imported then, which Django says of all URLs at once.
+    # The models of redux then refuse to be imported. So Django fails for all URLs at once.
     refused = isinstance(failure, RuntimeError) and "registration.models" in str(failure)
     if not refused and not any(_is_redux(route.callback) for route in routes):
         return []
@@ -53,7 +53,10 @@ def check_installed(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
 
 
 def check_gate(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
-    """Report each URL at which anybody can register, although it takes an invitation."""
+    """Report each URL where people can register without an invitation.
+
+    Nothing is reported if INVITE_MODE is off.
+    """
     if not conf.INVITE_MODE:
         return []
     routes, _failure = routing.find_routes()
@@ -82,7 +85,7 @@ def check_backend_classes(app_configs: Any, **kwargs: Any) -> list[CheckMessage]
         if not _takes_backend(route, "register", "activate"):
             continue
         try:
-            # Ours wraps another one, which it loads when it is asked for the first time.
+            # Our own backend wraps another one. It loads that one on first access.
             getattr(_get_backend(route), "wrapped", None)
         except Exception as error:  # noqa: BLE001 (a module of the site may raise anything)
             message = (
@@ -95,7 +98,7 @@ def check_backend_classes(app_configs: Any, **kwargs: Any) -> list[CheckMessage]
 
 
 def check_activation(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
-    """Report what accounts that want activation lack: their time, or their fields."""
+    """Report a missing or wrong activation time, or missing fields of the user model."""
     if TWO_STEPS not in routing.find_names():
         return []
     messages: list[CheckMessage] = []
@@ -120,7 +123,7 @@ def check_activation(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
 
 
 def check_approval(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
-    """Report that redux's request for approval would reach nobody, or somebody else."""
+    """Report that redux's request for approval would reach nobody, or the wrong address."""
     if APPROVAL not in routing.find_names():
         return []
     given = getattr(settings, "REGISTRATION_ADMINS", None)
@@ -134,7 +137,7 @@ def check_approval(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
         good = (
             isinstance(people, (list, tuple))
             and bool(people)
-            # Redux mails to the second item: of a text, that is its second letter.
+            # Redux emails the second item of each entry. In a string, that is the second letter.
             and all(_is_pair(person) for person in people)
         )
     if good:
@@ -151,7 +154,10 @@ def check_approval(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
 
 
 def check_form(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
-    """Report a registration form without the address that has to be compared or mailed to."""
+    """Report a registration form without the email field.
+
+    The field is needed to compare the address or to send the activation email.
+    """
     routes, _failure = routing.find_routes()
     exact = conf.INVITE_MODE and conf.INVITATION_EMAIL_POLICY == "exact"
     if not exact and TWO_STEPS not in routing.find_names():
@@ -180,7 +186,7 @@ def check_form(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
 
 
 def check_login_redirect(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
-    """Report that redux does not know where to send who has logged in, or sends him nowhere."""
+    """Warn if LOGIN_REDIRECT_URL is not set or leads to no page."""
     if "auth_login" not in routing.find_names():
         return []
     target: object = settings.LOGIN_REDIRECT_URL
@@ -195,7 +201,7 @@ def check_login_redirect(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
 
 
 def check_registration_redirect(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
-    """Report that whoever has registered is sent where nothing is."""
+    """Warn about each view that sends a new account's owner to no page."""
     routes, _failure = routing.find_routes()
     messages: list[CheckMessage] = []
     for route in routes:
@@ -212,17 +218,18 @@ def check_registration_redirect(app_configs: Any, **kwargs: Any) -> list[CheckMe
 
 
 def check_mail_timeout(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
-    """Report that a mail server that hangs holds up who registers or forgot his password.
+    """Warn about a mail server without a timeout.
 
-    Our own delivery sets a bound where the site has none. Redux and Django do not.
+    If the server hangs, people who register or reset their password wait for ever. Our own delivery
+    sets a timeout if the site has none. Redux and Django do not.
     """
     if routing.find_names().isdisjoint({TWO_STEPS, FORGOTTEN_PASSWORD}):
         return []
     try:
         connection = EmailDelivery().open_connection()
     except Exception:  # noqa: BLE001 (a mail backend of the site may raise anything)
-        return []  # The delivery's own check has a message about it.
-    # What is no connection over the network has no such attribute.
+        return []  # The delivery's own check reports it.
+    # A backend without a network connection has no such attribute.
     if getattr(connection, "timeout", "none needed") is not None:
         return []
     message = (
@@ -237,7 +244,7 @@ def check_mail_timeout(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
 
 
 def view_class(callback: Any) -> type | None:
-    """Return the class behind a view, whatever decorators are around it."""
+    """Return the class of a view, even if decorators wrap the view."""
     while isinstance(callback, partial):
         callback = callback.func
     view: type | None = getattr(unwrap(callback, stop=_has_class), "view_class", None)
@@ -249,7 +256,7 @@ def _has_class(callback: Any) -> bool:
 
 
 def _is_redux(callback: Any) -> bool:
-    """Tell whether a view is one of redux's registration, with our gate or without."""
+    """Return whether a view is one of redux's registration views, gated or not."""
     view = view_class(callback)
     return view is not None and any(
         base.__module__ == "registration.views" for base in view.__mro__
@@ -257,10 +264,10 @@ def _is_redux(callback: Any) -> bool:
 
 
 def _is_ungated(route: routing.Route) -> bool:
-    """Tell whether a view registers people without asking for an invitation.
+    """Return whether a view registers people without asking for an invitation.
 
-    What nobody has imported no URL leads to; so nothing is imported here that the site does not
-    use.
+    A view that is not imported yet is not in use. So nothing is imported here that the site does
+    not use.
     """
     view = view_class(route.callback)
     if view is not None and "registration.views" in sys.modules:
@@ -278,7 +285,7 @@ def _is_ungated(route: routing.Route) -> bool:
 
 
 def _takes_backend(route: routing.Route, *names: str) -> bool:
-    """Tell whether a URL leads to one of these views for backend classes, and names a class."""
+    """Return whether a URL leads to one of the named views and names a backend class."""
     if "invitation.backends.classic.views" not in sys.modules or "backend" not in route.arguments:
         return False
     from invitation.backends.classic import views
@@ -293,7 +300,10 @@ def _get_backend(route: routing.Route) -> Any:
 
 
 def _success_url(callback: Any) -> Any:
-    """Return where a view of ours sends a new account's holder; ``None`` where the site's does."""
+    """Return where our view sends the owner of a new account.
+
+    Return ``None`` if the site's own code decides.
+    """
     view: Any = view_class(callback)
     written = getattr(getattr(view, "get_success_url", None), "__module__", "")
     if not (written.startswith("invitation.backends.") and hasattr(view, "landing")):
@@ -315,7 +325,7 @@ def _is_pair(person: object) -> bool:
 
 
 def _form_of(callback: Any) -> Any:
-    """Return the form class of a gated view, or ``None`` where only the view itself knows."""
+    """Return the form class of a gated view, or ``None`` if only the view knows it."""
     view = view_class(callback)
     if view is None or not issubclass(view, InvitationRegistrationMixin):
         return None

@@ -1,4 +1,4 @@
-"""Walk the site's URLs, and find out which view really answers at one of them, and if any does."""
+"""Functions that walk the site's URLs and find the view that answers at one of them."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from django.urls import (
 from django.utils import translation
 from django.utils.regex_helper import normalize
 
-#: What may stand for a parameter; unlikely to be the fixed text of some other URL.
+#: Sample values for a URL parameter. They are unlikely to be the fixed text of another URL.
 SAMPLES = (
     "73",
     "zq",
@@ -36,10 +36,10 @@ SAMPLES = (
     "en",
     "7.3",
 )
-#: How many combinations of them are tried for one pattern.
+#: Maximum number of combinations of samples that are tried for one pattern.
 ATTEMPTS = 1000
 
-#: What completes the hint where a page is missing.
+#: End of the hint about a missing page.
 ELSEWHERE = (
     "If something else than ROOT_URLCONF serves the page, such as a static front end, silence this "
     "check."
@@ -48,7 +48,7 @@ ELSEWHERE = (
 
 @dataclass(frozen=True)
 class Route:
-    """Hold one URL of the site: its patterns from the root on, and its view."""
+    """URL of the site: its patterns from the root on, and its view."""
 
     patterns: tuple[Any, ...]
     callback: Callable[..., Any]
@@ -61,20 +61,21 @@ class Route:
 
     @property
     def regexes(self) -> list[str]:
-        """Give what the patterns match, one after the other."""
+        """Regular expressions of the patterns, in order."""
         return [pattern.regex.pattern for pattern in self.patterns]
 
     def samples(self) -> list[str]:
-        """Return paths that fit the patterns; none if the patterns are beyond guessing."""
+        """Return paths that match the patterns; an empty list if none can be made."""
         pieces = [_samples(pattern) for pattern in self.patterns]
         return ["".join(chosen) for chosen in islice(product(*pieces), ATTEMPTS)]
 
 
 def answers(route: Route, routes: Iterable[Route]) -> bool:
-    """Tell whether requests get to this one of the site's URLs, and not to an earlier one.
+    """Return whether requests reach this URL, and not an earlier one of the site.
 
-    An earlier one with the same patterns takes them all. Else made-up paths are tried. Where
-    none can be made up, the answer is yes: nothing shows that anything stands before it.
+    An earlier URL with the same patterns takes all requests. Otherwise sample paths are tried. If
+    no sample path can be made, the answer is ``True``: nothing shows that an earlier URL takes
+    requests.
     """
     for earlier in takewhile(lambda other: other is not route, routes):
         if earlier.regexes == route.regexes:
@@ -87,9 +88,9 @@ def answers(route: Route, routes: Iterable[Route]) -> bool:
 
 
 def find_routes() -> tuple[list[Route], Exception | None]:
-    """Return every URL of the site, or none and what ROOT_URLCONF raised.
+    """Return every URL of the site, or an empty list and what ROOT_URLCONF raised.
 
-    That it raises is for Django's own checks to say.
+    Django's own checks report the exception.
     """
     try:
         return list(_walk(get_resolver(), (), False)), None
@@ -98,7 +99,7 @@ def find_routes() -> tuple[list[Route], Exception | None]:
 
 
 def find_names() -> set[str]:
-    """Return the names of all URLs of the site that can be used without a namespace."""
+    """Return the names of all URLs that can be used without a namespace."""
     routes, _failure = find_routes()
     return {route.name for route in routes if route.name and not route.namespaced}
 
@@ -106,8 +107,8 @@ def find_names() -> set[str]:
 def script_prefix() -> str:
     """Return the path at which the site begins, with a slash at its end.
 
-    ``get_script_prefix()`` knows nothing of FORCE_SCRIPT_NAME in a thread of its own, such as the
-    one in which runserver checks.
+    ``get_script_prefix()`` ignores FORCE_SCRIPT_NAME in a new thread. The checks of runserver run
+    in such a thread.
     """
     name = settings.FORCE_SCRIPT_NAME
     return f"{name.rstrip('/')}/" if name else get_script_prefix()
@@ -115,7 +116,7 @@ def script_prefix() -> str:
 
 @contextmanager
 def prefixed() -> Iterator[None]:
-    """Let addresses be made as in a request, below ``script_prefix()``."""
+    """Make URLs in the block begin with ``script_prefix()``, as in a request."""
     before = get_script_prefix()
     set_script_prefix(script_prefix())
     try:
@@ -125,10 +126,11 @@ def prefixed() -> Iterator[None]:
 
 
 def why_nowhere(target: Any) -> str:
-    """Say why a redirect to this URL, path or name finds no page, or return an empty text.
+    """Return why a redirect to this URL, path or name finds no page.
 
-    What another host has is not known, and counts as found. So does what Django leads to a page:
-    a path without its last slash, or without the language that the site's paths begin with.
+    Return an empty string if it finds a page. A page on another host cannot be checked and counts
+    as found. So does a path that Django redirects to a page: one without its last slash, or without
+    the language prefix.
     """
     prefix = script_prefix()
     try:
@@ -138,7 +140,7 @@ def why_nowhere(target: Any) -> str:
         return str(error)
     if parts.netloc:
         return ""
-    # Some Pythons lose the first slash where the path goes up too far.
+    # Some versions of Python lose the first slash if the path goes up too far.
     path = "/" + unquote(urljoin(prefix, parts.path)).lstrip("/")
     if f"{path}/".startswith(prefix) and _is_page(f"/{path[len(prefix) :]}"):
         return ""
@@ -146,12 +148,12 @@ def why_nowhere(target: Any) -> str:
 
 
 def _is_page(path: str) -> bool:
-    """Tell whether a view answers at a path, which is seen from where the site begins."""
+    """Return whether a view answers at a path, relative to where the site begins."""
     language = translation.get_language_from_path(path)
     paths = [path]
     if settings.APPEND_SLASH and not path.endswith("/"):
         paths.append(f"{path}/")
-    # A pattern may be in another form for each language.
+    # A pattern may differ from language to language.
     with translation.override(language or settings.LANGUAGE_CODE):
         if language is None and _has_languages():
             paths += [f"/{translation.get_language()}{tried}" for tried in paths]
@@ -169,7 +171,7 @@ def _resolves(path: str) -> bool:
     except Resolver404:
         return False
     except Exception:  # noqa: BLE001 (a path converter of the site may raise anything)
-        return True  # Nothing shows that no view is there.
+        return True  # A view may still be there.
     return True
 
 
@@ -190,7 +192,7 @@ def _walk(resolver: URLResolver, patterns: tuple[Any, ...], namespaced: bool) ->
 
 
 def _samples(pattern: Any) -> list[str]:
-    """Return texts that one pattern takes as a whole, one for each form that it may have."""
+    """Return texts that match one pattern as a whole, one for each form of it."""
     found = []
     for form, names in normalize(pattern.regex.pattern):
         for values in islice(product(SAMPLES, repeat=len(names)), ATTEMPTS):

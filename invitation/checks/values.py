@@ -1,4 +1,4 @@
-"""Check the value of each setting of ours."""
+"""Checks of the values of the settings."""
 
 from __future__ import annotations
 
@@ -22,13 +22,14 @@ from django.utils.module_loading import import_string
 from invitation import blocklist, destinations
 from invitation.conf import conf
 
-#: A hundred years: far from where a date overflows, on every database.
+#: Maximum number of days in a setting: a hundred years. No database overflows at such a date.
 DAYS_MAX = 36500
 
-#: More for one newcomer is a misprint.
+#: Maximum reward for one new member. A higher value is a typing error.
 REWARD_MAX = 1000
 
-#: Shorter keys can be guessed; as long as Django wants SECRET_KEY to be, less its prefix.
+#: Minimum length of a signing key; shorter keys can be guessed. It is about the length that Django
+#: wants for SECRET_KEY, less its prefix.
 SIGNING_KEY_LENGTH_MIN = 32
 
 PERMISSION = re.compile(r"\w+\.\S+")
@@ -37,41 +38,41 @@ HOST_NAME = re.compile(r"[\w-]+(\.[\w-]+)*\.?|[0-9a-f:.]*:[0-9a-f:.]*")
 
 @dataclass(frozen=True)
 class Rule:
-    """Say which values a setting may have."""
+    """Values that a setting may have."""
 
     name: str
     id: str
     fits: Callable[[Any], bool]
-    #: What completes "must be ...".
+    #: End of the message "must be ...".
     wanted: str
     hint: str
 
 
 def is_boolean(value: object) -> bool:
-    """Tell whether this is ``True`` or ``False`` itself: the text "False" would count as true."""
+    """Return whether the value is ``True`` or ``False``; the text "False" is neither."""
     return isinstance(value, bool)
 
 
 def is_number(value: object, least: int, most: int | None = None) -> bool:
-    """Tell whether this is a whole number between the two; ``True`` is none."""
+    """Return whether the value is a whole number between the two limits; ``True`` is not."""
     if not isinstance(value, int) or isinstance(value, bool):
         return False
     return least <= value and (most is None or value <= most)
 
 
 def is_timedelta(value: object, least: timedelta = timedelta()) -> bool:
-    """Tell whether this is a span of time that is not too short, nor too long for a date."""
+    """Return whether the value is a ``timedelta`` from ``least`` to ``DAYS_MAX`` days."""
     return isinstance(value, timedelta) and least <= value <= timedelta(DAYS_MAX)
 
 
 def knows_account_age() -> bool:
-    """Tell whether the user model remembers since when there is an account."""
+    """Return whether the user model stores when an account was created."""
     fields = {field.name: field for field in get_user_model()._meta.get_fields()}
     return isinstance(fields.get("date_joined"), DateTimeField)
 
 
 def is_quota_by_group(value: object) -> bool:
-    """Tell whether this says for groups' names, and ``None``, what each may spend."""
+    """Return whether the value maps names of groups, or ``None``, to limits."""
     return isinstance(value, Mapping) and all(
         (name is None or isinstance(name, str)) and (limit is None or is_number(limit, 0))
         for name, limit in value.items()
@@ -79,7 +80,7 @@ def is_quota_by_group(value: object) -> bool:
 
 
 def is_base_url(value: object) -> bool:
-    """Tell whether links may begin with this: an http address without query and fragment."""
+    """Return whether links may begin with the value: an HTTP URL without query or fragment."""
     if not isinstance(value, str) or not value.isprintable() or re.search(r"[\s?#@\\]", value):
         return False
     try:
@@ -92,14 +93,14 @@ def is_base_url(value: object) -> bool:
 
 
 def are_expiry_choices(value: object) -> bool:
-    """Tell whether this is a list of days, ``None`` among them for invitations without an end."""
+    """Return whether the value is a list of days, where ``None`` means no end."""
     if not isinstance(value, list | tuple):
         return False
     return all(days is None or is_number(days, 1, DAYS_MAX) for days in value)
 
 
 def is_blocklist(value: object) -> bool:
-    """Tell whether this is a list of entries that are understood, or a rule that is there."""
+    """Return whether the value is a list of valid entries, or a rule that can be loaded."""
     if not (isinstance(value, list | tuple | set | frozenset | str) or callable(value)):
         return False
     try:
@@ -109,7 +110,7 @@ def is_blocklist(value: object) -> bool:
 
 
 def are_destinations(value: object) -> bool:
-    """Tell whether this is a list of pairs: the path of a page of this site, and a label."""
+    """Return whether the value is a list of pairs: a path of this site and a label."""
     if not isinstance(value, list | tuple):
         return False
     pairs = [pair for pair in value if isinstance(pair, list | tuple) and len(pair) == 2]
@@ -245,12 +246,12 @@ RULES = (
 
 
 def check_values(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
-    """Report settings of the wrong type, or with a value that means nothing."""
+    """Report settings with a wrong type or value."""
     return report(RULES)
 
 
 def report(rules: Iterable[Rule]) -> list[CheckMessage]:
-    """Return a message for each setting that is not as its rule wants it."""
+    """Return a message for each setting whose value breaks its rule."""
     messages: list[CheckMessage] = []
     for rule in rules:
         value = getattr(conf, rule.name)
@@ -261,7 +262,7 @@ def report(rules: Iterable[Rule]) -> list[CheckMessage]:
 
 
 def check_quota(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
-    """Report a quota that is no number and cannot be called to get one."""
+    """Report an INVITATIONS_PER_USER that is neither a quota nor a way to get one."""
     value: object = conf.INVITATIONS_PER_USER
     reason = ""
     if isinstance(value, str):
@@ -283,14 +284,14 @@ def check_quota(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
 
 
 def check_signing_keys(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
-    """Report keys that sign nothing, or that are short enough to be guessed.
+    """Report signing keys that are blank, or short enough to be guessed.
 
     No message shows a key.
     """
     keys: object = conf.INVITATION_SIGNING_KEYS
     by_default = [settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS]
     if keys == by_default:
-        return []  # Django checks these.
+        return []  # Django checks these keys.
     good = isinstance(keys, (list, tuple)) and all(isinstance(key, str) for key in keys)
     if not (good and keys and all(key.strip() for key in conf.INVITATION_SIGNING_KEYS)):
         message = (
@@ -317,7 +318,7 @@ def check_signing_keys(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
 
 
 def check_permission(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
-    """Report a permission that is misspelt, or that nobody can ever have."""
+    """Report a permission that is misspelt, or that nobody can have."""
     permission: object = conf.INVITATION_PERMISSION
     if permission is None:
         return []
@@ -349,7 +350,7 @@ def check_permission(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
 
 
 def permissions_of(label: str) -> set[str]:
-    """Return the permissions that Django makes for the models of an app, if it is there."""
+    """Return the permissions that Django makes for an app's models; empty without the app."""
     if label not in apps.app_configs:
         return set()
     names: set[str] = set()
@@ -360,7 +361,7 @@ def permissions_of(label: str) -> set[str]:
     return {f"{label}.{name}" for name in names}
 
 
-#: The settings that name a callable of the user, or none: id and hint of each.
+#: Settings that name a callable or ``None``, each with the id and hint of its message.
 CALLABLES = {
     "INVITATION_GRANTABLE_GROUPS": (
         "invitation.E037",
@@ -380,7 +381,7 @@ CALLABLES = {
 
 
 def check_callables(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
-    """Report rules about members that cannot be called."""
+    """Report settings whose value is not a callable."""
     messages: list[CheckMessage] = []
     for name, (check_id, hint) in CALLABLES.items():
         value, reason = getattr(conf, name), ""

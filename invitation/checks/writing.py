@@ -1,4 +1,4 @@
-"""Check what the mails say, when people are reminded, and of what inviters are told."""
+"""Checks of the settings for the text of emails, reminders and news for inviters."""
 
 from __future__ import annotations
 
@@ -11,17 +11,20 @@ from invitation.checks.values import DAYS_MAX, Rule, is_number, report
 from invitation.conf import conf
 from invitation.flows.notifying import NEWS
 
-#: A longer one leaves a subject no room where a list of mails is shown.
+#: Maximum length of a prefix. A longer one leaves no room for the subject in a list of emails.
 PREFIX_LENGTH_MAX = 60
 
 
 def is_prefix(value: object) -> bool:
-    """Tell whether this can stand in front of a subject, in one line with it."""
+    """Return whether the value can stand before a subject, in one line with it."""
     return isinstance(value, str) and value.isprintable() and len(value) <= PREFIX_LENGTH_MAX
 
 
 def is_choice_of_news(value: object) -> bool:
-    """Tell whether this names news, or what says of each inviter which he wants."""
+    """Return whether the value lists news, or is a callable that returns such a list.
+
+    A dotted path of a callable is also allowed.
+    """
     if isinstance(value, list | tuple | set | frozenset):
         return all(isinstance(one, str) and one in NEWS for one in value)
     try:
@@ -56,7 +59,7 @@ RULES = (
 
 
 def check_writing(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
-    """Report a prefix that is none, days that mean nothing, and news that there are not."""
+    """Report wrong values for the prefix, the reminder days and the inviters' news."""
     messages = report(RULES)
     for message in messages:
         if message.msg.startswith("INVITATION_NOTIFY_INVITER"):
@@ -65,7 +68,7 @@ def check_writing(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
 
 
 def _why_no_import(value: object) -> str:
-    """Return with what importing a dotted path fails, or nothing."""
+    """Return the error of importing a dotted path, or an empty string."""
     if not isinstance(value, str):
         return ""
     try:

@@ -1,4 +1,4 @@
-"""Validate what members type, one module for each page or group of pages."""
+"""Forms for members and invited persons, one module for each page or group of pages."""
 
 from __future__ import annotations
 

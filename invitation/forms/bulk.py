@@ -1,4 +1,4 @@
-"""Ask for a list of people to invite, and whether what became of its rows is meant."""
+"""Forms for inviting a list of people: the list, and its confirmation."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from invitation.forms.inviting import InvitationTextsForm
 
 
 def _salt(inviter: Any, site_id: int | None) -> str:
-    """Return what binds a signed list to who may confirm it, and where."""
+    """Return the salt that binds a signed list to its inviter and site."""
     return f"invitation.bulk:{site_id}:{inviter.pk}"
 
 
 class BulkForm(InvitationTextsForm):
-    """Ask for a list, pasted or as a file; ``plan()`` says what would become of each row."""
+    """Form for a list, pasted or as a file. ``plan()`` returns each row's outcome."""
 
     field_order = ("people", "file", "note")
 
@@ -58,7 +58,11 @@ class BulkForm(InvitationTextsForm):
             )
 
     def clean(self) -> dict[str, Any]:
-        """Read the list; whether an address can be invited is shown beside its row."""
+        """Read the list.
+
+        Exactly one of text and file must be given. Raises ``ValidationError`` otherwise. Addresses
+        are not checked here: their errors are shown beside each row.
+        """
         cleaned: dict[str, Any] = super().clean() or {}
         pasted, file = cleaned.get("people") or "", cleaned.get("file")
         if self.errors:
@@ -76,12 +80,12 @@ class BulkForm(InvitationTextsForm):
         return cleaned | {"text": pasted}
 
     def plan(self) -> flows.Batch:
-        """Return what would become of each row. Raises ``InvitationError``."""
+        """Return what would happen to each row. Raises ``InvitationError``."""
         people, note = self.cleaned_data["recipients"], self.cleaned_data.get("note", "")
         return flows.plan(self.inviter, people, note=note, site_id=self.site_id)
 
     def payload(self, batch: flows.Batch) -> str:
-        """Return the list, signed: what the page shows and nothing else can be confirmed."""
+        """Return the signed list. The member can confirm only what the page shows."""
         content = {
             "batch": str(batch.id),
             "text": self.cleaned_data["text"],
@@ -92,11 +96,11 @@ class BulkForm(InvitationTextsForm):
 
 
 class BulkConfirmForm(forms.Form):
-    """Take the list back that was shown; ``save()`` invites, ``plan()`` shows it once more."""
+    """Form that confirms a list: ``save()`` invites, ``plan()`` shows it again."""
 
     payload = forms.CharField(widget=forms.HiddenInput)
     confirmed = forms.BooleanField(required=False, widget=forms.HiddenInput)
-    #: Which page of the rows to show.
+    #: Number of the page of rows to show.
     page = forms.IntegerField(required=False, min_value=1, widget=forms.HiddenInput)
     #: Whether to return the rows as a file.
     table = forms.BooleanField(required=False, widget=forms.HiddenInput)
@@ -105,11 +109,15 @@ class BulkConfirmForm(forms.Form):
         super().__init__(*args, **kwargs)
         self.inviter = inviter
         self.site_id = site_id
-        #: The list that was posted, also if it is too old.
+        #: The list that was posted, even if it is too old.
         self.content: dict[str, Any] = {}
 
     def clean_payload(self) -> str:
-        """Read the list. It must be one that this member was shown, within the last day."""
+        """Read the list, and return its signed form.
+
+        It must be a list that this member was shown, at most ``flows.BATCH_AGE`` ago. Raises
+        ``ValidationError`` otherwise, or if the list is refused.
+        """
         payload: str = self.cleaned_data["payload"]
         salt = _salt(self.inviter, self.site_id)
         try:
@@ -120,16 +128,16 @@ class BulkConfirmForm(forms.Form):
         except signing.BadSignature as error:
             message = _("This list was shown too long ago. Please look through it once more.")
             raise ValidationError(message, code="stale_list") from error
-        except ListRefused as error:  # The site takes less than before.
+        except ListRefused as error:  # The site's limits are lower than before.
             raise _validation_error(error) from error
         return payload
 
     def plan(self) -> flows.Batch:
-        """Return what would become of each row. Raises ``InvitationError``."""
+        """Return what would happen to each row. Raises ``InvitationError``."""
         return flows.plan(self.inviter, self.recipients, **self._options())
 
     def save(self) -> flows.Batch:
-        """Invite, and return what became of each row. Raises ``InvitationError``."""
+        """Invite the list, and return each row's outcome. Raises ``InvitationError``."""
         return flows.invite_many(self.inviter, self.recipients, **self._options())
 
     def _options(self) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Ask which groups an invitation carries, of those that the member may give."""
+"""Field for the groups of an invitation, of those that the member may give."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ FIELD = "groups"
 
 
 class GroupsField(forms.TypedMultipleChoiceField):
-    """Offer the groups that were looked up once, and take no other."""
+    """Field with the groups that were looked up once; it accepts no other."""
 
     widget = forms.CheckboxSelectMultiple
 
@@ -31,7 +31,10 @@ class GroupsField(forms.TypedMultipleChoiceField):
 
 
 def add_groups(form: forms.Form, inviter: Any, invitation: InvitationKey | None = None) -> None:
-    """Add the field to the form of a member who may give groups; others cost no query."""
+    """Add the field if the inviter may give groups.
+
+    It lists only groups that they may give. With ``invitation``, its groups are chosen already.
+    """
     groups = list(flows.grantable_groups(inviter).order_by("name"))
     if groups:
         form.fields[FIELD] = GroupsField(groups)
@@ -41,7 +44,7 @@ def add_groups(form: forms.Form, inviter: Any, invitation: InvitationKey | None 
 
 
 def chosen_groups(form: forms.Form) -> list[Group] | None:
-    """Return the groups that were chosen in a valid form, or ``None`` where none are offered."""
+    """Return the groups chosen in a valid form, or ``None`` if it has no such field."""
     field = form.fields.get(FIELD)
     if not isinstance(field, GroupsField):
         return None

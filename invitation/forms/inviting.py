@@ -1,4 +1,4 @@
-"""Ask whom to invite, and what the mail says."""
+"""Forms for inviting one person and for the text of the email."""
 
 from __future__ import annotations
 
@@ -14,20 +14,26 @@ from invitation.exceptions import AddressRefused, GroupRefused, InvitationError,
 from invitation.forms.grouping import add_groups, chosen_groups
 from invitation.forms.options import InvitationOptionsMixin, own_language
 
-#: The limits of mails that have to do with whom somebody invites.
+#: Codes of the email limits that depend on the invited address.
 ADDRESS_LIMITS = ("recipient_limit_reached", "domain_limit_reached")
 
 
 class NoteField(forms.CharField):
-    """Take several lines, and count a line break as the browser counted it: as one character."""
+    """Text field of several lines that counts a line break as one character.
+
+    Browsers count it the same way.
+    """
 
     def to_python(self, value: Any) -> str | None:
-        """Return the text with plain line breaks; browsers post two characters for each."""
+        """Return the text with plain line breaks. Browsers post two characters for each."""
         text: str | None = super().to_python(value)
         return text.replace("\r\n", "\n") if text else text
 
     def limit(self, most: int) -> None:
-        """Take no longer texts than this."""
+        """Lower the maximum length to ``most`` characters.
+
+        A lower limit of the field stays.
+        """
         self.max_length = min(most, most if self.max_length is None else self.max_length)
         others = [one for one in self.validators if not isinstance(one, MaxLengthValidator)]
         self.validators = [*others, MaxLengthValidator(self.max_length)]
@@ -35,9 +41,9 @@ class NoteField(forms.CharField):
 
 
 class InvitationTextsForm(forms.Form):
-    """Ask for what an invitation says to the person who gets it."""
+    """Form for what an invitation says to the invited person."""
 
-    #: In whose name it says so, and what it says already: see ``ask_for_note``.
+    #: The inviter who writes the note, and the note so far: see ``ask_for_note``.
     writer: Any = None
     kept_note = ""
 
@@ -57,9 +63,9 @@ class InvitationTextsForm(forms.Form):
     )
 
     def ask_for_note(self, writer: Any, kept: str = "") -> None:
-        """Ask for a note as this member may write one, or not at all.
+        """Limit the note to what the writer may write, or remove its field.
 
-        ``kept`` is what it says already: that may stay.
+        ``kept`` is the note so far. It may stay, even if it is longer than the limit.
         """
         self.writer, self.kept_note = writer, kept
         field = self.fields.get("note")
@@ -69,14 +75,17 @@ class InvitationTextsForm(forms.Form):
             field.limit(max(flows.note_length_max(), len(kept)))
 
     def clean_note(self) -> str:
-        """Return the note as the mail may carry it."""
+        """Return the note as the email may contain it.
+
+        Raises ``ValidationError`` if the note is refused.
+        """
         try:
             return flows.check_note(self.writer, self.cleaned_data["note"], kept=self.kept_note)
         except TextRefused as error:
             raise ValidationError(str(error), code=error.code) from error
 
     def refused(self, error: InvitationError) -> None:
-        """Show why it was not done, beside the field that is at fault."""
+        """Show why the invitation was refused, beside the field that caused it."""
         about_address = isinstance(error, AddressRefused) or error.code in ADDRESS_LIMITS
         field = "email" if about_address else None
         field = "groups" if isinstance(error, GroupRefused) else field
@@ -86,11 +95,12 @@ class InvitationTextsForm(forms.Form):
 
 
 class InvitationKeyForm(InvitationOptionsMixin, InvitationTextsForm):
-    """Ask whom to invite; ``save()`` invites in the name of ``inviter``."""
+    """Form for inviting one person. ``save()`` invites for ``inviter``."""
 
     field_order = ("email", "recipient_name", "note")
 
-    # No EmailField: its validator admits addresses that are delivered elsewhere than they read.
+    # Not an EmailField: its validator allows addresses that deliver to another place than they
+    # show.
     email = forms.CharField(
         label=_("E-mail address"),
         max_length=320,
@@ -107,14 +117,20 @@ class InvitationKeyForm(InvitationOptionsMixin, InvitationTextsForm):
         add_groups(self, inviter)
 
     def clean_email(self) -> str:
-        """Return the address in the form in which it is stored and mailed."""
+        """Return the address as it is stored and used for email.
+
+        Raises ``ValidationError`` if it is refused.
+        """
         try:
             return addresses.clean(self.cleaned_data["email"])
         except AddressRefused as error:
             raise ValidationError(str(error), code=error.code) from error
 
     def save(self) -> flows.Invited:
-        """Invite. Raises ``InvitationError``, which ``refused`` turns into a form error."""
+        """Invite the person, and return the outcome.
+
+        Raises ``InvitationError``. ``refused`` turns it into a form error.
+        """
         return flows.invite(
             self.inviter,
             self.cleaned_data["email"],

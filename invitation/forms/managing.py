@@ -1,4 +1,4 @@
-"""Ask what a member wants to see or change of his invitations."""
+"""Forms for a member's invitations: search and edit."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from invitation.forms.inviting import InvitationTextsForm
 from invitation.models import InvitationKey
 from invitation.querysets import InvitationKeyQuerySet
 
-#: What a member calls the states of his invitations.
+#: States of invitations and their labels on members' pages.
 STATES = [
     (InvitationKey.Status.PENDING, _("open")),
     (InvitationKey.Status.ACCEPTED, _("accepted")),
@@ -22,7 +22,7 @@ STATES = [
     (InvitationKey.Status.EXPIRED, _("expired")),
 ]
 
-#: And those of their mails: what he may know of them (see ``InvitationEmail.state_for_inviter``).
+#: States of emails that the inviter may know (see ``InvitationEmail.state_for_inviter``).
 MAIL_STATES = [
     ("waiting", _("waiting")),
     ("sent", _("sent")),
@@ -32,7 +32,7 @@ MAIL_STATES = [
 
 
 class InvitationEditForm(InvitationTextsForm):
-    """Change what an open invitation says."""
+    """Form that changes the text and the groups of a pending invitation."""
 
     def __init__(
         self, *args: Any, invitation: InvitationKey, inviter: Any = None, **kwargs: Any
@@ -41,12 +41,16 @@ class InvitationEditForm(InvitationTextsForm):
         initial = {**texts_now, **(kwargs.pop("initial", None) or {})}
         super().__init__(*args, **{**kwargs, "initial": initial})
         self.invitation = invitation
-        # The mail is in the inviter's name, whoever changes the note.
+        # The inviter's rules apply: the email is in their name, even if somebody else changes the
+        # note.
         self.ask_for_note(invitation.from_user, invitation.note)
         add_groups(self, inviter, invitation)
 
     def save(self) -> None:
-        """Write it. Raises ``InvitationError``, which ``refused`` turns into a form error."""
+        """Save the changes.
+
+        Raises ``InvitationError``. ``refused`` turns it into a form error.
+        """
         flows.edit(
             self.invitation,
             recipient_name=self.cleaned_data["recipient_name"],
@@ -56,7 +60,7 @@ class InvitationEditForm(InvitationTextsForm):
 
 
 class InvitationSearchForm(forms.Form):
-    """Narrow a member's list down; what makes no sense narrows nothing."""
+    """Form that filters a member's list of invitations. Invalid input filters nothing."""
 
     q = forms.CharField(label=_("Name or address"), max_length=320, required=False, strip=True)
     state = forms.ChoiceField(
@@ -66,7 +70,7 @@ class InvitationSearchForm(forms.Form):
     )
 
     def narrow(self, invitations: InvitationKeyQuerySet) -> InvitationKeyQuerySet:
-        """Return those of the invitations that are asked for."""
+        """Return the invitations that match the search."""
         if not self.is_valid():
             return invitations
         if state := self.cleaned_data["state"]:

@@ -1,4 +1,4 @@
-"""Ask what a site may let its members choose of an invitation, and how they want to go on."""
+"""Fields that a site may offer its members for an invitation, and the form's buttons."""
 
 from __future__ import annotations
 
@@ -13,19 +13,22 @@ from invitation import flows
 from invitation.conf import conf
 from invitation.delivery.base import MailPreview
 
-#: What stands for "for ever" among the days.
+#: Choice that stands for "never expires".
 NEVER = "never"
 
 
 def days_in_words(days: int | None) -> str:
-    """Return a time as a choice that completes "open for"."""
+    """Return a number of days as a choice that completes "open for"."""
     if days is None:
         return gettext("unlimited time")
     return ngettext("%(count)d day", "%(count)d days", days) % {"count": days}
 
 
 class DaysField(forms.ChoiceField):
-    """Let the member choose among the site's times; who does not gets the usual one."""
+    """Field for the days an invitation stays pending, from the site's choices.
+
+    An empty value means the usual number.
+    """
 
     def __init__(self, **kwargs: Any) -> None:
         usual = conf.ACCOUNT_INVITATION_DAYS
@@ -35,26 +38,26 @@ class DaysField(forms.ChoiceField):
         super().__init__(choices=choices, initial=_posted(usual), **kwargs)
 
     def bound_data(self, data: Any, initial: Any) -> Any:
-        """Return what the page shows as chosen."""
+        """Return the value that the page shows as chosen."""
         return data or initial
 
     def clean(self, value: Any) -> Any:
         """Return the number of days, or ``None`` for ever."""
-        # A template of the site's own may not show this field at all.
+        # The site's own template may leave this field out.
         chosen = super().clean(value or self.initial)
         return None if chosen == NEVER else int(chosen)
 
 
 def _posted(days: int | None) -> str:
-    """Return what a form posts for a number of days."""
+    """Return the value that the form posts for a number of days."""
     return NEVER if days is None else str(days)
 
 
 def offered_languages() -> list[tuple[str, str]]:
-    """Return the languages among which a member may choose, in words, or none.
+    """Return the languages that a member may choose: pairs of code and name.
 
-    None where the site has not said which it has (Django's LANGUAGES is then all that Django
-    knows), or has one.
+    The list is empty if the site has one language, or USE_I18N is off. It is also empty if the site
+    does not set LANGUAGES: the default lists every language that Django knows.
     """
     configured: Any = settings
     if not (settings.USE_I18N and configured.is_overridden("LANGUAGES")):
@@ -64,7 +67,7 @@ def offered_languages() -> list[tuple[str, str]]:
 
 
 def own_language(inviter: Any) -> str:
-    """Return which of the site's languages an inviter's mails are in unless he chooses another."""
+    """Return the site's language for an inviter's emails, unless they choose another."""
     try:
         return get_supported_language_variant(flows.language_for(inviter))
     except LookupError:  # no translation is active
@@ -72,13 +75,12 @@ def own_language(inviter: Any) -> str:
 
 
 class InvitationOptionsMixin(forms.Form):
-    """Add the choices that a site offers, and know by which button a form was sent.
+    """Form with the choices that a site offers, and the buttons that can send it.
 
-    There are none until LANGUAGES, INVITATION_EXPIRY_CHOICES and INVITATION_DESTINATIONS offer
-    some.
+    LANGUAGES, INVITATION_EXPIRY_CHOICES and INVITATION_DESTINATIONS each add a field.
     """
 
-    #: The buttons besides "send" that the page may show. A site takes one away in a subclass.
+    #: Buttons that the page may show beside "send". A site removes one in a subclass.
     buttons: tuple[str, ...] = ("preview", "no_mail")
 
     inviter: Any
@@ -102,23 +104,27 @@ class InvitationOptionsMixin(forms.Form):
             )
 
     def pressed(self, button: str) -> bool:
-        """Tell whether the form was sent by this button, and offers it."""
+        """Return whether this button sent the form and is one of ``buttons``."""
         return button in self.buttons and button in self.data
 
     def choices(self) -> dict[str, Any]:
-        """Return what the member has chosen, as ``flows.invite`` and ``flows.preview`` take it."""
+        """Return the member's choices, as arguments of ``flows.invite``.
+
+        ``flows.preview`` takes the same arguments.
+        """
         offered = ("days", "destination")
         chosen = {name: self.cleaned_data[name] for name in offered if name in self.fields}
-        # Without one, as from a template of the site's own that lacks the field: the member's.
+        # A form without a language means the member's own language. The site's own template may
+        # lack the field.
         language = self.cleaned_data.get("language")
         return chosen | ({"language": language} if language else {})
 
     def arguments(self) -> dict[str, Any]:
-        """Return all that the mail depends on."""
+        """Return all values that the email depends on."""
         names = ("email", "recipient_name", "note")
         texts = {name: self.cleaned_data[name] for name in names if name in self.cleaned_data}
         return texts | self.choices()
 
     def preview(self) -> MailPreview:
-        """Return the mail as it would be sent. Raises ``InvitationError``."""
+        """Return the email as it would be sent. Raises ``InvitationError``."""
         return flows.preview(self.inviter, site_id=self.site_id, **self.arguments())

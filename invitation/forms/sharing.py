@@ -1,4 +1,4 @@
-"""Ask for what a shared link is, and for the code that somebody was told."""
+"""Forms for a shared link and for the code of one."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from invitation.exceptions import (
 )
 from invitation.models import InvitationKey
 
-#: Beside which field an error of a verb stands.
+#: Field that shows an error of ``flows``, by the class of the error.
 FIELDS: dict[type[InvitationError], str] = {
     QuotaExceeded: "max_uses",
     TooFewUses: "max_uses",
@@ -35,13 +35,13 @@ FIELDS: dict[type[InvitationError], str] = {
 
 
 class SharedLinkForm(forms.Form):
-    """Make a shared link in the name of ``inviter``, or change the one that is given."""
+    """Form that creates a shared link for ``inviter``, or changes a given one."""
 
-    #: The most people that one link can be for, apart from any number.
+    #: Maximum number of people for a link that is not unlimited.
     USES_MAX = 100_000
-    #: How far away its end may be.
+    #: Maximum number of days until the last day of a link.
     DAYS_MAX = 366
-    #: How many domains it may admit.
+    #: Maximum number of domains that a link may allow.
     DOMAINS_MAX = 50
 
     label = forms.CharField(
@@ -86,7 +86,7 @@ class SharedLinkForm(forms.Form):
         help_text=_("In place of the code. Anybody may guess it: take a code for what is private."),
     )
 
-    #: By which a second click is known: it makes no second link.
+    #: Random text that identifies one shown form, so a second click creates no second link.
     once = forms.CharField(max_length=43, required=False, widget=forms.HiddenInput)
 
     def __init__(
@@ -108,7 +108,7 @@ class SharedLinkForm(forms.Form):
         self._offer_rights()
 
     def _offer_rights(self) -> None:
-        """Leave out what this member may not give."""
+        """Remove the fields for rights that this member may not give."""
         groups: Any = self.fields["groups"]
         groups.queryset = flows.grantable_groups(self.inviter).order_by("name")
         if not groups.queryset.exists():
@@ -119,7 +119,11 @@ class SharedLinkForm(forms.Form):
             self.fields["max_uses"].required = True
 
     def clean_expires_on(self) -> dt.date | None:
-        """Return a day that is neither over nor far away."""
+        """Return the last day.
+
+        Raises ``ValidationError`` if it is over, or later than ``DAYS_MAX`` days from now. An
+        unchanged day of an existing link is always valid.
+        """
         day: dt.date | None = self.cleaned_data["expires_on"]
         today = _today()
         if self.invitation is not None and "expires_on" not in self.changed_data:
@@ -130,7 +134,10 @@ class SharedLinkForm(forms.Form):
         return day
 
     def clean_allowed_domains(self) -> list[str]:
-        """Return the domains in the form in which they are compared."""
+        """Return the domains in the form that is compared.
+
+        Raises ``ValidationError`` for too many domains, or one that email cannot reach.
+        """
         texts = re.split(r"[\s,;]+", self.cleaned_data["allowed_domains"].strip())
         if len(texts) > self.DOMAINS_MAX:
             message = _("Please name at most %(limit)d domains.")
@@ -147,7 +154,10 @@ class SharedLinkForm(forms.Form):
             raise ValidationError(message, code=error.code, params=params) from error
 
     def clean_word(self) -> str:
-        """Return the word in the form in which it is kept, or an empty string."""
+        """Return the custom code as it is stored, or an empty string.
+
+        Raises ``ValidationError`` if it is refused.
+        """
         text: str = self.cleaned_data["word"]
         try:
             return codes.check_word(text) if text else ""
@@ -155,7 +165,7 @@ class SharedLinkForm(forms.Form):
             raise ValidationError(str(error), code=error.code) from error
 
     def clean(self) -> dict[str, Any]:
-        """Ask for a number of people, unless it is any number."""
+        """Require a number of people, unless any number is allowed."""
         cleaned: dict[str, Any] = super().clean() or self.cleaned_data
         if cleaned.get("unlimited"):
             cleaned["max_uses"] = None
@@ -165,7 +175,10 @@ class SharedLinkForm(forms.Form):
         return cleaned
 
     def save(self) -> InvitationKey:
-        """Make or change it. Raises ``InvitationError``, which ``refused`` makes a form error."""
+        """Create or change the link, and return it.
+
+        Raises ``InvitationError``. ``refused`` turns it into a form error.
+        """
         cleaned = self.cleaned_data
         terms: dict[str, Any] = {
             "label": cleaned["label"],
@@ -183,7 +196,11 @@ class SharedLinkForm(forms.Form):
         return self.invitation
 
     def _expires_at(self) -> dt.datetime | None:
-        """Return the end of the last day, or what stays as it is, to the minute."""
+        """Return the end of the last day.
+
+        If the day was not changed, return the exact time at which the link expires now. Without a
+        day, return the site's usual time.
+        """
         day: dt.date | None = self.cleaned_data["expires_on"]
         if self.invitation is not None and "expires_on" not in self.changed_data:
             return self.invitation.expires_at
@@ -193,7 +210,7 @@ class SharedLinkForm(forms.Form):
         return timezone.make_aware(moment) if settings.USE_TZ else moment
 
     def refused(self, error: InvitationError) -> None:
-        """Show why it was not done, beside the field that is at fault."""
+        """Show why the link was refused, beside the field that caused it."""
         message = str(error)
         if isinstance(error, QuotaExceeded):
             message = gettext("You have not so many invitations left.")
@@ -203,7 +220,7 @@ class SharedLinkForm(forms.Form):
 
 
 class JoinForm(forms.Form):
-    """Ask for the code or the word of a shared link."""
+    """Form for the code or the custom code of a shared link."""
 
     code = forms.CharField(
         label=_("Code"),
@@ -216,7 +233,7 @@ class JoinForm(forms.Form):
 
 
 def _values(invitation: InvitationKey) -> dict[str, Any]:
-    """Return what a shared link is now, as the form shows it."""
+    """Return the current values of a shared link, for the form."""
     return {
         "label": invitation.label,
         "max_uses": invitation.max_uses,
@@ -233,7 +250,10 @@ def _new_values() -> dict[str, Any]:
 
 
 def _usual_last_day() -> dt.date | None:
-    """Return when any invitation of today ends, if that is a day that may be chosen."""
+    """Return the usual last day of a new invitation.
+
+    Return ``None`` if there is none, or if it is too far away to be chosen.
+    """
     day = _day(flows.expiry(timezone.now()))
     limit = _today() + dt.timedelta(SharedLinkForm.DAYS_MAX)
     return day if day is not None and day <= limit else None

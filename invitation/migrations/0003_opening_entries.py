@@ -7,7 +7,7 @@ BATCH_SIZE = 500
 
 
 def write_opening_entries(apps: Any, schema_editor: Any) -> None:
-    """Begin the ledger with what each member's counter says."""
+    """Write an opening ledger entry for each member whose counters show a balance."""
     quotas = apps.get_model("invitation", "InvitationQuota").objects.using(
         schema_editor.connection.alias
     )
