@@ -334,7 +334,7 @@ class AddressUnproven(InvitationError):
 
 
 class NothingToJoin(InvitationError):
-    """Error for a member who opens a shared link that gives members nothing."""
+    """Error for a member, if an invitation for anybody has no groups for them to join."""
 
     code = "nothing_to_join"
     message = _("You have an account already. This invitation is for people who have none.")
