@@ -13,7 +13,7 @@ from typing import Any, Union, cast
 from django.conf import settings
 from django.utils.module_loading import import_string
 
-#: Quota as it is set: a number, ``None`` for no limit, a mapping, or a callable of the member or
+#: Quota in the settings: a number, ``None`` for no limit, a mapping, or a callable of the member or
 #: its dotted path.
 QuotaRule = Union[int, str, "Callable[[Any], int | None]", "Mapping[str | None, int | None]", None]
 
@@ -41,12 +41,12 @@ class Conf:
 
     @property
     def INVITATIONS_PER_USER(self) -> QuotaRule:
-        """Quota as it is set; ``invitations_per_user`` returns one member's number."""
+        """Quota in the settings; ``invitations_per_user`` returns the number for one member."""
         return cast(QuotaRule, getattr(settings, "INVITATIONS_PER_USER", 10))
 
     @property
     def quota_rule(self) -> Limits:
-        """Quota as it is set, with a dotted path replaced by the imported callable."""
+        """Quota in the settings, with a dotted path replaced by the imported callable."""
         value = self.INVITATIONS_PER_USER
         if isinstance(value, str):
             return cast("Callable[[Any], int | None]", import_string(value))
@@ -72,7 +72,7 @@ class Conf:
 
     @property
     def INVITATION_GRANTABLE_GROUPS(self) -> str | Callable[[Any], Iterable[Any]] | None:
-        """Rule for grantable groups as it is set; ``grantable_groups`` returns the callable."""
+        """Callable or dotted path for grantable groups; ``grantable_groups`` imports it."""
         return cast(
             "str | Callable[[Any], Iterable[Any]] | None",
             getattr(settings, "INVITATION_GRANTABLE_GROUPS", None),
@@ -88,7 +88,7 @@ class Conf:
 
     @property
     def INVITATION_VERIFIED_ADDRESSES(self) -> str | Callable[[Any], Iterable[str]] | None:
-        """Rule for verified addresses as it is set; ``verified_addresses`` returns the callable."""
+        """Callable or dotted path for proven addresses; ``verified_addresses`` imports it."""
         default = "invitation.backends.proofs.activated_address"
         return cast(
             "str | Callable[[Any], Iterable[str]] | None",
@@ -213,7 +213,7 @@ class Conf:
 
     @property
     def INVITATION_NOTIFY_INVITER(self) -> Collection[str] | str | Callable[[Any], Collection[str]]:
-        """Rule for emails to inviters as it is set; ``notify_inviter`` applies it to one member."""
+        """Events, callable or dotted path; ``notify_inviter`` returns the events for one member."""
         default: tuple[str, ...] = ()
         return cast(
             "Collection[str] | str | Callable[[Any], Collection[str]]",
@@ -254,7 +254,7 @@ class Conf:
 
     @property
     def INVITATION_CLIENT_ADDRESS(self) -> str | Callable[[Any], str | None] | None:
-        """Rule for a client's address as it is set; ``client_address`` returns the callable."""
+        """Callable or dotted path for a client's address; ``client_address`` imports it."""
         return cast(
             "str | Callable[[Any], str | None] | None",
             getattr(settings, "INVITATION_CLIENT_ADDRESS", None),

@@ -1,4 +1,4 @@
-"""The entrance for keys: find the key of a request, and open its invitation or show why not.
+"""Functions that find the key of a request, and open its invitation or explain the refusal.
 
 The app's own views and every registration backend share this code.
 """

@@ -3,8 +3,8 @@
     key = <locator> "." <signature>
 
 The locator is random and is stored in the row. The signature is derived from it with the site's
-signing keys and is not stored. So a copy of the database opens nothing, and the same link can be
-made again for a resend or a retry. The salt binds a key to its channel and its site:
+signing keys and is not stored. So a copy of the database opens nothing. The same link can be made
+again for a resend or a retry. The salt binds a key to its channel and its site:
 
 ``MAIL``
     only in the email to the invited person: its holder can read that mailbox.
@@ -43,10 +43,10 @@ KEY_LENGTH = LOCATOR_LENGTH + 1 + SIGNATURE_LENGTH
 #: Pattern of a key, for finding one in a text.
 PATTERN = re.compile(rf"[A-Za-z0-9_-]{{{LOCATOR_LENGTH}}}\.[A-Za-z0-9_-]{{{SIGNATURE_LENGTH}}}")
 
-#: Secrets in a text, as a browser or a proxy may have rewritten them. These are keys, and tokens of
-#: unsubscribe links, which have the two parts in the other order (see ``optouts``). They are also
-#: codes of shared links as the owner sees them (see ``codes``), and QR codes of links (see ``qr``).
-#: An activation key of a registration backend is found by the text before it.
+#: Secrets in a text, as a browser or a proxy may have rewritten them. In this order: keys, and
+#: tokens of unsubscribe links, which have the two parts the other way round (see ``optouts``);
+#: codes of shared links as the owner sees them (see ``codes``); QR codes of links (see ``qr``);
+#: activation keys of a registration backend, found by the text before them.
 _WRITTEN = re.compile(
     rf"(?P<key>{PATTERN.pattern}|[A-Za-z0-9_-]{{43}}\.[A-Za-z0-9_-]{{22}})".replace(
         r"\.", r"(?:\.|%(?:25)*2[Ee])"
@@ -116,9 +116,9 @@ def make(locator: str, channel: str, site_id: int) -> Secret:
 def resolve(text: object, rows: QuerySet[Row], site_id: int) -> Resolved[Row] | None:
     """Return the row among ``rows`` that a text names, and its channel, or ``None``.
 
-    It makes one query at most. It makes no query, and returns ``None``, for a text that this site
-    never signed. Such a text is blank, too long, changed, not a string, signed for another site, or
-    signed with a lost key.
+    It makes one query at most. For a text that this site never signed, it makes no query. Such a
+    text is blank, too long, changed, or not a string. Or it was signed for another site, or with a
+    lost key.
     """
     channel = channel_of(text, site_id)
     if channel is None or not isinstance(text, str):

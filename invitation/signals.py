@@ -18,8 +18,8 @@ invitation_created = Signal()
 #   invitation: InvitationKey, mail: InvitationEmail
 invitation_sent = Signal()
 
-# Sent after an invitation was accepted, either by a new account, which may still be inactive, or by
-# an existing one. `acceptance.new_account` is true for a new account.
+# Sent after a new or an existing account has accepted an invitation. A new account may still be
+# inactive; `acceptance.new_account` is true for it.
 #   invitation: InvitationKey, acceptance: Acceptance, user: the account,
 #   address_proven: bool, whether the key proves that the account's address belongs to its holder
 invitation_accepted = Signal()
@@ -63,6 +63,6 @@ delivery_resumed = Signal()
 invitation_bounced = Signal()
 invitation_complained = Signal()
 
-# Sent the first time that an address is unsubscribed from all invitations.
+# Sent the first time that an address is suppressed: it gets no more invitations.
 #   reason: str, one of SuppressedAddress.Reason
 address_suppressed = Signal()

@@ -197,7 +197,7 @@ def _members(error: Any) -> tuple[BaseException, ...]:
 
 
 def _build(kind: Any, arguments: tuple[Any, ...]) -> BaseException:
-    """Create an exception as Python does, without calling the class's own ``__init__``."""
+    """Create an exception as Python does, without the class's own ``__new__`` and ``__init__``."""
     builtin: Any = next(base for base in kind.__mro__ if base.__module__ == "builtins")
     standing: BaseException = builtin.__new__(kind, *arguments)
     builtin.__init__(standing, *arguments)

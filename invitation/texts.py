@@ -1,8 +1,8 @@
 r"""Checks that make names and notes safe for emails that the site sends.
 
 Email programs turn words into links. A name or a note is thus enough for a phishing email. Such an
-email comes from the site's own address and passes SPF, DKIM and DMARC. A link here is what the
-common programs turn into a link, and a little more, in any Unicode spelling (NFKC):
+email comes from the site's own address and passes SPF, DKIM and DMARC. A link here is text that the
+common programs turn into a link, and a little more. Every Unicode spelling counts (NFKC):
 
 - ``://`` and ``//server``, ``mailto:``, ``tel:`` and similar, ``\\server`` and ``www.``;
 - ``name.tld``: a dot between two characters, with two or more letters after it. ``e.g.``,
