@@ -7,8 +7,8 @@ text once.
 A table has a line of headings. The columns are in any order: email address, name, note, language,
 groups. They may have the names that address books use. Commas, semicolons or tabs are between the
 cells. Without headings, only the addresses are read. Any other text is a list, with commas,
-semicolons or line breaks between the entries. An entry is ``ann@example.org`` or ``Ann
-<ann@example.org>``.
+semicolons or line breaks between the entries. An entry is ``ann@example.org`` or
+``Ann <ann@example.org>``.
 """
 
 from __future__ import annotations

@@ -41,8 +41,8 @@ class BaseDelivery(ABC, MemberKnowledge):
     """Base class of a way to send the emails of the outbox.
 
     A delivery only sends. ``flows`` takes a row from the outbox, stores the result and informs the
-    rest of the site. A delivery is a context manager over a batch of emails: ``with get_delivery()
-    as delivery:`` and then ``delivery.send(mail)`` for each.
+    rest of the site. A delivery is a context manager over a batch of emails:
+    ``with get_delivery() as delivery:`` and then ``delivery.send(mail)`` for each.
     """
 
     #: Whether an email is sent right after the commit, in the process that requested it. With
