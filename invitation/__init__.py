@@ -1,8 +1,10 @@
-"""Invitation-only registration for Django: invite by e-mail, within a quota, with keys that hold.
+"""Invitation-only registration for Django: invite by email, with a quota and signed keys.
 
-A member invites someone, the invited person follows a link that carries an invitation key, and
-registration is open only to the holder of a valid key. The verbs are in ``invitation.flows``,
-the settings in ``invitation.conf``; ``docs/architecture.rst`` shows where everything lives.
+A member invites a person. The invited person follows a link that carries an invitation key. Only
+the holder of a valid key can register.
+
+The actions are in ``invitation.flows``, the settings in ``invitation.conf``.
+``docs/architecture.rst`` shows where everything is.
 """
 
 __version__ = "2.0.0"

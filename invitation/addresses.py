@@ -1,14 +1,14 @@
-"""Decide which recipient addresses are accepted, and give them one canonical form.
+"""Rules for email addresses: which ones are accepted, and their canonical form.
 
-An address is accepted only if it is delivered to where it reads: the mailbox that a mail server
-gets to hear in ``RCPT TO`` is, letter by letter, the one that was stored. email-validator checks
-the syntax; the rules here stand in front of it, since software on the way (mail libraries, relays)
-decodes, reroutes or rewrites some addresses that the standards allow (CVE-2023-27043,
-CVE-2019-19844, CVE-2026-41259; https://portswigger.net/research/splitting-the-email-atom).
+An address is accepted only if email reaches exactly the mailbox that is written. The mailbox in
+``RCPT TO`` must be the stored address, letter by letter. Some software (mail libraries, relays)
+decodes, reroutes or rewrites addresses that the standards allow. The rules here refuse such
+addresses. email-validator then checks the syntax. Sources: CVE-2023-27043, CVE-2019-19844,
+CVE-2026-41259; https://portswigger.net/research/splitting-the-email-atom.
 
-The domain follows IDNA 2008 (RFC 5891) and not IDNA 2003: ``straße.de`` and ``strasse.de`` are two
-domains with two owners. A domain in its ASCII form (``xn--...``) is taken as it is written; in
-its Unicode form it must not pass for another one (UTS #39).
+The domain follows IDNA 2008 (RFC 5891), not IDNA 2003: ``straße.de`` and ``strasse.de`` are two
+domains with two owners. A domain in its ASCII form (``xn--...``) is accepted unchanged. A domain in
+its Unicode form must not look like another one (UTS #39).
 
 Codes of ``AddressRefused``:
 
@@ -22,11 +22,11 @@ Codes of ``AddressRefused``:
 - ``comment``: round brackets (RFC 5322, 3.2.2)
 - ``domain_literal``: an IP address in square brackets
 - ``several_addresses``: a list, or more than one @
-- ``routed_address``: ``%``, ``!``, ``|`` or a backtick, by which some mail servers reroute
-- ``non_ascii_local_part``: would need SMTPUTF8, which few mail servers offer
+- ``routed_address``: ``%``, ``!``, ``|`` or a backtick; some mail servers reroute these
+- ``non_ascii_local_part``: needs SMTPUTF8, which few mail servers offer
 - ``invalid_local_part``: other characters, a misplaced dot, or an unusual first character
-- ``unreachable_domain``: no dot, or a name that is not of the public internet (RFC 6761)
-- ``lookalike_domain``: letters of several scripts, or ones that imitate Latin letters
+- ``unreachable_domain``: no dot, or a name outside the public internet (RFC 6761)
+- ``lookalike_domain``: letters of several scripts, or letters that imitate Latin ones
 - ``unusual_domain``: letters and dots that stand for others (full-width, ligature ...)
 - ``invalid_domain``: not a domain name
 - ``invalid_address``: no @, or nothing on one side of it
@@ -49,10 +49,10 @@ from invitation.exceptions import AddressRefused
 LENGTH_MAX = 254
 LOCAL_LENGTH_MAX = 64
 
-#: Domains that lead to the mailboxes of another one.
+#: Second names of a domain: both names lead to the same mailboxes.
 _OTHER_NAMES = {"googlemail.com": "gmail.com"}
 
-#: What people paste around an address. Line breaks are not among it: they are refused.
+#: Characters that are removed around an address. Line breaks are not removed: they are refused.
 _MARGIN = " \t\u00a0\u3000"
 #: Control, format (bidi, zero-width), surrogate, private, unassigned; line and paragraph separator.
 _UNSAFE_CATEGORIES = frozenset(("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"))
@@ -62,7 +62,7 @@ _BARE = _("Please enter only the address itself, such as ann@example.org.")
 _LOCAL = _("The part before the @ holds characters that we cannot deliver to.")
 _DOMAIN = _("The domain after the @ is not valid. Please check the spelling.")
 
-#: What an address must not hold anywhere; the first match names the code.
+#: Patterns that an address must not contain. The first match decides the code.
 _FORBIDDEN: tuple[tuple[re.Pattern[str], str, Promise], ...] = (
     (re.compile(r"=\?"), "encoded_word", _LOCAL),
     (re.compile(r'["\\]'), "quoted_local_part", _("Please leave out quotation marks.")),
@@ -73,8 +73,9 @@ _FORBIDDEN: tuple[tuple[re.Pattern[str], str, Promise], ...] = (
     (re.compile(r"[%!|`]"), "routed_address", _LOCAL),
 )
 
-#: A dot-atom (RFC 5322, 3.2.3) that begins as names do. Other first characters are options and
-#: pipes to a mail server (-f, /dev/null) or formulas to a spreadsheet (=1+1), not mailboxes.
+#: A dot-atom (RFC 5322, 3.2.3) with a usual first character. Other first characters are dangerous.
+#: A mail server can read them as an option or a pipe (-f, /dev/null). A spreadsheet can read them
+#: as a formula (=1+1).
 _LOCAL_PART = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.#$&'*+/=?^{}~-]*")
 
 #: Scripts that one label may combine (UTS #39, 5.2, "highly restrictive").
@@ -83,16 +84,16 @@ _SCRIPTS_TOGETHER = (
     frozenset(("LATIN", "CJK", "HANGUL")),
     frozenset(("LATIN", "CJK", "BOPOMOFO")),
 )
-#: Characters whose names do not begin with their script ("" goes with every script).
+#: Characters whose Unicode names do not begin with their script ("" fits every script).
 _SCRIPT_OF = {
     **dict.fromkeys("-0123456789\u00b7\u30fc", ""),
     "\u3005": "CJK",
     **{chr(0x6F0 + digit): "ARABIC" for digit in range(10)},
 }
 _LATIN = re.compile("[\u0000-\u024f\u1e00-\u1eff]")
-#: Japanese characters that pass for a dot or a slash between Latin letters.
+#: Japanese characters that look like a dot or a slash between Latin letters.
 _PUNCTUATION_LIKE = frozenset("\u30fb\u30ce")
-#: Letters that pass for plain Latin ones, by script (after Chromium's IDN spoof checker).
+#: Letters that look like plain Latin ones, by script (from Chromium's IDN spoof checker).
 _LATIN_LIKE = (
     frozenset("abcdefghijklmnopqrstuvwxyz\u0131\u0237\u0185-0123456789"),
     frozenset("асԁеһіјӏорԛѕԝхуъЬҽпгѵѡ-0123456789"),
@@ -102,10 +103,10 @@ _LATIN_LIKE = (
 
 
 def clean(text: object) -> str:
-    """Return the address as it is stored and mailed to, or raise ``AddressRefused``.
+    """Return the address in the form in which it is stored and used.
 
-    The local part stays as typed; the domain becomes its lower-case ASCII form (A-labels). The
-    result is stable: ``clean(clean(text)) == clean(text)``.
+    The local part stays as typed. The domain becomes its lower-case ASCII form (A-labels). The
+    result is stable: ``clean(clean(text)) == clean(text)``. Raises ``AddressRefused``.
     """
     if not isinstance(text, str):
         raise AddressRefused(_BARE, code="not_text")
@@ -124,24 +125,24 @@ def clean(text: object) -> str:
         raise AddressRefused(_BARE, code="invalid_address")
     _check_local_part(local)
     cleaned = f"{local}@{_clean_domain(domain)}"
-    _check_length(cleaned, LENGTH_MAX)  # again, as the ASCII form of a domain is longer
+    _check_length(cleaned, LENGTH_MAX)  # again: the ASCII form can be longer
     return cleaned
 
 
 def canonical(email: object) -> str:
-    """Return what addresses are compared by: the cleaned address in lower case, all ASCII.
+    """Return the form for comparing addresses: the cleaned address in lower case, all ASCII.
 
-    Nothing is folded away (no dots, no ``+tag``): only the mail server of the domain knows
-    which spellings are one mailbox. Raises ``AddressRefused``.
+    Dots and ``+tag`` stay. Only the mail server of the domain knows which spellings are one
+    mailbox. Raises ``AddressRefused``.
     """
     return clean(email).lower()
 
 
 def mailbox(email_key: str) -> str:
-    """Return what the spellings of one mailbox have in common, with most providers.
+    """Return the common form of the spellings that most providers treat as one mailbox.
 
-    For limits alone, and never to mail to: ``+tag`` and dots are left out of the canonical address.
-    Elsewhere two people may share it, who then share a limit.
+    It is the canonical address without ``+tag`` and dots. Use it only for limits. Never send an
+    email to it. With some providers, two people can have the same result. They then share a limit.
     """
     local, _at, domain = email_key.rpartition("@")
     local = local.partition("+")[0].replace(".", "")
@@ -149,7 +150,10 @@ def mailbox(email_key: str) -> str:
 
 
 def domain_of(email: object) -> str:
-    """Return the domain of an address, as ``clean_domain`` has it; empty for a refused one."""
+    """Return the domain of an address, as ``clean_domain`` does.
+
+    The result is empty for a refused address.
+    """
     try:
         return canonical(email).rpartition("@")[2]
     except AddressRefused:
@@ -157,9 +161,9 @@ def domain_of(email: object) -> str:
 
 
 def clean_domain(text: str) -> str:
-    """Return a domain in the form in which domains are compared, lower-case A-labels.
+    """Return a domain in the form for comparing domains: lower-case A-labels.
 
-    A leading @ is taken for what it is. Raises ``AddressRefused``.
+    A leading @ is removed. Raises ``AddressRefused``.
     """
     domain = text.strip(_MARGIN).removeprefix("@")
     if "@" in domain:
@@ -168,7 +172,10 @@ def clean_domain(text: str) -> str:
 
 
 def same(a: object, b: object) -> bool:
-    """Tell whether both are one address, exactly; a blank or refused one equals nothing."""
+    """Return whether both texts are exactly the same address.
+
+    A blank or refused address is not the same as any other.
+    """
     try:
         return canonical(a) == canonical(b)
     except AddressRefused:
@@ -176,7 +183,7 @@ def same(a: object, b: object) -> bool:
 
 
 def of_member(user: Any) -> str:
-    """Return the address of an account, or an empty string if no mail can be sent there."""
+    """Return the address of an account, or an empty string if it cannot receive email."""
     try:
         return clean(getattr(user, user.get_email_field_name(), "")) if user is not None else ""
     except AddressRefused:
@@ -184,10 +191,10 @@ def of_member(user: Any) -> str:
 
 
 def display(email: str) -> str:
-    """Return the address for people: with a Unicode domain, if that is not confusable.
+    """Return the address for people to read, with a Unicode domain where that is safe.
 
-    The Unicode form is used only if ``clean()`` leads from it back to the same address; everything
-    else is returned unchanged.
+    The Unicode form is used only if ``clean()`` turns it back into the same address. Every other
+    address is returned unchanged.
     """
     local, _at, domain = email.rpartition("@")
     if "xn--" not in domain:
@@ -200,14 +207,17 @@ def display(email: str) -> str:
 
 
 def _check_length(text: str, limit: int) -> None:
-    """Refuse a text of more than ``limit`` characters."""
+    """Raise ``AddressRefused`` for a text of more than ``limit`` characters."""
     if len(text) > limit:
         message = _("The address is too long: %(limit)d characters are allowed here.")
         raise AddressRefused(message, code="too_long", params={"limit": limit})
 
 
 def _check_local_part(local: str) -> None:
-    """Refuse a local part that is not ASCII, or that a mail server might not take as it is."""
+    """Raise ``AddressRefused`` for a local part that some mail server might change or refuse.
+
+    It must be ASCII, at most 64 characters long, and a dot-atom with a usual first character.
+    """
     if not local.isascii():
         message = _("Letters such as é, ß or я cannot be used before the @.")
         raise AddressRefused(message, code="non_ascii_local_part")
@@ -220,7 +230,8 @@ def _check_local_part(local: str) -> None:
 def _clean_domain(domain: str) -> str:
     """Return the domain as lower-case A-labels, or raise ``AddressRefused``.
 
-    Most addresses share few domains, and each is looked at several times.
+    The result is cached: most addresses share few domains, and each domain is checked several
+    times.
     """
     if not domain.isascii():
         domain = _fold(domain)
@@ -229,7 +240,7 @@ def _clean_domain(domain: str) -> str:
         message = _("Mail cannot reach that domain. Please enter an address of the internet.")
         raise AddressRefused(message, code="unreachable_domain")
     try:
-        # The local part is checked already; "a" keeps it out of the library's normalisation.
+        # The local part was checked before. "a" takes its place, so the library does not change it.
         result = email_validator.validate_email(
             f"a@{domain}",
             allow_smtputf8=False,
@@ -251,9 +262,10 @@ def _clean_domain(domain: str) -> str:
 def _fold(domain: str) -> str:
     """Return the domain in lower case, composed (NFC), or raise ``AddressRefused``.
 
-    UTS #46 would go on and replace full-width letters and ligatures. Each letter is lowered by
-    itself, since ``str.lower()`` makes a final sigma, which is another letter in IDNA 2008. The
-    Kelvin sign is the one that Unicode itself lowers to an ASCII letter.
+    Full-width letters and ligatures are refused; UTS #46 would replace them. Each letter is lowered
+    alone. For a whole word, ``str.lower()`` makes a final sigma, which is a different letter in
+    IDNA 2008. The Kelvin sign is refused: it is the only sign that Unicode lowers to an ASCII
+    letter.
     """
     folded = unicodedata.normalize("NFC", "".join(char.lower() for char in domain))
     try:
@@ -267,9 +279,10 @@ def _fold(domain: str) -> str:
 
 
 def _is_lookalike(label: str, top_level: str) -> bool:
-    """Tell whether a Unicode label mixes scripts, or consists of Latin-like letters only.
+    """Return whether a Unicode label mixes scripts, or has only Latin-like letters.
 
-    Under a top-level domain in the same script (``.рф``) nobody expects Latin letters.
+    Latin-like letters are allowed under a top-level domain in the same script (``.рф``). Nobody
+    expects Latin letters there.
     """
     scripts = {_script(char) for char in label} - {""}
     if "PHONETIC" in scripts:
@@ -284,9 +297,10 @@ def _is_lookalike(label: str, top_level: str) -> bool:
 def _script(char: str) -> str:
     """Return the script of a character by its Unicode name ("" for digits and hyphens).
 
-    Python knows no script property. What has a name of another kind counts as a script of its own
-    and so is refused in company, as combining accents are. Latin is what languages are written
-    with: small letters up to Latin Extended-B, and Latin Extended Additional (UTS #39, 3.1).
+    Python has no property for scripts. A character with another kind of name counts as a script of
+    its own. Such a character, for example a combining accent, is refused together with others.
+    Latin means the letters that languages use: small letters up to Latin Extended-B, and Latin
+    Extended Additional (UTS #39, 3.1).
     """
     if char in _SCRIPT_OF:
         return _SCRIPT_OF[char]

@@ -1,4 +1,4 @@
-"""Wire the app: the only place where importing is followed by doing."""
+"""Configuration of the app, the only module with an effect at start-up."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ RECEIVERS = (
 
 
 class InvitationConfig(AppConfig):
-    """Configure ``invitation``."""
+    """Configuration of ``invitation``."""
 
     name = "invitation"
     verbose_name = _("Invitations")
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        """Register the checks and the task, follow accounts, and keep keys out of the logs."""
+        """Register the checks and the task, connect the signals, and hide keys in the logs."""
         from invitation import checks, workers
 
         for check in checks.CHECKS:

@@ -1,15 +1,17 @@
-"""Know the addresses that a site lets nobody invite: INVITATION_BLOCKED_RECIPIENTS.
+"""The addresses that nobody may invite: INVITATION_BLOCKED_RECIPIENTS.
 
 An entry of the list is
 
-- a domain: ``example.com`` or ``@example.com``, this one alone
+- a domain: ``example.com`` or ``@example.com``, without its subdomains
 - a domain with a wildcard: ``*.example.com``, all of its subdomains
 - an address: ``ann@example.com``
 - an address with a wildcard: ``noreply@*``
 
-``*`` stands for any characters, and nothing else has a meaning of its own. Case does not count, and
-a domain may be written in its own script or in its ASCII form. In place of the list stands a
-callable, or its dotted path, that takes an address and tells whether it is blocked.
+``*`` stands for any characters. No other character has a special meaning. Upper and lower case are
+the same. A domain may be in its own script or in its ASCII form.
+
+The setting can also be a callable, or its dotted path. The callable takes an address and returns
+whether it is blocked.
 """
 
 from __future__ import annotations
@@ -29,14 +31,14 @@ from invitation import addresses
 from invitation.conf import conf
 from invitation.exceptions import AddressBlocked
 
-#: What an entry may be made of, once its domain is in ASCII form.
+#: Characters of an entry, after its domain was changed to the ASCII form.
 _DOMAIN = re.compile(r"[a-z0-9_*-]+(\.[a-z0-9_*-]+)*")
 _LOCAL_PART = re.compile(r"[\x21-\x3f\x41-\x7e]+")
 
 
 @dataclass(frozen=True)
 class Blocklist:
-    """Hold the entries, sorted by how they are looked up."""
+    """Entries of the setting, sorted by how an address is compared with them."""
 
     #: Domains and addresses without a wildcard.
     plain: frozenset[str]
@@ -44,7 +46,7 @@ class Blocklist:
     addresses: tuple[re.Pattern[str], ...]
 
     def holds(self, address: str) -> bool:
-        """Tell whether an address in its canonical form is on the list."""
+        """Return whether an address in its canonical form is on the list."""
         domain = address.rpartition("@")[2]
         if address in self.plain or domain in self.plain:
             return True
@@ -61,9 +63,9 @@ def check(email: str) -> None:
 
 
 def get_rule() -> Callable[[str], object]:
-    """Return what tells whether an address in its canonical form is blocked.
+    """Return the callable that decides whether an address in its canonical form is blocked.
 
-    Raises ``ImproperlyConfigured`` for a bad entry, and whatever an import raises.
+    Raises ``ImproperlyConfigured`` for a bad entry. Errors of the import are not caught.
     """
     blocked = conf.INVITATION_BLOCKED_RECIPIENTS
     if isinstance(blocked, str):
@@ -74,7 +76,10 @@ def get_rule() -> Callable[[str], object]:
 
 @lru_cache(maxsize=8)
 def compile_entries(entries: tuple[str, ...]) -> Blocklist:
-    """Return the list to look addresses up in. Raises ``ImproperlyConfigured`` for a bad entry."""
+    """Return the ``Blocklist`` of these entries.
+
+    Raises ``ImproperlyConfigured`` for a bad entry.
+    """
     plain: set[str] = set()
     wild: dict[bool, list[re.Pattern[str]]] = {True: [], False: []}
     for entry in entries:
@@ -88,16 +93,19 @@ def compile_entries(entries: tuple[str, ...]) -> Blocklist:
 
 
 def _canonical(entry: object) -> str:
-    """Return an entry in the form of ``addresses.canonical``; a domain without its @."""
+    """Return an entry in the form of ``addresses.canonical``; a domain without its @.
+
+    Raises ``ImproperlyConfigured`` for a bad entry.
+    """
     bad = f"INVITATION_BLOCKED_RECIPIENTS holds {entry!r}, which is no address and no domain."
     if not isinstance(entry, str):
         raise ImproperlyConfigured(bad)
     local, at, domain = entry.rpartition("@")
     try:
         domain = ".".join(_ascii(label) for label in domain.split("."))
-    except UnicodeError as error:  # what idna raises is one
+    except UnicodeError as error:  # idna.IDNAError is a subclass
         raise ImproperlyConfigured(bad) from error
-    # A name without a dot is no domain of the internet: it would block nothing.
+    # A name without a dot is not a domain of the internet. It would block nothing.
     if not _DOMAIN.fullmatch(domain) or not ("." in domain or "*" in domain):
         raise ImproperlyConfigured(bad)
     if not local:
@@ -111,6 +119,6 @@ def _ascii(label: str) -> str:
     """Return a label of a domain in its ASCII form (IDNA 2008), in lower case."""
     if label.isascii():
         return label.lower()
-    # Letter by letter, as ``addresses`` does it: a final sigma is another letter.
+    # Each letter is lowered alone, as in ``addresses``: a final sigma is a different letter.
     lowered = unicodedata.normalize("NFC", "".join(char.lower() for char in label))
     return idna.encode(lowered).decode()

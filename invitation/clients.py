@@ -1,8 +1,8 @@
-"""Tell clients apart, and let none of them measure what is done for another.
+"""The network address of a visitor, and work that is done after the answer.
 
-A page that anybody may ask for an email must not say whose address it knows, neither in words nor
-by the time that it takes. So the answer is sent first, and everything that depends on the address
-comes after it.
+A page can send an email to an address that anybody enters. It must not show whether it knows that
+address, neither by its words nor by its time. So the answer is sent first. All work that depends on
+the address comes afterwards.
 """
 
 from __future__ import annotations
@@ -23,23 +23,26 @@ logger = logging.getLogger(__name__)
 
 
 def client_address(request: HttpRequest) -> str:
-    """Return what tells clients apart: the address of the connection, unless the site knows better.
+    """Return the text that identifies a client, by default the address of the connection.
 
-    What a header such as X-Forwarded-For says is the client's to choose. Only a site that knows its
-    proxy can go by it: see INVITATION_CLIENT_ADDRESS.
+    A client can write anything into a header such as X-Forwarded-For. Only a site that knows its
+    proxy can use it: see INVITATION_CLIENT_ADDRESS.
     """
     rule = conf.client_address
     return str((rule(request) if rule else request.META.get("REMOTE_ADDR")) or "")
 
 
 def networks_of(request: HttpRequest) -> tuple[str, ...]:
-    """Return the networks of the client, the narrowest first; none where nothing is known of it."""
+    """Return the networks of the client, the smallest first.
+
+    The result is empty if the address of the client is not known.
+    """
     address = client_address(request)
     return tuple(dict.fromkeys((network(address), network(address, 48)))) if address else ()
 
 
 def network(address: str, bits: int = 64) -> str:
-    """Return the network that one client has: an IPv4 address, or so many bits of an IPv6 one."""
+    """Return the network of one client: an IPv4 address, or ``bits`` of an IPv6 address."""
     try:
         client = IPv6Address(address)
     except AddressValueError:
@@ -49,16 +52,17 @@ def network(address: str, bits: int = 64) -> str:
 
 
 def afterwards(response: HttpResponseBase, step: Callable[[], bool]) -> None:
-    """Do a step when the client has the whole answer: as the server closes it.
+    """Run a step after the client has received the whole answer, when the server closes it.
 
-    The step tells whether it has sent an email. If not, time passes as if it had: else the
-    connection, or the next request that this process takes, would tell. Whatever it raises is
-    logged. A client over its limit knows that, and waits for nothing.
+    The step returns whether it has sent an email. If not, this function waits as long as an email
+    takes. Otherwise the time of the connection, or of the next request to this process, would show
+    it. Exceptions of the step are logged. A client over its limit knows that already, so nothing
+    waits for it.
     """
     language, close = translation.get_language(), response.close
 
     def close_at_last() -> None:
-        # The server may close it once more.
+        # The server may call it a second time.
         vars(response)["close"] = close
         try:
             with translation.override(language):
@@ -77,7 +81,7 @@ def _take(step: Callable[[], bool]) -> None:
     except MailLimitReached as error:
         if error.code == "client_limit_reached":
             return
-    except Exception:  # the visitor has gone, and nobody else is to see it
+    except Exception:  # the answer is sent, so nobody can be told
         logger.exception("An email that a visitor asked for was not sent.")
         return
     if sent:

@@ -1,12 +1,14 @@
-"""Make, recognise and compare what opens a shared link without its address: codes and words.
+"""Codes and custom codes of shared links: how they are made, read and compared.
 
     code = 12 symbols of Crockford's base32, shown as XXXX-XXXX-XXXX: 60 bits
 
-A code is derived from the row's locator with a signing key, as a key's signature is, and stands
-nowhere; the row has a keyed hash of it, by which it is found. So a copy of the database opens
-nothing, and the owner can be shown the same code again. The salts bind both to the site.
+A code opens a shared link without its address. It is derived from the row's locator with a signing
+key, as a key's signature is. It is not stored. The row has a keyed hash of it, and the code is
+found by this hash. So a copy of the database opens nothing, and the owner can see the same code
+again. The salts bind the code and its hash to the site.
 
-A word is the owner's own choice in place of the code. Anybody may guess it: it is public.
+A custom code ("word" in the names here) is the owner's own text in place of the code. Anybody may
+guess it: it is public.
 """
 
 from __future__ import annotations
@@ -22,30 +24,30 @@ from invitation import keys
 from invitation.conf import conf
 from invitation.exceptions import WordRefused
 
-#: Crockford's base32 (https://www.crockford.com/base32.html): no I, L, O and U.
+#: Crockford's base32 (https://www.crockford.com/base32.html): without I, L, O and U.
 SYMBOLS = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 LENGTH = 12
-#: How a code is shown: in groups that can be said and remembered one by one.
+#: Symbols in a group. People can say and remember a code group by group.
 GROUP = 4
 
 WORD_LENGTH_MIN = 3
 WORD_LENGTH_MAX = 64
 
 _CODE = re.compile(f"[{SYMBOLS}]{{{LENGTH}}}")
-#: What people say, read or write in place of a symbol.
+#: Letters that people mistake for a symbol.
 _MISREAD = str.maketrans("OIL", "011")
 _BETWEEN = re.compile(r"[\s\u2010-\u2015\u2212-]+")
-#: Far more than a code with blanks around every symbol has.
+#: Longest text that is read as a code. A code with blanks around every symbol is much shorter.
 _TYPED_LENGTH_MAX = 64
 
 
 @sensitive_variables()
 def normalise(text: object) -> str | None:
-    """Return the code that a text means, in any case and grouping, or ``None`` if it is none."""
+    """Return the code that a text means, in any case and grouping, or ``None``."""
     if not isinstance(text, str) or len(text) > _TYPED_LENGTH_MAX:
         return None
     symbols = _BETWEEN.sub("", text)
-    if not symbols.isascii():  # upper() makes ASCII letters of some others
+    if not symbols.isascii():  # upper() turns some other letters into ASCII ones
         return None
     code = symbols.upper().translate(_MISREAD)
     return code if _CODE.fullmatch(code) else None
@@ -53,20 +55,23 @@ def normalise(text: object) -> str | None:
 
 @sensitive_variables()
 def new_digest(locator: str, site_id: int) -> str:
-    """Return what the row of this locator has to keep: the hash by which its code is found."""
+    """Return the hash of a locator's code, by which the row is found."""
     secret = conf.INVITATION_SIGNING_KEYS[0]
     return _digest(secret, _make(secret, locator, site_id), site_id)
 
 
 @sensitive_variables()
 def digests(code: str, site_id: int) -> list[str]:
-    """Return the hashes by which this normalised code may be found, one for each signing key."""
+    """Return the possible hashes of this normalised code, one for each signing key."""
     return [_digest(secret, code, site_id) for secret in conf.INVITATION_SIGNING_KEYS]
 
 
 @sensitive_variables()
 def show(locator: str, site_id: int, digest: str | None) -> str:
-    """Return the code of a row in its groups, a ``Secret``; empty if its key is lost."""
+    """Return the code of a row in its groups, as a ``Secret``.
+
+    The result is empty if the signing key of the code is lost.
+    """
     for secret in conf.INVITATION_SIGNING_KEYS:
         code = _make(secret, locator, site_id)
         if digest and constant_time_compare(_digest(secret, code, site_id), digest):
@@ -76,10 +81,10 @@ def show(locator: str, site_id: int, digest: str | None) -> str:
 
 
 def check_word(text: str) -> str:
-    """Return a word in the form in which it is kept and compared, or raise ``WordRefused``.
+    """Return a custom code in its stored form, or raise ``WordRefused``.
 
-    Codes: ``invalid_word`` (too short, too long, or with other characters than letters, digits
-    and hyphens) and ``word_like_code``.
+    Codes of the exception: ``invalid_word`` (too short, too long, or with characters other than
+    letters, digits and hyphens) and ``word_like_code``.
     """
     word = plain_word(text)
     if word is None:
@@ -91,14 +96,14 @@ def check_word(text: str) -> str:
 
 
 def plain_word(text: object) -> str | None:
-    """Return the word that a text means, in letters of any case, or ``None`` if it is none.
+    """Return the custom code that a text means, in case-folded form, or ``None``.
 
-    A blank is taken for a hyphen: nobody hears the difference.
+    A blank becomes a hyphen, because both sound the same.
     """
     if not isinstance(text, str) or len(text) > WORD_LENGTH_MAX:
         return None
     joined = _BETWEEN.sub("-", text.strip())
-    # Twice, as a folded letter may be composed in another way.
+    # Twice: a folded letter may need to be composed again.
     folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", joined).casefold())
     if not WORD_LENGTH_MIN <= len(folded) <= WORD_LENGTH_MAX:
         return None
@@ -107,7 +112,7 @@ def plain_word(text: object) -> str | None:
 
 
 def _is_of_words(char: str) -> bool:
-    """Tell whether this is a letter, a mark on one, or a digit."""
+    """Return whether the character is a letter, a mark on a letter, or a digit."""
     category = unicodedata.category(char)
     return category[0] in "LM" or category == "Nd"
 

@@ -1,7 +1,7 @@
-"""Read the settings of this app, each at the moment of use.
+"""Settings of this app, each read at the moment of use.
 
-No other module reads a setting of ours, and nothing is cached here, so ``override_settings``
-and settings that are made late both work. ``docs/settings.rst`` lists them all.
+Only this module reads the app's own settings, and it caches nothing. So ``override_settings`` and
+late settings both work. ``docs/settings.rst`` lists all settings.
 """
 
 from __future__ import annotations
@@ -13,16 +13,17 @@ from typing import Any, Union, cast
 from django.conf import settings
 from django.utils.module_loading import import_string
 
-#: A number, ``None`` for no limit, a callable of the member or its dotted path, or a mapping.
+#: Quota in the settings: a number, ``None`` for no limit, a mapping, or a callable of the member or
+#: its dotted path.
 QuotaRule = Union[int, str, "Callable[[Any], int | None]", "Mapping[str | None, int | None]", None]
 
-#: The same without a path: what it leads to.
+#: Quota after a dotted path was imported.
 Limits = Union[int, "Callable[[Any], int | None]", "Mapping[str | None, int | None]", None]
 
 
 def _limit_of_groups(limits: Mapping[str | None, int | None], user: Any) -> int | None:
-    """Return the most that one of the member's groups allows, or what stands beside ``None``."""
-    # All of them, so that who asks for many members can have fetched them beforehand.
+    """Return the highest limit of the member's groups, or the value for ``None``."""
+    # All groups, not a filtered query: code for many members can prefetch them.
     groups = user.groups.all() if hasattr(user, "groups") else ()
     found = [limits[group.name] for group in groups if group.name in limits]
     if not found:
@@ -31,28 +32,28 @@ def _limit_of_groups(limits: Mapping[str | None, int | None], user: Any) -> int 
 
 
 class Conf:
-    """Give every setting as a typed property of the setting's own name."""
+    """Settings as typed properties, each with the name of its setting."""
 
     @property
     def ACCOUNT_INVITATION_DAYS(self) -> int | None:
-        """Give how many days an invitation stays open; ``None`` is for ever."""
+        """Days an invitation stays pending; ``None`` for ever."""
         return cast("int | None", getattr(settings, "ACCOUNT_INVITATION_DAYS", 7))
 
     @property
     def INVITATIONS_PER_USER(self) -> QuotaRule:
-        """Give the quota as it is set; ask ``invitations_per_user`` for one member's number."""
+        """Quota in the settings; ``invitations_per_user`` returns the number for one member."""
         return cast(QuotaRule, getattr(settings, "INVITATIONS_PER_USER", 10))
 
     @property
     def quota_rule(self) -> Limits:
-        """Give the quota as it is set, and what a dotted path leads to."""
+        """Quota in the settings, with a dotted path replaced by the imported callable."""
         value = self.INVITATIONS_PER_USER
         if isinstance(value, str):
             return cast("Callable[[Any], int | None]", import_string(value))
         return value
 
     def invitations_per_user(self, user: Any) -> int | None:
-        """Return how many invitations the site allows this member; ``None`` is unlimited."""
+        """Return how many invitations the site allows this member; ``None`` for no limit."""
         value = self.quota_rule
         if isinstance(value, Mapping):
             return _limit_of_groups(value, user)
@@ -60,18 +61,18 @@ class Conf:
 
     @property
     def INVITATION_QUOTA_PERIOD(self) -> timedelta | None:
-        """Give after which time a member may spend his quota again; ``None`` is never."""
+        """Time after which a member's quota starts again; ``None`` for never."""
         return cast("timedelta | None", getattr(settings, "INVITATION_QUOTA_PERIOD", None))
 
     @property
     def INVITATION_MINIMUM_ACCOUNT_AGE(self) -> timedelta:
-        """Give how old an account must be before its member may invite."""
+        """Minimum age of an account before its member may invite."""
         default = timedelta()
         return cast(timedelta, getattr(settings, "INVITATION_MINIMUM_ACCOUNT_AGE", default))
 
     @property
     def INVITATION_GRANTABLE_GROUPS(self) -> str | Callable[[Any], Iterable[Any]] | None:
-        """Give the rule as it is set; ask ``grantable_groups`` for the callable."""
+        """Callable or dotted path for grantable groups; ``grantable_groups`` imports it."""
         return cast(
             "str | Callable[[Any], Iterable[Any]] | None",
             getattr(settings, "INVITATION_GRANTABLE_GROUPS", None),
@@ -79,7 +80,7 @@ class Conf:
 
     @property
     def grantable_groups(self) -> Callable[[Any], Iterable[Any]] | None:
-        """Give what returns the groups that a member may give, or ``None``."""
+        """Callable that returns the groups a member may give, or ``None``."""
         rule = self.INVITATION_GRANTABLE_GROUPS
         if isinstance(rule, str):
             return cast("Callable[[Any], Iterable[Any]]", import_string(rule))
@@ -87,7 +88,7 @@ class Conf:
 
     @property
     def INVITATION_VERIFIED_ADDRESSES(self) -> str | Callable[[Any], Iterable[str]] | None:
-        """Give the rule as it is set; ask ``verified_addresses`` for the callable."""
+        """Callable or dotted path for proven addresses; ``verified_addresses`` imports it."""
         default = "invitation.backends.proofs.activated_address"
         return cast(
             "str | Callable[[Any], Iterable[str]] | None",
@@ -96,7 +97,7 @@ class Conf:
 
     @property
     def verified_addresses(self) -> Callable[[Any], Iterable[str]] | None:
-        """Give what returns the addresses that a member has proven, or ``None``."""
+        """Callable that returns the addresses a member has proven, or ``None``."""
         rule = self.INVITATION_VERIFIED_ADDRESSES
         if isinstance(rule, str):
             return cast("Callable[[Any], Iterable[str]]", import_string(rule))
@@ -104,86 +105,86 @@ class Conf:
 
     @property
     def INVITATION_REWARD(self) -> int:
-        """Give how many invitations a member gets for each one that was accepted."""
+        """Extra invitations that a member gets for each accepted one."""
         return cast(int, getattr(settings, "INVITATION_REWARD", 0))
 
     @property
     def INVITATION_REQUIRE_ACTIVE_INVITER(self) -> bool:
-        """Tell whether an invitation works only while its inviter's account is active."""
+        """Whether an invitation works only while its inviter's account is active."""
         return cast(bool, getattr(settings, "INVITATION_REQUIRE_ACTIVE_INVITER", True))
 
     @property
     def INVITE_MODE(self) -> bool:
-        """Tell whether registration needs an invitation."""
+        """Whether registration needs an invitation."""
         return cast(bool, getattr(settings, "INVITE_MODE", True))
 
     @property
     def INVITATION_PERMISSION(self) -> str | None:
-        """Give the permission that inviting needs; ``None`` lets every member invite."""
+        """Permission needed to invite; ``None`` lets every member invite."""
         return cast("str | None", getattr(settings, "INVITATION_PERMISSION", None))
 
     @property
     def INVITATION_EMAIL_POLICY(self) -> str:
-        """Give which address may register: ``"exact"``, the invited one, or ``"any"``."""
+        """Address that may register: ``"exact"`` for the invited one only, or ``"any"``."""
         return cast(str, getattr(settings, "INVITATION_EMAIL_POLICY", "exact"))
 
     @property
     def INVITATION_SIGNING_KEYS(self) -> Sequence[str]:
-        """Give the keys that sign invitation keys: the first signs, every one verifies."""
+        """Keys that sign invitation keys: the first one signs, every one verifies."""
         default = [settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS]
         return cast("Sequence[str]", getattr(settings, "INVITATION_SIGNING_KEYS", default))
 
     @property
     def INVITATION_REFUND_EXPIRED(self) -> bool:
-        """Tell whether an invitation that expires unused goes back to the inviter's quota."""
+        """Whether an invitation that expires unused goes back to the inviter's quota."""
         return cast(bool, getattr(settings, "INVITATION_REFUND_EXPIRED", True))
 
     @property
     def INVITATION_RETENTION_DAYS(self) -> int:
-        """Give how many days an ended, unused invitation is kept before cleanup deletes it."""
+        """Days an ended, unused invitation is kept before cleanup deletes it."""
         return cast(int, getattr(settings, "INVITATION_RETENTION_DAYS", 0))
 
     @property
     def INVITATION_DELIVERY(self) -> str:
-        """Give the dotted path of the class that sends the mails."""
+        """Dotted path of the class that sends the emails."""
         default = "invitation.delivery.email.EmailDelivery"
         return cast(str, getattr(settings, "INVITATION_DELIVERY", default))
 
     @property
     def INVITATION_BASE_URL(self) -> str | None:
-        """Give what links in mails begin with, or ``None`` to derive it (see ``sites``)."""
+        """Beginning of links in emails, or ``None`` to derive it (see ``sites``)."""
         return cast("str | None", getattr(settings, "INVITATION_BASE_URL", None))
 
     @property
     def INVITATION_REPLY_TO_INVITER(self) -> bool:
-        """Tell whether a reply to the mail goes to the inviter, which shows his address."""
+        """Whether a reply to the email goes to the inviter, which shows their address."""
         return cast(bool, getattr(settings, "INVITATION_REPLY_TO_INVITER", False))
 
     @property
     def INVITATION_RESEND_COOLDOWN(self) -> timedelta:
-        """Give the time that must pass between two mails for one invitation."""
+        """Minimum time between two emails for one invitation."""
         default = timedelta(minutes=5)
         return cast(timedelta, getattr(settings, "INVITATION_RESEND_COOLDOWN", default))
 
     @property
     def INVITATION_BULK_MAX_ROWS(self) -> int:
-        """Give how many people one list may name."""
+        """Maximum number of people in one list."""
         return cast(int, getattr(settings, "INVITATION_BULK_MAX_ROWS", 1000))
 
     @property
     def INVITATION_BULK_MAX_BYTES(self) -> int:
-        """Give how long such a list may be, before anything in it is looked at."""
+        """Maximum size of a list in bytes, checked before it is read."""
         return cast(int, getattr(settings, "INVITATION_BULK_MAX_BYTES", 1024 * 1024))
 
     @property
     def INVITATION_EXPIRY_CHOICES(self) -> Sequence[int | None]:
-        """Give the days among which an inviter may choose; ``None`` among them is for ever."""
+        """Numbers of days from which an inviter may choose; ``None`` in the list means for ever."""
         default: tuple[int | None, ...] = ()
         return cast("Sequence[int | None]", getattr(settings, "INVITATION_EXPIRY_CHOICES", default))
 
     @property
     def INVITATION_BLOCKED_RECIPIENTS(self) -> Sequence[str] | str | Callable[[str], object]:
-        """Give whom nobody may invite: entries, a callable or its path (see ``blocklist``)."""
+        """Addresses that nobody may invite: entries, a callable or its path (see ``blocklist``)."""
         default: tuple[str, ...] = ()
         return cast(
             "Sequence[str] | str | Callable[[str], object]",
@@ -192,27 +193,27 @@ class Conf:
 
     @property
     def INVITATION_DESTINATIONS(self) -> Sequence[tuple[str, Any]]:
-        """Give the pages among which an inviter may choose where newcomers land, with labels."""
+        """Pages with labels, from which an inviter chooses the first page after registration."""
         default: tuple[tuple[str, Any], ...] = ()
         return cast(
             "Sequence[tuple[str, Any]]", getattr(settings, "INVITATION_DESTINATIONS", default)
         )
 
-    # -- mails: what they look like, and how many there may be -----------------------------------
+    # -- emails: their look and their limits -------------------------------------------------------
 
     @property
     def INVITATION_SUBJECT_PREFIX(self) -> str:
-        """Give what every subject begins with, blank included: ``"[Club] "``."""
+        """Beginning of every subject, with its final blank: ``"[Club] "``."""
         return cast(str, getattr(settings, "INVITATION_SUBJECT_PREFIX", ""))
 
     @property
     def INVITATION_REMINDER_DAYS(self) -> int | None:
-        """Give how many days before its end an invitation is mailed again; ``None`` is never."""
+        """Days before the expiry at which a reminder is sent; ``None`` for never."""
         return cast("int | None", getattr(settings, "INVITATION_REMINDER_DAYS", None))
 
     @property
     def INVITATION_NOTIFY_INVITER(self) -> Collection[str] | str | Callable[[Any], Collection[str]]:
-        """Give the rule as it is set; ask ``notify_inviter`` about one member."""
+        """Events, callable or dotted path; ``notify_inviter`` returns the events for one member."""
         default: tuple[str, ...] = ()
         return cast(
             "Collection[str] | str | Callable[[Any], Collection[str]]",
@@ -220,7 +221,7 @@ class Conf:
         )
 
     def notify_inviter(self, user: Any) -> Collection[str]:
-        """Return of what this inviter is mailed: of ``"accepted"`` and ``"expired"``."""
+        """Return the events of which this inviter gets an email: ``"accepted"``, ``"expired"``."""
         rule = self.INVITATION_NOTIFY_INVITER
         if isinstance(rule, str):
             rule = cast("Callable[[Any], Collection[str]]", import_string(rule))
@@ -228,22 +229,22 @@ class Conf:
 
     @property
     def INVITATION_LIMIT_PER_INVITER(self) -> int | None:
-        """Give how many mails a member may cause in 24 hours; ``None`` is no limit."""
+        """Emails that one member may cause in 24 hours; ``None`` for no limit."""
         return cast("int | None", getattr(settings, "INVITATION_LIMIT_PER_INVITER", 1000))
 
     @property
     def INVITATION_LIMIT_PER_RECIPIENT(self) -> int | None:
-        """Give how many mails one mailbox gets in 24 hours, whoever causes them."""
+        """Emails to one mailbox in 24 hours, from all inviters; ``None`` for no limit."""
         return cast("int | None", getattr(settings, "INVITATION_LIMIT_PER_RECIPIENT", 5))
 
     @property
     def INVITATION_LIMIT_PER_DOMAIN(self) -> int | None:
-        """Give how many mails one domain gets in 24 hours; ``None`` is no limit."""
+        """Emails to one domain in 24 hours; ``None`` for no limit."""
         return cast("int | None", getattr(settings, "INVITATION_LIMIT_PER_DOMAIN", 2000))
 
     @property
     def INVITATION_LIMIT_PER_SITE(self) -> int | None:
-        """Give how many mails a site sends in 24 hours; ``None`` is no limit."""
+        """Emails that one site sends in 24 hours; ``None`` for no limit."""
         return cast("int | None", getattr(settings, "INVITATION_LIMIT_PER_SITE", 10_000))
 
     @property
@@ -253,7 +254,7 @@ class Conf:
 
     @property
     def INVITATION_CLIENT_ADDRESS(self) -> str | Callable[[Any], str | None] | None:
-        """Rule as it is set; ask ``client_address`` for the callable."""
+        """Callable or dotted path for a client's address; ``client_address`` imports it."""
         return cast(
             "str | Callable[[Any], str | None] | None",
             getattr(settings, "INVITATION_CLIENT_ADDRESS", None),
@@ -269,12 +270,12 @@ class Conf:
 
     @property
     def INVITATION_NOTE_PERMISSION(self) -> str | None:
-        """Give the permission that a personal note needs; ``None`` lets every inviter write one."""
+        """Permission needed for a personal note; ``None`` lets every inviter write one."""
         return cast("str | None", getattr(settings, "INVITATION_NOTE_PERMISSION", None))
 
     @property
     def INVITATION_NOTE_MAX_LENGTH(self) -> int:
-        """Give how many characters a personal note may have: 500 at most."""
+        """Maximum number of characters in a personal note: 500 at most."""
         return cast(int, getattr(settings, "INVITATION_NOTE_MAX_LENGTH", 500))
 
 

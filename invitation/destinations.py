@@ -1,7 +1,7 @@
-"""Say which pages a newcomer may be led to: those of this site, named by their path.
+"""Pages to which a new member may be sent: paths of this site only.
 
-A path comes from a member's form or from code of the site, and lies in a row for weeks. It is
-looked at when it is written, and again before a browser is sent there.
+A path comes from a member's form or from code of the site. It stays in a row for weeks. It is
+checked when it is written, and again before a browser is redirected.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ LENGTH_MAX = 200
 
 
 def check(path: object) -> str:
-    """Return the path if a newcomer may be led there, or raise ``DestinationRefused``.
+    """Return the path if a new member may be sent there, or raise ``DestinationRefused``.
 
-    It begins with one slash. It holds no second one after another, no backslash, no blank and
-    nothing invisible, also not in the form ``%2f``: what browsers, proxies and web servers make of
-    these differs. Empty is no page at all, and fine.
+    The path begins with one slash. It contains no double slash, no backslash, no blank and no
+    invisible character, not even percent-encoded (``%2f``). Browsers, proxies and web servers read
+    these in different ways. An empty path means no page, and is accepted.
     """
     if path == "":
         return ""
@@ -30,7 +30,7 @@ def check(path: object) -> str:
 
 
 def safe(path: str) -> str:
-    """Return the path if a browser may be sent there, else an empty string."""
+    """Return the path if a browser may be redirected there, else an empty string."""
     try:
         return check(path)
     except DestinationRefused:
@@ -38,7 +38,7 @@ def safe(path: str) -> str:
 
 
 def _is_local(path: str) -> bool:
-    """Tell whether a path leads nowhere but to this site, as it stands and decoded."""
+    """Return whether a path, as written and as decoded, leads only to this site."""
     return all(
         text.startswith("/")
         and "//" not in text

@@ -1,4 +1,4 @@
-"""Name everything that can go wrong, each with a stable code and words for the person it meets.
+"""Exceptions of this app, each with a stable code and a message for people.
 
 Codes are part of the public API: templates, forms and tests may rely on them.
 """
@@ -13,10 +13,10 @@ from django.utils.translation import gettext_lazy as _
 
 
 class InvitationError(Exception):
-    """Say that an invitation could not be made, opened, claimed or changed.
+    """Base class of all errors about invitations.
 
-    ``message`` is shown to people, ``code`` is for programs, ``params`` fills the message's
-    ``%(name)s`` places. All three have a default on the class. ``str()`` gives the finished
+    ``message`` is shown to people. ``code`` is for programs. ``params`` fills the ``%(name)s``
+    places of the message. All three have a default on the class. ``str()`` returns the finished
     sentence in the active language.
     """
 
@@ -35,7 +35,7 @@ class InvitationError(Exception):
         if code is not None:
             self.code = code
         self.params = dict(params or {})
-        # One argument, as copying and pickling call the class with what stands here.
+        # One argument only: copying and pickling call the class with these arguments.
         super().__init__(self.message)
 
     def __str__(self) -> str:
@@ -43,16 +43,19 @@ class InvitationError(Exception):
 
 
 class KeyRefused(InvitationError):
-    """Say that a key opens nothing; ``status`` is the HTTP status of the page that says so."""
+    """Refusal of a key that opens nothing.
+
+    ``status`` is the HTTP status of the page that explains it.
+    """
 
     code = "refused_key"
     status: int = 410
-    #: Whether it is the key of a shared link, which is not for one person alone.
+    #: Whether it is the key of a shared link, which is for several people.
     shared: bool = False
 
 
 class NoKey(KeyRefused):
-    """Say that the visitor carries no key at all."""
+    """Refusal of a visitor who has no key at all."""
 
     code = "no_key"
     status = 404
@@ -62,7 +65,10 @@ class NoKey(KeyRefused):
 
 
 class KeyNotFound(KeyRefused):
-    """Say that the text is not a key of this site: blank, mutated, forged or from elsewhere."""
+    """Refusal of a text that is not a key of this site.
+
+    It is blank, changed, forged or from another site.
+    """
 
     code = "invalid_key"
     status = 404
@@ -73,18 +79,18 @@ class KeyNotFound(KeyRefused):
 
 
 class KeyExpired(KeyRefused):
-    """Say that the invitation ran out before it was used."""
+    """Refusal of an invitation that expired before it was used."""
 
     code = "expired_key"
     message = _("This invitation has expired. Please ask the person who invited you for a new one.")
 
 
 class KeyUsedUp(KeyRefused):
-    """Say that the invitation was accepted as often as it may be."""
+    """Refusal of an invitation that has no uses left."""
 
     code = "no_uses_left_key"
     message = _("This invitation has already been used. If it was you who used it, you can log in.")
-    #: Of a shared link.
+    #: Message for a shared link.
     shared_message = _(
         "This invitation has been used by as many people as it was for. If you are one of them, "
         "you can log in."
@@ -92,14 +98,14 @@ class KeyUsedUp(KeyRefused):
 
 
 class KeyRevoked(KeyRefused):
-    """Say that the inviter or the site took the invitation back."""
+    """Refusal of an invitation that the inviter or the site has revoked."""
 
     code = "revoked_key"
     message = _("This invitation was withdrawn. Please ask the person who invited you.")
 
 
 class KeyDeclined(KeyRefused):
-    """Say that the invited person said no."""
+    """Refusal of an invitation that the invited person has declined."""
 
     code = "declined_key"
     message = _(
@@ -109,7 +115,7 @@ class KeyDeclined(KeyRefused):
 
 
 class KeyPaused(KeyRefused):
-    """Say that the owner of a shared link holds it back for now."""
+    """Refusal of a shared link that its owner has paused."""
 
     code = "paused_key"
     status = 403
@@ -119,7 +125,7 @@ class KeyPaused(KeyRefused):
 
 
 class CodeNotFound(KeyNotFound):
-    """Say that the text is neither the code nor the word of a shared link of this site."""
+    """Refusal of a text that is neither the code nor the custom code of a shared link here."""
 
     code = "invalid_code"
     message = _(
@@ -128,7 +134,7 @@ class CodeNotFound(KeyNotFound):
 
 
 class TooManyAttempts(InvitationError):
-    """Say that too many codes were wrong; ``seconds`` is how long to wait at most."""
+    """Error after too many wrong codes; ``seconds`` is the longest time to wait."""
 
     code = "too_many_attempts"
     message = _("Too many codes were wrong. Please wait a few minutes and try again.")
@@ -139,7 +145,7 @@ class TooManyAttempts(InvitationError):
 
 
 class InviterInactive(KeyRefused):
-    """Say that the invitation waits until its inviter's account is active again."""
+    """Refusal of an invitation while its inviter's account is not active."""
 
     code = "inviter_inactive_key"
     message = _(
@@ -149,49 +155,52 @@ class InviterInactive(KeyRefused):
 
 
 class InvitingForbidden(InvitationError):
-    """Say that this member may not invite."""
+    """Error for a member who may not invite."""
 
     code = "inviting_forbidden"
     message = _("You are not allowed to invite people.")
 
 
 class SharingForbidden(InvitingForbidden):
-    """Say that this member may not make shared links, or none for any number of people."""
+    """Error for a member who may not create shared links, or only ones with a limit."""
 
     code = "sharing_forbidden"
     message = _("You are not allowed to make links for several people.")
 
 
 class AccountTooNew(InvitingForbidden):
-    """Say that this member may not invite yet; ``params["moment"]`` is from when, in words."""
+    """Error for a member who may not invite yet.
+
+    ``params["moment"]`` is the time from which they may invite, in words.
+    """
 
     code = "account_too_new"
     message = _("Your account is too new to invite people. You can do it from %(moment)s on.")
 
 
 class QuotaExceeded(InvitationError):
-    """Say that the member has no invitation left."""
+    """Error for a member who has no invitations left."""
 
     code = "no_invitations_left"
     message = _("You have no invitations left.")
 
 
 class AddressRefused(InvitationError):
-    """Say that an address cannot be invited; the code names the rule (see ``addresses``)."""
+    """Error for an address that cannot be invited; the code names the rule (see ``addresses``)."""
 
     code = "invalid_address"
     message = _("Please enter a valid e-mail address.")
 
 
 class OwnAddress(AddressRefused):
-    """Say that the member tried to invite himself."""
+    """Error for a member who tried to invite themselves."""
 
     code = "own_address"
     message = _("This is your own e-mail address. Please enter the address of somebody else.")
 
 
 class AddressBlocked(AddressRefused):
-    """Say that the site lets nobody invite this address (see ``blocklist``)."""
+    """Error for an address that nobody may invite (see ``blocklist``)."""
 
     code = "blocked_address"
     message = _(
@@ -201,14 +210,14 @@ class AddressBlocked(AddressRefused):
 
 
 class AlreadyInvited(AddressRefused):
-    """Say that the member has another open invitation to this address."""
+    """Error for a member who has another pending invitation to this address."""
 
     code = "already_invited"
     message = _("You have already invited this address.")
 
 
 class AddressMismatch(InvitationError):
-    """Say that the account's address is not the invited one, where the policy asks for that."""
+    """Error for an account whose address is not the invited one, where the policy requires it."""
 
     code = "address_mismatch"
     message = _(
@@ -218,77 +227,80 @@ class AddressMismatch(InvitationError):
 
 
 class AddressNotAllowed(AddressMismatch):
-    """Say that the account's address is of another domain than a shared link admits."""
+    """Error for an account whose address is not in a domain of the shared link."""
 
     code = "domain_not_allowed"
     message = _("This invitation is for addresses of other domains.")
 
 
 class WordRefused(InvitationError):
-    """Say that a shared link cannot have this word; the code names the rule (see ``codes``)."""
+    """Error for a custom code that is not allowed; the code names the rule (see ``codes``)."""
 
     code = "invalid_word"
     message = _("Please use 3 to 64 letters, digits and hyphens, and begin and end with no hyphen.")
 
 
 class AlreadyShared(InvitationError):
-    """Say that this form has made its shared link before, as by a second click."""
+    """Error for a form that has already created its shared link, as after a second click."""
 
     code = "already_shared"
     message = _("This link has been made already. You find it in the list of your links.")
 
 
 class TooFewUses(InvitationError):
-    """Say that a shared link cannot be for fewer people than have come through it."""
+    """Error for a number of uses that is smaller than the number already used."""
 
     code = "too_few_uses"
     message = _("More people than that have already come through this link.")
 
 
 class TextRefused(InvitationError):
-    """Say that a name or note holds what may not go into a mail; the code names the rule."""
+    """Error for a name or note that may not go into an email; the code names the rule."""
 
     code = "text_refused"
     message = _("Please write plain text without links or addresses.")
 
 
 class NoteForbidden(TextRefused):
-    """Say that this member may not add a personal note."""
+    """Error for a member who may not add a personal note."""
 
     code = "note_forbidden"
     message = _("You are not allowed to add a personal note.")
 
 
 class GroupRefused(InvitationError):
-    """Say that the member may not give one of the groups."""
+    """Error for a group that the member may not give."""
 
     code = "group_refused"
     message = _("You cannot give this group to the people you invite.")
 
 
 class ListRefused(InvitationError):
-    """Say that a list of people cannot be read; the code names the rule (see ``recipients``)."""
+    """Error for a list of people that cannot be read.
+
+    The code names the rule (see ``recipients``).
+    """
 
     code = "list_refused"
     message = _("This list cannot be read.")
 
 
 class ExpiryRefused(InvitationError):
-    """Say that the site does not let an invitation be open for so long, or so short a time."""
+    """Error for a period that the site does not allow: too long or too short."""
 
     code = "expiry_refused"
     message = _("An invitation cannot be open for that time. Please choose one that is offered.")
 
 
 class DestinationRefused(InvitationError):
-    """Say that a newcomer cannot be led there: it is no page of this site."""
+    """Error for a destination that is not a page of this site."""
 
     code = "destination_refused"
     message = _("Newcomers cannot be led to this page. Please choose one that is offered.")
 
 
 class NoPreview(InvitationError):
-    """Say that the mail cannot be shown before it is sent."""
+    """Error for an email that cannot be shown before it is sent."""
 
     code = "no_preview"
     message = _(
@@ -298,21 +310,21 @@ class NoPreview(InvitationError):
 
 
 class OwnInvitation(InvitationError):
-    """Say that a member tried to accept an invitation of his own."""
+    """Error for a member who tried to accept their own invitation."""
 
     code = "own_invitation"
     message = _("You have made this invitation yourself. It is for somebody else.")
 
 
 class AlreadyAccepted(InvitationError):
-    """Say that this account has accepted the invitation before."""
+    """Error for an account that has accepted the invitation before."""
 
     code = "already_accepted"
     message = _("You have already accepted this invitation.")
 
 
 class AddressUnproven(InvitationError):
-    """Say that nobody knows yet whether the invited address is the account holder's own."""
+    """Error for an invited address that the account holder has not proven yet."""
 
     code = "address_unproven"
     message = _(
@@ -322,18 +334,21 @@ class AddressUnproven(InvitationError):
 
 
 class NothingToJoin(InvitationError):
-    """Say that an invitation for anybody has nothing for who has an account already."""
+    """Error for a member, if an invitation for anybody has no groups for them to join."""
 
     code = "nothing_to_join"
     message = _("You have an account already. This invitation is for people who have none.")
 
 
 class MailTooSoon(InvitationError):
-    """Say that a mail was asked for a short time ago; ``params["moment"]``: until when it is so."""
+    """Error for an email requested too soon after another one.
+
+    ``params["moment"]`` is the time until which this holds.
+    """
 
     code = "mail_too_soon"
     message = _("The mail for this invitation is being sent at this moment. Please wait a little.")
-    #: With that moment, in words, where it is known.
+    #: Message with that time, in words, where it is known.
     until_message = _(
         "A mail for this invitation has been asked for already. You can ask for another one from "
         "%(moment)s on."
@@ -341,23 +356,23 @@ class MailTooSoon(InvitationError):
 
 
 class MailLimitReached(InvitationError):
-    """Say that there may be no more mail for a while; the code names the limit (``limiting``)."""
+    """Error for an email over a limit; the code names the limit (see ``limiting``)."""
 
     code = "mail_limit_reached"
     message = _("No more mail can be sent today. Please try again tomorrow.")
 
 
 class NotPending(InvitationError):
-    """Say that the invitation is no longer open, so this cannot be done with it."""
+    """Error for an action on an invitation that is no longer pending."""
 
     code = "not_pending"
     message = _("This invitation is no longer open.")
 
 
 class NotRenewable(InvitationError):
-    """Say that there can be no new link for this invitation.
+    """Error for an invitation that cannot get a new link.
 
-    It is open, or was used or declined, or is a shared link, or is addressed to nobody.
+    It is pending, was accepted or declined, is a shared link, or has no address.
     """
 
     code = "not_renewable"
@@ -365,11 +380,12 @@ class NotRenewable(InvitationError):
 
 
 class DeliveryFailed(InvitationError):
-    """Say that a mail did not leave the house.
+    """Error for an email that was not sent.
 
     ``permanent``: trying again is useless (RFC 5321, section 4.2.1: reply codes 5yz). ``codes``:
-    those of the mail server, for the log. ``of_recipient``: it refused the recipient, before it saw
-    the email. ``unconfirmed``: it got the whole email and did not answer, and may have taken it.
+    the reply codes of the mail server, for the log. ``of_recipient``: the server refused the
+    recipient, before it saw the email. ``unconfirmed``: the server got the whole email and did not
+    answer. It may have accepted the email.
     """
 
     code = "delivery_failed"
@@ -390,9 +406,9 @@ class DeliveryFailed(InvitationError):
 
 
 class DeliveryUnavailable(DeliveryFailed):
-    """Say that no mail can leave at the moment, whoever it is for.
+    """Error for a time at which no email at all can be sent.
 
-    The mail server cannot be reached or refuses the site, or the mail settings are of no use.
+    The mail server cannot be reached, or refuses the site, or the mail settings do not work.
     """
 
     code = "delivery_unavailable"

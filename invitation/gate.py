@@ -1,7 +1,6 @@
-"""Find the key that a request carries, open the invitation with it, or show why it stays shut.
+"""Functions that find the key of a request, and open its invitation or explain the refusal.
 
-What every page of a key has in common, shared by the app's own views and every registration
-backend: there is one gate, and the hosts only translate.
+The app's own views and every registration backend share this code.
 """
 
 from __future__ import annotations
@@ -37,7 +36,7 @@ from invitation.exceptions import (
 
 logger = logging.getLogger(__name__)
 
-#: The names by which a key may be given as a parameter, by POST or GET.
+#: Names of the POST or GET parameters that may contain a key.
 PARAMETERS = ("invitation_key", "registration_key")
 
 REFUSALS: tuple[type[KeyRefused], ...] = (
@@ -58,7 +57,7 @@ View = Callable[..., HttpResponseBase]
 
 
 def given_key(request: HttpRequest) -> str:
-    """Return the key that is given as a parameter, or an empty string."""
+    """Return the key from the POST or GET parameters, or an empty string."""
     for parameters in (request.POST, request.GET):
         for name in PARAMETERS:
             if key := parameters.get(name):
@@ -67,22 +66,24 @@ def given_key(request: HttpRequest) -> str:
 
 
 def carried_key(request: HttpRequest) -> str:
-    """Return the key that comes with a request, as a parameter or from an opened link."""
+    """Return the key of a request, from its parameters or from an opened link."""
     return given_key(request) or visitor.recall(request.COOKIES)
 
 
 def ended_key(request: HttpRequest) -> str:
-    """Return the key of the last link that has opened nothing, or an empty string."""
+    """Return the key of the last link that opened nothing, or an empty string."""
     key = visitor.recall_ended(request.COOKIES)
     return "" if key == visitor.NO_KEY else key
 
 
 def open_carried(request: HttpRequest) -> flows.Opened:
-    """Return the invitation that the carried key opens; one query, nothing is changed.
+    """Return the invitation that the request's key opens.
 
-    Without a key, that of the last link that opened nothing: it still says why, or opens by now.
+    It makes one query and changes nothing. Without a key, it uses the key of the last link that
+    opened nothing. That key still tells the reason, or works by now.
 
-    Raises ``NoKey`` without any, else the ``KeyRefused`` that says why it opens nothing.
+    Raises ``NoKey`` without any key. Otherwise it raises the ``KeyRefused`` with the reason why the
+    key opens nothing.
     """
     masking.conceal_request(request)
     key = carried_key(request) or ended_key(request)
@@ -94,10 +95,11 @@ def open_carried(request: HttpRequest) -> flows.Opened:
 def refuse(
     request: HttpRequest, refusal: KeyRefused, *, status: int | None = None, key: str | None = None
 ) -> HttpResponse:
-    """Return the page that says why, with a flag of the reason's code for the template.
+    """Return the page that explains the refusal, with a flag for the template.
 
-    The visitor carries the key on, to ask for a new one with it. ``key`` is for a page that has it
-    in its address; by default it is the one that comes with the request.
+    The flag has the name of the reason's code. The visitor keeps the key, so that they can ask for
+    a new link. ``key`` is for a page with the key in its address. By default it is the key of the
+    request.
     """
     context: dict[str, Any] = {known.code: refusal.code == known.code for known in REFUSALS}
     context |= {
@@ -116,9 +118,10 @@ def refuse(
 
 
 def login_url(back: str = "") -> str:
-    """Return where to log in, or nothing where LOGIN_URL names no page (a check says so).
+    """Return the address of the login page, or an empty string if LOGIN_URL names no page.
 
-    ``back`` is the path of ours where who has logged in goes on.
+    A check reports such a LOGIN_URL. ``back`` is the path to which the member returns after the
+    login.
     """
     try:
         url = resolve_url(settings.LOGIN_URL)
@@ -133,15 +136,15 @@ def login_url(back: str = "") -> str:
 
 
 def remember(request: HttpRequest, response: HttpResponseBase, key: str) -> None:
-    """Let the visitor carry a key that has just opened an invitation."""
+    """Store a key that has just opened an invitation in the visitor's cookie."""
     visitor.remember(response, key, secure=request.is_secure())
 
 
 def protect(response: HttpResponseBase, referrer_policy: str = "same-origin") -> None:
-    """Keep a page of a key out of caches, search engines and foreign Referer headers.
+    """Keep a page with a key out of caches, search engines and foreign Referer headers.
 
-    ``same-origin`` and not ``no-referrer`` wherever a page may hold a form: with the latter,
-    browsers post it with ``Origin: null``, which Django's CSRF protection refuses.
+    A page that may contain a form needs ``same-origin``, not ``no-referrer``. With ``no-referrer``,
+    browsers post the form with ``Origin: null``. Django's CSRF protection refuses that.
     """
     patch_cache_control(response, no_store=True, private=True)
     response["Referrer-Policy"] = referrer_policy
@@ -152,10 +155,10 @@ def protect(response: HttpResponseBase, referrer_policy: str = "same-origin") ->
 
 
 def on_a_site(view: View) -> View:
-    """Return the view with a page in place of the error where the request belongs to no Site.
+    """Return the view, with a page in place of the error if the request has no Site.
 
-    That is a host that no Site has, where SITE_ID is not set, or a SITE_ID that no Site has. What
-    the view has written by then is rolled back where the request is one transaction.
+    This happens if SITE_ID is not set and no Site has the host. It also happens if no Site has the
+    id in SITE_ID. If the request is one transaction, changes of the view are rolled back.
     """
 
     @wraps(view)
@@ -175,7 +178,7 @@ def on_a_site(view: View) -> View:
 
 
 def _show_no_site(request: HttpRequest) -> HttpResponse:
-    """Return the page that says so, and tell those who run the site what to do."""
+    """Return the page about the missing Site, and log an error for the administrators."""
     by_host = not getattr(settings, "SITE_ID", None)
     if by_host:
         logger.error("No Site has the domain %s: add one, or set SITE_ID.", request.get_host())
@@ -189,7 +192,10 @@ def _show_no_site(request: HttpRequest) -> HttpResponse:
 
 
 def all_on_a_site(patterns: Iterable[URLPattern | URLResolver]) -> list[URLPattern | URLResolver]:
-    """Return these addresses with ``on_a_site`` around each view; theirs are left as they are."""
+    """Return these URL patterns with ``on_a_site`` around each view.
+
+    The given patterns are not changed.
+    """
     return [
         URLResolver(
             pattern.pattern,
@@ -207,10 +213,10 @@ def all_on_a_site(patterns: Iterable[URLPattern | URLResolver]) -> list[URLPatte
 
 
 class ProtectedMixin:
-    """A view whose every answer stays out of caches: it shows other people's addresses."""
+    """Mixin for views whose pages stay out of caches, because they show people's addresses."""
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        """Answer, and say to caches and search engines that they must not keep it."""
+        """Return the response, with headers that forbid caches and search engines to keep it."""
         response: HttpResponseBase = super().dispatch(request, *args, **kwargs)  # type: ignore[misc]
         protect(response)
         return response

@@ -1,17 +1,17 @@
-"""Make, recognise and compare invitation keys.
+"""Invitation keys: how they are made, read and compared.
 
     key = <locator> "." <signature>
 
-The locator is random and stands in the row; the signature is derived from it with the site's
-signing keys and stands nowhere. So a copy of the database opens nothing, and the same link can
-be made again for a resend or a retry. The salt binds a key to its channel and its site:
+The locator is random and is stored in the row. The signature is derived from it with the site's
+signing keys and is not stored. So a copy of the database opens nothing. The same link can be made
+again for a resend or a retry. The salt binds a key to its channel and its site:
 
 ``MAIL``
-    put only into the mail to the recipient: who shows it can read that mailbox.
+    only in the email to the invited person: its holder can read that mailbox.
 ``COPY``
-    what an inviter may see and pass on: it proves nothing.
+    visible to the inviter, who may pass it on: it proves nothing.
 
-Expiry, uses and state are always the row's, never the key's.
+Expiry, uses and state are always in the row, never in the key.
 """
 
 from __future__ import annotations
@@ -40,13 +40,13 @@ LOCATOR_LENGTH = 22
 SIGNATURE_LENGTH = 43
 KEY_LENGTH = LOCATOR_LENGTH + 1 + SIGNATURE_LENGTH
 
-#: The shape of a key, for those who must find one in a text.
+#: Pattern of a key, for finding one in a text.
 PATTERN = re.compile(rf"[A-Za-z0-9_-]{{{LOCATOR_LENGTH}}}\.[A-Za-z0-9_-]{{{SIGNATURE_LENGTH}}}")
 
-#: What opens something, wherever it stands in a text: a key, or what the link to opt out ends with,
-#: which is the other way round (see ``optouts``), as a browser or a proxy may have rewritten it;
-#: the code of a shared link as its owner is shown it (see ``codes``); the link as a QR code (see
-#: ``qr``); a host's activation key, by what stands before it.
+#: Secrets in a text, as a browser or a proxy may have rewritten them. In this order: keys, and
+#: tokens of unsubscribe links, which have the two parts the other way round (see ``optouts``);
+#: codes of shared links as the owner sees them (see ``codes``); QR codes of links (see ``qr``);
+#: activation keys of a registration backend, found by the text before them.
 _WRITTEN = re.compile(
     rf"(?P<key>{PATTERN.pattern}|[A-Za-z0-9_-]{{43}}\.[A-Za-z0-9_-]{{22}})".replace(
         r"\.", r"(?:\.|%(?:25)*2[Ee])"
@@ -57,19 +57,19 @@ _WRITTEN = re.compile(
     + r"|(?P<before>/activate/|activation_key['\"]?\s*[:=]\s*['\"]?)(?P<activation>[\w.:%-]{20,})",
     re.DOTALL,
 )
-#: What hosts call the key that activates an account; it has no shape of its own.
+#: Name that registration backends give to an activation key. It has no pattern of its own.
 ACTIVATION = "activation_key"
-#: What is shown in place of a code: no part of it, as it is short.
+#: Text shown in place of a code. It contains no part of the code, because a code is short.
 _CODE_MASK = "****-****-****"
 
 Row = TypeVar("Row", bound=Model)
 
 
 class Secret(str):
-    """A text that opens something: a page or an email prints it, but no ``repr`` shows it.
+    """Text that opens something: pages and emails print it, but ``repr`` hides it.
 
-    So that words such as those of ``NoReverseMatch``, which quote what a template was given, do
-    not tell it to a log.
+    Messages such as those of ``NoReverseMatch`` quote the values of a template. With this class,
+    they do not write a secret into a log.
     """
 
     __slots__ = ()
@@ -79,7 +79,7 @@ class Secret(str):
 
 
 class SecretMarkup(SafeString):
-    """The same as a piece of HTML."""
+    """HTML whose ``repr`` hides the secrets in it, as ``Secret`` does."""
 
     __slots__ = ()
 
@@ -89,7 +89,7 @@ class SecretMarkup(SafeString):
 
 @dataclass(frozen=True)
 class Resolved(Generic[Row]):
-    """Hold the row that a key names, and the channel by which the key left the house."""
+    """Row that a key names, and the channel through which the key was given out."""
 
     row: Row = field(repr=False)
     channel: str
@@ -101,7 +101,7 @@ def new_locator() -> str:
 
 
 def mask(locator: str) -> str:
-    """Return what people and logs may see of a locator."""
+    """Return the part of a locator that people and logs may see."""
     return f"{locator[:6]}…"
 
 
@@ -114,17 +114,18 @@ def make(locator: str, channel: str, site_id: int) -> Secret:
 
 @sensitive_variables()
 def resolve(text: object, rows: QuerySet[Row], site_id: int) -> Resolved[Row] | None:
-    """Turn text into the row it names among ``rows``, or ``None``; one query at most.
+    """Return the row among ``rows`` that a text names, and its channel, or ``None``.
 
-    Blank, overlong, mutated, not a string, signed for another site or with a lost key: the
-    answer is the same, and costs no query.
+    It makes one query at most. For a text that this site never signed, it makes no query. Such a
+    text is blank, too long, changed, or not a string. Or it was signed for another site, or with a
+    lost key.
     """
     channel = channel_of(text, site_id)
     if channel is None or not isinstance(text, str):
         return None
     locator = text.split(".")[0]
     row = rows.filter(locator=locator, site_id=site_id).first()
-    # MariaDB compares text without regard to case; the signature was made for this very text.
+    # MariaDB ignores case when it compares text. The signature is valid for the exact text only.
     if row is None or getattr(row, "locator", None) != locator:
         return None
     return Resolved(row=row, channel=channel)
@@ -132,7 +133,7 @@ def resolve(text: object, rows: QuerySet[Row], site_id: int) -> Resolved[Row] | 
 
 @sensitive_variables()
 def channel_of(text: object, site_id: int) -> str | None:
-    """Return by which channel a key left the house, or ``None`` for what this site never signed."""
+    """Return the channel of a key, or ``None`` for a text that this site never signed."""
     if not isinstance(text, str) or len(text) != KEY_LENGTH or not PATTERN.fullmatch(text):
         return None
     locator, signature = text.split(".")
@@ -155,10 +156,10 @@ def _signature(secret: str, locator: str, channel: str, site_id: int) -> str:
 
 
 def conceal(text: str) -> str:
-    """Return the text with every secret in it cut to what people and logs may see.
+    """Return the text with every secret in it cut to the part that people may see.
 
-    These are keys, what opts out, codes of shared links, links as QR codes, and activation keys. A
-    custom code stays: it is public.
+    Secrets are keys, tokens of unsubscribe links, codes of shared links, QR codes of links, and
+    activation keys. A custom code stays: it is public.
     """
     return _WRITTEN.sub(_cut, text)
 

@@ -1,8 +1,8 @@
-"""Keep invitation keys out of log lines and error reports.
+"""Filters that keep invitation keys out of log lines and error reports.
 
-The key has to stand in the address of the link that is mailed. Django logs the path of a refused
-request and prints path, parameters, cookies and local variables into its error reports; here is
-what cuts the key out of all of them. A web server's own access log is the site's to configure.
+The key has to be in the address of the link that is emailed. Django logs the path of a refused
+request. Its error reports print path, parameters, cookies and local variables. The filters here cut
+the key out of all of them. The site itself must configure the access log of its web server.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ from invitation import standins
 from invitation.keys import conceal
 from invitation.standins import conceal_data
 
-#: The loggers of Django that write the path of a request or the context of a template. For a
-#: suspicious request there is one more, named after the exception (see ``loggers``).
+#: Django's loggers that write the path of a request or the context of a template. A suspicious
+#: request has one more logger, named after the exception (see ``loggers``).
 LOGGERS = ("django.request", "django.server", "django.security.csrf", "django.template")
 
-#: Our own, where an error is logged that a site's code or a server has worded.
+#: The app's own loggers of errors with text from a site's code or from a server.
 OUR_LOGGERS = (
     "invitation.backends.admin_approval.views",
     "invitation.clients",
@@ -45,7 +45,7 @@ OUR_LOGGERS = (
 
 
 def loggers() -> Iterator[logging.Logger]:
-    """Yield the loggers of Django and ours that may write a key."""
+    """Yield the loggers of Django and of this app that may write a key."""
     for name in (*LOGGERS, *OUR_LOGGERS):
         yield logging.getLogger(name)
     kinds = [SuspiciousOperation]
@@ -55,16 +55,17 @@ def loggers() -> Iterator[logging.Logger]:
 
 
 class KeyFilter(logging.Filter):
-    """A filter that cuts keys out of all that a log record holds, whatever formats it.
+    """Filter that cuts keys out of everything in a log record, for every formatter.
 
-    Django's loggers and ours have it. A site puts it on the handlers of its own loggers.
+    It is added to the loggers of Django and of this app. A site adds it to the handlers of its own
+    loggers.
     """
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Change the record where it holds a key; let every record pass."""
+        """Cut the keys out of a record, and return ``True`` for every record."""
         request = getattr(record, "request", None)
-        # A handler may print the request, or report the error to the administrators: one that
-        # broke before any view of ours has seen it.
+        # A handler may print the request, or report the error to the administrators. The request
+        # may have failed before a view of this app got it.
         if isinstance(request, HttpRequest):
             conceal_request(request)
         for name, value in list(vars(record).items()):
@@ -79,17 +80,17 @@ class KeyFilter(logging.Filter):
 
 
 def _conceal_message(record: logging.LogRecord) -> None:
-    """Finish the message in place of the handlers, if one of its arguments prints a key."""
+    """Format the message before the handlers do, if one of its arguments prints a key."""
     try:
         message = record.getMessage()
     except (TypeError, ValueError, KeyError):
-        return  # The handler reports what does not fit together.
+        return  # The handler reports wrong arguments.
     if conceal(message) != message:
         record.msg, record.args = conceal(message), ()
 
 
 class ReportFilter:
-    """Cut keys out of what the site's own error report filter lets through."""
+    """Wrapper that cuts keys out of the output of the site's own error report filter."""
 
     def __init__(self, wrapped: Any) -> None:
         self.wrapped = wrapped
@@ -112,7 +113,7 @@ class ReportFilter:
     def get_traceback_frame_variables(
         self, request: HttpRequest | None, tb_frame: FrameType
     ) -> list[tuple[str, Any]]:
-        """Return the local variables of a frame, those with a key in them as cut text."""
+        """Return the local variables of a frame; those with a key as cut text."""
         if tb_frame.f_globals.get("__name__") in standins.HALVES:
             return []
         variables = []
@@ -124,26 +125,38 @@ class ReportFilter:
 
 
 class _ConcealingQueryDict(QueryDict):
-    """Show an error report no keys: ``items()`` is what it reads, views read by name."""
+    """GET parameters that hide keys from error reports, which read ``items()``.
+
+    Views read parameters by name, and get the real values.
+    """
 
     def items(self) -> ItemsView[str, Any]:  # type: ignore[override]
         return _concealed(dict(super().items())).items()
 
 
 def report_filter(request: Any) -> ReportFilter:
-    """Return the site's own error report filter for a request or for ``None``, without keys."""
+    """Return the site's own error report filter, wrapped to hide keys.
+
+    ``request`` may be ``None``.
+    """
     site_filter: Any = get_exception_reporter_filter(request)
     return site_filter if isinstance(site_filter, ReportFilter) else ReportFilter(site_filter)
 
 
 def variables_for(request: Any) -> standins.Variables:
-    """Return what tells the local variables of a frame without keys and what the site hides."""
+    """Return a callable that returns the local variables of a frame, without secrets.
+
+    It leaves out keys, and the values that the site's own filter hides.
+    """
     known = request if isinstance(request, HttpRequest) else None
     return partial(report_filter(known).get_traceback_frame_variables, known)
 
 
 def conceal_request(request: HttpRequest) -> None:
-    """Keep the key that this request may carry out of its error report; once is enough."""
+    """Keep the key of this request out of its error report.
+
+    A second call does nothing.
+    """
     if isinstance(getattr(request, "exception_reporter_filter", None), ReportFilter):
         return
     concealing: Any = report_filter(request)
@@ -153,7 +166,7 @@ def conceal_request(request: HttpRequest) -> None:
     try:
         given = request.GET
     except (SuspiciousOperation, LookupError, ValueError):
-        pass  # Whoever reads it meets the same error; a log record must not.
+        pass  # A view that reads GET gets this error. A log filter must not raise it.
     else:
         shown = _ConcealingQueryDict(mutable=True, encoding=given.encoding)
         for name, values in given.lists():
@@ -166,10 +179,10 @@ def conceal_request(request: HttpRequest) -> None:
 
 
 def _conceal_environment(request: HttpRequest) -> None:
-    """Cut keys out of what the web server told, once Django has read it."""
+    """Cut keys out of the data of the web server, after Django has read it."""
     _read = request.COOKIES
     for name, value in request.META.items():
-        # A site's own token may look like a key, and is read as late as a view.
+        # A site's own token may look like a key, and a view may still need it.
         if isinstance(value, str) and name != "HTTP_AUTHORIZATION":
             request.META[name] = conceal(value)
     match = request.resolver_match
@@ -179,10 +192,10 @@ def _conceal_environment(request: HttpRequest) -> None:
 
 
 def _concealing(reporter_class: Any) -> Any:
-    """Return the site's own class of error reports, given no exception that quotes a key."""
+    """Return a subclass of the site's error reporter that gets no exception with a key."""
 
     class ConcealingReporter(reporter_class):  # type: ignore[misc]
-        """The site's own class of error reports, without keys."""
+        """The site's own error reporter, without keys."""
 
         def __init__(
             self, request: Any, exc_type: Any, exc_value: Any, tb: Any, *args: Any, **kwargs: Any
@@ -197,13 +210,13 @@ def _concealing(reporter_class: Any) -> Any:
 
 
 def conceal_failing(sender: Any, request: Any = None, **kwargs: Any) -> None:
-    """Keep keys out of the report of a request that fails, whichever view it was for."""
+    """Keep keys out of the report of a failed request, for every view."""
     if isinstance(request, HttpRequest):
         conceal_request(request)
 
 
 def connect() -> None:
-    """Follow failing requests, and keep keys out of the logs."""
+    """Connect the signal of failed requests, and add the filter to the loggers."""
     got_request_exception.connect(conceal_failing, dispatch_uid="invitation.masking")
     for logger in loggers():
         if not any(isinstance(known, KeyFilter) for known in logger.filters):

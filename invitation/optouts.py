@@ -1,16 +1,16 @@
-"""Remember and recognise addresses that want no more invitations, without keeping them.
+"""Unsubscribed addresses: how they are recognised without storing them.
 
-    digest = HMAC-SHA256 of the canonical address, as hexadecimal digits: what the table holds
-    token  = the same in base64 "." signature: what the link in a mail holds
+    digest = HMAC-SHA256 of the canonical address, as hexadecimal digits, in the table
+    token  = the same in base64 "." signature, in the link of an email
 
-Both are keyed with the site's signing keys, so that neither a copy of the database nor a link
-tells an address, not even by trying all that there are. A token needs no row: it is good for as
-long as the key that made it is listed, also when the invitation is long deleted. It holds for
-every site that shares keys and database.
+Both use the site's signing keys. Neither can be reversed without the key, even by hashing every
+address. A token needs no row. It is valid as long as the site lists the key that made it, even
+after the invitation was deleted. It is valid for all sites with the same keys and database.
 
-Addresses are compared as ``addresses.canonical`` has them: letters of any case and a domain in
-any of its forms are one address, ``ann+club@...`` and ``ann@...`` are two (a mail server need not
-know the former, and then one bounces and the other does not).
+Addresses are compared in the form of ``addresses.canonical``. Upper and lower case are the same,
+and so are all forms of a domain. ``ann+club@...`` and ``ann@...`` are two addresses. A mail server
+need not know the first one. Then an email to one of them bounces, and an email to the other does
+not.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from invitation import addresses, keys
 from invitation.conf import conf
 from invitation.exceptions import AddressRefused
 
-#: HMAC-SHA256, 32 bytes, as URL-safe base64; 128 bits of another one.
+#: HMAC-SHA256, 32 bytes, as URL-safe base64; the signature is 128 bits of another HMAC.
 DIGEST_LENGTH = 43
 SIGNATURE_LENGTH = 22
 TOKEN_LENGTH = DIGEST_LENGTH + 1 + SIGNATURE_LENGTH
@@ -35,7 +35,7 @@ KEY_ID_LENGTH = 16
 
 _TOKEN = re.compile(rf"[A-Za-z0-9_-]{{{DIGEST_LENGTH}}}\.[A-Za-z0-9_-]{{{SIGNATURE_LENGTH}}}")
 
-# One for each purpose, so that none of these hashes can pass for another.
+# One salt for each purpose: a hash for one purpose is never valid for another.
 OPT_OUT = "invitation:opt-out:address"
 PROOF = "invitation:proof:address"
 _TOKEN_SALT = "invitation:opt-out:token"  # noqa: S105 (it is no secret)
@@ -44,7 +44,7 @@ _KEY_SALT = "invitation:opt-out:key"
 
 @dataclass(frozen=True)
 class Digest:
-    """Hold what stands for an address, and which key made it."""
+    """Hash that stands for an address, and the id of the key that made it."""
 
     digest: str
     key_id: str
@@ -52,7 +52,7 @@ class Digest:
 
 @sensitive_variables()
 def digests(email: str, purpose: str = OPT_OUT) -> list[Digest]:
-    """Return what may stand for an address, by each signing key: the first is for writing.
+    """Return the hashes of an address, one for each signing key; write the first.
 
     ``purpose`` is ``OPT_OUT`` or ``PROOF``: the same address has another hash in each table.
     """
@@ -62,7 +62,7 @@ def digests(email: str, purpose: str = OPT_OUT) -> list[Digest]:
 
 @sensitive_variables()
 def make_token(email: str) -> keys.Secret:
-    """Return what the link in a mail to this address ends with, made with the first key."""
+    """Return the end of the unsubscribe link for this address, made with the first key."""
     key = conf.INVITATION_SIGNING_KEYS[0]
     digest = base64.urlsafe_b64encode(_mac(key, email)).rstrip(b"=").decode()
     return keys.Secret(f"{digest}.{_signature(key, digest)}")
@@ -70,10 +70,10 @@ def make_token(email: str) -> keys.Secret:
 
 @sensitive_variables()
 def resolve(text: object) -> Digest | None:
-    """Turn the text of a link into what stands for an address, or ``None``; no query.
+    """Return the hash of the address that a token stands for, or ``None``; no query.
 
-    Length first, then every key is tried, whether or not one of them has fitted: how long the
-    answer takes says nothing but that a text has the shape of a token.
+    The length is checked first. Then every key is tried, even after one was right. So the time of
+    the answer shows only whether a text looks like a token.
     """
     if not isinstance(text, str) or len(text) != TOKEN_LENGTH or not _TOKEN.fullmatch(text):
         return None
@@ -90,13 +90,13 @@ def resolve(text: object) -> Digest | None:
 
 @sensitive_variables()
 def key_id(key: str) -> str:
-    """Return by what a row tells which key made it, without telling the key."""
+    """Return the id of a signing key for the rows; it does not show the key."""
     fingerprint = salted_hmac(_KEY_SALT, "", secret=key, algorithm="sha256").hexdigest()
     return fingerprint[:KEY_ID_LENGTH]
 
 
 def key_ids() -> list[str]:
-    """Return that of every key that the site lists."""
+    """Return the ids of all keys that the site lists."""
     return [key_id(key) for key in conf.INVITATION_SIGNING_KEYS]
 
 
@@ -112,9 +112,9 @@ def _signature(key: str, digest: str) -> str:
 
 
 def comparable(email: str) -> str:
-    """Return the canonical form; what nobody could be invited by stands for itself.
+    """Return the canonical form of an address; a refused address in lower case.
 
-    So that the rules for new addresses may become stricter and no old one is forgotten.
+    So the rules for new addresses can become stricter, and old addresses are still recognised.
     """
     try:
         return addresses.canonical(email)

@@ -1,4 +1,4 @@
-"""Draw a link as a QR code, where the extra ``qr`` is installed."""
+"""QR codes of links, where the extra ``qr`` is installed."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from invitation import keys
 
 
 def svg(text: str) -> keys.SecretMarkup:
-    """Return the code as an ``<svg>`` element, or nothing without segno.
+    """Return the QR code as an ``<svg>`` element, or an empty string without segno.
 
-    Dark on light in any colour scheme, with the margin of four modules that the standard asks for
-    (ISO/IEC 18004): some readers find no other.
+    It is dark on light in any colour scheme. The margin has the four modules that the standard
+    requires (ISO/IEC 18004). Some readers find no code without it.
     """
     try:
         import segno
@@ -17,4 +17,4 @@ def svg(text: str) -> keys.SecretMarkup:
         return keys.SecretMarkup()
     code = segno.make_qr(text, error="m")
     drawn: str = code.svg_inline(border=4, light="#fff", dark="#000", omitsize=True)
-    return keys.SecretMarkup(drawn)  # safe: drawn by segno, of squares alone
+    return keys.SecretMarkup(drawn)  # safe: segno drew it, only squares

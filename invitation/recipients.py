@@ -1,13 +1,13 @@
-"""Read a list of people to invite: what somebody pasted, or a table that was saved as CSV.
+"""Parser for lists of people to invite: pasted text, or a table saved as CSV.
 
-Nothing is decided here about an address: the rows are what was written, in order. The size is
-looked at before anything else, and the reading stops at the row after the last one allowed. Every
-step is one pass over the text.
+This module does not check the addresses. The rows contain the text as written, in the same order.
+The size is checked first. Reading stops at the row after the last allowed one. Every step reads the
+text once.
 
-A table has a line of headings (the columns in any order: e-mail address, name, note, language,
-groups, under the names that address books give them), with commas, semicolons or tabs between the
-cells. Without headings only the addresses are read. Anything else is a list, with commas,
-semicolons or line breaks between the entries, each ``ann@example.org`` or
+A table has a line of headings. The columns are in any order: email address, name, note, language,
+groups. They may have the names that address books use. Commas, semicolons or tabs are between the
+cells. Without headings, only the addresses are read. Any other text is a list, with commas,
+semicolons or line breaks between the entries. An entry is ``ann@example.org`` or
 ``Ann <ann@example.org>``.
 """
 
@@ -26,8 +26,8 @@ from django.utils.translation import gettext_lazy as _
 from invitation.conf import conf
 from invitation.exceptions import ListRefused
 
-#: What the columns are called, by the letters and digits of the heading. Not "notes": there,
-#: address books keep what is not for the eyes of the person.
+#: Names of the columns, with only the letters and digits of the heading. "notes" is not one of
+#: them: address books keep private notes about a person there.
 HEADINGS: dict[str, tuple[str, ...]] = {
     "email": (
         "email",
@@ -59,19 +59,20 @@ _HEADING_LENGTH_MAX = 64
 _DELIMITERS = ",;\t"
 _ANNOUNCEMENT = re.compile("sep=([,;\t|])(?:\r\n|\r|\n)", re.IGNORECASE)
 _LINE_END = re.compile("[\r\n]")
-#: What ends or protects an entry of a list.
+#: Marks that end or quote an entry of a list.
 _MARKS = re.compile('["<>,;\t\r\n]')
 _GROUP_MARKS = re.compile("[,;|]")
 
-#: By which a file says that it is UTF-16, as a spreadsheet's "Unicode text" does.
+#: Marks of a UTF-16 file. Spreadsheets write one with "Unicode text".
 _UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
 @dataclass(frozen=True)
 class Recipient:
-    """Hold what one row says, as it was written."""
+    """One row of the list, as it was written."""
 
-    #: Which row of the table, headings and blank ones counted, or which entry of the list.
+    #: Number of the row in the table, with headings and blank rows counted, or of the entry in the
+    #: list.
     number: int
     email: str
     name: str = ""
@@ -81,25 +82,28 @@ class Recipient:
 
 
 def decode(data: bytes) -> str:
-    """Return the text of a file. Raises ``ListRefused`` if it is too large or no text."""
+    """Return the text of a file.
+
+    Raises ``ListRefused`` if it is too large or not text.
+    """
     check_size(len(data))
     encoding = "utf-16" if data.startswith(_UTF_16) else "utf-8-sig"
     try:
         text = data.decode(encoding)
     except UnicodeDecodeError as error:
         raise _no_text() from error
-    if "\0" in text:  # UTF-16 without its mark, or a file of another kind
+    if "\0" in text:  # UTF-16 without its mark, or not a text file
         raise _no_text()
     return text
 
 
 def parse(text: str, *, pasted: bool = True) -> list[Recipient]:
-    """Return the rows of a text. Raises ``ListRefused`` if it is too large, empty or broken.
+    """Return the rows of a text.
 
-    ``pasted`` says that it comes from a form, where commas stand between people, and not from a
-    file, where they stand between cells.
+    Raises ``ListRefused`` if it is too large, empty or broken. ``pasted`` means that the text comes
+    from a form. Commas then separate people. In a file, they separate cells.
     """
-    check_size(len(text))  # A character is a byte at least, and encoding takes room.
+    check_size(len(text))  # A character has at least one byte. This saves encoding a huge text.
     check_size(len(text.encode("utf-8", "surrogatepass")))
     text = text.removeprefix("\ufeff")
     most = conf.INVITATION_BULK_MAX_ROWS
@@ -115,7 +119,7 @@ def parse(text: str, *, pasted: bool = True) -> list[Recipient]:
 
 
 def check_size(size: int) -> None:
-    """Raise ``ListRefused`` for a list of more bytes than the site reads."""
+    """Raise ``ListRefused`` for a list with more bytes than the site reads."""
     limit = conf.INVITATION_BULK_MAX_BYTES
     if size > limit:
         message = _("The list is too large: at most %(limit)d bytes can be read. Please divide it.")
@@ -130,7 +134,10 @@ def _no_text() -> ListRefused:
 
 
 def _read(text: str, pasted: bool) -> Iterator[Recipient]:
-    """Choose how to read the text by its first line."""
+    """Return the rows of a text, read as a table or as a list.
+
+    The first line decides.
+    """
     separator, text = _announced(text)
     first = _first_line(text)
     by_number = sorted(_DELIMITERS, key=first.count, reverse=True)
@@ -146,7 +153,7 @@ def _read(text: str, pasted: bool) -> Iterator[Recipient]:
 
 
 def _announced(text: str) -> tuple[str, str]:
-    """Return the separator that a spreadsheet names in a line of its own, and what follows it."""
+    """Return the separator from a spreadsheet's ``sep=`` line, and the text after it."""
     found = _ANNOUNCEMENT.match(text)
     return (found.group(1), text[found.end() :]) if found else ("", text)
 
@@ -159,7 +166,7 @@ def _first_line(text: str) -> str:
 
 
 def _headings(cells: Iterable[str]) -> dict[str, int]:
-    """Return where the columns are that we know; of two alike, the first."""
+    """Return the positions of the known columns; of two equal headings, the first counts."""
     columns: dict[str, int] = {}
     for place, cell in enumerate(cells):
         plain = unicodedata.normalize("NFKD", cell[:_HEADING_LENGTH_MAX]).casefold()
@@ -170,7 +177,7 @@ def _headings(cells: Iterable[str]) -> dict[str, int]:
 
 
 def _cells(line: str, delimiter: str) -> list[str]:
-    """Return the cells of one line, none if it is no line of a table."""
+    """Return the cells of one line, or none if it is not a line of a table."""
     try:
         return next(_reader(line, delimiter), [])
     except csv.Error:
@@ -178,7 +185,7 @@ def _cells(line: str, delimiter: str) -> list[str]:
 
 
 def _reader(text: str, delimiter: str) -> Iterator[list[str]]:
-    # Strict: a lost quotation mark would make one cell of all that follows.
+    # Strict: otherwise a missing quotation mark would turn the rest of the text into one cell.
     lines = io.StringIO(text, newline="")
     return csv.reader(lines, delimiter=delimiter, strict=True, skipinitialspace=True)
 
@@ -198,7 +205,7 @@ def _table(text: str, delimiter: str, columns: dict[str, int]) -> Iterator[Recip
         if not any(map(str.strip, cells)):
             continue
         if headed:
-            headed = False  # These were the headings.
+            headed = False  # This row has the headings.
             continue
         if not columns:
             places = [place for place, cell in enumerate(cells) if "@" in cell]
@@ -232,7 +239,7 @@ def _list(text: str) -> Iterator[Recipient]:
             yield Recipient(number, half)
         half = ""
         if end == "," and not set("@<").intersection(entry):
-            half = entry  # perhaps of "Doe, Ann <ann@example.org>", as some programs write it
+            half = entry  # perhaps "Doe, Ann <ann@example.org>", which some programs write
         elif entry:
             number += 1
             name, email = _entry(entry)
@@ -242,8 +249,8 @@ def _list(text: str) -> Iterator[Recipient]:
 def _pieces(text: str) -> Iterator[tuple[str, str]]:
     """Yield the pieces of a list, each with the mark that ends it.
 
-    Marks in quotation marks or pointed brackets end nothing, but a line break does, so that a lost
-    one costs a line and not the list.
+    Marks inside quotation marks or pointed brackets end nothing. A line break always ends a piece.
+    So a missing closing mark breaks one line only.
     """
     start, inside = 0, ""
     for found in _MARKS.finditer(text):
@@ -259,7 +266,7 @@ def _pieces(text: str) -> Iterator[tuple[str, str]]:
 
 
 def _entry(text: str) -> tuple[str, str]:
-    """Return name and address of ``Name <address>``, or no name and the text itself."""
+    """Return name and address of ``Name <address>``, or an empty name and the text."""
     text = text.strip()
     start = text.rfind("<")
     if start < 0 or not text.endswith(">"):

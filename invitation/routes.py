@@ -1,4 +1,4 @@
-"""Name the addresses of inviting and of opening an invitation, for every backend's URLconf."""
+"""URL patterns of inviting and of opening an invitation, for every backend's URLconf."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ _pages: list[URLPattern | URLResolver] = [
         views.InvitationRenewView.as_view(),
         name="invitation_renew",
     ),
-    # As for the key below: whatever a mail program makes of the link is answered by our own page.
+    # As for the key below: a mail program may change the link, and this app's own page must answer.
     re_path(
         r"^invitations/opt-out/(?P<token>[\s\S]+)/\Z",
         views.OptOutView.as_view(),
@@ -110,8 +110,8 @@ _pages: list[URLPattern | URLResolver] = [
         views.RenewalRequestView.as_view(),
         name="invitation_request_renewal",
     ),
-    # Anything may stand for the key, so that whatever a mail program makes of the link is
-    # answered by our own page.
+    # The key may be any text: a mail program may change the link, and this app's own page must
+    # answer.
     re_path(
         r"^invited/(?P<invitation_key>[\s\S]+)/\Z",
         views.InvitedView.as_view(),

@@ -1,4 +1,4 @@
-"""Write tables as CSV that a spreadsheet opens and does not execute."""
+"""Tables as CSV files whose cells a spreadsheet never executes."""
 
 from __future__ import annotations
 
@@ -7,15 +7,16 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-#: What makes a spreadsheet take a cell for a formula (OWASP, "CSV Injection"), the
-#: full-width forms included.
+#: Characters that make a spreadsheet read a cell as a formula (OWASP, "CSV Injection"), with their
+#: full-width forms.
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", *"\uff1d\uff0b\uff0d\uff20")
-#: Where a spreadsheet of another country divides the line again, before such a character.
+#: Separators of spreadsheets in other countries, followed by such a character. There a cell could
+#: be split again.
 _WITHIN = re.compile('([;|\t][\\s"]*)([=+@\uff1d\uff0b\uff0d\uff20-])')
 
 
 class _Echo:
-    """Give back what is written: a file for the ``csv`` module that holds nothing."""
+    """File for the ``csv`` module that stores nothing and returns each line."""
 
     def write(self, line: str) -> str:
         """Return the line."""
@@ -28,21 +29,21 @@ def cell(value: Any) -> Any:
         return ""
     if isinstance(value, (int, float)):
         return value
-    # Of no use to anybody, and Python 3.10 cannot write it.
+    # NUL has no meaning in a table, and Python 3.10 cannot write it.
     text = str(value).replace("\0", "")
     text = _WITHIN.sub(r"\1'\2", text)
     return f"'{text}" if text.lstrip(" ").startswith(FORMULA_STARTS) else text
 
 
 def lines(rows: Iterable[Iterable[Any]]) -> Iterator[str]:
-    """Yield the rows as lines of CSV (RFC 4180), one at a time: memory does not grow with them.
+    """Yield the rows as lines of CSV (RFC 4180), one at a time, to save memory.
 
-    The first line begins with a byte order mark, by which spreadsheets recognise UTF-8.
+    The first line begins with a byte order mark: spreadsheets recognise UTF-8 by it.
     """
     writer = csv.writer(_Echo(), quoting=csv.QUOTE_MINIMAL)
     mark = "\ufeff"
     for row in rows:
-        # The writer returns what the file's write() does, whatever its type says.
+        # The writer returns the result of the file's write(), although its type says otherwise.
         line: Any = writer.writerow([cell(value) for value in row])
         yield f"{mark}{line}"
         mark = ""

@@ -1,9 +1,9 @@
-"""Say which site an invitation belongs to and where its links begin.
+"""The site of an invitation, and the beginning of its links.
 
-Works with and without ``django.contrib.sites``. A link never begins with what a request says:
-the Host header is the visitor's to choose, and a mail must not carry it (SECURITY: host
-poisoning). It begins with INVITATION_BASE_URL, or the Site's domain, or the first concrete name
-in ALLOWED_HOSTS, in this order.
+It works with and without ``django.contrib.sites``. A link never begins with text from a request.
+The visitor chooses the Host header, and an email must not contain it (SECURITY: host poisoning). A
+link begins with INVITATION_BASE_URL, or the Site's domain, or the first concrete name in
+ALLOWED_HOSTS, in this order.
 """
 
 from __future__ import annotations
@@ -21,30 +21,30 @@ from django.http import HttpRequest
 
 from invitation.conf import conf
 
-#: Stored where ``django.contrib.sites`` is not installed; a real Site never has this id.
+#: Id that is stored without ``django.contrib.sites``; a real Site never has this id.
 NO_SITE_ID = 0
 
-#: Names that are reached without TLS while a site is developed.
+#: Host names without TLS, used during development.
 LOCAL_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
 class SiteLike(Protocol):
-    """Describe what templates may ask of a site."""
+    """Attributes of a site that templates may use."""
 
     @property
     def name(self) -> str:
-        """Give the name that people know it by."""
+        """Name of the site for people."""
         ...
 
     @property
     def domain(self) -> str:
-        """Give its host name."""
+        """Host name of the site."""
         ...
 
 
 @dataclass(frozen=True)
 class SiteStandIn:
-    """Stand in for a Site where ``django.contrib.sites`` is not installed."""
+    """Replacement for a Site where ``django.contrib.sites`` is not installed."""
 
     domain: str
     name: str
@@ -56,7 +56,7 @@ class SiteStandIn:
 def current_site_id(request: HttpRequest | None = None) -> int:
     """Return the id of the current Site, or ``NO_SITE_ID`` without ``django.contrib.sites``.
 
-    ``request`` is needed only by sites that leave SITE_ID unset and go by host name.
+    ``request`` is needed only if SITE_ID is not set and the host name decides.
     """
     if not apps.is_installed("django.contrib.sites"):
         return NO_SITE_ID
@@ -67,7 +67,7 @@ def current_site_id(request: HttpRequest | None = None) -> int:
 
 
 def is_missing(error: Exception) -> bool:
-    """Tell whether an error says that there is no such Site."""
+    """Return whether the error means that a Site does not exist."""
     if not apps.is_installed("django.contrib.sites"):
         return False
     model: Any = apps.get_model("sites", "Site")
@@ -75,7 +75,10 @@ def is_missing(error: Exception) -> bool:
 
 
 def hosts_without_a_site() -> list[str]:
-    """Return the names in ALLOWED_HOSTS that no Site has; none where SITE_ID says which it is."""
+    """Return the names in ALLOWED_HOSTS that no Site has.
+
+    The result is empty if SITE_ID is set.
+    """
     if not apps.is_installed("django.contrib.sites") or getattr(settings, "SITE_ID", None):
         return []
     model: Any = apps.get_model("sites", "Site")
@@ -86,17 +89,20 @@ def hosts_without_a_site() -> list[str]:
 
 
 def exists(site_id: int) -> bool:
-    """Tell whether this project has a site of this id; one query with ``django.contrib.sites``."""
+    """Return whether this project has a site with this id.
+
+    It makes one query with ``django.contrib.sites``.
+    """
     if not apps.is_installed("django.contrib.sites"):
         return site_id == NO_SITE_ID
     return bool(apps.get_model("sites", "Site")._default_manager.filter(pk=site_id).exists())
 
 
 def get_site(site_id: int) -> SiteLike:
-    """Return the Site of this id, or a stand-in with the name and domain of the base URL."""
+    """Return the Site with this id, or a replacement from the host of the base URL."""
     if site_id != NO_SITE_ID and apps.is_installed("django.contrib.sites"):
         manager: Any = apps.get_model("sites", "Site")._default_manager
-        # get_current() and not get(): it keeps the Site in memory, so that no request asks twice.
+        # get_current() caches the Site in memory, so a request does not query it again.
         if site_id == getattr(settings, "SITE_ID", None):
             return manager.get_current()  # type: ignore[no-any-return]
         return manager.get(pk=site_id)  # type: ignore[no-any-return]
@@ -105,9 +111,9 @@ def get_site(site_id: int) -> SiteLike:
 
 
 def base_url(site_id: int) -> str:
-    """Return what this site's links begin with: scheme, host and perhaps a path, no slash.
+    """Return the beginning of this site's links: scheme, host and perhaps a path, no final slash.
 
-    Raises ``ImproperlyConfigured`` where nothing trustworthy names the host.
+    Raises ``ImproperlyConfigured`` if no trusted source names the host.
     """
     if conf.INVITATION_BASE_URL:
         return conf.INVITATION_BASE_URL.rstrip("/")
@@ -117,7 +123,7 @@ def base_url(site_id: int) -> str:
         if "*" not in host:
             return with_scheme(host.lstrip("."))
     if settings.DEBUG and not settings.ALLOWED_HOSTS:
-        # What Django itself allows with these two settings, at runserver's port.
+        # Django itself allows this host with these two settings. The port is that of runserver.
         return with_scheme("localhost:8000")
     raise ImproperlyConfigured(
         "Links in invitation mails need a host: set INVITATION_BASE_URL, for example to "
@@ -127,12 +133,12 @@ def base_url(site_id: int) -> str:
 
 @lru_cache(maxsize=64)
 def with_scheme(host: str) -> str:
-    """Return the address of a host: with TLS, unless it is the computer of whoever follows it."""
+    """Return the address of a host: ``http`` for a local host, else ``https``."""
     return f"http://{host}" if is_local(f"//{host}") else f"https://{host}"
 
 
 def is_local(address: str) -> bool:
-    """Tell whether an address leads to the computer of whoever follows it."""
+    """Return whether an address leads to the reader's own computer."""
     try:
         return urlsplit(address).hostname in LOCAL_NAMES
     except ValueError:
@@ -140,5 +146,5 @@ def is_local(address: str) -> bool:
 
 
 def absolute(path: str, site_id: int) -> str:
-    """Return a path of this site as the address that a mail may carry."""
+    """Return a path of this site as an absolute address for emails."""
     return base_url(site_id) + path

@@ -1,9 +1,9 @@
-"""Stand in for values and exceptions that quote a key: the same, with the key cut out.
+"""Copies of values and exceptions, with the keys cut out.
 
-What a site has raised is never changed: its own handlers get the very exception. A log record and
-an error report get one that stands in for it, of a subclass with the same name. Its words,
-arguments, notes and attributes are cut, so are those of all exceptions that it is chained to or
-that a group of them holds, and its traceback leads through frames whose local variables are cut.
+An exception of a site is never changed: the site's own handlers get the original. A log record and
+an error report get a copy, of a subclass with the same name. Keys are cut out of its message,
+arguments, notes and attributes. The same is done for all exceptions in its chain or in its group.
+The copy's traceback leads through frames whose local variables are cut.
 """
 
 from __future__ import annotations
@@ -20,37 +20,41 @@ from django.template.context import BaseContext
 from invitation import codes, keys, optouts
 from invitation.keys import conceal
 
-#: Modules whose local variables hold parts of keys, each of which is nothing to be recognised by.
+#: Modules whose local variables contain parts of keys. A part cannot be recognised as a secret.
 HALVES = frozenset({keys.__name__, codes.__name__, optouts.__name__})
 
-#: How deep containers are walked through; what is deeper is read as it prints.
+#: Depth to which containers are searched. Deeper values are checked as printed text.
 DEPTH = 6
 
 _WALKED = (dict, list, tuple, set, frozenset)
-#: What prints all that it holds.
+#: Classes whose ``repr`` prints all of their content.
 _PRINTING = (*_WALKED, BaseContext, HttpRequest)
 
 
-#: What returns the local variables of a frame that a site wants shown, without keys.
+#: Callable that returns the local variables of a frame that may be shown, without keys.
 Variables: TypeAlias = Callable[[FrameType], Iterable[tuple[str, Any]]]
 
 
 def conceal_data(value: Any) -> Any:
-    """Return a value without keys, or the very same if there are none in it.
+    """Return a value without keys, or the same object if it contains no key.
 
-    Text, bytes, containers of them and exceptions. For an event of an error tracker, too.
+    It handles text, bytes, containers of them and exceptions. Events of an error tracker can use
+    it, too.
     """
     return _conceal(value, DEPTH)
 
 
 def conceal_named(name: Any, value: Any) -> str:
-    """Return what is shown of a host's activation key, which only its name tells; else nothing."""
+    """Return the cut text of an activation key, which is recognised only by its name.
+
+    The result is empty for any other name or value.
+    """
     is_key = name == keys.ACTIVATION and isinstance(value, str) and value
     return keys.mask(value) if is_key else ""
 
 
 def conceal_error(error: BaseException, variables: Variables) -> BaseException:
-    """Return an exception without keys, or the very same if nothing about it holds one."""
+    """Return an exception without keys, or the same object if nothing in it contains a key."""
     if not any(_tells(one) for one in _family(error, {})):
         return error
     return _StandIns(variables).of(error)
@@ -94,15 +98,15 @@ def _conceal_container(value: Any, depth: int) -> Any:
 
 
 def _printed(how: Callable[[Any], str], value: Any) -> str:
-    """Return a value as text; what cannot print itself is named after its class."""
+    """Return a value as text, or the name of its class if it cannot be printed."""
     try:
         return how(value)
-    except Exception:  # noqa: BLE001 (whatever a site's own class does when it is printed)
+    except Exception:  # noqa: BLE001 (printing a site's own class may raise anything)
         return f"<{type(value).__name__}>"
 
 
 def _family(error: BaseException, seen: dict[int, BaseException]) -> Iterator[BaseException]:
-    """Yield an exception and all that a report of it shows."""
+    """Yield an exception and all other exceptions that its report shows."""
     if id(error) in seen:
         return
     seen[id(error)] = error
@@ -114,7 +118,7 @@ def _family(error: BaseException, seen: dict[int, BaseException]) -> Iterator[Ba
 
 
 def _tells(error: BaseException) -> bool:
-    """Tell whether the words, the attributes or the frames of an exception hold a key."""
+    """Return whether the message, the attributes or the frames of an exception contain a key."""
     words = _printed(str, error) + _printed(repr, error)
     if conceal(words) != words or conceal_data(vars(error)) is not vars(error):
         return True
@@ -135,14 +139,14 @@ def _steps(traceback: TracebackType | None) -> Iterator[TracebackType]:
 
 
 class _StandIns:
-    """The stand-ins for one exception and all that it is chained to."""
+    """Copies of one exception and of all exceptions that belong to it."""
 
     def __init__(self, variables: Variables) -> None:
         self.variables = variables
         self.made: dict[int, BaseException] = {}
 
     def of(self, error: BaseException) -> BaseException:
-        """Return what stands in for an exception."""
+        """Return the copy of an exception."""
         if id(error) not in self.made:
             self.made[id(error)] = made = self._make(error)
             made.__cause__ = self._of_related(error.__cause__)
@@ -168,7 +172,7 @@ class _StandIns:
             arguments = (arguments[0], [self.of(one) for one in _members(error)])
         try:
             standing = _build(type(kind.__name__, (kind,), namespace), arguments)
-        except Exception:  # noqa: BLE001 (whatever a site's own class does to a subclass)
+        except Exception:  # noqa: BLE001 (a site's own class may refuse a subclass)
             standing = _build(type(kind.__name__, (Exception,), namespace), arguments)
         vars(standing).update(conceal_data(vars(error)))
         return standing
@@ -182,18 +186,18 @@ class _StandIns:
 
 
 def _is_group(error: BaseException) -> bool:
-    """Tell whether this is a group, which Python 3.10 has not."""
+    """Return whether this is an exception group; Python 3.10 has none of its own."""
     return any(kind.__name__ == "BaseExceptionGroup" for kind in type(error).__mro__)
 
 
 def _members(error: Any) -> tuple[BaseException, ...]:
-    """Return the exceptions of a group, or none."""
+    """Return the exceptions of a group, or an empty tuple."""
     members: tuple[BaseException, ...] = error.exceptions if _is_group(error) else ()
     return members
 
 
 def _build(kind: Any, arguments: tuple[Any, ...]) -> BaseException:
-    """Make an exception as Python does it, without the class's own ideas of its arguments."""
+    """Create an exception as Python does, without the class's own ``__new__`` and ``__init__``."""
     builtin: Any = next(base for base in kind.__mro__ if base.__module__ == "builtins")
     standing: BaseException = builtin.__new__(kind, *arguments)
     builtin.__init__(standing, *arguments)
@@ -201,7 +205,7 @@ def _build(kind: Any, arguments: tuple[Any, ...]) -> BaseException:
 
 
 def _frame(step: TracebackType, variables: dict[str, Any]) -> TracebackType:
-    """Return a step through a frame that looks like that of this step and has these variables."""
+    """Return a traceback step in a new frame, with the place of this step and these variables."""
     code = step.tb_frame.f_code
     place = _place(step)
     number = ast.Constant(0, **place)
@@ -217,7 +221,7 @@ def _frame(step: TracebackType, variables: dict[str, Any]) -> TracebackType:
 
 
 def _place(step: TracebackType) -> dict[str, Any]:
-    """Return where in the source a step is, by line, and by column where Python knows it."""
+    """Return the place of a step in the source: lines, and columns where Python knows them."""
     positions: Any = getattr(step.tb_frame.f_code, "co_positions", tuple)()  # from Python 3.11 on
     _line, end, column, end_column = next(islice(positions, step.tb_lasti // 2, None), (None,) * 4)
     line = step.tb_lineno

@@ -1,20 +1,20 @@
-r"""Make what people write safe to stand in a mail that the site sends in their name.
+r"""Checks that make names and notes safe for emails that the site sends.
 
-Mail clients turn words into links by themselves, so a name or a note is enough for a phishing mail
-that comes from the site's own address and passes SPF, DKIM and DMARC. What counts as a link here
-is what the common clients link, and a little more, in any Unicode spelling (NFKC):
+Email programs turn words into links. A name or a note is thus enough for a phishing email. Such an
+email comes from the site's own address and passes SPF, DKIM and DMARC. A link here is text that the
+common programs turn into a link, and a little more. Every Unicode spelling counts (NFKC):
 
-- ``://`` and ``//server``, ``mailto:``, ``tel:`` and the like, ``\\server`` and ``www.``;
-- ``name.tld``: a dot between two characters with two or more letters behind it. So ``e.g.``,
-  ``v2.0``, ``U.S.A.`` and ``wait...what`` are no links, but two sentences without a blank between
-  them are: nobody can tell ``soon.Bye`` from a domain;
+- ``://`` and ``//server``, ``mailto:``, ``tel:`` and similar, ``\\server`` and ``www.``;
+- ``name.tld``: a dot between two characters, with two or more letters after it. ``e.g.``,
+  ``v2.0``, ``U.S.A.`` and ``wait...what`` are not links. Two sentences without a blank between
+  them are a link, because ``soon.Bye`` looks like a domain;
 - the ideographic full stop, if Latin letters or a country in Chinese or Korean follow it;
 - ``a@b``, and an IPv4 address;
-- a phone number: seven or more digits with at most three of blank, ``.``, ``-``, ``(``, ``)``
-  and ``/`` between two of them. A date or two years are none, if they stand alone.
+- a phone number: seven or more digits, with at most three of blank, ``.``, ``-``, ``(``, ``)``
+  and ``/`` between two of them. A date or two years alone are not a phone number.
 
-``check_text`` refuses these, so that the writer can change the text. ``plain_name`` refuses
-nothing, as the name may be that of an account: it takes the links apart.
+``check_text`` refuses links, so that the writer can change the text. ``plain_name`` refuses
+nothing, because the name may come from an account. It takes the links apart.
 """
 
 from __future__ import annotations
@@ -33,14 +33,14 @@ if TYPE_CHECKING:
 
 NAME_LENGTH_MAX = 60
 TEXT_LENGTH_MAX = 500
-#: How much longer a text may be before invisible characters are taken out. Normalising is
-#: quadratic in a run of combining marks, so length always comes first.
+#: Factor by which a text may be longer before invisible characters are removed. The length is
+#: always checked first, because normalising is quadratic in a run of combining marks.
 _SLACK = 4
 
 _LINE_BREAK = re.compile("\r\n|[\r\v\f\x1c-\x1e\x85\u2028\u2029]")
 #: Control characters, format characters (bidi, zero-width), lone surrogates.
 _UNSEEN_CATEGORIES = frozenset(("Cc", "Cf", "Cs"))
-#: Letters, marks and symbols that are drawn as nothing.
+#: Letters, marks and symbols that are displayed as nothing.
 _UNSEEN = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0")
 
 _SCHEMES = (
@@ -48,14 +48,14 @@ _SCHEMES = (
     "|facetime-audio|whatsapp|tg|zoommtg|msteams|magnet|bitcoin|geo|news|data|javascript|vbscript"
 )
 _COUNTRIES = "中国|中國|香港|台湾|台灣|澳門|澳门|新加坡|한국"
-#: Anything in a piece without blanks that may become a link. Each alternative needs one of
-#: _JOINTS, so a piece without these is no link.
+#: Anything in a piece without blanks that may become a link. Each alternative needs one of _JOINTS,
+#: so a piece without them is not a link.
 _LINK = re.compile(
     r"://|//\S|\\\\"
     rf"|(?<!\w)(?:{_SCHEMES}):\S"
     r"|(?<!\w)www[.。]\S"
     r"|[^\s.]\.[^\W\d_]{2}"
-    r"|[^\s.]\.+(?:com|edu|gov|int|mil|net|org)(?!\w)"  # some finders do not mind empty labels
+    r"|[^\s.]\.+(?:com|edu|gov|int|mil|net|org)(?!\w)"  # some programs accept empty labels
     rf"|[^\s.。]。(?:[a-z]{{2,}}|{_COUNTRIES})(?!\w)"
     r"|\S@\S"
     r"|\d\.\d{1,3}\.\d{1,3}\.\d",
@@ -73,7 +73,7 @@ _DATE = re.compile(
     rf"(?<![\d+./-])(?:{_YEAR}[./-]{_MONTH}[./-]{_DAY}|{_DAY}[./-] ?{_DAY}[./-] ?{_YEAR}"
     rf"|{_YEAR}[/{_DASHES}]{_YEAR})(?!\d|[./-]\d)"
 )
-#: The part of an e-mail address that a name must not show. A leading @ is a handle.
+#: The part of an email address that a name must not show. A leading @ begins a user name instead.
 _DOMAIN_PART = re.compile("(?!^)[@\ufe6b\uff20]\\S*")
 
 _REGIONAL_INDICATORS = "".join(map(chr, range(0x1F1E6, 0x1F200)))
@@ -81,13 +81,13 @@ _SKIN_TONES = frozenset(map(chr, range(0x1F3FB, 0x1F400)))
 
 
 def plain_name(text: str, limit: int = NAME_LENGTH_MAX) -> str:
-    """Return a name fit for a mail and its headers: one line, short, without a link.
+    """Return a name that is safe in an email and its headers: one short line without links.
 
-    The result is composed (NFC) and has at most ``limit`` characters. It holds no control, bidi or
-    zero-width character, nothing that a mail client would link (dots, slashes, colons and @ of such
-    words become blanks, the digits of a phone number go) and no encoded word (RFC 2047), which a
-    mail client would decode in a header. It can be empty. It is stable:
-    ``plain_name(plain_name(text)) == plain_name(text)``.
+    The result is composed (NFC) and has at most ``limit`` characters. It has no control, bidi or
+    zero-width characters. It has nothing that an email program would link: dots, slashes, colons
+    and @ of such words become blanks, and the digits of a phone number are removed. It has no
+    encoded word (RFC 2047), which an email program would decode in a header. The result can be
+    empty. It is stable: ``plain_name(plain_name(text)) == plain_name(text)``.
     """
     name = " ".join(_visible(str(text or "")[: _SLACK * limit]).split())
     while (safe := _cut(_defang(name), limit)) != name:
@@ -96,11 +96,12 @@ def plain_name(text: str, limit: int = NAME_LENGTH_MAX) -> str:
 
 
 def check_text(text: str, limit: int = TEXT_LENGTH_MAX, *, links: bool = False) -> str:
-    r"""Return the text fit for a mail, or raise ``TextRefused``.
+    r"""Return the text in a form that is safe in an email, or raise ``TextRefused``.
 
-    The result is composed (NFC), without control, bidi and zero-width characters; line breaks are
-    kept as ``\n``. Codes: ``text_too_long`` (more than ``limit`` characters) and ``link_in_text``
-    (anything link-, address- or phone-like), unless ``links`` are admitted.
+    The result is composed (NFC), without control, bidi and zero-width characters. Line breaks
+    become ``\n``. Codes: ``text_too_long`` (more than ``limit`` characters) and ``link_in_text``
+    (anything like a link, an address or a phone number). With ``links``, the second code is never
+    raised.
     """
     text = str(text or "")
     cleaned = _visible(text).strip() if len(text) <= _SLACK * limit else text
@@ -123,10 +124,10 @@ def check_text(text: str, limit: int = TEXT_LENGTH_MAX, *, links: bool = False) 
 
 
 def inviter_name(user: AbstractBaseUser | AnonymousUser | None) -> str:
-    """Return how the mail and the pages name the inviter: the full name, else the username.
+    """Return the inviter's name for emails and pages: the full name, else the username.
 
-    Never the e-mail address: of anything that looks like one, the part before the @ is left.
-    Empty when there is no user, or no name that can be shown.
+    It never shows an email address: only the part before the @ stays. The result is empty without a
+    user, or without a name that can be shown.
     """
     if user is None:
         return ""
@@ -136,7 +137,7 @@ def inviter_name(user: AbstractBaseUser | AnonymousUser | None) -> str:
 
 
 def _visible(text: str) -> str:
-    """Return the text in NFC, with line breaks as newlines, without characters nobody sees."""
+    """Return the text in NFC, with line breaks as newlines and without invisible characters."""
     text = _LINE_BREAK.sub("\n", text).replace("\t", " ")
     seen = (
         char
@@ -153,13 +154,13 @@ def _bare(text: str) -> str:
 
 
 def _is_link(piece: str) -> bool:
-    """Tell whether a link finder could link the piece: as it is, folded, or without marks."""
+    """Return whether a program could link the piece: unchanged, normalised, or without marks."""
     folded = unicodedata.normalize("NFKC", piece)
     return any(map(_LINK.search, (piece, folded, _bare(folded))))
 
 
 def _holds_phone_number(text: str) -> bool:
-    """Tell whether seven digits belong together, after dates were taken out."""
+    """Return whether seven digits belong together, after dates were removed."""
     folded = _bare(unicodedata.normalize("NFKC", text))
     return bool(_SEVEN_DIGITS.search(_BETWEEN_DIGITS.sub("", _DATE.sub("x", folded))))
 
@@ -177,7 +178,7 @@ def _defang(name: str) -> str:
 
 
 def _cut(text: str, limit: int) -> str:
-    """Return at most ``limit`` characters, without half a user-perceived one at the end."""
+    """Return at most ``limit`` characters, and never half of a visible character at the end."""
     end = limit
     while 0 < end < len(text) and _continues(text, end):
         end -= 1
@@ -185,7 +186,7 @@ def _cut(text: str, limit: int) -> str:
 
 
 def _continues(text: str, index: int) -> bool:
-    """Tell whether the character at ``index`` belongs to the one before (UAX #29, in short)."""
+    """Return whether the character at ``index`` belongs to the one before (UAX #29, simplified)."""
     char = text[index]
     if char in _REGIONAL_INDICATORS:
         before = text[:index]

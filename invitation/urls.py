@@ -1,7 +1,8 @@
-"""Gate redux's two-step registration: the one include that a site needs.
+"""URLconf for the two-step registration of django-registration-redux.
 
-The other workflows are ``invitation.backends.simple.urls``,
-``invitation.backends.admin_approval.urls`` and ``invitation.backends.verified.urls``.
+It is the only include that a site needs. The other workflows are
+``invitation.backends.simple.urls``, ``invitation.backends.admin_approval.urls`` and
+``invitation.backends.verified.urls``.
 """
 
 from invitation.backends.default.urls import urlpatterns

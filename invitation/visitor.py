@@ -1,16 +1,17 @@
-"""Remember in cookies which invitation a visitor carries, and what a member's form has done.
+"""Cookies that store a visitor's invitation key and the result of a member's form.
 
-A cookie and not the session, because a mail scanner's visit must write nothing, and because the
-invitation must survive the session flush of a login. The cookie is only a carrier: the key
-verifies itself and the row decides, so a forged or replayed cookie gains nothing. Its name
-contains "key", which Django's error reports hide.
+A visitor's key is in a cookie, not in the session. The visit of an email scanner must write nothing
+to the database. The invitation must also survive the flush of the session at login. A forged or
+replayed cookie gains nothing: the signature of the key is verified, and the row decides. The name
+of the cookie contains "key", so Django's error reports hide it.
 
-A member's cookie only tells the page after the form which invitation it is about. It is signed and
-holds a row's id and a yes or no; in the session it would cost every invitation a write.
+A member's cookie tells the page after the form which invitation it is about. It is signed, and
+contains the id of a row and a yes or no. In the session, it would cost one write for every
+invitation.
 
-While he looks at a mail before it is sent, another one holds what he has typed, for the frame in
-which the mail is shown: nothing of that belongs into an address, which logs keep. It is signed,
-goes to the frame's address alone, and is gone after some minutes.
+While a member previews an email, another cookie contains the text that they typed. The frame with
+the preview needs it. The text must not be in an address, because logs keep addresses. This cookie
+is signed, is sent only to the address of the frame, and expires after some minutes.
 """
 
 from __future__ import annotations
@@ -29,10 +30,10 @@ from invitation import keys
 COOKIE_NAME = "invitation_key"
 COOKIE_AGE = timedelta(days=1)
 
-#: The link that the visitor followed last and that opened nothing. A cookie of its own: who
-#: carries an invitation and then follows an old link keeps what he carries.
+#: Cookie with the last link that opened nothing. It is separate, so a visitor who has an invitation
+#: and follows an old link keeps the invitation.
 ENDED_COOKIE_NAME = "invitation_ended_key"
-#: What it holds in place of a text that is no key.
+#: Value of that cookie for a text that is not a key.
 NO_KEY = "none"
 
 OUTCOME_COOKIE_NAME = "invitation_outcome"
@@ -40,22 +41,26 @@ OUTCOME_COOKIE_AGE = timedelta(hours=1)
 
 PREVIEW_COOKIE_NAME = "invitation_preview"
 PREVIEW_COOKIE_AGE = timedelta(minutes=10)
-#: Browsers drop a cookie of more than 4096 bytes, its name and attributes included (RFC 6265, 6.1).
+#: Longest value of the cookie. Browsers drop a cookie of more than 4096 bytes, with its name and
+#: attributes (RFC 6265, 6.1).
 PREVIEW_LENGTH_MAX = 3800
 
 
 def remember(response: HttpResponseBase, key: str, *, secure: bool) -> None:
-    """Let the visitor carry this key; ``secure`` says that he came over TLS."""
+    """Store this key in the visitor's cookie; ``secure`` means that they came over TLS."""
     _set(response, COOKIE_NAME, key, COOKIE_AGE, secure)
 
 
 def recall(cookies: Mapping[str, str]) -> str:
-    """Return the key that the visitor carries, or an empty string; it may be anything."""
+    """Return the key from the visitor's cookie, or an empty string.
+
+    The text is not verified.
+    """
     return cookies.get(COOKIE_NAME, "")[: keys.KEY_LENGTH + 1]
 
 
 def forget(response: HttpResponseBase) -> None:
-    """Take the key from the visitor."""
+    """Delete the visitor's cookies with keys."""
     for name in (COOKIE_NAME, ENDED_COOKIE_NAME):
         response.delete_cookie(
             name,
@@ -66,26 +71,29 @@ def forget(response: HttpResponseBase) -> None:
 
 
 def remember_ended(response: HttpResponseBase, text: str, *, secure: bool) -> None:
-    """Let the visitor carry the key that has opened nothing, to ask for a new one with it."""
+    """Store the key that opened nothing, so that the visitor can ask for a new link."""
     key = text if keys.PATTERN.fullmatch(text) else NO_KEY
     _set(response, ENDED_COOKIE_NAME, key, COOKIE_AGE, secure)
 
 
 def recall_ended(cookies: Mapping[str, str]) -> str:
-    """Return the key that has opened nothing, ``NO_KEY`` for another text, or an empty string."""
+    """Return the key that opened nothing, ``NO_KEY`` for another text, or an empty string."""
     return cookies.get(ENDED_COOKIE_NAME, "")[: keys.KEY_LENGTH + 1]
 
 
 def note_outcome(
     response: HttpResponseBase, invitation_id: int, mailed: bool, *, secure: bool
 ) -> None:
-    """Tell the page after the form which invitation was made or renewed, and whether by mail."""
+    """Store which invitation the form created or renewed, and whether an email was requested.
+
+    The page after the form reads this.
+    """
     noted = TimestampSigner(salt=OUTCOME_COOKIE_NAME).sign(f"{invitation_id}.{int(mailed)}")
     _set(response, OUTCOME_COOKIE_NAME, noted, OUTCOME_COOKIE_AGE, secure)
 
 
 def recall_outcome(cookies: Mapping[str, str]) -> tuple[int, bool] | None:
-    """Return the invitation's id and whether a mail was asked for, or ``None``."""
+    """Return the invitation's id and whether an email was requested, or ``None``."""
     signer = TimestampSigner(salt=OUTCOME_COOKIE_NAME)
     try:
         noted = signer.unsign(cookies.get(OUTCOME_COOKIE_NAME, ""), max_age=OUTCOME_COOKIE_AGE)
@@ -98,7 +106,7 @@ def recall_outcome(cookies: Mapping[str, str]) -> tuple[int, bool] | None:
 def note_preview(
     response: HttpResponseBase, typed: Mapping[str, Any], path: str, *, secure: bool
 ) -> bool:
-    """Tell the frame at this path which mail it is to show; tell whether there was room for it."""
+    """Store the typed text for the frame at this path, and return whether it fits."""
     noted = signing.dumps(dict(typed), salt=PREVIEW_COOKIE_NAME, compress=True)
     if len(noted) > PREVIEW_LENGTH_MAX:
         return False
@@ -107,7 +115,7 @@ def note_preview(
 
 
 def recall_preview(cookies: Mapping[str, str]) -> dict[str, Any]:
-    """Return what the member had typed, or nothing."""
+    """Return the text that the member typed, or an empty dictionary."""
     noted = cookies.get(PREVIEW_COOKIE_NAME, "")
     try:
         typed: dict[str, Any] = signing.loads(

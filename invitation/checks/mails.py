@@ -232,7 +232,7 @@ def _local_links(base: str) -> CheckMessage | None:
         return None
     message = (
         f'Links in invitation mails begin with "{base}", although the site has another name '
-        f'("{public[0]}"): whoever gets one is led to his own computer.'
+        f'("{public[0]}"): they lead recipients to their own computer.'
     )
     hint = (
         "Set INVITATION_BASE_URL to the public address, or change the Site's domain, or name the "

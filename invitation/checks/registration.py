@@ -106,7 +106,7 @@ def check_activation(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
     if not isinstance(days, (int, float)) or isinstance(days, bool) or days <= 0:
         message = (
             f"ACCOUNT_ACTIVATION_DAYS is {short_repr(days)}, but redux needs a number of days "
-            "above 0: nobody can register, or activate his account."
+            "above 0: nobody can register or activate an account."
         )
         hint = "For example 7: so long does the link in the activation mail work."
         messages.append(Error(message, hint=hint, id="invitation.E018"))

@@ -167,7 +167,7 @@ RULES = (
         id="invitation.E011",
         fits=is_boolean,
         wanted="True or False",
-        hint="True shows the inviter's e-mail address to whom he invites.",
+        hint="True shows the inviter's email address to the invited person.",
     ),
     Rule(
         name="INVITATION_RESEND_COOLDOWN",
@@ -365,12 +365,12 @@ def permissions_of(label: str) -> set[str]:
 CALLABLES = {
     "INVITATION_GRANTABLE_GROUPS": (
         "invitation.E037",
-        "It gets the inviter and returns the groups that he may give. With None members may give "
-        "none, and staff who may change groups their own.",
+        "It gets the inviter and returns the groups that they may give. With None, members may "
+        "give none, and staff who may change groups may give their own.",
     ),
     "INVITATION_VERIFIED_ADDRESSES": (
         "invitation.E038",
-        "It gets the user and returns the addresses that he has proven. With None nobody has "
+        "It gets the user and returns the addresses that they have proven. With None nobody has "
         "proven any.",
     ),
     "INVITATION_CLIENT_ADDRESS": (

@@ -1,1 +1,1 @@
-"""Bring an invitation out of the house; choose how with INVITATION_DELIVERY."""
+"""Delivery of emails; INVITATION_DELIVERY chooses how they are sent."""

@@ -1,4 +1,4 @@
-"""Let workers send: what the deliveries by django.tasks and by Celery have in common."""
+"""Base class of the deliveries that send in workers, by django.tasks or by Celery."""
 
 from __future__ import annotations
 
@@ -20,29 +20,32 @@ logger = logging.getLogger(__name__)
 
 
 class PackageMissing(ImproperlyConfigured):
-    """Say that the package which runs the tasks is not installed."""
+    """Error for a missing package: the one that runs the tasks."""
 
 
 class BackgroundDelivery(EmailDelivery):
-    """Tell a worker elsewhere which rows wait, and leave the sending to it.
+    """Delivery that tells a worker which rows wait; the worker sends them.
 
-    A task carries the primary keys of rows and nothing else. It is a hint and no promise: the row
-    is the truth, and one whose task was lost or never made is found by ``sendinvitations``.
+    A task contains the primary keys of rows and nothing else. The row decides, not the task. If a
+    task is lost or was never created, ``sendinvitations`` finds its row.
     """
 
     immediate = False
-    #: The dotted path of the task. Its module alone imports the package that runs it.
+    #: Dotted path of the task. Only its module imports the package that runs it.
     task: str
-    #: What has to be installed for it, for people.
+    #: Packages that the task needs, in words for people.
     package: str
-    #: How many mails one task sends. Several workers share what is more.
+    #: Number of emails in one task. With more emails, several workers can share the work.
     batch_size: int = 100
-    #: Whether nobody could be told any more. A batch of mails asks once, and not for each that is
-    #: to be tried again: a broker that hangs takes its time.
+    #: Whether an attempt to create tasks has failed. Then the rest of the batch makes no further
+    #: attempt: each one would wait for a broker that may not answer.
     in_vain: bool = False
 
     def get_task(self) -> Any:
-        """Return the task, or raise ``PackageMissing``, a kind of ``ImproperlyConfigured``."""
+        """Return the task.
+
+        Raises ``PackageMissing``, a subclass of ``ImproperlyConfigured``.
+        """
         try:
             return import_string(self.task)
         except ImportError as error:
@@ -50,7 +53,10 @@ class BackgroundDelivery(EmailDelivery):
             raise PackageMissing(message) from error
 
     def hand_over(self, pks: Sequence[int], not_before: datetime | None = None) -> None:
-        """Make tasks for these rows, in bounded time, and never raise."""
+        """Create tasks for these rows.
+
+        It takes a limited time and never raises.
+        """
         if self.in_vain:
             return
         batches = [
@@ -61,8 +67,8 @@ class BackgroundDelivery(EmailDelivery):
             self.enqueue(batches, not_before)
         except Exception as error:  # noqa: BLE001
             self.in_vain = True
-            # Whatever the client of some broker raises: the rows are there, and the request, or
-            # the worker that has more to send, goes on. Its words are the broker's, and not logged.
+            # The client of a broker may raise anything. The rows are saved, so the request or the
+            # worker goes on. The text of the error comes from the broker, and is not logged.
             kind = f"{type(error).__module__}.{type(error).__qualname__}"
             logger.error(  # noqa: TRY400
                 "%s told no worker of %s invitation mails, which wait for sendinvitations: %s",
@@ -73,10 +79,10 @@ class BackgroundDelivery(EmailDelivery):
 
     @abstractmethod
     def enqueue(self, batches: Sequence[list[int]], not_before: datetime | None) -> None:
-        """Make a task for each batch, to run from ``not_before`` on; may raise anything."""
+        """Create a task for each batch, to run from ``not_before`` on; may raise anything."""
 
     def check(self) -> list[CheckMessage]:
-        """Report a package or a set-up that is missing, and tasks that wait for no worker."""
+        """Return check messages about a missing package, a wrong set-up, or missing workers."""
         messages = super().check()
         shortcut = ""
         try:
@@ -100,8 +106,8 @@ class BackgroundDelivery(EmailDelivery):
 
     @abstractmethod
     def find_fault(self, task: Any) -> str:
-        """Return why this task cannot be handed over at all, or nothing."""
+        """Return why this task cannot be created at all, or an empty string."""
 
     @abstractmethod
     def find_shortcut(self, task: Any) -> str:
-        """Return what becomes of the task if no worker gets it, or nothing if one does."""
+        """Return what happens to the task without a worker, or an empty string with one."""

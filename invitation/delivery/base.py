@@ -1,4 +1,4 @@
-"""Say what a delivery is, and find the one that the site has chosen."""
+"""Base class of all deliveries, and the function that returns the site's own."""
 
 from __future__ import annotations
 
@@ -25,35 +25,36 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class MailPreview:
-    """Hold what the recipient of an invitation would see."""
+    """Email about an invitation, as its recipient would see it."""
 
     subject: str
     sender: str
     recipient: str
     text: str
-    #: Empty if there is none.
+    #: HTML part, empty if there is none.
     html: str = ""
     #: Empty if a reply goes to the sender.
     reply_to: str = ""
 
 
 class BaseDelivery(ABC, MemberKnowledge):
-    """Send the mails of the outbox by one way out of the house.
+    """Base class of a way to send the emails of the outbox.
 
-    A delivery only sends. Taking a row of the outbox, noting what became of it and telling
-    the rest of the site is the business of ``flows``. It is a context manager over a batch of
-    mails: ``with get_delivery() as delivery:`` and then ``delivery.send(mail)`` for each.
+    A delivery only sends. ``flows`` takes a row from the outbox, stores the result and informs the
+    rest of the site. A delivery is a context manager over a batch of emails:
+    ``with get_delivery() as delivery:`` and then ``delivery.send(mail)`` for each.
     """
 
-    #: Whether a mail is sent in the process that asked for it, right after the commit. With
-    #: ``False`` the row waits in the outbox for who is told of it by ``hand_over``, or for
-    #: ``sendinvitations``.
+    #: Whether an email is sent right after the commit, in the process that requested it. With
+    #: ``False``, the row waits in the outbox. ``hand_over`` or ``sendinvitations`` then gets it
+    #: sent.
     immediate: bool = True
-    #: When ``send`` must be over, as ``time.monotonic()`` counts: set by who sends in a request.
+    #: Time by which ``send`` must end, by ``time.monotonic()``. Code that sends in a request sets
+    #: it.
     deadline: float = inf
 
     def __enter__(self) -> Self:
-        """Begin a batch; whatever it needs is opened by the first ``send``."""
+        """Begin a batch; the first ``send`` opens the connections that it needs."""
         return self
 
     def __exit__(
@@ -62,57 +63,58 @@ class BaseDelivery(ABC, MemberKnowledge):
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        """End the batch and close what it has opened; hides no error and raises none."""
+        """End the batch and close its connections; this hides no error and raises none."""
 
     def prepare(self, emails: Sequence[str]) -> None:
-        """Look up at once what the mails to these addresses need, at the beginning of a batch."""
+        """Look up everything for the emails to these addresses, at the beginning of a batch."""
 
     @abstractmethod
     def send(self, mail: InvitationEmail) -> None:
-        """Send this mail in bounded time, or raise ``DeliveryFailed`` and say why.
+        """Send this email in a limited time, or raise ``DeliveryFailed`` with the reason.
 
-        ``DeliveryUnavailable`` says that no mail at all can leave at the moment. After any
-        error, the next mail of the batch is tried as if it were the first.
+        ``DeliveryUnavailable`` means that no email at all can be sent at the moment. After any
+        error, the next email of the batch is tried as if it were the first.
         """
 
     def rehearse(self, mail: InvitationEmail) -> bool:
-        """Do all that ``send`` does before the email is handed over; raise what that would raise.
+        """Do everything that ``send`` does before the email is handed over.
 
-        Called for an email that its recipient does not want, so that its inviter sees the same as
-        for any other. Returns whether a mail server has answered.
+        It raises what ``send`` would raise before this point. It is called for an email that its
+        recipient does not want. So the inviter sees the same as for any other email. Returns
+        whether a mail server has answered.
         """
         return False
 
     def reach(self) -> None:
-        """Find out whether an email could leave now; raise ``DeliveryUnavailable`` if none can.
+        """Raise ``DeliveryUnavailable`` if no email could be sent now.
 
-        Called for an account's email that is not sent, so that a visitor sees no difference.
+        It is called for an account's email that is not sent. So a visitor sees no difference.
         """
 
     def hand_over(self, pks: Sequence[int], not_before: datetime | None = None) -> None:
-        """Tell who sends that these rows wait, from ``not_before`` on, where that is not us.
+        """Tell another process that these rows wait, and may be sent from ``not_before`` on.
 
-        Called after the commit where ``immediate`` is ``False``: for rows just queued, and for one
-        that is to be tried again. Must not raise: what nobody was told of is found by
-        ``sendinvitations``.
+        It is called after the commit if ``immediate`` is ``False``. The rows are new in the outbox,
+        or one row is to be tried again. It must not raise. ``sendinvitations`` finds every row that
+        no process was told about.
         """
 
     def preview(self, invitation: InvitationKey) -> MailPreview | None:
-        """Return what would be sent for an invitation that is not saved and has no key yet.
+        """Return the email for an invitation that is not saved and has no key yet.
 
-        ``None`` if that cannot be shown, as is so for a delivery that does not say.
+        The result is ``None`` if the email cannot be shown. That is the default.
         """
         return None
 
     def check(self) -> list[CheckMessage]:
-        """Return what is wrong with this delivery's own set-up, as system check messages."""
+        """Return system check messages about faults in this delivery's set-up."""
         return []
 
 
 def get_delivery() -> BaseDelivery:
     """Return the delivery that INVITATION_DELIVERY names.
 
-    Raises ``ImproperlyConfigured`` where it names none.
+    Raises ``ImproperlyConfigured`` if it does not name one.
     """
     path = conf.INVITATION_DELIVERY
     if not isinstance(path, str):

@@ -1,9 +1,9 @@
-"""Bound the time that a mail server may take, however it spends it.
+"""Time limits for the conversation with a mail server.
 
-The timeout of a socket is for one wait. A server that says one byte every few seconds never lets
-it run out, and holds whoever talks to it for ever. So the whole conversation has a deadline, and
-each wait ends with it. The look-up of the server's name is the operating system's, and is not
-bounded by this.
+The timeout of a socket is for one wait. A server that sends one byte every few seconds never
+reaches it. Such a server blocks its client for ever. So the whole conversation has a deadline, and
+each wait ends with it. The operating system looks up the server's name, and this is not limited
+here.
 """
 
 from __future__ import annotations
@@ -16,28 +16,31 @@ from typing import Any
 
 from django.core.mail.backends.smtp import EmailBackend
 
-#: How far a conversation has come. ``READY``: the server waits for an email. ``BODY``: it has got
-#: a whole one, and has not answered yet.
+#: Phases of a conversation. ``READY``: the server waits for an email. ``BODY``: the server has
+#: received a whole email and has not answered yet.
 GREETING, READY, SENDER = "greeting", "ready", "sender"
 RECIPIENT, DATA, BODY = "recipient", "data", "body"
 
 
 class Rehearsed(Exception):
-    """Sign that a rehearsal has come to its end: the server would take the email now."""
+    """End of a rehearsal: the server would accept the email now."""
 
 
 class Deadline:
-    """Know by when a conversation must be over; without a start there is no end."""
+    """Time by which a conversation must end; without ``start`` there is no limit."""
 
     def __init__(self) -> None:
         self._ends = float("inf")
 
     def start(self, seconds: float) -> None:
-        """Let it end in so many seconds."""
+        """Set the deadline to so many seconds from now."""
         self._ends = time.monotonic() + seconds
 
     def wait(self, most: float | None) -> float | None:
-        """Return how long the next wait may be; raises ``TimeoutError`` if it is over."""
+        """Return how many seconds the next wait may take; ``None`` for no limit.
+
+        Raises ``TimeoutError`` after the deadline.
+        """
         left = self._ends - time.monotonic()
         if left <= 0:
             raise TimeoutError("The mail server took too long.")
@@ -47,7 +50,7 @@ class Deadline:
 
 
 class _Answers(io.RawIOBase):
-    """Read what the server says, each time for as long as may still be."""
+    """Reader of the server's answers, with the deadline as limit for each read."""
 
     def __init__(self, sock: Any, deadline: Deadline, timeout: float | None) -> None:
         self._sock, self._deadline, self._timeout = sock, deadline, timeout
@@ -61,20 +64,23 @@ class _Answers(io.RawIOBase):
 
 
 class BoundedSMTP:
-    """Be mixed into ``smtplib.SMTP``: keep a deadline, and know how far it has come."""
+    """Mixin for ``smtplib.SMTP`` that keeps a deadline and knows the phase."""
 
     deadline: Deadline
     phase: str = GREETING
     #: Whether to stop before an email is handed over.
     rehearsing: bool = False
 
-    # What smtplib.SMTP has.
+    # Attributes of smtplib.SMTP.
     timeout: Any
     sock: Any
     file: Any
 
     def _get_socket(self, host: str, port: int, timeout: Any) -> Any:
-        """Connect to one address after the other: each wait is bounded, not that for each."""
+        """Connect to the first address of the host that answers.
+
+        The deadline limits all attempts together.
+        """
         error = OSError(f"{host} has no address.")
         parent: Any = super()
         for *_, address in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM):
@@ -85,28 +91,28 @@ class BoundedSMTP:
         raise error
 
     def getreply(self) -> Any:
-        """Read an answer in time."""
+        """Read an answer before the deadline."""
         if self.file is None and self.sock is not None:
             self.file = io.BufferedReader(_Answers(self.sock, self.deadline, self._patience))
         parent: Any = super()
         answer = parent.getreply()
-        # What smtplib may do with the socket itself: the handshake of STARTTLS.
+        # For the handshake of STARTTLS: smtplib does it with the socket itself.
         with suppress(OSError):
             self.sock.settimeout(self.deadline.wait(self._patience))
         return answer
 
     def send(self, content: Any) -> None:
-        """Send in time."""
+        """Send before the deadline."""
         parent: Any = super()
         if self.sock is not None:
             self.sock.settimeout(self.deadline.wait(self._patience))
         parent.send(content)
-        # A command is text, and the email is bytes, which end with the final dot.
+        # A command is text. An email is bytes, which end with the final dot.
         if self.phase == DATA and isinstance(content, bytes):
             self.phase = BODY
 
     def mail(self, *args: Any, **options: Any) -> Any:
-        """Begin a mail."""
+        """Begin an email by naming its sender."""
         self.phase = SENDER
         parent: Any = super()
         return parent.mail(*args, **options)
@@ -118,10 +124,7 @@ class BoundedSMTP:
         return parent.rcpt(*args, **options)
 
     def data(self, *args: Any, **options: Any) -> Any:
-        """Hand over the email itself, unless this is a rehearsal.
-
-        Raises ``Rehearsed`` then.
-        """
+        """Hand over the email itself, or raise ``Rehearsed`` in a rehearsal."""
         if self.rehearsing:
             raise Rehearsed
         self.phase = DATA
@@ -130,15 +133,16 @@ class BoundedSMTP:
 
     @property
     def _patience(self) -> float | None:
-        """Return the site's timeout for one wait."""
+        """Seconds for one wait by the site's timeout, or ``None`` for no limit."""
         return self.timeout if isinstance(self.timeout, (int, float)) else None
 
 
 def bound(backend: Any, deadline: Deadline) -> None:
-    """Let a mail backend that speaks SMTP keep a deadline; leave any other as it is.
+    """Make a mail backend keep a deadline, if it uses SMTP.
 
-    Django makes the backend, as the site has set it up, and only which class it talks through is
-    not an option; so this backend gets a class of its own.
+    Any other backend stays unchanged. Django creates the backend from the site's settings, and the
+    class of its SMTP connection is not an option. So this one backend object gets a class of its
+    own.
     """
     if not isinstance(backend, EmailBackend):
         return

@@ -1,4 +1,4 @@
-"""Let the workers of Celery send."""
+"""Delivery by the workers of Celery."""
 
 from __future__ import annotations
 
@@ -12,44 +12,48 @@ from invitation.delivery.background import BackgroundDelivery
 
 
 class CeleryDelivery(BackgroundDelivery):
-    """Send by e-mail, from a worker of the site's Celery app.
+    """Delivery by email, from a worker of the site's Celery app.
 
-    The task is called ``invitation.deliver``. The broker is reached over a connection of our own,
-    with a timeout of our own: Celery by itself tries for seconds or for ever, while the visitor
-    waits, and what is written to a connection that has died in its pool is lost unseen.
+    The task is called ``invitation.deliver``. This class opens its own connection to the broker,
+    with its own timeout. Celery itself tries for seconds or for ever, while the visitor waits. A
+    message written to a dead connection of Celery's pool is lost without an error.
     """
 
     task = "invitation.workers.celery.deliver"
     package = "the package celery"
 
-    #: The queue, or ``None`` for where the site's ``task_routes`` send it.
+    #: Queue, or ``None`` for the one that the site's ``task_routes`` choose.
     queue: str | None = None
-    #: The message's priority, or ``None`` for the site's default.
+    #: Priority of the message, or ``None`` for the site's default.
     priority: int | None = None
-    #: Seconds that the broker may take to let us in, and for each answer.
+    #: Seconds that the broker may take for the connection, and for each answer.
     broker_timeout: float = 2
-    #: What is to be sent later than that is left to ``sendinvitations``: a worker holds a message
-    #: that has to wait, and RabbitMQ closes the channel of who holds one for half an hour.
+    #: Longest wait of a message. ``sendinvitations`` sends what has to wait longer. A worker holds
+    #: a waiting message. RabbitMQ closes the worker's channel after half an hour of that.
     longest_wait: timedelta = timedelta(minutes=15)
 
     def get_options(self) -> dict[str, Any]:
-        """Return the options of ``apply_async()`` that say where the task goes."""
+        """Return the options of ``apply_async()`` that choose queue and priority."""
         options = {"queue": self.queue, "priority": self.priority}
         return {name: value for name, value in options.items() if value is not None}
 
     def enqueue(self, batches: Sequence[list[int]], not_before: datetime | None) -> None:
-        """Send a message for each batch, all over one connection."""
+        """Send a message for each batch, all over one connection.
+
+        It sends none if the wait is longer than ``longest_wait``, or if an eager task would have to
+        wait.
+        """
         task, options = self.get_task(), self.get_options()
         eager = task.app.conf.task_always_eager
         if not_before is not None:
             wait = not_before - timezone.now()
-            # What runs tasks at once cannot wait: a retry would follow the failure at once, too.
+            # Eager tasks cannot wait: a retry would follow at once after the failure.
             if eager or wait > self.longest_wait:
                 return
             options["countdown"] = max(wait.total_seconds(), 0)
         with self.get_connection_to_broker(task.app) as connection:
             if not eager:
-                # Twice, as there may be a second broker to try.
+                # Two attempts: the site may have a second broker.
                 connection.ensure_connection(
                     max_retries=1, interval_start=0, interval_step=0, timeout=self.broker_timeout
                 )
@@ -57,16 +61,19 @@ class CeleryDelivery(BackgroundDelivery):
                 task.apply_async([batch], connection=connection, retry=False, **options)
 
     def get_connection_to_broker(self, app: Any) -> Any:
-        """Return a connection that is not open yet, and that waits for nothing for long."""
+        """Return a connection that is not open yet, with short timeouts."""
         seconds = self.broker_timeout
-        # AMQP has the first two, Redis the others; what a transport does not know, it ignores.
+        # AMQP has the first two, Redis the others. A transport ignores names that it does not know.
         names = ("read_timeout", "write_timeout", "socket_timeout", "socket_connect_timeout")
         return app.connection_for_write(
             connect_timeout=seconds, transport_options=dict.fromkeys(names, seconds)
         )
 
     def find_fault(self, task: Any) -> str:
-        """Return that this process has no Celery app, and would try the broker of nobody."""
+        """Return a fault if this process has no Celery app of the site, else an empty string.
+
+        Without this app, Celery would use a default broker that is not the site's.
+        """
         if task.app.main == "default" and not task.app.set_as_current:
             return (
                 "the site's Celery app is not imported in this process. Import it in the project's "
@@ -75,7 +82,7 @@ class CeleryDelivery(BackgroundDelivery):
         return ""
 
     def find_shortcut(self, task: Any) -> str:
-        """Return what the setting for tests and development does."""
+        """Return what the setting ``task_always_eager`` does, or an empty string without it."""
         if task.app.conf.task_always_eager:
             return "task_always_eager runs tasks at once, while the visitor waits."
         return ""

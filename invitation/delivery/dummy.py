@@ -1,4 +1,4 @@
-"""Send nothing, and remember what would have been sent: for tests."""
+"""Delivery for tests: it sends nothing and stores the emails."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from invitation.models import InvitationEmail, InvitationKey
 
 
 class DummyDelivery(BaseDelivery):
-    """Keep the mails in ``DummyDelivery.outbox``, a list that the test has to clear."""
+    """Delivery that stores emails in ``DummyDelivery.outbox``; a test has to clear this list."""
 
     outbox: ClassVar[list[InvitationEmail]] = []
 
     def send(self, mail: InvitationEmail) -> None:
-        """Remember this mail."""
+        """Store this email."""
         self.outbox.append(mail)
 
     def preview(self, invitation: InvitationKey) -> MailPreview:
-        """Return the mail that another delivery would send."""
+        """Return the email that ``EmailDelivery`` would send."""
         return EmailDelivery().preview(invitation)

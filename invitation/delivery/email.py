@@ -1,4 +1,4 @@
-"""Hand the mails of invitations to Django's mail backend."""
+"""Delivery through Django's mail backend."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ from invitation.models import InvitationEmail
 if TYPE_CHECKING:
     from typing import Self
 
-#: What says by its kind that it is about the site, where a mail backend tells no phase.
+#: Errors that are about the site by their class, for mail backends that report no phase.
 SITE_ERRORS = (
     smtplib.SMTPAuthenticationError,
     smtplib.SMTPConnectError,
@@ -46,28 +46,29 @@ SITE_ERRORS = (
     socket.gaierror,
     ConnectionRefusedError,
 )
-#: Answers that ask for another login (RFC 4954, section 6). Said to a recipient, they do not refuse
-#: that recipient for good: they are tried again.
+#: Answers that ask for another login (RFC 4954, section 6). For a recipient, they are not a final
+#: refusal: the email is tried again.
 LOGIN_CODES = {530, 534, 535, 538}
-#: The mail is larger than the server takes, said when it hears the sender (RFC 1870, section 6.1).
+#: The email is larger than the server accepts. The server says so when it gets the sender (RFC
+#: 1870, section 6.1).
 TOO_LARGE = 552
 #: The server ends the conversation (RFC 5321, section 3.8).
 CLOSING = 421
 
 
 class EmailDelivery(MessageWriter, BaseDelivery):
-    """Send invitations with the site's mail settings, EMAIL_* or MAILERS.
+    """Delivery by email with the site's mail settings, EMAIL_* or MAILERS.
 
-    The mails of one batch go through one connection, which is opened by the first of them.
+    All emails of a batch use one connection. The first email opens it.
     """
 
-    #: Seconds that a mail server may take for one answer where the site has set no timeout.
+    #: Seconds that a mail server may take for one answer, if the site has set no timeout.
     timeout: float = 10
-    #: Seconds that it may take for one mail in all, connecting included.
+    #: Seconds that the server may take for one email in total, with the connection.
     time_per_mail: float = 60
-    #: Seconds for saying goodbye.
+    #: Seconds for closing the connection.
     time_to_close: float = 2
-    #: The alias in MAILERS, from Django 6.1 on.
+    #: Alias in MAILERS, from Django 6.1 on.
     mailer: str = "default"
 
     _connection: Any = None
@@ -89,23 +90,27 @@ class EmailDelivery(MessageWriter, BaseDelivery):
         self._close()
 
     def prepare(self, emails: Sequence[str]) -> None:
-        """Find out who of those whom the mails are for has an account; one query."""
+        """Find the accounts of the people who get these emails, with one query."""
         self.know_members(set(emails) - {""})
 
     def send(self, mail: InvitationEmail) -> None:
-        """Send this mail; the link is derived here and is stored nowhere."""
+        """Send this email; its link is made here and is not stored."""
         if not self._deliver(mail):
             raise DeliveryFailed("The mail backend reported that it sent nothing.")
 
     def rehearse(self, mail: InvitationEmail) -> bool:
-        """Write this email and name its recipient to the mail server; hand nothing over.
+        """Write this email and name its recipient to the mail server, without handing it over.
 
-        A mail backend that does not speak SMTP is only opened.
+        A mail backend that does not use SMTP is only opened. Returns whether a mail server has
+        answered.
         """
         return bool(self._deliver(mail, rehearsing=True))
 
     def reach(self) -> None:
-        """Open the connection of the batch, as for an email."""
+        """Open the connection of the batch, as for an email.
+
+        Raises ``DeliveryUnavailable`` if that fails.
+        """
         _check_sender(self.get_sender())
         self._limit.start(min(self.time_per_mail, self.deadline - time.monotonic()))
         try:
@@ -115,10 +120,10 @@ class EmailDelivery(MessageWriter, BaseDelivery):
                 self._close()
 
     def get_connection(self) -> Any:
-        """Return the site's mail connection, with a timeout and a deadline in any case.
+        """Return the site's mail connection, always with a timeout and a deadline.
 
-        Django's EMAIL_TIMEOUT is ``None`` by default: a server that hangs would hang the
-        member's request with it, for ever.
+        Django's EMAIL_TIMEOUT is ``None`` by default. With it, a server that does not answer would
+        block the member's request for ever.
         """
         connection = self.open_connection()
         if getattr(connection, "timeout", self.timeout) is None:
@@ -127,12 +132,12 @@ class EmailDelivery(MessageWriter, BaseDelivery):
         return connection
 
     def open_connection(self) -> Any:
-        """Return the site's mail connection as the site has set it up."""
+        """Return the site's mail connection with the site's own settings."""
         mailers = getattr(django_mail, "mailers", None)  # new in Django 6.1
         return mailers[self.mailer] if mailers is not None else django_mail.get_connection()
 
     def check(self) -> list[CheckMessage]:
-        """Report mail settings of which no connection can be made, and a sender that is none."""
+        """Return check messages for mail settings without a connection, and for a wrong sender."""
         messages = super().check()
         try:
             self.get_connection()
@@ -154,7 +159,7 @@ class EmailDelivery(MessageWriter, BaseDelivery):
 
     @property
     def _limit(self) -> Deadline:
-        """Return what all connections of this delivery keep."""
+        """Deadline for all connections of this delivery."""
         limit: Deadline = self.__dict__.setdefault("_deadline", Deadline())
         return limit
 
@@ -169,7 +174,7 @@ class EmailDelivery(MessageWriter, BaseDelivery):
                 self._close()
 
     def _send(self, message: Any, *, rehearsing: bool) -> int | None:
-        """Send through the connection of the batch; begin anew once if that has been closed."""
+        """Send through the connection of the batch; try once more if the server has closed it."""
         fresh, smtp = self._open(), self._smtp()
         if smtp is not None:
             smtp.phase, smtp.rehearsing = READY, rehearsing
@@ -192,35 +197,36 @@ class EmailDelivery(MessageWriter, BaseDelivery):
         return self._send(message, rehearsing=rehearsing)
 
     def _open(self) -> bool:
-        """Open the connection unless it is; tell whether it was opened now."""
+        """Open the connection if it is closed, and return whether it was opened now."""
         try:
             if self._connection is None:
                 self._connection = self.get_connection()
             fresh = bool(self._connection.open())
             smtp = self._smtp()
             if fresh and smtp is not None:
-                # Else it would be done with the first mail, whose fault it would seem.
+                # Otherwise smtplib would do this for the first email, and a fault would seem to be
+                # of that email.
                 smtp.ehlo_or_helo_if_needed()
         except DatabaseError:
-            raise  # of a backend that keeps its settings there: no news about the mail server
+            raise  # a backend with settings in the database; not a fault of the mail server
         except Exception as error:
-            # Whatever it is that a mail backend or its settings raise, the next mail would meet it
-            # too.
+            # A mail backend or its settings may raise anything. The next email would get the same
+            # error.
             self._close()
             raise DeliveryUnavailable(_reason(error)) from error
         return fresh
 
     def _smtp(self) -> Any:
-        """Return Python's own connection, if the backend has one."""
+        """Return the connection of ``smtplib``, or ``None`` if the backend has none."""
         smtp = getattr(self._connection, "connection", None)
         return smtp if isinstance(smtp, smtplib.SMTP) else None
 
     def _phase(self) -> str:
-        """Return how far the conversation came; empty if the backend does not tell."""
+        """Return the phase of the conversation, or an empty string if the backend has none."""
         return getattr(self._smtp(), "phase", "")
 
     def _recover(self, error: Exception) -> None:
-        """Make the connection fit for the next mail, or leave that one to open another."""
+        """Prepare the connection for the next email, or close it."""
         smtp = self._smtp()
         answered = isinstance(error, (smtplib.SMTPResponseException, smtplib.SMTPRecipientsRefused))
         if answered and smtp is not None and smtp.sock is not None:
@@ -229,8 +235,8 @@ class EmailDelivery(MessageWriter, BaseDelivery):
             self._close()
 
     def _start_over(self) -> None:
-        """Take back what was said of a mail; close the connection if the server does not agree."""
-        # A server that has refused DATA still waits for another recipient.
+        """Reset the conversation about an email; close the connection if the server refuses."""
+        # After a refused DATA, the server still waits for another recipient.
         with suppress(smtplib.SMTPException, OSError):
             if self._smtp().rset()[0] == 250:
                 return
@@ -245,15 +251,16 @@ class EmailDelivery(MessageWriter, BaseDelivery):
 
 
 def _check_sender(sender: str) -> None:
-    """Raise ``DeliveryUnavailable`` where no mail can come from this one."""
+    """Raise ``DeliveryUnavailable`` if emails cannot come from this sender."""
     if not is_sender(sender):
         raise DeliveryUnavailable(f"The sender {sender!r} is no e-mail address.")
 
 
 def _was_closed_before(error: Exception, phase: str) -> bool:
-    """Tell whether the server had hung up before the mail was handed over.
+    """Return whether the server closed the connection before the email was handed over.
 
-    Many do after so many mails, or after a while, with or without a word.
+    Many servers do so after a number of emails, or after some time. Some send an answer first,
+    others do not.
     """
     if phase not in (SENDER, RECIPIENT):
         return False
@@ -262,17 +269,17 @@ def _was_closed_before(error: Exception, phase: str) -> bool:
 
 
 def _failure(error: Exception, phase: str) -> DeliveryFailed:
-    """Return what an error means: for all mails, or for this one.
+    """Return the exception for an error: about all emails, or about this one.
 
-    An answer belongs to the phase in which it came. What is said to the sender or before is about
-    the site; what is said to the recipient or to the email is about this email.
+    An answer belongs to the phase in which it came. An answer to the sender, or earlier, is about
+    the site. An answer to the recipient or to the email is about this email.
     """
     codes = _codes(error)
     of_site = phase in (GREETING, SENDER) if phase else isinstance(error, SITE_ERRORS)
     too_large = isinstance(error, smtplib.SMTPSenderRefused) and codes == {TOO_LARGE}
     if of_site and not too_large:
         return DeliveryUnavailable(_reason(error))
-    # RFC 5321, 4.2.1. An answer that cannot be read counts as none.
+    # RFC 5321, 4.2.1. An answer that cannot be read counts as no answer.
     understood = type(error) is not smtplib.SMTPResponseException
     return DeliveryFailed(
         _reason(error),
@@ -284,24 +291,27 @@ def _failure(error: Exception, phase: str) -> DeliveryFailed:
 
 
 def _is_welcome(error: Exception) -> bool:
-    """Tell whether the server has taken a mail with another word than 250 (RFC 5321, 4.2.1)."""
+    """Return whether the server accepted an email with another code than 250.
+
+    Source: RFC 5321, 4.2.1.
+    """
     return any(200 <= code < 300 for code in _codes(error))
 
 
 def _codes(error: Exception) -> set[int]:
-    """Return the reply codes of the server, if it has answered."""
+    """Return the reply codes of the server; empty if it has not answered."""
     if isinstance(error, smtplib.SMTPRecipientsRefused):
         return {code for code, _ in error.recipients.values()}
     return {error.smtp_code} if isinstance(error, smtplib.SMTPResponseException) else set()
 
 
 def _reason(error: Exception) -> str:
-    """Return why, without a key: a mail server may quote the mail it refuses, link and all."""
+    """Return the reason without keys: a mail server may quote the email with its link."""
     return keys.conceal(_explain(error))[:500]
 
 
 def _explain(error: Exception) -> str:
-    """Return the mail server's own words, or the error's, in one line."""
+    """Return the mail server's answer, or the error, in one line."""
     if isinstance(error, smtplib.SMTPRecipientsRefused):
         answers = [_answer(code, text) for code, text in error.recipients.values()]
         return "; ".join(answers)

@@ -1,8 +1,8 @@
-"""Keep headers whole whose value is one address: a mail program has to find it as it was written.
+"""Headers that stay in one line, so that email programs find the address in them.
 
-Python folds a line of more than 78 characters, though RFC 5322 (2.1.1) allows 998. Its newer way of
-doing so, which Django has from 6.0 on, makes encoded words of an address that is too long for one
-line, which RFC 2047 does not allow there, and which no mail program decodes in List-Unsubscribe.
+Python folds a line of more than 78 characters. RFC 5322 (2.1.1) allows 998. Django uses Python's
+newer policy from 6.0 on. This policy turns a long address into encoded words. RFC 2047 does not
+allow them there, and no email program decodes them in List-Unsubscribe.
 """
 
 from __future__ import annotations
@@ -13,29 +13,29 @@ from email.message import Message
 from email.policy import EmailPolicy, Policy
 from typing import Any
 
-#: The headers that are never folded.
+#: Headers that are never folded.
 WHOLE = ("List-Unsubscribe",)
 
 
 class _WholeHeader(UnstructuredHeader):
-    """Be a header of Django 6 that stays in one line."""
+    """Header that stays in one line, for Django 6."""
 
     def fold(self, *, policy: Policy) -> str:
-        """Return the line as it is."""
-        name: str = self.name  # type: ignore[attr-defined]  # of the class that this is mixed into
+        """Return the unfolded line."""
+        name: str = self.name  # type: ignore[attr-defined]  # of the class that mixes this in
         return f"{name}: {self}{policy.linesep}"
 
 
 class _WholeText(Header):
-    """Be the value of a header of Django 5 that stays in one line."""
+    """Header value that stays in one line, for Django 5."""
 
     def encode(self, *args: Any, **kwargs: Any) -> str:
-        """Return the value as it is."""
+        """Return the unchanged value."""
         return str(self)
 
 
 def whole(policy: EmailPolicy) -> EmailPolicy:
-    """Return a policy by which these headers are not folded."""
+    """Return a policy that does not fold these headers."""
     registry = HeaderRegistry()
     for name in WHOLE:
         registry.map_to_type(name.lower(), _WholeHeader)  # type: ignore[arg-type]
@@ -43,7 +43,7 @@ def whole(policy: EmailPolicy) -> EmailPolicy:
 
 
 def keep_whole(message: Message) -> None:
-    """Let a message stay unfolded at these headers that was made by none of the newer policies."""
+    """Keep these headers unfolded in a message that an older policy made."""
     for name in WHOLE:
         value = message[name]
         if value is not None and not hasattr(value, "fold"):

@@ -1,4 +1,4 @@
-"""Find out what the site knows of people who have an account."""
+"""Knowledge about invited people who already have an account."""
 
 from __future__ import annotations
 
@@ -13,22 +13,25 @@ from django.utils import translation
 from invitation import addresses
 from invitation.exceptions import AddressRefused
 
-#: How many accounts with one address are looked at: a site may allow several.
+#: Maximum number of accounts that are checked for one address: a site may allow several.
 ACCOUNTS_MAX = 10
-#: More is no code of a language.
+#: Maximum length of a language code.
 LANGUAGE_MAX = 35
 
 
 class MemberKnowledge:
-    """Say where the user model keeps what mails depend on; override it for yours."""
+    """Access to the data of the user model that emails need.
 
-    #: What the user model calls the language of a member, if it knows it: a code such as "de".
+    Override it for a site's own user model.
+    """
+
+    #: Field of the user model with the member's language, a code such as "de".
     member_language_field: str = "language"
-    #: Whether an invited person who has an account already gets a mail that says so.
+    #: Whether an invited person with an account gets a different email that says so.
     recognises_members: bool = True
 
     def language_of(self, member: Any) -> str:
-        """Return a member's language if the account names one of the site's, else nothing."""
+        """Return the member's language if the site supports it, else an empty string."""
         language = str(getattr(member, self.member_language_field, None) or "")[:LANGUAGE_MAX]
         try:
             code = language.lower().replace("_", "-")
@@ -36,14 +39,14 @@ class MemberKnowledge:
         except LookupError:
             return ""
 
-    #: The accounts of those whom a batch of mails is for, by their canonical addresses.
+    #: Accounts that a batch of emails is for, by canonical address.
     _members: dict[str, Any] | None = None
 
     def get_member(self, email: str) -> Any | None:
-        """Return an active account that has this address, or ``None``; one query at most.
+        """Return an active account with this address, or ``None``; one query at most.
 
-        None after ``know_members``. Only for the mail to that very address: nobody else may learn
-        what it finds.
+        After ``know_members``, it makes no query. Use the result only for the email to this very
+        address. Nobody else may learn whether there is an account.
         """
         if not email or not self.recognises_members:
             return None
@@ -53,9 +56,9 @@ class MemberKnowledge:
         return known[_key(email)]
 
     def know_members(self, emails: Collection[str]) -> None:
-        """Find the accounts with these addresses by one query, where many mails are to be sent.
+        """Find the accounts with these addresses in one query, before many emails are sent.
 
-        Few sites have an index by which a database finds an address in letters of any case.
+        Few sites have an index that finds an address in any case.
         """
         if emails and self.recognises_members:
             self._members = self._find_members(emails)
@@ -67,8 +70,8 @@ class MemberKnowledge:
         field = model.get_email_field_name()
         if field not in names:
             return found
-        # Who registered may have typed a domain as people read it. Comparing is ours: what a
-        # database takes for the same letters is not the same mailbox (CVE-2019-19844).
+        # A member may have typed a domain in its Unicode form. Python compares the addresses here.
+        # Addresses that are equal for a database can be different mailboxes (CVE-2019-19844).
         spellings = {text.lower() for email in emails for text in (email, addresses.display(email))}
         accounts = model._default_manager.annotate(invitation_address=Lower(field))
         accounts = accounts.filter(invitation_address__in=sorted(spellings))
@@ -83,7 +86,7 @@ class MemberKnowledge:
 
 
 def _key(email: str) -> str:
-    """Return by what an address is compared; one that nobody could be invited by is itself."""
+    """Return the form for comparing addresses; a refused address in lower case."""
     try:
         return addresses.canonical(email)
     except AddressRefused:

@@ -1,4 +1,4 @@
-"""Write the mails of invitations, in the language of whom each is for."""
+"""Messages of the emails about invitations, in the language of their readers."""
 
 from __future__ import annotations
 
@@ -23,62 +23,62 @@ from invitation.delivery.members import MemberKnowledge
 from invitation.exceptions import DeliveryFailed
 from invitation.models import InvitationEmail, InvitationKey
 
-#: So that no encoded word is longer with the blank before it.
+#: Length of a subject line that keeps every encoded word, with the blank before it, short enough.
 SUBJECT_LINE_MAX = 75
 
-#: What stands for the key in the preview of a mail: the link is long enough and opens nothing.
+#: Text in place of the key in a preview. The link looks complete and opens nothing.
 SAMPLE_KEY = "this-is-a-preview"
 
 
 class InvitationMessage(EmailMultiAlternatives):
-    """Be a mail whose links stay whole in what is sent.
+    """Email whose links are never broken across lines.
 
-    From Django 6.0 on, a text with a line of more than 78 characters is sent as quoted-printable,
-    which breaks the line in the middle of the link. Mail programs put it together again, but who
-    develops a site reads the mail in a terminal or in a file, and copies half of a key.
+    From Django 6.0 on, a text with a line of more than 78 characters is sent as quoted-printable.
+    This breaks the line in the middle of the link. Email programs join it again. A developer who
+    reads the email in a terminal or a file would copy half of a key.
     """
 
     def message(self, **options: Any) -> Any:
-        """Return the mail with lines as long as SMTP allows (RFC 5321, 4.5.3.1.6: 998)."""
+        """Return the email with lines as long as SMTP allows (RFC 5321, 4.5.3.1.6: 998)."""
         policy = options.get("policy", default_policy)
         modern = django.VERSION >= (6, 0)
         wide = {"policy": headers.whole(policy).clone(max_line_length=998)} if modern else {}
         message: Any = super().message(**options | wide)
         if not modern and not str(self.subject).isascii():
-            # There, encoded words are longer than the 75 characters that they may have (RFC 2047,
-            # 2), and the first of them is not on the line of the header's name.
+            # Before Django 6.0, encoded words are longer than the allowed 75 characters (RFC 2047,
+            # 2). Also, the first one is not on the line of the header's name.
             subject = Header(str(self.subject), "utf-8", SUBJECT_LINE_MAX, "Subject").encode()
             message.replace_header("Subject", subject)
         headers.keep_whole(message)
-        # The other headers are folded later, and as ever.
+        # The other headers are folded later, with the usual policy.
         message.policy = policy if modern else message.policy
         return message
 
 
 class MessageWriter(MemberKnowledge):
-    """Make the message of a row of the outbox; override what your mails should say.
+    """Writer of the message of an outbox row; override it to change the emails.
 
-    The names of the three templates of each mail begin with what stands here; ``_subject.txt``,
-    ``.txt`` and ``.html`` follow.
+    Each email has three templates. Their names begin with the values here and end with
+    ``_subject.txt``, ``.txt`` and ``.html``.
     """
 
     invitation_templates = "invitation/invitation_email"
-    #: Of an invitation to somebody who has an account here already.
+    #: For an invited person who already has an account here.
     member_templates = "invitation/invitation_member_email"
     reminder_templates = "invitation/invitation_reminder_email"
-    #: Of the mails to an inviter.
+    #: For emails to an inviter.
     renewal_templates = "invitation/invitation_renewal_email"
     accepted_templates = "invitation/invitation_accepted_email"
     expired_templates = "invitation/invitation_expired_email"
 
-    #: How many invitations the mail about expired ones names; it counts the others.
+    #: Maximum number of names in the email about expired invitations. The others are only counted.
     names_in_mail = 20
 
     def preview(self, invitation: InvitationKey) -> MailPreview:
-        """Return the very mail, with a link that opens nothing.
+        """Return the same email, with a link that opens nothing.
 
-        It is the one for people without an account, whoever is invited: what the site knows of
-        an address is not for the inviter.
+        It is always the email for people without an account. The inviter must not learn what the
+        site knows about an address.
         """
         message = self.get_message(InvitationEmail(invitation=invitation))
         parts = {kind: str(content) for content, kind in message.alternatives}
@@ -86,23 +86,23 @@ class MessageWriter(MemberKnowledge):
             subject=str(message.subject),
             sender=message.from_email,
             recipient=", ".join(message.to),
-            # What a template has made counts as HTML, and would stand in a page as it is.
+            # The output of a template counts as safe HTML. A page would print it without escaping.
             text=str(message.body) + "",
             html=parts.get("text/html", ""),
             reply_to=", ".join(message.reply_to),
         )
 
     def get_message(self, mail: InvitationEmail) -> EmailMultiAlternatives:
-        """Return the finished message in the language of whom it is for.
+        """Return the finished message in the language of its recipient.
 
-        For a preview, neither the mail nor its invitation is saved.
+        For a preview, neither the email nor its invitation is saved.
         """
         if mail.kind in (mail.Kind.INVITATION, mail.Kind.REMINDER):
             return self.get_invitation_message(mail)
         return self.get_inviter_message(mail)
 
     def get_invitation_message(self, mail: InvitationEmail) -> EmailMultiAlternatives:
-        """Return the message to an invited person: the invitation, or the reminder of it."""
+        """Return the message to an invited person: the invitation or the reminder."""
         invitation = mail.invitation
         member = None if mail._state.adding else self.get_member(invitation.email)
         templates = self.invitation_templates if member is None else self.member_templates
@@ -118,10 +118,10 @@ class MessageWriter(MemberKnowledge):
         return message
 
     def get_inviter_message(self, mail: InvitationEmail) -> EmailMultiAlternatives:
-        """Return the message to an inviter: what became of an invitation, or is asked for.
+        """Return the message to an inviter about an accepted, expired or requested invitation.
 
-        It goes to the inviter's own address and holds no key: what it leads to needs a login. A
-        reply to it goes to the site.
+        It goes to the inviter's own address and contains no key. Its link needs a login. A reply
+        goes to the site. Raises ``DeliveryFailed`` if the inviter no longer has an address.
         """
         inviter = mail.invitation.from_user
         address = addresses.of_member(inviter)
@@ -147,10 +147,11 @@ class MessageWriter(MemberKnowledge):
     def compose(
         self, mail: InvitationEmail, context: dict[str, Any], templates: str
     ) -> EmailMultiAlternatives:
-        """Return the message that three templates make, to nobody yet."""
+        """Return the message from three templates, without a recipient."""
         subject = render_to_string(f"{templates}_subject.txt", context)
         message = InvitationMessage(
-            # A subject is one line, whatever a template, a setting or a site's name makes of it.
+            # A subject must be one line. Templates, settings and the names of sites may contain
+            # line breaks.
             subject=" ".join(f"{conf.INVITATION_SUBJECT_PREFIX}{subject}".split()),
             body=render_to_string(f"{templates}.txt", context),
             from_email=self.get_sender(),
@@ -161,13 +162,13 @@ class MessageWriter(MemberKnowledge):
         return message
 
     def get_sender(self) -> str:
-        """Return whom the mails come from: the site's DEFAULT_FROM_EMAIL."""
+        """Return the sender of the emails: the site's DEFAULT_FROM_EMAIL."""
         return str(settings.DEFAULT_FROM_EMAIL)
 
     def get_headers(self, mail: InvitationEmail) -> dict[str, str]:
-        """Return the extra headers; a mail keeps its Message-ID over all attempts."""
-        # RFC 3834, section 5: keeps vacation responders from answering. Exchange has its own way,
-        # by which it is to be quiet about everything but that a mail cannot be delivered.
+        """Return the extra headers; an email keeps its Message-ID in all attempts."""
+        # RFC 3834, section 5: vacation responders do not answer. Exchange has its own header. With
+        # these values, it only reports emails that it cannot deliver.
         headers = {
             "Auto-Submitted": "auto-generated",
             "X-Auto-Response-Suppress": "DR, RN, NRN, OOF, AutoReply",
@@ -177,10 +178,11 @@ class MessageWriter(MemberKnowledge):
         return headers
 
     def get_opt_out_headers(self, url: str) -> dict[str, str]:
-        """Return what lets a mail program offer a button by which to get no more invitations.
+        """Return the headers for the unsubscribe button of an email program.
 
-        RFC 2369 and RFC 8058: only an address with TLS may be posted to unasked. No headers where
-        there is no address: a site may have left that page out of its URLconf.
+        Sources: RFC 2369 and RFC 8058. A program may post without asking only to an address with
+        TLS. Without an address there are no headers: a site may have left the page out of its
+        URLconf.
         """
         if not url:
             return {}
@@ -190,15 +192,18 @@ class MessageWriter(MemberKnowledge):
         return headers
 
     def get_reply_to(self, invitation: InvitationKey) -> list[str]:
-        """Return the inviter's address if the site wants it shown and it can take mail."""
+        """Return the inviter's address in a list, if the site shows it and it can receive email."""
         if not conf.INVITATION_REPLY_TO_INVITER or invitation.from_user is None:
             return []
         address = addresses.of_member(invitation.from_user)
         return [address] if address else []
 
     def get_context(self, invitation: InvitationKey) -> dict[str, Any]:
-        """Return what the three templates may use; ``docs/templates.rst`` lists it."""
-        # An invitation that is only looked at has no key, and gets none.
+        """Return the context of the email to an invited person.
+
+        ``docs/templates.rst`` lists it.
+        """
+        # An invitation in a preview has no key, and gets none.
         key = SAMPLE_KEY if invitation._state.adding else invitation.mail_key
         path = reverse("invitation_invited", kwargs={"invitation_key": key})
         url = keys.Secret(sites.absolute(path, invitation.site_id))
@@ -218,7 +223,10 @@ class MessageWriter(MemberKnowledge):
         }
 
     def get_renewal_context(self, invitation: InvitationKey) -> dict[str, Any]:
-        """Return what the templates of a request may use; ``docs/templates.rst`` lists it."""
+        """Return the context of the email about a requested link.
+
+        ``docs/templates.rst`` lists it.
+        """
         path = reverse("invitation_renew", kwargs={"pk": invitation.pk})
         return {
             "renew_url": sites.absolute(path, invitation.site_id),
@@ -228,9 +236,10 @@ class MessageWriter(MemberKnowledge):
         }
 
     def get_accepted_context(self, invitation: InvitationKey) -> dict[str, Any]:
-        """Return what the templates of good news may use; ``docs/templates.rst`` lists it.
+        """Return the context of the email about an accepted invitation.
 
-        Nothing of the account: which one it is, or whether it was there before, is not told.
+        ``docs/templates.rst`` lists it. It contains nothing about the account: not which one it is,
+        nor whether it is new.
         """
         path = reverse("invitation_detail", kwargs={"pk": invitation.pk})
         return {
@@ -240,11 +249,14 @@ class MessageWriter(MemberKnowledge):
         }
 
     def get_expired_context(self, mail: InvitationEmail) -> dict[str, Any]:
-        """Return what the templates of bad news may use; ``docs/templates.rst`` lists it."""
+        """Return the context of the email about expired invitations.
+
+        ``docs/templates.rst`` lists it.
+        """
         invitation, limit = mail.invitation, self.names_in_mail
         expired = InvitationKey.objects.get_queryset().told_by(mail)
         named = list(expired.order_by("pk")[:limit])
-        for one in named:  # as texts, whatever wrote the row
+        for one in named:  # the row may contain an unsafe name
             one.recipient_name = texts.plain_name(one.recipient_name)
         number = expired.count() if len(named) == limit else len(named)
         kept = conf.INVITATION_RETENTION_DAYS > 0
@@ -261,7 +273,7 @@ class MessageWriter(MemberKnowledge):
         }
 
     def _parties(self, invitation: InvitationKey) -> dict[str, Any]:
-        """Return what a mail to an inviter says of him, of whom he has invited, and of the site."""
+        """Return the context about the inviter, the invited person and the site."""
         return {
             "invitation": invitation,
             "inviter_name": texts.inviter_name(invitation.from_user),
@@ -271,11 +283,11 @@ class MessageWriter(MemberKnowledge):
 
 
 def opt_out_url(invitation: InvitationKey) -> str:
-    """Return where the invited person can say that he wants no more invitations at all.
+    """Return the address of the page where the invited person can unsubscribe.
 
-    Empty where a site has left that page out of its URLconf.
+    It is empty if a site has left that page out of its URLconf.
     """
-    # Who only looks at the mail shall not find the way to say so for somebody else.
+    # An inviter who previews the email must not be able to unsubscribe the invited person.
     adding = invitation._state.adding
     token = SAMPLE_KEY if adding else optouts.make_token(invitation.email)
     try:
@@ -286,7 +298,7 @@ def opt_out_url(invitation: InvitationKey) -> str:
 
 
 def _supported(language: str) -> str:
-    """Return a language if the site has it, else the site's own."""
+    """Return the language if the site supports it, else the site's default."""
     try:
         return translation.get_supported_language_variant(language)
     except LookupError:

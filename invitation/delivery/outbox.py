@@ -1,4 +1,4 @@
-"""Leave the mails in the outbox, for ``manage.py sendinvitations`` to send from cron."""
+"""Delivery that leaves emails in the outbox; ``manage.py sendinvitations`` sends them from cron."""
 
 from __future__ import annotations
 
@@ -6,6 +6,6 @@ from invitation.delivery.email import EmailDelivery
 
 
 class OutboxDelivery(EmailDelivery):
-    """Send by e-mail, but never in a request: no visitor waits for a mail server."""
+    """Delivery by email, but never in a request: no visitor waits for a mail server."""
 
     immediate = False

@@ -1,4 +1,4 @@
-"""Tell whether mail can come from what a site has set as its sender."""
+"""Check of the address from which a site sends."""
 
 from __future__ import annotations
 
@@ -6,16 +6,16 @@ import re
 from email.utils import getaddresses
 from functools import lru_cache
 
-#: What stands in quotation marks may hold anything.
+#: Quoted text, which may contain anything.
 _QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"')
 
 
 @lru_cache(maxsize=64)
 def is_sender(text: str) -> bool:
-    """Tell whether this is one address, with or without a name, such as ``Club <me@localhost>``.
+    """Return whether the text is one address, with or without a name: ``Club <me@localhost>``.
 
-    A comma or a colon in a name that is not quoted makes several of it, or a group: no mail
-    backend sends in its name.
+    An unquoted comma or colon in the name makes several addresses or a group of it. No mail backend
+    sends from these.
     """
     if not text.isprintable() or ":" in _QUOTED.sub("", text):
         return False

@@ -1,4 +1,4 @@
-"""Let the workers of django.tasks send."""
+"""Delivery by the workers of django.tasks."""
 
 from __future__ import annotations
 
@@ -11,24 +11,24 @@ from invitation.delivery.base import get_delivery
 
 
 class TaskDelivery(BackgroundDelivery):
-    """Send by e-mail, from a worker of Django's tasks framework.
+    """Delivery by email, from a worker of Django's tasks framework.
 
-    That is ``django.tasks`` from Django 6.0 on, and the package ``django-tasks`` before. To use
-    another queue than the default one, subclass it and name that one here.
+    The framework is ``django.tasks`` from Django 6.0 on, and the package ``django-tasks`` before.
+    To use another queue than the default one, subclass this class and set ``queue_name``.
     """
 
     task = "invitation.workers.tasks.deliver"
     package = "Django 6.0 or newer, or the package django-tasks"
 
-    #: The alias in TASKS.
+    #: Alias in TASKS.
     backend: str = "default"
     #: One of the backend's QUEUES.
     queue_name: str = "default"
-    #: From -100 to 100, where the backend knows priorities.
+    #: Priority from -100 to 100, where the backend supports priorities.
     priority: int = 0
 
     def get_options(self) -> dict[str, Any]:
-        """Return where the task goes, as ``task()`` and ``Task.using()`` take it."""
+        """Return backend, queue and priority, as arguments of ``task()`` and ``Task.using()``."""
         return {
             "backend": self.backend,
             "queue_name": self.queue_name,
@@ -36,7 +36,10 @@ class TaskDelivery(BackgroundDelivery):
         }
 
     def enqueue(self, batches: Sequence[list[int]], not_before: datetime | None) -> None:
-        """Enqueue a task for each batch; one for later only where the backend can wait."""
+        """Enqueue a task for each batch.
+
+        It enqueues none for later if the backend does not support that.
+        """
         task = self.get_task().using(**self.get_options())
         if not_before is not None:
             if not task.get_backend().supports_defer:
@@ -46,10 +49,10 @@ class TaskDelivery(BackgroundDelivery):
             task.enqueue(batch)
 
     def find_fault(self, task: Any) -> str:
-        """Return why the task backend refuses the task: no such alias, queue or priority.
+        """Return why the task backend refuses the task: a wrong alias, queue or priority.
 
-        Or what it has to say of itself. Before Django 6.0 nobody else asks it, unless the app of
-        django-tasks is installed.
+        It can also return a fault that the backend's own check reports. Before Django 6.0, nothing
+        else runs this check, unless the app of django-tasks is installed.
         """
         try:
             found = task.using(**self.get_options()).get_backend().check()
@@ -59,7 +62,10 @@ class TaskDelivery(BackgroundDelivery):
             return f"{type(error).__qualname__}: {error}"
 
     def find_shortcut(self, task: Any) -> str:
-        """Return what Django's own two backends do, which are for development and for tests."""
+        """Return what Django's two backends for development and tests do with the task.
+
+        The result is empty for any other backend.
+        """
         backend = type(task.using(**self.get_options()).get_backend())
         kind = backend.__module__.rpartition(".")[2]
         words = {
@@ -70,6 +76,6 @@ class TaskDelivery(BackgroundDelivery):
 
 
 def chosen_options() -> dict[str, Any]:
-    """Return where the task of the site's own delivery goes, if that is one by tasks."""
+    """Return the options of the site's delivery, or an empty dictionary if it uses no tasks."""
     delivery = get_delivery()
     return delivery.get_options() if isinstance(delivery, TaskDelivery) else {}
