@@ -12,10 +12,10 @@ from django.utils.translation import gettext_lazy as _
 RECEIVERS = (
     "invitation.backends.receivers",
     "invitation.backends.anymail",
-    "invitation.flows.rewarding",
-    "invitation.flows.notifying",
-    "invitation.flows.recording",
-    "invitation.masking",
+    "invitation.flows.quota.rewards",
+    "invitation.flows.mail.notices",
+    "invitation.flows.mail.health",
+    "invitation.keys.masking",
 )
 
 
@@ -28,7 +28,8 @@ class InvitationConfig(AppConfig):
 
     def ready(self) -> None:
         """Register the checks and the task, connect the signals, and hide keys in the logs."""
-        from invitation import checks, workers
+        from invitation import checks
+        from invitation.delivery import workers
 
         for check in checks.CHECKS:
             django_checks.register(check, "invitation")

@@ -29,7 +29,8 @@ from django.urls import include, path  # noqa: E402
 from django.utils import timezone  # noqa: E402
 from registration.backends.default.views import RegistrationView as PlainView  # noqa: E402
 
-from invitation import flows, keys  # noqa: E402
+from invitation import keys  # noqa: E402
+from invitation.flows import arriving  # noqa: E402
 from invitation.models import InvitationKey, InvitationQuota  # noqa: E402
 from tests import scenes  # noqa: E402
 from tests.bench_sending import throughput  # noqa: E402
@@ -85,7 +86,7 @@ def main() -> None:
 
     compare(
         "open an invitation with its key",
-        lambda: flows.open_invitation(key, invitation.site_id),
+        lambda: arriving.open_invitation(key, invitation.site_id),
         lambda: table.filter(locator=locator).first(),
         "than the bare look-up of the row",
         times=100,

@@ -24,9 +24,9 @@ from django.core import mail as django_mail
 from django.test import override_settings
 from django.utils import timezone
 
-from invitation import flows, managers
 from invitation.delivery.email import EmailDelivery
-from invitation.models import InvitationEmail, InvitationKey
+from invitation.flows import mail
+from invitation.models import InvitationEmail, InvitationKey, managers
 
 #: How many mails one round sends, and how many rounds there are.
 MAILS, ROUNDS = 500, 7
@@ -123,7 +123,7 @@ def _written() -> list[tuple[dict[str, str], str, str]]:
 
 def _seconds_of_ours(number: int) -> float:
     started = time.perf_counter()
-    assert flows.deliver_due() == (number, 0)
+    assert mail.deliver_due() == (number, 0)
     return time.perf_counter() - started
 
 
@@ -171,9 +171,9 @@ def throughput(member: Any) -> None:
 def _memory(member: Any) -> None:
     """Print how much more memory the process needs after many mails than after the first."""
     _fill(member, MANY)
-    flows.deliver_due(MANY // 10)
+    mail.deliver_due(MANY // 10)
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    flows.deliver_due()
+    mail.deliver_due()
     after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     print(  # noqa: T201
         f"{f'the most memory while {MANY:,} mails are sent':<44} {after / 1024:9.0f} MB"

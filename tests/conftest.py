@@ -179,7 +179,7 @@ def pytest_collection_finish() -> None:
 def one_clock(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the database have no clock of its own: a test that travels in time moves but one."""
     if not request.node.get_closest_marker("two_clocks"):
-        monkeypatch.setattr("invitation.flows.clocks.SECONDS", {})
+        monkeypatch.setattr("invitation.flows.upkeep.clocks.SECONDS", {})
 
 
 @pytest.fixture

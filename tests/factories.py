@@ -11,7 +11,8 @@ from django.contrib.auth import get_user_model
 from django.db import transaction
 from django.utils import timezone
 
-from invitation import addresses, flows, keys
+from invitation import addresses, keys
+from invitation.flows import arriving
 from invitation.models import Acceptance, InvitationEmail, InvitationKey, InvitationQuota
 
 DAY = timedelta(days=1)
@@ -82,13 +83,13 @@ def spent(user: Any) -> int:
     return quota.spent if quota else 0
 
 
-def open_it(invitation: InvitationKey, channel: str = keys.MAIL) -> flows.Opened:
+def open_it(invitation: InvitationKey, channel: str = keys.MAIL) -> arriving.Opened:
     """Return the invitation as its key opens it, by default the mailed one."""
     key = keys.make(invitation.locator, channel, invitation.site_id)
-    return flows.open_invitation(key, invitation.site_id)
+    return arriving.open_invitation(key, invitation.site_id)
 
 
 def register(invitation: InvitationKey, name: str = "bob", **fields: Any) -> Any:
     """Return the account that registered with an invitation."""
     email = fields.setdefault("email", invitation.email)
-    return flows.claim(open_it(invitation), lambda: make_user(name, **fields), email=email)
+    return arriving.claim(open_it(invitation), lambda: make_user(name, **fields), email=email)

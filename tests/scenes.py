@@ -18,7 +18,8 @@ from django.dispatch import Signal
 from django.test import Client, override_settings
 from django.utils import timezone
 
-from invitation import flows, keys
+from invitation import keys
+from invitation.flows import arriving, inviting
 from invitation.models import InvitationKey
 
 NEWCOMER = "new@example.com"
@@ -45,7 +46,7 @@ ENDS = {
 
 def invite(inviter: Any, email: str = NEWCOMER, **fields: Any) -> InvitationKey:
     """Let a member invite; in a test without commits no mail leaves."""
-    return flows.invite(inviter, email, **fields).invitation
+    return inviting.invite(inviter, email, **fields).invitation
 
 
 def end(invitation: InvitationKey, how: str) -> None:
@@ -56,9 +57,9 @@ def end(invitation: InvitationKey, how: str) -> None:
     elif how == "used":
         InvitationKey.objects.claim_use(invitation.pk, invitation.locator, timezone.now())
     elif how == "revoked":
-        flows.revoke(invitation)
+        inviting.revoke(invitation)
     elif how == "declined":
-        flows.decline(flows.open_invitation(invitation.key))
+        arriving.decline(arriving.open_invitation(invitation.key))
     elif how == "inactive":
         inviters = get_user_model()._default_manager.filter(pk=invitation.from_user_id)
         inviters.update(is_active=False)

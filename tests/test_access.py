@@ -11,8 +11,9 @@ from django.contrib.auth.models import Permission
 from django.test import Client
 from django.urls import URLPattern, reverse
 
-from invitation import flows, routes
-from invitation.recipients import Recipient
+from invitation import routes
+from invitation.addresses.recipients import Recipient
+from invitation.flows import lists, sharing
 from tests import scenes
 from tests.factories import ADDRESS, make_invitation, make_user
 
@@ -98,12 +99,12 @@ def others() -> dict[str, Client]:
 def address(name: str, owner: Any) -> str:
     """Return the address of this page for something of the owner's, made for it."""
     if OWNED[name] == "list":
-        batch = flows.invite_many(owner, [Recipient(1, ADDRESS)]).id
+        batch = lists.invite_many(owner, [Recipient(1, ADDRESS)]).id
         return reverse(name, kwargs={"batch": batch})
     if OWNED[name] == "received":
         row = make_invitation(make_user("inviter"), owner.email)
     elif OWNED[name] == "shared":
-        row = flows.share(owner, label="Fair", max_uses=2, expires_at=None)
+        row = sharing.share(owner, label="Fair", max_uses=2, expires_at=None)
     else:
         row = make_invitation(owner)
     return reverse(name, kwargs={"pk": row.pk})

@@ -10,8 +10,7 @@ from django.contrib.auth.models import Group, Permission
 from django.test import Client
 from django.utils import timezone
 
-from invitation import flows
-from invitation.clients import network
+from invitation.addresses.recipients import Recipient
 from invitation.exceptions import (
     AddressBlocked,
     InviterInactive,
@@ -21,9 +20,10 @@ from invitation.exceptions import (
     SharingForbidden,
     TooManyAttempts,
 )
-from invitation.flows.throttling import Limit, attempt
+from invitation.flows import arriving, inviting, lists, mail, quota, sharing, upkeep
+from invitation.flows.quota import Limit, attempt
+from invitation.gate.clients import network
 from invitation.models import Acceptance, InvitationEmail, InvitationKey, ThrottleCounter
-from invitation.recipients import Recipient
 from invitation.views.joining import JoinView
 from tests import scenes, staff
 from tests.factories import ADDRESS, DAY, make_invitation, make_user, open_it, register, spent
@@ -41,7 +41,7 @@ def sharer() -> Any:
 
 
 def share(sharer: Any, max_uses: int = 10, **terms: Any) -> InvitationKey:
-    return flows.share(sharer, label="Fair", max_uses=max_uses, expires_at=None, **terms)
+    return sharing.share(sharer, label="Fair", max_uses=max_uses, expires_at=None, **terms)
 
 
 def come(link: InvitationKey, number: int) -> None:
@@ -61,7 +61,7 @@ def test_what_was_opened_before_its_inviter_left_is_not_claimed(sharer: Any, sha
     opened = open_it(share(sharer) if shared else make_invitation(sharer))
     leave(sharer)
     with pytest.raises(InviterInactive):
-        flows.claim(opened, lambda: make_user("invited", email=ADDRESS), email=ADDRESS)
+        arriving.claim(opened, lambda: make_user("invited", email=ADDRESS), email=ADDRESS)
     assert not Acceptance.objects.exists()
     opened.invitation.refresh_from_db()
     assert opened.invitation.uses == 0
@@ -71,16 +71,16 @@ def test_nor_is_it_accepted_with_an_account_that_is_there(member: Any) -> None:
     opened = open_it(make_invitation(member))
     leave(member)
     with pytest.raises(InviterInactive):
-        flows.accept(opened, make_user("invited", email=ADDRESS))
+        arriving.accept(opened, make_user("invited", email=ADDRESS))
 
 
 def test_groups_go_by_what_the_inviter_may_give_at_the_claim(member: Any, settings: Any) -> None:
     settings.INVITATION_REQUIRE_ACTIVE_INVITER = False
     settings.INVITATION_GRANTABLE_GROUPS = lambda user: Group.objects.all()
     choir = Group.objects.create(name="choir")
-    opened = open_it(flows.invite(member, ADDRESS, groups=[choir]).invitation)
+    opened = open_it(inviting.invite(member, ADDRESS, groups=[choir]).invitation)
     leave(member)
-    invited = flows.claim(opened, lambda: make_user("invited", email=ADDRESS), email=ADDRESS)
+    invited = arriving.claim(opened, lambda: make_user("invited", email=ADDRESS), email=ADDRESS)
     assert not invited.groups.exists()
 
 
@@ -103,15 +103,15 @@ def test_the_inbox_does_not_accept_while_the_inviter_is_away(member: Any, settin
 def test_renewing_a_withdrawn_one_leaves_a_newer_one_as_it_is(member: Any, settings: Any) -> None:
     settings.INVITATION_GRANTABLE_GROUPS = lambda user: Group.objects.all()
     old = scenes.invite(member, ADDRESS, note="old", groups=[Group.objects.create(name="wrong")])
-    flows.revoke(old)
+    inviting.revoke(old)
     new = scenes.invite(member, ADDRESS, note="new", recipient_name="Bob")
     InvitationKey.objects.update(mail_requested_at=timezone.now() - DAY)
     InvitationEmail.objects.update(state="sent", lease_until=None)
-    renewed = flows.renew(old)
+    renewed = inviting.renew(old)
     assert (renewed.invitation, renewed.created, renewed.mailed) == (new, False, True)
     new.refresh_from_db()
     assert (new.note, new.recipient_name, list(new.groups.all())) == ("new", "Bob", [])
-    assert not flows.renew(old).mailed
+    assert not inviting.renew(old).mailed
     assert spent(member) == 2
 
 
@@ -121,8 +121,8 @@ def test_what_is_invited_anew_keeps_its_groups_and_its_landing_page(
     settings.INVITATION_GRANTABLE_GROUPS = lambda user: Group.objects.all()
     group = Group.objects.create(name="Altos")
     old = scenes.invite(member, ADDRESS, groups=[group], destination="/welcome/")
-    flows.revoke(old)
-    new = flows.renew(old).invitation
+    inviting.revoke(old)
+    new = inviting.renew(old).invitation
     assert (new.destination, list(new.groups.all())) == ("/welcome/", [group])
 
 
@@ -134,10 +134,10 @@ def test_what_is_invited_anew_loses_a_group_that_may_no_longer_be_given(
 ) -> None:
     altos = Group.objects.create(name="Altos")
     settings.INVITATION_GRANTABLE_GROUPS = lambda user: [altos]
-    invitation = flows.invite(member, ADDRESS, groups=[altos], mail=False).invitation
-    flows.revoke(invitation)
+    invitation = inviting.invite(member, ADDRESS, groups=[altos], mail=False).invitation
+    inviting.revoke(invitation)
     settings.INVITATION_GRANTABLE_GROUPS = lambda user: []
-    renewed = flows.renew(invitation).invitation
+    renewed = inviting.renew(invitation).invitation
     assert not renewed.groups.exists()
 
 
@@ -149,9 +149,9 @@ def test_a_reward_takes_nothing_from_what_a_link_gives_back(
     link = share(sharer)
     with commit():
         come(link, 4)
-    flows.close(link)
+    sharing.close(link)
     assert spent(sharer) == 4
-    assert flows.ledger_differences() == []
+    assert quota.ledger_differences() == []
 
 
 # -- lists that are posted again --
@@ -160,18 +160,18 @@ def test_a_reward_takes_nothing_from_what_a_link_gives_back(
 def test_a_list_that_invited_nobody_invites_nobody_later(member: Any, settings: Any) -> None:
     settings.INVITATIONS_PER_USER = 0
     people = [Recipient(1, ADDRESS)]
-    batch = flows.invite_many(member, people)
+    batch = lists.invite_many(member, people)
     settings.INVITATIONS_PER_USER = 10
-    again = flows.invite_many(member, people, batch=batch.id)
+    again = lists.invite_many(member, people, batch=batch.id)
     assert [row.verdict for row in again.rows] == ["over_quota"]
     assert not InvitationKey.objects.exists()
 
 
 def test_a_list_whose_invitations_are_gone_makes_no_new_ones(member: Any) -> None:
     people = [Recipient(1, ADDRESS)]
-    batch = flows.invite_many(member, people)
+    batch = lists.invite_many(member, people)
     InvitationKey.objects.all().delete()
-    flows.invite_many(member, people, batch=batch.id)
+    lists.invite_many(member, people, batch=batch.id)
     assert not InvitationKey.objects.exists()
 
 
@@ -184,13 +184,13 @@ def test_an_expired_one_to_a_blocked_address_is_not_opened_again(
     invitation = make_invitation(member, status="expired")
     settings.INVITATION_BLOCKED_RECIPIENTS = [ADDRESS]
     with pytest.raises(AddressBlocked):
-        flows.extend(invitation)
+        inviting.extend(invitation)
     assert InvitationKey.objects.get().status == "expired"
 
 
 def test_an_expired_one_that_is_addressed_to_nobody_is_opened_again(member: Any) -> None:
     invitation = make_invitation(member, "", status="expired")
-    flows.extend(invitation)
+    inviting.extend(invitation)
     assert invitation.is_usable()
 
 
@@ -200,7 +200,7 @@ def test_a_mail_that_waits_does_not_leave_for_a_blocked_address(
     settings.INVITATION_DELIVERY = OUTBOX
     scenes.invite(member, ADDRESS)
     settings.INVITATION_BLOCKED_RECIPIENTS = [ADDRESS]
-    assert flows.deliver_due() == (0, 1)
+    assert mail.deliver_due() == (0, 1)
     assert mailoutbox == []
     assert InvitationEmail.objects.get().state == "failed"
 
@@ -226,13 +226,13 @@ def test_one_blocked_address_does_not_stop_an_action_of_the_admin(
 # -- what has run out and is not cleaned up yet --
 
 
-@pytest.mark.parametrize("verb", [flows.revoke, flows.decline])
+@pytest.mark.parametrize("verb", [inviting.revoke, arriving.decline])
 def test_what_has_run_out_is_left_to_cleanup_and_gives_back(member: Any, verb: Any) -> None:
     invitation = scenes.invite(member, ADDRESS)
     InvitationKey.objects.update(expires_at=timezone.now() - timedelta(seconds=1))
     with pytest.raises((NotPending, KeyExpired)):
         verb(invitation)
-    flows.expire()
+    upkeep.expire()
     assert spent(member) == 0
 
 
@@ -243,8 +243,8 @@ def test_closing_a_link_that_has_run_out_pays_nothing_past_the_setting(
     link = share(sharer)
     InvitationKey.objects.update(expires_at=timezone.now() - timedelta(seconds=1))
     with pytest.raises(NotPending):
-        flows.close(link)
-    flows.expire()
+        sharing.close(link)
+    upkeep.expire()
     assert spent(sharer) == 10
 
 
@@ -321,12 +321,12 @@ def test_nor_is_its_own_word_taken_for_somebody_elses(sharer: Any) -> None:
 
 def test_nobody_is_asked_for_a_new_shared_link(sharer: Any) -> None:
     link = share(sharer)
-    flows.close(link)
+    sharing.close(link)
     page = Client().get(scenes.link(link.key)).content.decode()
     assert "renewal" not in page
     personal = scenes.invite(sharer, ADDRESS)
     opened = open_it(personal)
-    flows.revoke(personal)
+    inviting.revoke(personal)
     assert "renewal" in Client().get(scenes.link(opened.key)).content.decode()
 
 
@@ -339,12 +339,12 @@ def test_nobody_can_renew_or_enlarge_what_has_no_inviter_any_more(
     settings.INVITATION_REQUIRE_ACTIVE_INVITER = False
     link = share(sharer, 3)
     personal = scenes.invite(sharer, ADDRESS)
-    flows.revoke(personal)
+    inviting.revoke(personal)
     sharer.delete()
     for row in (link, personal):
         row.refresh_from_db()
-    assert not flows.renewal_costs(personal)
+    assert not inviting.renewal_costs(personal)
     with pytest.raises(NotRenewable):
-        flows.renew(personal)
+        inviting.renew(personal)
     with pytest.raises(SharingForbidden):
-        flows.edit_shared(link, label="Fair", max_uses=None, expires_at=None)
+        sharing.edit_shared(link, label="Fair", max_uses=None, expires_at=None)

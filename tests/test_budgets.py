@@ -14,7 +14,8 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import include, path
 
-from invitation import flows, optouts
+from invitation.flows import upkeep
+from invitation.keys import unsubscribe
 from tests import scenes
 from tests.scenes import DECLINE, INVITE, LANDING, NEWCOMER, REGISTER, RENEWAL, answers
 
@@ -81,7 +82,7 @@ def test_accepting_with_an_account_costs_six_besides_session_and_account(
 
 
 def test_to_look_at_the_page_to_opt_out_costs_none_and_opting_out_two(commit: Commit) -> None:
-    address = f"/accounts/invitations/opt-out/{optouts.make_token(NEWCOMER)}/"
+    address = f"/accounts/invitations/opt-out/{unsubscribe.make_token(NEWCOMER)}/"
     assert statements(lambda: Client().get(address), commit) == []
     assert len(statements(lambda: Client().post(address), commit)) == 2
 
@@ -124,7 +125,7 @@ def test_the_page_that_renews_costs_six_at_most(
 ) -> None:
     invitation = scenes.invite(member)
     scenes.end(invitation, end)
-    flows.expire()
+    upkeep.expire()
     page = f"/accounts/invitations/{invitation.pk}/renew/"
     asked = statements(lambda: member_client.get(page), commit)
     assert len(asked) <= 6, "\n".join(asked)

@@ -27,10 +27,12 @@ from django.urls import reverse
 from django.utils.log import AdminEmailHandler
 from django.views.debug import SafeExceptionReporterFilter, get_default_exception_reporter_filter
 
-from invitation import flows, keys, optouts
+from invitation import keys
 from invitation.backends.default.views import RegistrationView
+from invitation.flows import arriving
+from invitation.gate.visitor import COOKIE_NAME, ENDED_COOKIE_NAME
+from invitation.keys import unsubscribe
 from invitation.models import InvitationEmail, InvitationKey
-from invitation.visitor import COOKIE_NAME, ENDED_COOKIE_NAME
 from tests import scenes
 from tests.scenes import COMPLETE, DECLINE, INVITE, LANDING, NEWCOMER, REGISTER, RENEWAL, answers
 
@@ -173,7 +175,7 @@ def test_the_way_out_is_in_the_mail_and_in_no_log_row_or_page(
     pages = []
     with commit():
         pages.append(seen(client.post(INVITE, {"email": NEWCOMER})))
-    token = optouts.make_token(NEWCOMER)
+    token = unsubscribe.make_token(NEWCOMER)
     [invitation_mail] = mail.outbox
     assert str(invitation_mail.body).count(token) == 1
     address = reverse("invitation_opt_out", kwargs={"token": token})
@@ -239,7 +241,7 @@ def test_a_sites_template_that_asks_for_too_much_does_not_log_the_key(
 
 
 def test_no_object_tells_the_key(invitation: InvitationKey) -> None:
-    opened = flows.open_invitation(invitation.mail_key)
+    opened = arriving.open_invitation(invitation.mail_key)
     for told in (invitation, opened, InvitationEmail.objects.get(), vars(invitation)):
         assert in_text(invitation, f"{told} {told!r}") == []
 
@@ -371,7 +373,7 @@ def broken_view(monkeypatch: pytest.MonkeyPatch) -> None:
         held = {"key": text, "list": [f"a link with {text} in it"], "bytes": str(text).encode()}
         raise scenes.Crash(f"{len(held)} things went wrong")
 
-    monkeypatch.setattr(flows, "open_invitation", crash)
+    monkeypatch.setattr(arriving, "open_invitation", crash)
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from django.urls import include, path
 
 from invitation import views
 from invitation.checks import databases
-from invitation.transactions import own_transactions
+from invitation.gate.atomic_requests import own_transactions
 
 GOOD = {"transaction_mode": "IMMEDIATE", "timeout": 20}
 

@@ -10,8 +10,8 @@ from django.core.checks import run_checks
 from django.db import DatabaseError
 from django.test.utils import modify_settings
 
-from invitation import flows
 from invitation.checks import mails
+from invitation.flows import upkeep
 
 pytestmark = pytest.mark.django_db
 
@@ -59,14 +59,14 @@ def test_it_says_nothing_before_there_is_a_table(
     def fail(*args: Any) -> None:
         raise DatabaseError
 
-    monkeypatch.setattr("invitation.sites.hosts_without_a_site", fail)
-    monkeypatch.setattr("invitation.flows.clock_difference", fail)
+    monkeypatch.setattr("invitation.keys.sites.hosts_without_a_site", fail)
+    monkeypatch.setattr("invitation.flows.upkeep.clock_difference", fail)
     assert found() == found(mails.check_clock) == []
 
 
 def test_a_check_compares_the_clocks(monkeypatch: pytest.MonkeyPatch) -> None:
     assert found(mails.check_clock) == []
-    monkeypatch.setattr("invitation.flows.clock_difference", lambda: -2 * flows.APART)
+    monkeypatch.setattr("invitation.flows.upkeep.clock_difference", lambda: -2 * upkeep.APART)
     (message,) = found(mails.check_clock)
     assert message == "The clocks of this machine and of the database differ by 7200 seconds."
     assert "W023" in ids()

@@ -19,7 +19,8 @@ from django.urls import URLPattern, URLResolver, include, path
 from registration.forms import RegistrationForm
 
 import invitation
-from invitation import addresses, routes
+from invitation import routes
+from invitation.addresses import cleaning
 
 PACKAGE = Path(invitation.__file__).parent
 DOCS = PACKAGE.parent / "docs"
@@ -46,7 +47,7 @@ def codes_in(source: str) -> Iterator[str]:
 
 
 def test_every_error_code_is_listed_once_and_no_other() -> None:
-    codes = {code for _, code, _ in addresses._FORBIDDEN}
+    codes = {code for _, code, _ in cleaning._FORBIDDEN}
     for file in PACKAGE.rglob("*.py"):
         codes.update(codes_in(file.read_text("utf-8")))
     assert len(codes) > 30

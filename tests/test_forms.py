@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import Group
 
-from invitation import flows
 from invitation.exceptions import GroupRefused, InvitationError, OwnAddress, QuotaExceeded
+from invitation.flows import inviting
 from invitation.forms import InvitationEditForm, InvitationKeyForm
 from invitation.models import InvitationKey
 from tests.factories import ADDRESS, spent
@@ -166,7 +166,7 @@ def test_a_right_that_is_lost_between_looking_and_sending_is_told_beside_the_fie
 
 def test_none_of_the_groups_is_an_answer(settings: Any, member: Any, altos: Group) -> None:
     settings.INVITATION_GRANTABLE_GROUPS = lambda user: [altos]
-    invitation = flows.invite(member, ADDRESS, groups=[altos]).invitation
+    invitation = inviting.invite(member, ADDRESS, groups=[altos]).invitation
     form = form_of(member)
     assert form.is_valid()
     assert not form.save().created
@@ -178,7 +178,7 @@ def test_an_edit_form_shows_and_changes_what_an_invitation_carries(
 ) -> None:
     basses = Group.objects.create(name="Basses")
     settings.INVITATION_GRANTABLE_GROUPS = lambda user: [altos, basses]
-    invitation = flows.invite(member, ADDRESS, groups=[altos]).invitation
+    invitation = inviting.invite(member, ADDRESS, groups=[altos]).invitation
     form = InvitationEditForm(invitation=invitation, inviter=member)
     assert form.initial["groups"] == [altos.pk]
     form = InvitationEditForm({"groups": [str(basses.pk)]}, invitation=invitation, inviter=member)
@@ -191,7 +191,7 @@ def test_an_edit_form_without_the_field_leaves_the_groups(
     settings: Any, member: Any, altos: Group
 ) -> None:
     settings.INVITATION_GRANTABLE_GROUPS = lambda user: [altos]
-    invitation = flows.invite(member, ADDRESS, groups=[altos]).invitation
+    invitation = inviting.invite(member, ADDRESS, groups=[altos]).invitation
     settings.INVITATION_GRANTABLE_GROUPS = None
     form = InvitationEditForm({"groups": ""}, invitation=invitation, inviter=member)
     assert form.is_valid()

@@ -14,9 +14,11 @@ from django.http import HttpResponse
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
 
-from invitation import flows, optouts, routes
+from invitation import routes
+from invitation.addresses.recipients import Recipient
+from invitation.flows import lists, sharing
+from invitation.keys import unsubscribe
 from invitation.models import InvitationKey
-from invitation.recipients import Recipient
 from tests import scenes
 
 pytestmark = [pytest.mark.django_db, pytest.mark.anywhere]
@@ -50,13 +52,13 @@ def stage(member: Any, member_client: Client, commit: Callable[..., Any]) -> dic
         personal = scenes.invite(member, "ann@example.com")
         member.user_permissions.add(Permission.objects.get(codename="create_shared_link"))
         sharer = get_user_model()._default_manager.get(pk=member.pk)
-        shared = flows.share(sharer, label="", max_uses=3, expires_at=None, word="seeds")
-        batch = flows.invite_many(member, [Recipient(1, "bob@example.com")])
+        shared = sharing.share(sharer, label="", max_uses=3, expires_at=None, word="seeds")
+        batch = lists.invite_many(member, [Recipient(1, "bob@example.com")])
     return {
         "pk": personal.pk,
         "shared": shared.pk,
         "batch": batch.id,
-        "token": optouts.make_token("ann@example.com"),
+        "token": unsubscribe.make_token("ann@example.com"),
         "word": "seeds",
         "invitation_key": personal.mail_key,
         "activation_key": "0" * 64,

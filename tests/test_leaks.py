@@ -19,7 +19,11 @@ from django.test import Client
 from django.urls import reverse
 from django.utils.log import AdminEmailHandler
 
-from invitation import flows, keys, optouts, qr, sites, texts
+from invitation import keys
+from invitation.delivery import texts
+from invitation.flows import mail as mail_room
+from invitation.flows import sharing
+from invitation.keys import qr, sites, unsubscribe
 from invitation.models import InvitationKey
 from tests import scenes
 from tests.scenes import DECLINE, LANDING, NEWCOMER, REGISTER, RENEWAL, answers
@@ -60,8 +64,8 @@ class Scene:
         self.member = type(member)._default_manager.get(pk=member.pk)
         self.personal = scenes.invite(self.member)
         terms: dict[str, Any] = {"label": "", "max_uses": 3, "expires_at": None}
-        self.shared = flows.share(self.member, **terms)
-        self.token = str(optouts.make_token(NEWCOMER))
+        self.shared = sharing.share(self.member, **terms)
+        self.token = str(unsubscribe.make_token(NEWCOMER))
         url = sites.absolute(scenes.link(self.shared.key), self.shared.site_id)
         self.secrets = {
             "mailed key": str(self.personal.mail_key).split(".")[1],
@@ -202,8 +206,8 @@ def test_a_view_that_fails_tells_none(
     qr_svg = qr.svg
     monkeypatch.setattr(qr, "svg", fail)
     monkeypatch.setattr(texts, "inviter_name", fail)
-    monkeypatch.setattr(flows, "opt_out", fail)
-    monkeypatch.setattr(flows, "join", fail)
+    monkeypatch.setattr(mail_room, "opt_out", fail)
+    monkeypatch.setattr(sharing, "join", fail)
     failed = [response.status_code for response in scene.answers()]
     assert failed.count(500) > 4
     assert "in fail" in written()

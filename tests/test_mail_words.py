@@ -17,9 +17,10 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone as clock
 from django.utils import translation
 
-from invitation import flows, sites
+from invitation.addresses.recipients import Recipient
+from invitation.flows import lists, privacy
+from invitation.keys import sites
 from invitation.models import DeliveryPause, InvitationEmail, InvitationKey
-from invitation.recipients import Recipient
 from tests.factories import DAY, make_acceptance, make_invitation, make_mail, make_user
 from tests.scenes import COMPLETE, INVITE, NEWCOMER
 
@@ -37,20 +38,20 @@ def words(response: Any) -> str:
 
 
 @pytest.fixture
-def batch(member: Any, settings: Any) -> flows.Batch:
+def batch(member: Any, settings: Any) -> lists.ListResult:
     """Return a list of two people whose mails wait."""
     settings.INVITATION_DELIVERY = "invitation.delivery.outbox.OutboxDelivery"
     people = [Recipient(number=n, email=f"guest{n}@example.org") for n in (1, 2)]
-    return flows.invite_many(member, people)
+    return lists.invite_many(member, people)
 
 
-def pages(batch: flows.Batch) -> list[str]:
+def pages(batch: lists.ListResult) -> list[str]:
     """Return the addresses at which the state of the first one's mail is told."""
     first = InvitationKey.objects.order_by("pk")[0]
     return [LIST, f"{LIST}{first.pk}/", f"/accounts/invite/bulk/{batch.id}/"]
 
 
-def outcome(client: Client, batch: flows.Batch) -> list[list[str]]:
+def outcome(client: Client, batch: lists.ListResult) -> list[list[str]]:
     """Return the rows of the file, mail and reason."""
     response: Any = client.get(f"/accounts/invite/bulk/{batch.id}/outcome.csv")
     text = b"".join(response.streaming_content).decode("utf-8-sig")
@@ -63,7 +64,7 @@ def without_tokens(response: Any) -> bytes:
 
 @pytest.mark.parametrize("failure", ["opted_out", "complained"])
 def test_that_somebody_wants_no_invitations_is_told_nowhere(
-    batch: flows.Batch, member_client: Client, failure: str
+    batch: lists.ListResult, member_client: Client, failure: str
 ) -> None:
     """Each page, and the file, are byte by byte those of a mail that was sent."""
     InvitationEmail.objects.update(state="sent", attempts=1)
@@ -84,7 +85,7 @@ def test_that_somebody_wants_no_invitations_is_told_nowhere(
 
 @pytest.mark.parametrize("failure", ["opted_out", "complained"])
 def test_not_even_where_such_a_mail_counts_as_failed(
-    batch: flows.Batch, member_client: Client, failure: str
+    batch: lists.ListResult, member_client: Client, failure: str
 ) -> None:
     InvitationEmail.objects.update(state="failed", failure=failure)
     label = str(InvitationEmail.Failure(failure).label)
@@ -103,7 +104,7 @@ def test_not_even_where_such_a_mail_counts_as_failed(
     ],
 )
 def test_why_a_mail_failed_is_told_in_plain_words(
-    batch: flows.Batch, member_client: Client, failure: str, error: str, reason: str
+    batch: lists.ListResult, member_client: Client, failure: str, error: str, reason: str
 ) -> None:
     InvitationEmail.objects.update(state="failed", failure=failure, last_error=error)
     for address in pages(batch):
@@ -114,7 +115,7 @@ def test_why_a_mail_failed_is_told_in_plain_words(
 
 
 def test_the_file_speaks_the_language_of_who_asked_for_it(
-    batch: flows.Batch, member_client: Client
+    batch: lists.ListResult, member_client: Client
 ) -> None:
     InvitationEmail.objects.update(state="failed", failure="bounced")
     response: Any = member_client.get(f"/accounts/invite/bulk/{batch.id}/outcome.csv")
@@ -124,7 +125,7 @@ def test_the_file_speaks_the_language_of_who_asked_for_it(
 
 
 def test_a_mail_that_did_not_go_says_when_it_is_tried_again(
-    batch: flows.Batch, member_client: Client
+    batch: lists.ListResult, member_client: Client
 ) -> None:
     with time_machine.travel(NOW, tick=False):
         later = clock.now() + timedelta(minutes=5)
@@ -144,14 +145,14 @@ def test_a_site_without_time_zones_names_none_and_ends_the_sentence_once(setting
 
 
 def test_behind_the_words_of_a_server_begins_a_new_sentence(
-    batch: flows.Batch, member_client: Client
+    batch: lists.ListResult, member_client: Client
 ) -> None:
     InvitationEmail.objects.update(state="failed", failure="refused", last_error="550 no")
     assert "550 no . Open until" in words(member_client.get(LIST))
 
 
 def test_the_file_says_when_a_mail_is_tried_again(
-    batch: flows.Batch, member_client: Client
+    batch: lists.ListResult, member_client: Client
 ) -> None:
     later = clock.now() + timedelta(minutes=5)
     InvitationEmail.objects.update(attempts=1, not_before=later)
@@ -173,7 +174,7 @@ def pause() -> DeliveryPause:
 
 
 def test_while_no_mail_can_leave_it_is_said_wherever_one_waits(
-    batch: flows.Batch, pause: DeliveryPause, member_client: Client
+    batch: lists.ListResult, pause: DeliveryPause, member_client: Client
 ) -> None:
     for address in pages(batch):
         told = words(member_client.get(address))
@@ -187,7 +188,7 @@ def test_while_no_mail_can_leave_it_is_said_wherever_one_waits(
 
 
 def test_whoever_waits_for_no_mail_hears_nothing_of_it_and_it_costs_nothing(
-    batch: flows.Batch, pause: DeliveryPause, member_client: Client
+    batch: lists.ListResult, pause: DeliveryPause, member_client: Client
 ) -> None:
     InvitationEmail.objects.update(state="sent")
     for address in [*pages(batch), COMPLETE]:
@@ -282,7 +283,7 @@ def forgotten(member: Any) -> InvitationKey:
     make_mail(row, state="sent")
     came = make_invitation(member, "c@example.org", status="accepted", uses=1, **old)
     make_acceptance(make_user("came"), came)
-    assert flows.forget_ended(30 * DAY) == 2
+    assert privacy.forget_ended(30 * DAY) == 2
     return row
 
 
@@ -312,8 +313,10 @@ def test_nothing_can_be_done_with_it(forgotten: InvitationKey, member_client: Cl
     assert InvitationEmail.objects.count() == 1
 
 
-def test_of_a_list_those_who_are_left_are_shown(batch: flows.Batch, member_client: Client) -> None:
-    flows.forget("guest1@example.org")
+def test_of_a_list_those_who_are_left_are_shown(
+    batch: lists.ListResult, member_client: Client
+) -> None:
+    privacy.forget("guest1@example.org")
     told = words(member_client.get(f"/accounts/invite/bulk/{batch.id}/"))
     assert "guest2@example.org" in told
     assert "guest1" not in told

@@ -14,7 +14,7 @@ from django.db.migrations.executor import MigrationExecutor
 from django.db.migrations.state import ProjectState
 from django.test.utils import override_settings
 
-from invitation import flows
+from invitation.flows import quota
 from invitation.models import InvitationKey, QuotaEntry
 from tests.factories import make_acceptance, make_mail, make_user
 
@@ -71,7 +71,7 @@ def test_the_ledger_begins_with_what_each_counter_says(monkeypatch: pytest.Monke
         (people[4].pk, 3, "opening"),
         (people[5].pk, -7, "opening"),
     ]
-    assert flows.ledger_differences() == []
+    assert quota.ledger_differences() == []
 
 
 @pytest.mark.django_db

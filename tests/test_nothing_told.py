@@ -13,7 +13,8 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
-from invitation import flows, optouts
+from invitation.flows import mail
+from invitation.keys import unsubscribe
 from invitation.models import InvitationEmail, InvitationKey
 from tests.scenes import COMPLETE, INVITE
 
@@ -22,9 +23,9 @@ Commit = Callable[..., Any]
 
 WILLING, OUT = "willing@example.org", "wearied@example.org"
 WAYS = {
-    "opted out": lambda: flows.opt_out(optouts.make_token(OUT)),
-    "complained": lambda: flows.report_complaint(OUT),
-    "set by staff": lambda: flows.suppress(OUT),
+    "opted out": lambda: mail.opt_out(unsubscribe.make_token(OUT)),
+    "complained": lambda: mail.report_complaint(OUT),
+    "set by staff": lambda: mail.suppress(OUT),
 }
 
 
@@ -89,7 +90,7 @@ def test_one_by_one(
 
 
 def test_again(member: Any, member_client: Client, commit: Commit, settings: Any) -> None:
-    flows.opt_out(optouts.make_token(OUT))
+    mail.opt_out(unsubscribe.make_token(OUT))
     told = []
     with time_machine.travel("2026-11-22 12:00Z", tick=False):
         for email in (WILLING, OUT):
@@ -133,6 +134,6 @@ def test_a_list(
 def test_what_comes_back_is_told(member: Any, member_client: Client, commit: Commit) -> None:
     with commit():
         member_client.post(INVITE, {"email": OUT})
-    flows.report_bounce(OUT, details="550 5.1.1 no such user")
+    mail.report_bounce(OUT, details="550 5.1.1 no such user")
     page = member_client.get(reverse("invitation_detail", args=[of(OUT).pk])).content.decode()
     assert "It came back: nobody reads mail at this address." in page

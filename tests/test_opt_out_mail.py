@@ -14,10 +14,11 @@ from aiosmtpd.smtp import SMTP, Envelope, Session
 from django.test import Client
 from django.urls import reverse
 
-from invitation import flows, optouts
 from invitation.delivery import headers
 from invitation.delivery.email import EmailDelivery
 from invitation.delivery.messages import SAMPLE_KEY
+from invitation.flows import inviting
+from invitation.keys import unsubscribe
 from invitation.models import InvitationEmail, InvitationKey, SuppressedAddress
 from tests.conftest import Sink
 from tests.factories import ADDRESS, make_invitation, make_mail, make_user
@@ -41,7 +42,7 @@ def received(smtp: Sink) -> list[bytes]:
 
 
 def url(address: str = ADDRESS) -> str:
-    return f"https://example.com/accounts/invitations/opt-out/{optouts.make_token(address)}/"
+    return f"https://example.com/accounts/invitations/opt-out/{unsubscribe.make_token(address)}/"
 
 
 def headers_of(raw: bytes) -> dict[str, list[str]]:
@@ -156,7 +157,7 @@ def test_it_is_the_address_that_opts_out_whoever_invites() -> None:
 
 def test_the_header_opts_out_by_one_post(received: list[bytes], commit: Commit) -> None:
     with commit():
-        flows.invite(make_user("ann"), ADDRESS)
+        inviting.invite(make_user("ann"), ADDRESS)
     [header] = headers_of(received[0])["list-unsubscribe"]
     path = header.strip("<>").removeprefix("https://example.com")
     body = headers_of(received[0])["list-unsubscribe-post"][0]
@@ -164,7 +165,7 @@ def test_the_header_opts_out_by_one_post(received: list[bytes], commit: Commit) 
     response = Client(enforce_csrf_checks=True).post(path, body, content_type=kind, secure=True)
     assert (response.status_code, not response.cookies) == (200, True)
     with commit():
-        flows.invite(make_user("carl"), ADDRESS)
+        inviting.invite(make_user("carl"), ADDRESS)
     assert len(received) == 1
     assert InvitationEmail.objects.latest("pk").state == "suppressed"
 
@@ -175,7 +176,7 @@ def test_the_link_of_a_preview_does_nothing() -> None:
     assert shown is not None
     for body in (shown.text, shown.html):
         assert there in body
-        assert optouts.make_token(ADDRESS) not in body
+        assert unsubscribe.make_token(ADDRESS) not in body
     assert Client().post(there).status_code == 200
     assert not SuppressedAddress.objects.exists()
 

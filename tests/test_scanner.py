@@ -9,10 +9,11 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
-from invitation import flows, optouts
-from invitation.flows.bulk import new_batch
+from invitation.addresses.recipients import Recipient
+from invitation.flows import lists, sharing
+from invitation.flows.lists.invite_list import new_list_id
+from invitation.keys import unsubscribe
 from invitation.models import InvitationKey
-from invitation.recipients import Recipient
 from tests import scenes
 from tests.scenes import COMPLETE, DECLINE, INVITE, LANDING, REGISTER, RENEWAL
 
@@ -79,15 +80,15 @@ VISITS = [
 WRITES = ("INSERT", "UPDATE", "DELETE", "REPLACE")
 
 
-BATCH = new_batch()
+BATCH = new_list_id()
 
 
 @pytest.fixture
 def invitation(member: Any) -> InvitationKey:
-    flows.invite_many(member, [Recipient(1, "ann@example.org")], batch=BATCH)
+    lists.invite_many(member, [Recipient(1, "ann@example.org")], batch=BATCH)
     type(member)._default_manager.filter(pk=member.pk).update(is_superuser=True)
     member.is_superuser = True
-    flows.share(member, label="Spring fair", max_uses=2, expires_at=None, word="spring-fair")
+    sharing.share(member, label="Spring fair", max_uses=2, expires_at=None, word="spring-fair")
     return scenes.invite(member)
 
 
@@ -99,7 +100,7 @@ def address_of(name: str, invitation: InvitationKey) -> str:
         pk=invitation.pk,
         batch=BATCH,
         shared=shared,
-        opt_out=optouts.make_token(invitation.email),
+        opt_out=unsubscribe.make_token(invitation.email),
     )
 
 

@@ -15,9 +15,11 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from invitation import addresses, flows, keys
+from invitation import addresses, keys
 from invitation.delivery.email import EmailDelivery
 from invitation.exceptions import AddressRefused, DeliveryFailed
+from invitation.flows import arriving, inviting
+from invitation.flows.mail import deliver_due
 from invitation.models import InvitationEmail, InvitationKey
 from tests.conftest import Sink
 from tests.factories import ADDRESS, make_invitation, make_mail, make_user
@@ -34,7 +36,7 @@ def part(message: EmailMessage, kind: str) -> str:
 def invite(commit: Any, email: str = ADDRESS, **fields: Any) -> InvitationEmail:
     with commit():
         inviter = make_user("ann", first_name="Ännchen", last_name="Smith")
-        invitation = flows.invite(inviter, email, **fields).invitation
+        invitation = inviting.invite(inviter, email, **fields).invitation
     return InvitationEmail.objects.get(invitation=invitation)
 
 
@@ -74,7 +76,7 @@ def test_the_received_key_opens_the_invitation(smtp: Sink, commit: Any) -> None:
     [(_, _, message)] = smtp.got
     found = keys.PATTERN.search(part(message, "plain"))
     assert found is not None
-    opened = flows.open_invitation(found.group())
+    opened = arriving.open_invitation(found.group())
     assert opened.invitation == mail.invitation
     assert opened.proves(ADDRESS)
 
@@ -161,7 +163,7 @@ def test_a_server_that_quotes_the_link_leaves_no_key_behind(smtp: Sink, commit: 
         mail = make_mail(make_invitation(make_user("ann")))
         key = mail.invitation.mail_key
         smtp.refuse = {"bob@": f"550 5.7.1 https://example.com/accounts/invited/{key}/ is spam"}
-        assert flows.deliver_due() == (0, 1)
+        assert deliver_due() == (0, 1)
     mail.refresh_from_db()
     assert mail.invitation.key_hint in mail.last_error
     assert key not in mail.last_error
@@ -170,7 +172,7 @@ def test_a_server_that_quotes_the_link_leaves_no_key_behind(smtp: Sink, commit: 
 def test_one_bad_recipient_does_not_hold_up_the_others(smtp: Sink) -> None:
     for name in ("gone", "a", "full", "b"):
         make_mail(make_invitation(email=f"{name}@example.org"))
-    assert flows.deliver_due() == (2, 2)
+    assert deliver_due() == (2, 2)
     assert [recipients for _, recipients, _ in smtp.got] == [["a@example.org"], ["b@example.org"]]
     states = {mail.invitation.email[:4]: mail.state for mail in InvitationEmail.objects.all()}
     assert states == {"gone": "failed", "full": "queued", "a@ex": "sent", "b@ex": "sent"}

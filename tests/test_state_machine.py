@@ -27,10 +27,21 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from invitation import flows, keys
+from invitation import keys
+from invitation.addresses.recipients import Recipient
 from invitation.conf import conf
 from invitation.delivery.dummy import DummyDelivery
 from invitation.exceptions import InvitationError, KeyRefused
+from invitation.flows import arriving, inviting, lists, privacy, sharing, upkeep
+from invitation.flows.quota import (
+    correct_quota,
+    grant,
+    grant_all,
+    ledger_differences,
+    remaining_invitations,
+    set_unlimited,
+    top_up,
+)
 from invitation.models import (
     Acceptance,
     InvitationEmail,
@@ -38,7 +49,6 @@ from invitation.models import (
     InvitationQuota,
     QuotaEntry,
 )
-from invitation.recipients import Recipient
 from tests.factories import DAY, make_user, open_it
 
 NOON = datetime(2026, 3, 29, 12, tzinfo=timezone.utc)
@@ -170,7 +180,7 @@ class Life(RuleBasedStateMachine):
         self.members[0].groups.set(groups.values())
         self.members[1].groups.set([groups["choir"]])
         self.newcomers: list[Any] = []
-        self.opened: list[flows.Opened] = []
+        self.opened: list[arriving.Opened] = []
         self.number = 0
         self.blocked = ""
         self.refusal: InvitationError | None = None
@@ -211,7 +221,7 @@ class Life(RuleBasedStateMachine):
 
         Nobody spends more than he has left at that time.
         """
-        left = flows.remaining_invitations(inviter) if inviter is not None else None
+        left = remaining_invitations(inviter) if inviter is not None else None
         entries, before = QuotaEntry.objects.latest_pk(), photograph()
         self.refusal = None
         try:
@@ -290,33 +300,33 @@ class Life(RuleBasedStateMachine):
         amount = sum(unused(row) for row in over) if conf.INVITATION_REFUND_EXPIRED else 0
         entries = QuotaEntry.objects.latest_pk()
         with self.doing():
-            flows.expire()
+            upkeep.expire()
         self.gave_back(entries, Reason.EXPIRED, amount)
         assert not InvitationKey.objects.overdue().exists()
         assert not InvitationKey.objects.filter(status=Status.EXPIRED, quota_held__gt=0).exists()
-        assert flows.ledger_differences() == []
+        assert ledger_differences() == []
 
     @step()
     def purge(self) -> None:
         asked = InvitationKey.objects.filter(renewal_requested_at__gt=clock.now() - 7 * DAY)
         waiting = list(asked)
         with self.doing():
-            flows.purge()
+            upkeep.purge()
         assert list(asked) == waiting
 
     @step(email=addresses)
     def forget(self, email: str) -> None:
         with self.doing():
-            flows.forget(email)
+            privacy.forget(email)
         assert self.refusal is None
         for table in (InvitationKey, InvitationEmail):
             assert email not in str(list(table._default_manager.values_list()))
-        assert flows.ledger_differences() == []
+        assert ledger_differences() == []
 
     @step(hours=st.sampled_from([0, 5, 60]))
     def forget_ended(self, hours: int) -> None:
         with self.doing():
-            flows.forget_ended(timedelta(hours=hours))
+            privacy.forget_ended(timedelta(hours=hours))
         open_ones = InvitationKey.objects.usable()
         assert not open_ones.exclude(forgotten_at=None).exists()
 
@@ -357,30 +367,30 @@ class Life(RuleBasedStateMachine):
 
     @step(place=places, amount=st.integers(1, 3))
     def grant(self, place: int, amount: int) -> None:
-        flows.grant(self.member(place), amount)
+        grant(self.member(place), amount)
 
     @step(place=places, granted=st.one_of(st.none(), st.integers(0, 3)), unlimited=st.booleans())
     def correct(self, place: int, granted: int | None, unlimited: bool) -> None:
-        flows.correct_quota(self.member(place), granted, unlimited)
+        correct_quota(self.member(place), granted, unlimited)
 
-    @step(amount=st.integers(1, 3), verb=st.sampled_from([flows.grant_all, flows.top_up]))
+    @step(amount=st.integers(1, 3), verb=st.sampled_from([grant_all, top_up]))
     def grant_to_all(self, amount: int, verb: Callable[..., int]) -> None:
         users = User._default_manager.filter(pk__in=[m.pk for m in self.members])
-        before = [flows.remaining_invitations(member) for member in users]
+        before = [remaining_invitations(member) for member in users]
         verb(users, amount)
-        for had, has in zip(before, map(flows.remaining_invitations, users), strict=True):
-            if verb is flows.top_up:
+        for had, has in zip(before, map(remaining_invitations, users), strict=True):
+            if verb is top_up:
                 assert has is None or (had is not None and has == max(had, amount))
 
     @step(place=places, unlimited=st.booleans())
     def set_unlimited(self, place: int, unlimited: bool) -> None:
         member = self.member(place)
-        flows.set_unlimited(User._default_manager.filter(pk=member.pk), unlimited)
-        assert not unlimited or flows.remaining_invitations(member) is None
+        set_unlimited(User._default_manager.filter(pk=member.pk), unlimited)
+        assert not unlimited or remaining_invitations(member) is None
 
     # -- the invited --
 
-    def register(self, opened: flows.Opened, email: str, *, active: bool = True) -> None:
+    def register(self, opened: arriving.Opened, email: str, *, active: bool = True) -> None:
         """Come with an invitation that was opened some time ago, if it is still open."""
         row = self.now(opened.invitation)
         still = row is not None and row.locator == opened.invitation.locator and row.is_usable()
@@ -388,7 +398,7 @@ class Life(RuleBasedStateMachine):
         self.number += 1
         name = f"newcomer{self.number}"
         with self.doing():
-            user = flows.claim(
+            user = arriving.claim(
                 opened, lambda: make_user(name, email=email, is_active=active), email=email
             )
             self.newcomers.append(user)
@@ -441,13 +451,13 @@ class Life(RuleBasedStateMachine):
         before, groups = names_of(user.groups), self.given_by(row)
         may = self.may_accept(row, user, channel)
         with self.doing():
-            flows.accept(thing, user)
+            arriving.accept(thing, user)
         assert (self.refusal is None) == may, repr(self.refusal)
         if self.refusal is None:
             self.count(row)
             assert names_of(user.groups) == before | groups
             with self.doing():
-                flows.accept(thing, user)
+                arriving.accept(thing, user)
             assert self.refusal is not None
 
     def may_accept(self, row: InvitationKey, user: Any, channel: str | None) -> bool:
@@ -470,7 +480,7 @@ class Life(RuleBasedStateMachine):
         newcomer.is_active = True
         newcomer.save()
         with self.doing():
-            flows.activate(newcomer)
+            arriving.activate(newcomer)
 
     @step(when=somebody_has_come, place=places)
     def delete_a_newcomer(self, place: int) -> None:
@@ -571,17 +581,17 @@ class Life(RuleBasedStateMachine):
                 self.try_to_open(row, row.pk in usable)
 
     def try_to_open(self, row: InvitationKey, usable: bool) -> None:
-        ways: list[Callable[[], flows.Opened]] = [
+        ways: list[Callable[[], arriving.Opened]] = [
             lambda: open_it(row, keys.MAIL),
             lambda: open_it(row, keys.COPY),
         ]
         if row.shared:
             ways += [
-                lambda: flows.open_code(row.code),
-                lambda: flows.open_code(row.code.lower().replace("-", " ")),
+                lambda: sharing.open_code(row.code),
+                lambda: sharing.open_code(row.code.lower().replace("-", " ")),
             ]
         if row.word is not None:
-            ways.append(lambda: flows.open_code(f" {row.word} ".upper()))
+            ways.append(lambda: sharing.open_code(f" {row.word} ".upper()))
         for way in ways:
             if usable:
                 assert way().invitation == row
@@ -616,7 +626,7 @@ class PersonalLife(Life):
     def begin(self) -> None:
         for member in self.members[:2]:
             with self.doing(member):
-                flows.invite(member, ADDRESSES[0], groups=named(["choir"]))
+                inviting.invite(member, ADDRESSES[0], groups=named(["choir"]))
 
     @step(email=st.sampled_from(["", *ADDRESSES]))
     def block(self, email: str) -> None:
@@ -638,7 +648,7 @@ class PersonalLife(Life):
         entries, mails = QuotaEntry.objects.latest_pk(), InvitationEmail.objects.count()
         with self.doing(member):
             groups = None if names is None else named(names)
-            invited = flows.invite(member, email, days=days, mail=mail, groups=groups)
+            invited = inviting.invite(member, email, days=days, mail=mail, groups=groups)
         if self.refusal is not None:
             return
         row = invited.invitation
@@ -659,22 +669,22 @@ class PersonalLife(Life):
     def invite_many(self, place: int, emails: list[str], names: tuple[str, ...]) -> None:
         member = self.member(place)
         people = [Recipient(n, email, groups=names) for n, email in enumerate(emails, 1)]
-        left = flows.remaining_invitations(member)
+        left = remaining_invitations(member)
         entries = QuotaEntry.objects.latest_pk()
         with self.doing(member):
-            planned = flows.plan(member, people)
+            planned = lists.check_list(member, people)
         if self.refusal is not None:
             assert not member.is_active
             return
         with self.doing(member):
-            done = flows.invite_many(member, people, batch=planned.id)
+            done = lists.invite_many(member, people, batch=planned.id)
         assert self.refusal is None
-        invited, new = flows.Verdict.INVITED, flows.Verdict.NEW
+        invited, new = lists.Verdict.INVITED, lists.Verdict.NEW
         verdicts = [row.verdict for row in done.rows]
         assert verdicts == [invited if r.verdict == new else r.verdict for r in planned.rows]
         assert self.changed(entries, Reason.INVITED) == -done.count(invited)
         assert left is None or done.count(invited) <= left
-        over = [row for row in done.rows if row.verdict == flows.Verdict.OVER_QUOTA]
+        over = [row for row in done.rows if row.verdict == lists.Verdict.OVER_QUOTA]
         assert not over or done.count(invited) == left
         got = [row.email for row in done.rows if row.verdict == invited]
         assert len(set(got)) == len(got)
@@ -683,7 +693,7 @@ class PersonalLife(Life):
         # Confirmed once more, it changes nothing and says the same.
         before = photograph()
         with self.doing(member):
-            again = flows.invite_many(member, people, batch=planned.id)
+            again = lists.invite_many(member, people, batch=planned.id)
         assert again.rows == done.rows or not got
         assert photograph() == before
 
@@ -692,36 +702,38 @@ class PersonalLife(Life):
         member = self.member(place)
         made: list[InvitationKey] = []
         with self.doing(member):
-            made.append(flows.create(member))
+            made.append(inviting.create_without_address(member))
         for invitation in made:
             with self.doing():
-                flows.send_to(invitation, email)
+                inviting.send_to(invitation, email)
 
     @step(
         when=there_are_some,
         place=places,
-        verb=st.sampled_from([flows.resend, flows.extend, flows.change_link, flows.revoke]),
+        verb=st.sampled_from(
+            [inviting.resend, inviting.extend, inviting.change_link, inviting.revoke]
+        ),
     )
     def manage(self, place: int, verb: Callable[[InvitationKey], None]) -> None:
         invitation = self.invitation(place)
         key = invitation.key
         with self.doing(invitation.from_user):
             verb(invitation)
-        if verb is flows.change_link and self.refusal is None:
+        if verb is inviting.change_link and self.refusal is None:
             with pytest.raises(KeyRefused):
-                flows.open_invitation(key)
+                arriving.open_invitation(key)
 
     @step(when=there_are_some, place=places, email=addresses)
     def send_to(self, place: int, email: str) -> None:
         with self.doing():
-            flows.send_to(self.invitation(place), email)
+            inviting.send_to(self.invitation(place), email)
 
     @step(when=there_are_some, place=places, names=st.one_of(st.none(), some_groups))
     def edit(self, place: int, names: tuple[str, ...] | None) -> None:
         row = self.invitation(place)
         with self.doing():
             groups = None if names is None else named(names)
-            flows.edit(row, recipient_name="Kim", note="Come", groups=groups)
+            inviting.edit(row, recipient_name="Kim", note="Come", groups=groups)
         if self.refusal is None and names:
             assert row.from_user is not None
             assert names_of(row.groups) == set(names) <= names_of(row.from_user.groups)
@@ -735,7 +747,7 @@ class PersonalLife(Life):
         before = asked.count()
         for _time in range(2):
             with self.doing():
-                flows.ask_for_renewal(row.mail_key)
+                inviting.ask_for_renewal(row.mail_key)
             assert self.refusal is None
         assert asked.count() <= before + 1
         if asked.count() > before:
@@ -747,10 +759,10 @@ class PersonalLife(Life):
     @step(when=there_are_some, place=places)
     def renew(self, place: int) -> None:
         row = self.invitation(place)
-        costs, entries = flows.renewal_costs(row), QuotaEntry.objects.latest_pk()
+        costs, entries = inviting.renewal_costs(row), QuotaEntry.objects.latest_pk()
         dead = row.state in (Status.EXPIRED, Status.REVOKED)
         with self.doing(row.from_user):
-            flows.renew(row)
+            inviting.renew(row)
         spent = -self.changed(entries, Reason.INVITED, Reason.REOPENED)
         assert spent == (costs if self.refusal is None else 0)
         assert self.refusal is not None or (dead and row.email and row.from_user)
@@ -770,7 +782,7 @@ class PersonalLife(Life):
     @step(when=some_are_usable, place=places)
     def decline(self, place: int) -> None:
         with self.doing():
-            flows.decline(open_it(self.invitation(place, usable=True)))
+            arriving.decline(open_it(self.invitation(place, usable=True)))
 
 
 class SharedLife(Life):
@@ -782,7 +794,7 @@ class SharedLife(Life):
         for place, uses in ((0, None), (1, 2)):
             member = self.member(place)
             with self.doing(member):
-                flows.share(
+                sharing.share(
                     member, label="Fair", max_uses=uses, expires_at=None, groups=named(["choir"])
                 )
 
@@ -806,7 +818,7 @@ class SharedLife(Life):
         member = self.member(place)
         entries = QuotaEntry.objects.latest_pk()
         with self.doing(member):
-            flows.share(
+            sharing.share(
                 member,
                 label="Fair",
                 max_uses=uses,
@@ -841,7 +853,7 @@ class SharedLife(Life):
         before, had = unused(row), row.max_uses
         entries = QuotaEntry.objects.latest_pk()
         with self.doing(row.from_user):
-            flows.edit_shared(
+            sharing.edit_shared(
                 row,
                 label="Feast",
                 max_uses=uses,
@@ -861,11 +873,11 @@ class SharedLife(Life):
     @step(
         when=there_are_some,
         place=places,
-        verb=st.sampled_from([flows.pause, flows.resume, flows.close, flows.revoke]),
+        verb=st.sampled_from([sharing.pause, sharing.resume, sharing.close, inviting.revoke]),
     )
     def manage(self, place: int, verb: Callable[[InvitationKey], None]) -> None:
         row = self.invitation(place)
-        ends = verb in (flows.close, flows.revoke)
+        ends = verb in (sharing.close, inviting.revoke)
         # A personal one that is revoked stays spent.
         amount = unused(row) if ends and row.shared else 0
         entries = QuotaEntry.objects.latest_pk()
@@ -875,7 +887,7 @@ class SharedLife(Life):
         if self.refusal is None:
             self.gave_back(entries, Reason.RETURNED, amount)
             assert not ends or row.status == Status.REVOKED
-            assert ends or (row.paused_at is None) == (verb is flows.resume)
+            assert ends or (row.paused_at is None) == (verb is sharing.resume)
         for seen_before in opened:
             self.register(seen_before, row.email or ADDRESSES[0])
 
@@ -884,9 +896,9 @@ class SharedLife(Life):
         row = self.invitation(place)
         key, code = row.key, row.code
         with self.doing():
-            flows.change_link(row)
+            inviting.change_link(row)
         if self.refusal is None:
-            for find, text in ((flows.open_invitation, key), (flows.open_code, code)):
+            for find, text in ((arriving.open_invitation, key), (sharing.open_code, code)):
                 with pytest.raises(KeyRefused):
                     find(text)
 
@@ -895,10 +907,10 @@ class SharedLife(Life):
         place=places,
         verb=st.sampled_from(
             [
-                flows.extend,
-                flows.resend,
-                flows.renew,
-                lambda row: flows.send_to(row, ADDRESSES[0]),
+                inviting.extend,
+                inviting.resend,
+                inviting.renew,
+                lambda row: inviting.send_to(row, ADDRESSES[0]),
             ]
         ),
     )
@@ -909,20 +921,20 @@ class SharedLife(Life):
         was_open = row.status == Status.PENDING
         with self.doing():
             verb(row)
-        assert self.refusal is not None or (verb is flows.extend and was_open)
+        assert self.refusal is not None or (verb is inviting.extend and was_open)
 
     @step(when=there_are_some, place=places)
     def ask_for_renewal(self, place: int) -> None:
         row = self.invitation(place)
         with self.doing():
-            asked = flows.ask_for_renewal(row.key)
+            asked = inviting.ask_for_renewal(row.key)
         assert not (asked and row.shared)
 
     @step(place=places, email=addresses)
     def invite(self, place: int, email: str) -> None:
         member = self.member(place)
         with self.doing(member):
-            flows.invite(member, email)
+            inviting.invite(member, email)
 
     # -- the invited --
 
@@ -936,14 +948,14 @@ class SharedLife(Life):
         """Let some come who have all typed the code before the first of them registers."""
         rows = list(InvitationKey.objects.shared_links().usable().order_by("pk"))
         row = rows[place % len(rows)]
-        for opened, email in [(flows.open_code(row.code), email) for email in emails]:
+        for opened, email in [(sharing.open_code(row.code), email) for email in emails]:
             self.register(opened, email, active=active)
 
     @step(when=some_are_usable, place=places)
     def decline(self, place: int) -> None:
         opened = open_it(self.invitation(place, usable=True))
         with self.doing():
-            flows.decline(opened)
+            arriving.decline(opened)
         assert InvitationKey.objects.filter(pk=opened.invitation.pk).usable().exists() == (
             opened.invitation.shared
         )

@@ -25,9 +25,9 @@ from django.utils import translation
 from registration.models import SupervisedRegistrationProfile
 
 import invitation
-from invitation import visitor
 from invitation.exceptions import QuotaExceeded
 from invitation.forms import InvitationKeyForm
+from invitation.gate import visitor
 from tests import scenes
 
 # The workflow with the most pages and mails.

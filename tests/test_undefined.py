@@ -13,7 +13,8 @@ import pytest
 from django.test import Client
 from django.urls import get_resolver, reverse
 
-from invitation import flows, keys
+from invitation import keys
+from invitation.flows import arriving
 from tests import scenes
 from tests.scenes import DECLINE, LANDING, REGISTER, RENEWAL
 from tests.test_kept_nowhere import URLCONFS, address, named, stage, visitors
@@ -119,6 +120,6 @@ def test_the_lookout_sees_what_is_missing(
 
 
 def test_the_keys_of_a_page_are_known_by_what_they_print(member: Any) -> None:
-    opened = flows.open_invitation(scenes.invite(member).mail_key)
+    opened = arriving.open_invitation(scenes.invite(member).mail_key)
     assert isinstance(opened.key, keys.Secret)
     assert opened.key.split(".")[1] not in repr(opened.key)

@@ -15,9 +15,9 @@ from django.db import transaction
 from django.utils import timezone
 from registration.models import RegistrationProfile
 
-from invitation import flows
+from invitation.addresses.recipients import Recipient
+from invitation.flows import arriving, inviting, lists, mail, quota, sharing, upkeep
 from invitation.models import InvitationEmail, InvitationKey
-from invitation.recipients import Recipient
 from seedlibrary.models import Packet
 
 PASSWORD = "let-it-grow"
@@ -80,53 +80,53 @@ def _invitations(rosa: Any, amir: Any, june: Any, tomas: Any) -> Any:
     """Make invitations in every state; return the member who came by one."""
     ends = _nearly_over(june, "walter@lindenrow.example", "Walter")
 
-    flows.invite(
+    inviting.invite(
         amir,
         "priya@lindenrow.example",
         recipient_name="Priya",
         note="You asked where my beans come from. From here!\n\nCome along on Saturday.",
     )
 
-    used = flows.invite(
+    used = inviting.invite(
         rosa,
         "nadia@lindenrow.example",
         recipient_name="Nadia",
         note="We could use somebody who understands kale.",
     ).invitation
-    nadia = flows.claim(
-        flows.open_invitation(used.mail_key),
+    nadia = arriving.claim(
+        arriving.open_invitation(used.mail_key),
         lambda: _member("nadia", "Nadia", "Rossi"),
         email=used.email,
     )
 
     _another_for(nadia, rosa)
 
-    waiting = flows.invite(amir, "leon@lindenrow.example", recipient_name="Leon").invitation
-    flows.claim(
-        flows.open_invitation(waiting.key),
+    waiting = inviting.invite(amir, "leon@lindenrow.example", recipient_name="Leon").invitation
+    arriving.claim(
+        arriving.open_invitation(waiting.key),
         lambda: _not_activated("leon", waiting.email),
         email=waiting.email,
     )
 
-    declined = flows.invite(june, "edith@lindenrow.example", recipient_name="Edith").invitation
-    flows.decline(flows.open_invitation(declined.mail_key))
+    declined = inviting.invite(june, "edith@lindenrow.example", recipient_name="Edith").invitation
+    arriving.decline(arriving.open_invitation(declined.mail_key))
 
-    revoked = flows.invite(amir, "max@lindenrow.example", recipient_name="Max").invitation
-    flows.revoke(revoked)
+    revoked = inviting.invite(amir, "max@lindenrow.example", recipient_name="Max").invitation
+    inviting.revoke(revoked)
 
     _shared_links(rosa)
 
     # He has none left: all of them went to one list.
     neighbours = ("ada", "bruno", "carla", "dmitri", "esra")[: settings.INVITATIONS_PER_USER]
     people = [Recipient(at, f"{name}@lindenrow.example") for at, name in enumerate(neighbours, 1)]
-    flows.invite_many(tomas, people)
+    lists.invite_many(tomas, people)
 
     time.sleep(max(0.0, (ends - timezone.now()).total_seconds()))
-    flows.expire()
+    upkeep.expire()
     _nearly_forgotten("priya@lindenrow.example")
     # As cron would do: the reminder leaves, and what june has to hear of walter's invitation.
-    flows.remind()
-    flows.deliver_due()
+    mail.remind()
+    mail.deliver_due()
     return nadia
 
 
@@ -135,8 +135,8 @@ def _another_for(member: Any, inviter: Any) -> None:
     table, _ = Group.objects.get_or_create(name="Saturday table")
     # As one of the staff who may change groups, he may give those that he is in.
     inviter.groups.add(table)
-    flows.prove(member)
-    flows.invite(
+    arriving.prove(member)
+    inviting.invite(
         inviter,
         member.email,
         recipient_name=member.first_name,
@@ -148,25 +148,25 @@ def _another_for(member: Any, inviter: Any) -> None:
 def _shared_links(rosa: Any) -> None:
     """Make links for several people: one that some have used, one paused, one closed."""
     until = timezone.now() + timedelta(days=60)
-    flows.grant(rosa, 40)
-    fair = flows.share(
+    quota.grant(rosa, 40)
+    fair = sharing.share(
         rosa, label="Seed swap on Saturday", max_uses=20, expires_at=until, word="seed-swap"
     )
     for login, first, last in (("ines", "Ines", "Duarte"), ("kofi", "Kofi", "Mensah")):
-        flows.claim(
-            flows.open_code(fair.code),
+        arriving.claim(
+            sharing.open_code(fair.code),
             partial(_member, login, first, last),
             email=f"{login}@lindenrow.example",
         )
-    school = flows.share(
+    school = sharing.share(
         rosa,
         label="Linden Row School, class 4b",
         max_uses=10,
         expires_at=until,
         allowed_domains=["school.lindenrow.example"],
     )
-    flows.pause(school)
-    flows.close(flows.share(rosa, label="Last year's poster", max_uses=None, expires_at=None))
+    sharing.pause(school)
+    sharing.close(sharing.share(rosa, label="Last year's poster", max_uses=None, expires_at=None))
 
 
 def _nearly_over(inviter: Any, email: str, name: str) -> Any:
@@ -174,7 +174,7 @@ def _nearly_over(inviter: Any, email: str, name: str) -> Any:
     ends = timezone.now() + timedelta(seconds=2)
     with transaction.atomic():
         # The mail leaves after the commit and says when the invitation ends.
-        invitation = flows.invite(inviter, email, recipient_name=name).invitation
+        invitation = inviting.invite(inviter, email, recipient_name=name).invitation
         invitation.date_invited = ends - timedelta(days=settings.ACCOUNT_INVITATION_DAYS)
         # So that it can be renewed at once, in the minutes after the start.
         invitation.mail_requested_at = invitation.date_invited

@@ -12,7 +12,7 @@ from django.utils.decorators import method_decorator
 from django.views.decorators.clickjacking import xframe_options_sameorigin
 from django.views.generic import ListView, TemplateView, View
 
-from invitation import flows
+from invitation.flows import quota
 from invitation.models import Acceptance
 from seedlibrary import mailbox
 from seedlibrary.models import Packet
@@ -44,7 +44,7 @@ class MembersView(LoginRequiredMixin, ListView):
         """Return the members and the visitor's own invitations."""
         return super().get_context_data(
             invitations=self.request.user.invitations_sent.personal()[:20],
-            remaining_invitations=flows.remaining_invitations(self.request.user),
+            remaining_invitations=quota.remaining_invitations(self.request.user),
             **kwargs,
         )
 

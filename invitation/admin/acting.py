@@ -14,7 +14,6 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext_lazy
 
-from invitation import flows
 from invitation.admin.base import AnyAdmin
 from invitation.exceptions import (
     AddressBlocked,
@@ -26,6 +25,7 @@ from invitation.exceptions import (
     NotPending,
     QuotaExceeded,
 )
+from invitation.flows import inviting, mail
 from invitation.models import InvitationKey
 
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ class InvitationActionsMixin(Base):
     @admin.action(description=_("Revoke selected invitations"), permissions=["change"])
     def revoke(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
         """Revoke the selected invitations that are pending."""
-        self._act(request, queryset, flows.revoke, REVOKED, _("Revoked."))
+        self._act(request, queryset, inviting.revoke, REVOKED, _("Revoked."))
 
     @admin.action(description=_("Extend selected invitations"), permissions=["change"])
     def extend(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
@@ -87,7 +87,7 @@ class InvitationActionsMixin(Base):
 
         Expired ones become pending again.
         """
-        self._act(request, queryset, flows.extend, EXTENDED, _("Extended."))
+        self._act(request, queryset, inviting.extend, EXTENDED, _("Extended."))
 
     @admin.action(
         description=_("Send the mails of selected invitations again"), permissions=["change"]
@@ -98,8 +98,8 @@ class InvitationActionsMixin(Base):
         Expired ones become pending again.
         """
         addressed = queryset.exclude(email="")
-        with flows.together() as written:
-            verb = partial(flows.resend, written=written)
+        with mail.send_together() as written:
+            verb = partial(inviting.resend, written=written)
             self._act(request, addressed, verb, RESENT, _("Asked for the mail again."))
         unaddressed = queryset.filter(email="").count()
         if unaddressed:

@@ -17,9 +17,9 @@ from django.utils.html import format_html
 from django.utils.translation import gettext
 
 from invitation import addresses
-from invitation.flows.deadlocks import writing
+from invitation.flows.after_commit import writing
+from invitation.gate.atomic_requests import own_transactions
 from invitation.models import InvitationKey
-from invitation.transactions import own_transactions
 
 if TYPE_CHECKING:
     # Generic for the type checker only: Django's own classes take no parameters at run time.

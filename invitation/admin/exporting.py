@@ -20,7 +20,7 @@ from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
-from invitation import sheets
+from invitation.addresses import sheets
 from invitation.admin.base import NOBODY, AnyAdmin, here
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from django.http import HttpRequest
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from invitation import addresses, flows, texts
+from invitation import addresses
 from invitation.admin.acting import InvitationActionsMixin
 from invitation.admin.base import (
     NOBODY,
@@ -30,10 +30,12 @@ from invitation.admin.exporting import ExportMixin
 from invitation.admin.filters import KindFilter, MailStateFilter, StateFilter
 from invitation.admin.guarding import ACCOUNT, GROUP, GuardedMixin, number_of
 from invitation.admin.mails import MailColumnsMixin
+from invitation.delivery import texts
 from invitation.exceptions import (
     AddressRefused,
     TextRefused,
 )
+from invitation.flows import inviting
 from invitation.models import Acceptance, InvitationEmail, InvitationKey
 
 if TYPE_CHECKING:
@@ -65,7 +67,7 @@ class InvitationKeyForm(KeyForm):
         """
         note, kept = self.cleaned_data["note"], self.instance.note
         try:
-            return flows.check_note(self.writer, note, kept=kept)
+            return inviting.check_note(self.writer, note, kept=kept)
         except TextRefused as error:
             raise ValidationError(str(error), code=error.code) from error
 

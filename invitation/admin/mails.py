@@ -13,9 +13,10 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext_lazy
 
-from invitation import addresses, flows
+from invitation import addresses
 from invitation.admin.base import NOBODY, AnyAdmin, LookMixin, ReadOnlyMixin, name_of
 from invitation.admin.guarding import ACCOUNT, INVITATION, NOTHING, GuardedMixin, number_of
+from invitation.flows import mail
 from invitation.models import DeliveryPause, InvitationEmail
 
 #: Messages of the actions, with the number of emails.
@@ -56,14 +57,14 @@ class MailColumnsMixin:
     """Columns for why an email failed, and when a waiting email is tried."""
 
     @admin.display(description=_("reason"), ordering="failure")
-    def reason(self, mail: InvitationEmail) -> str:
+    def reason(self, row: InvitationEmail) -> str:
         """Return why the email was not sent, or ``-``."""
-        return mail.get_failure_display() or NOBODY
+        return row.get_failure_display() or NOBODY
 
     @admin.display(description=_("next try"), ordering="not_before")
-    def next_try(self, mail: InvitationEmail) -> datetime | None:
+    def next_try(self, row: InvitationEmail) -> datetime | None:
         """Return the earliest time of the next try if the email waits, else ``None``."""
-        return mail.not_before if mail.state == InvitationEmail.State.QUEUED else None
+        return row.not_before if row.state == InvitationEmail.State.QUEUED else None
 
 
 @admin.register(InvitationEmail)
@@ -118,29 +119,29 @@ class InvitationEmailAdmin(GuardedMixin, MailColumnsMixin, OperatingMixin, LookM
         return self.searchable(request, super().get_search_fields(request))
 
     @admin.display(description=_("invitation"))
-    def invitation_number(self, mail: InvitationEmail) -> str:
+    def invitation_number(self, row: InvitationEmail) -> str:
         """Return the number of the invitation, for readers who may not see the recipient."""
-        return number_of(mail.invitation)
+        return number_of(row.invitation)
 
     @admin.display(description=_("e-mail address"), ordering="invitation__email")
-    def address(self, mail: InvitationEmail) -> str:
+    def address(self, row: InvitationEmail) -> str:
         """Return the recipient of the email, in readable form."""
-        if mail.kind not in TO_INVITER:
-            return name_of(mail.invitation)
-        return addresses.display(addresses.of_member(mail.invitation.from_user)) or NOBODY
+        if row.kind not in TO_INVITER:
+            return name_of(row.invitation)
+        return addresses.display(addresses.of_member(row.invitation.from_user)) or NOBODY
 
     @admin.action(description=_("Send selected mails again"), permissions=["operate"])
     def retry(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
         """Queue the selected emails again that failed or were stopped."""
         selected = list(queryset)
-        done = flows.retry(selected)
+        done = mail.retry(selected)
         self._report(request, selected, done, _("Queued again."), (RETRIED, NOT_RETRIED))
 
     @admin.action(description=_("Stop selected mails"), permissions=["operate"])
     def cancel(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
         """Stop the selected emails that wait."""
         selected = list(queryset)
-        done = flows.cancel(selected)
+        done = mail.cancel(selected)
         self._report(request, selected, done, _("Stopped."), (CANCELLED, NOT_CANCELLED))
 
     def _report(
@@ -152,8 +153,8 @@ class InvitationEmailAdmin(GuardedMixin, MailColumnsMixin, OperatingMixin, LookM
         words: tuple[Any, Any],
     ) -> None:
         """Show how many emails were changed and how many not, and log the changed ones."""
-        for mail in done:
-            self.log_change(request, mail, str(record))
+        for row in done:
+            self.log_change(request, row, str(record))
         if done:
             self.message_user(request, words[0] % len(done), messages.SUCCESS)
         if left := len(selected) - len(done):
@@ -180,7 +181,7 @@ class DeliveryPauseAdmin(OperatingMixin, LookMixin, AnyAdmin):
     def reopen(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
         """Let the next sender try now, without waiting for the end of the pause."""
         paused = [pause for pause in queryset if self.closed(pause)]
-        if not flows.reopen():
+        if not mail.reopen():
             self.message_user(request, _("Nothing is paused."), messages.WARNING)
             return
         for pause in paused:

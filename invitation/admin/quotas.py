@@ -14,12 +14,12 @@ from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext_lazy
 
-from invitation import flows
 from invitation.admin.base import AnyAdmin, LookMixin, WithMemberMixin, user_search_fields
 from invitation.admin.exporting import ExportMixin
 from invitation.admin.guarding import ACCOUNT, ENTRY, NOTHING, number_of, readable
 from invitation.admin.ledger import LedgerMixin
 from invitation.conf import conf
+from invitation.flows import quota
 from invitation.models import InvitationQuota
 
 #: Messages of the action ``grant``.
@@ -38,7 +38,7 @@ class QuotaActionForm(ActionForm):
         label=_("Invitations to grant:"),
         required=False,
         max_length=10,
-        widget=forms.NumberInput(attrs={"min": 1, "max": flows.GRANT_MAX}),
+        widget=forms.NumberInput(attrs={"min": 1, "max": quota.GRANT_MAX}),
     )
 
 
@@ -113,34 +113,34 @@ class InvitationQuotaAdmin(LedgerMixin, ExportMixin, WithMemberMixin, LookMixin,
         If ``granted`` was not changed here, it is not written. It may have changed elsewhere since.
         """
         granted = obj.granted if not change or "granted" in form.changed_data else None
-        flows.correct_quota(obj.inviter, granted, obj.unlimited)
+        quota.correct_quota(obj.inviter, granted, obj.unlimited)
         obj.pk = InvitationQuota.objects.get(inviter=obj.inviter).pk
 
     @admin.action(description=_("Grant invitations to selected members"), permissions=["change"])
     def grant(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
         """Grant each selected member the number of invitations typed beside the action."""
         typed = request.POST.get("amount", "")
-        amount = int(typed) if typed.isdecimal() and len(typed) <= len(str(flows.GRANT_MAX)) else 0
-        if not 1 <= amount <= flows.GRANT_MAX:
-            self.message_user(request, NO_AMOUNT % {"most": flows.GRANT_MAX}, messages.ERROR)
+        amount = int(typed) if typed.isdecimal() and len(typed) <= len(str(quota.GRANT_MAX)) else 0
+        if not 1 <= amount <= quota.GRANT_MAX:
+            self.message_user(request, NO_AMOUNT % {"most": quota.GRANT_MAX}, messages.ERROR)
             return
         quotas = list(queryset)
         members = get_user_model()._default_manager.filter(
-            pk__in=[quota.inviter_id for quota in quotas]
+            pk__in=[row.inviter_id for row in quotas]
         )
-        granted = flows.grant_all(members, amount)
-        for quota in quotas:
-            self.log_change(request, quota, f"+{amount}")
+        granted = quota.grant_all(members, amount)
+        for row in quotas:
+            self.log_change(request, row, f"+{amount}")
         self.message_user(request, GRANTED % granted, messages.SUCCESS)
 
     @admin.display(description=_("inviter"))
-    def inviter_number(self, quota: InvitationQuota) -> str:
+    def inviter_number(self, row: InvitationQuota) -> str:
         """Return the number of the member, for readers who may not see accounts."""
-        return number_of(quota.inviter)
+        return number_of(row.inviter)
 
     @admin.display(description=_("remaining"))
-    def remaining(self, quota: InvitationQuota) -> Any:
+    def remaining(self, row: InvitationQuota) -> Any:
         """Return how many invitations the member has left, without a database query."""
-        limit = conf.invitations_per_user(quota.inviter)
-        left = quota.remaining(limit, conf.INVITATION_QUOTA_PERIOD)
+        limit = conf.invitations_per_user(row.inviter)
+        left = row.remaining(limit, conf.INVITATION_QUOTA_PERIOD)
         return _("unlimited") if left is None else left

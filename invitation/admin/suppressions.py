@@ -13,9 +13,11 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
-from invitation import addresses, flows, optouts
+from invitation import addresses
 from invitation.admin.base import AnyAdmin, LookMixin
 from invitation.exceptions import AddressRefused
+from invitation.flows import mail
+from invitation.keys import unsubscribe
 from invitation.models import SuppressedAddress
 
 if TYPE_CHECKING:
@@ -47,7 +49,7 @@ class SuppressedAddressForm(RowForm):
             raise forms.ValidationError(str(error), code=error.code) from error
         # An address that bounced may be suppressed once more, now by an administrator. A bounced
         # address may work again one day. The entry of an administrator stays until they remove it.
-        if flows.is_suppressed(email) not in (None, SuppressedAddress.Reason.BOUNCED):
+        if mail.is_suppressed(email) not in (None, SuppressedAddress.Reason.BOUNCED):
             raise forms.ValidationError(_("This address gets no invitations already."))
         return email
 
@@ -95,7 +97,7 @@ class SuppressedAddressAdmin(LookMixin, AnyAdmin):
         """Return the row of the address in the search term."""
         if not search_term:
             return queryset, False
-        digests = [known.digest for known in optouts.digests(search_term)]
+        digests = [known.digest for known in unsubscribe.digests(search_term)]
         return queryset.filter(digest__in=digests), False
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
@@ -104,7 +106,7 @@ class SuppressedAddressAdmin(LookMixin, AnyAdmin):
         The row gets only the hash. So the admin's own log shows the short code, not the address.
         """
         email = form.cleaned_data["email"]
-        flows.suppress(email, SuppressedAddress.Reason.ADMIN)
-        digests = [known.digest for known in optouts.digests(email)]
+        mail.suppress(email, SuppressedAddress.Reason.ADMIN)
+        digests = [known.digest for known in unsubscribe.digests(email)]
         written = SuppressedAddress.objects.known(digests).latest("pk")
         obj.pk, obj.digest, obj.reason = written.pk, written.digest, written.reason

@@ -1,6 +1,6 @@
 """Account emails that anybody may request: activation and password reset.
 
-``flows.count_account_mail`` counts each email. One request sends at most one email. The answer does
+``mail.count_account_mail`` counts each email. One request sends at most one email. The answer does
 not reveal anything about the address.
 """
 
@@ -18,21 +18,22 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpRespons
 from django.utils.decorators import method_decorator
 from django.utils.translation import gettext as _
 
-from invitation import clients, flows, sites
 from invitation.backends import activation
 from invitation.backends.base import email_field_name, name_purposes
-from invitation.flows import pacing
-from invitation.transactions import OwnTransactionsMixin
+from invitation.flows import arriving, mail
+from invitation.gate import clients
+from invitation.gate.atomic_requests import OwnTransactionsMixin
+from invitation.keys import sites
 
 
 def count(request: HttpRequest, kind: str = "", email: str = "", *, client: bool = True) -> int:
-    """Count an email that this request causes; see ``flows.count_account_mail``."""
+    """Count an email that this request causes; see ``mail.count_account_mail``."""
     networks = clients.networks_of(request) if client else ()
     site_id = sites.current_site_id(request)
-    return flows.count_account_mail(site_id, clients=networks, kind=kind, email=email)
+    return mail.count_account_mail(site_id, clients=networks, kind=kind, email=email)
 
 
-def ask_for_activation(request: HttpRequest, profile: Any, opened: flows.Opened | None) -> None:
+def ask_for_activation(request: HttpRequest, profile: Any, opened: arriving.Opened | None) -> None:
     """Count the activation email of a registration, and send it after the commit.
 
     Raises ``MailLimitReached``. An account made with the invitation emailed to its address has its
@@ -40,7 +41,7 @@ def ask_for_activation(request: HttpRequest, profile: Any, opened: flows.Opened 
     """
     email = getattr(profile.user, email_field_name(), "") or ""
     invited = opened is not None and opened.proves(email)
-    count(request, flows.ACTIVATION_OF_INVITED if invited else flows.ACTIVATION, email)
+    count(request, mail.ACTIVATION_OF_INVITED if invited else mail.ACTIVATION, email)
     # Django logs a failure by the callback's ``__qualname__``. A ``partial`` has none.
     transaction.on_commit(lambda: mail_activation(profile, request), robust=True)
 
@@ -53,11 +54,11 @@ def mail_activation(profile: Any, request: HttpRequest) -> None:
     """
     begun = time.monotonic()
     try:
-        if flows.is_unwanted(profile.user):
-            pacing.seem_to_send()
+        if mail.is_unwanted(profile.user):
+            mail.seem_to_send()
             return
         profile.send_activation_email(get_current_site(request), request)
-        pacing.note(time.monotonic() - begun)
+        mail.remember(time.monotonic() - begun)
     except Exception:
         warning = _(
             "Your account is saved, but its mail could not be sent. "
@@ -79,7 +80,7 @@ def waiting_profile(profiles: Any, email: str) -> Any | None:
 def waiting_profiles(profiles: Any, email: str) -> list[Any]:
     """Return the profiles of all accounts of this address that can still be activated."""
     rows = profiles.filter(activated=False).select_related("user")
-    found = flows.with_address(rows, f"user__{email_field_name()}", email)
+    found = mail.with_address(rows, f"user__{email_field_name()}", email)
     return [profile for profile in found if not profile.activation_key_expired()]
 
 
@@ -113,11 +114,11 @@ class ResendActivationMixin(OwnTransactionsMixin):
         """
         count(self.request)
         waiting = waiting_profiles(self.registration_profile.objects, form.cleaned_data["email"])
-        wanted = [profile for profile in waiting if not flows.is_unwanted(profile.user)]
+        wanted = [profile for profile in waiting if not mail.is_unwanted(profile.user)]
         if not wanted:
             return False
         email = getattr(wanted[0].user, email_field_name())
-        before = count(self.request, flows.ACTIVATION, email, client=False)
+        before = count(self.request, mail.ACTIVATION, email, client=False)
         profile = wanted[::-1][before % len(wanted)]
         activation.bind(profile)
         profile.send_activation_email(get_current_site(self.request), self.request)
@@ -145,7 +146,7 @@ class PasswordResetView(OwnTransactionsMixin, DjangoPasswordResetView):
         if not accounts:
             return False
         email = getattr(accounts[0], email_field_name())
-        before = count(self.request, flows.PASSWORD_RESET, email, client=False)
+        before = count(self.request, mail.PASSWORD_RESET, email, client=False)
         chosen = accounts[before % len(accounts)]
         form.get_users = lambda _email: [chosen]
         super().form_valid(form)

@@ -22,10 +22,12 @@ from django.utils.crypto import constant_time_compare, salted_hmac
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.debug import sensitive_variables
 
-from invitation import flows, gate, optouts, sites
+from invitation import gate
 from invitation.conf import conf
-from invitation.flows.deadlocks import in_transaction, retrying
-from invitation.transactions import OwnTransactionsMixin
+from invitation.flows import arriving
+from invitation.flows.after_commit import in_transaction, retrying
+from invitation.gate.atomic_requests import OwnTransactionsMixin
+from invitation.keys import sites, unsubscribe
 
 CONFIRM_TEMPLATE = "registration/activate_confirm.html"
 DISOWNED_TEMPLATE = "registration/activate_disowned.html"
@@ -64,7 +66,7 @@ def is_bound(key: str, email: str) -> bool:
 
 @sensitive_variables()
 def _binding(signer: str, nonce: str, email: str) -> str:
-    text = f"{nonce}:{optouts.comparable(email)}"
+    text = f"{nonce}:{unsubscribe.comparable(email)}"
     mac = salted_hmac(_SALT, text, secret=signer, algorithm="sha256").hexdigest()
     return mac[:NONCE_LENGTH]
 
@@ -74,7 +76,7 @@ def bind(profile: Any) -> None:
 
     A link that was sent earlier to another address stops working.
     """
-    email = flows.own_address(profile.user)
+    email = arriving.own_address(profile.user)
     if not is_bound(profile.activation_key, email):
         profile.activation_key = new_key(email)
         profile.save(update_fields=["activation_key"])
@@ -85,7 +87,7 @@ def bind(profile: Any) -> None:
 
 def must_choose(account: Any) -> bool:
     """Return whether the holder of a waiting account must choose a password."""
-    return bool(account.has_usable_password()) and not flows.has_proven(account)
+    return bool(account.has_usable_password()) and not arriving.has_proven(account)
 
 
 def confirm_form(account: Any, data: Any = None) -> forms.Form | None:
@@ -105,7 +107,7 @@ def show(
     context |= {
         "form": form,
         "account": account,
-        "account_email": flows.own_address(account) if account is not None else "",
+        "account_email": arriving.own_address(account) if account is not None else "",
         "not_me": NOT_ME,
         "site": sites.get_site(sites.current_site_id(request)),
     }
@@ -119,7 +121,7 @@ def disown(request: HttpRequest, account: Any) -> HttpResponseBase | None:
 
     Returns ``None`` if the account was usable before.
     """
-    if not flows.disown(account):
+    if not arriving.disown(account):
         return None
     context = {"site": sites.get_site(sites.current_site_id(request))}
     response = render(request, DISOWNED_TEMPLATE, context)
@@ -138,8 +140,8 @@ def admit(account: Any, form: Any, key: str) -> None:
     if form is not None:
         account.password, account._password = form.user.password, form.user._password
         account.save(update_fields=["password"])
-    if is_bound(key, flows.own_address(account)):
-        flows.prove(account)
+    if is_bound(key, arriving.own_address(account)):
+        arriving.prove(account)
 
 
 # -- an account that is being deleted -------------------------------------------------------------
@@ -153,7 +155,7 @@ def hold(profiles: Any) -> Any:
     writing an account after its deletion would create it again.
     """
     account = profiles.values_list("user_id", flat=True).first()
-    if account is None or not flows.lock_account(account):
+    if account is None or not arriving.lock_account(account):
         return None
     return profiles.select_for_update().filter(activated=False).first()
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from django.apps import apps
 
-from invitation import flows
+from invitation.flows import mail
 from invitation.models import SuppressedAddress
 
 #: Reasons for which an email service rejects or returns an email because of its address.
@@ -46,17 +46,17 @@ def record_tracking(sender: Any, event: Any, **kwargs: Any) -> None:
     if not email.strip():
         return
     if kind == "complained":
-        flows.report_complaint(email, message_id)
+        mail.report_complaint(email, message_id)
     elif kind == "unsubscribed" or (kind == "rejected" and reason == "unsubscribed"):
-        flows.suppress(email, SuppressedAddress.Reason.OPTED_OUT)
+        mail.suppress(email, SuppressedAddress.Reason.OPTED_OUT)
     elif not is_permanent(event.esp_event):
         return
     elif kind == "rejected" and reason == "spam":
         # The complaint concerns an earlier email. The service no longer sends to this address.
-        flows.report_complaint(email, message_id)
+        mail.report_complaint(email, message_id)
     elif reason in GONE if kind == "rejected" else kind == "bounced" and reason in (*GONE, None):
         details = str(event.mta_response or event.description or "")
-        flows.report_bounce(email, message_id, details=details)
+        mail.report_bounce(email, message_id, details=details)
 
 
 def is_permanent(esp_event: Any) -> bool:

@@ -19,12 +19,16 @@ from django.utils.decorators import method_decorator
 from django.utils.functional import cached_property
 from django.utils.translation import gettext_lazy as _
 
-from invitation import addresses, destinations, flows, gate, masking, sites, texts, visitor
+from invitation import addresses, gate
 from invitation.backends.passwords import hashed_password
 from invitation.conf import conf
+from invitation.delivery import texts
 from invitation.exceptions import AddressMismatch, KeyRefused, MailLimitReached, NoKey
-from invitation.flows.deadlocks import writing
-from invitation.transactions import OwnTransactionsMixin
+from invitation.flows import arriving, mail
+from invitation.flows.after_commit import writing
+from invitation.gate import visitor
+from invitation.gate.atomic_requests import OwnTransactionsMixin
+from invitation.keys import destinations, masking, sites
 
 #: Hidden field that identifies the form's invitation by its key hint, which people may see.
 HINT_FIELD = "invitation_hint"
@@ -35,7 +39,7 @@ def email_field_name() -> str:
     return get_user_model().get_email_field_name()
 
 
-def bind_invitation(form: BaseForm, opened: flows.Opened | None) -> None:
+def bind_invitation(form: BaseForm, opened: arriving.Opened | None) -> None:
     """Adapt a registration form to the invitation that the visitor carries, if any."""
     name_purposes(form)
     if opened is not None:
@@ -53,7 +57,7 @@ def name_purposes(form: BaseForm) -> None:
             form.fields[name].widget.attrs.setdefault("autocomplete", purpose)
 
 
-def _bind_hint(form: Any, opened: flows.Opened) -> None:
+def _bind_hint(form: Any, opened: arriving.Opened) -> None:
     """Add the invitation's hint to the form, and show the form again for another invitation.
 
     A visitor who opens a second invitation in another tab carries that one from then on. The form
@@ -80,16 +84,17 @@ def _switched() -> ValidationError:
     return ValidationError(message, code="another_invitation")
 
 
-def _is_locked(opened: flows.Opened) -> bool:
+def _is_locked(opened: arriving.Opened) -> bool:
     """Return whether only the invited address may register."""
     exact = conf.INVITE_MODE and conf.INVITATION_EMAIL_POLICY != "any"
     return exact and bool(opened.invitation.email)
 
 
-def _bind_email(form: BaseForm, opened: flows.Opened) -> None:
+def _bind_email(form: BaseForm, opened: arriving.Opened) -> None:
     """Fill in the invited address, and lock the field where only that address may register.
 
-    The lock is only visual. ``Opened.admits`` enforces the rule, and ``flows.claim`` asks it again.
+    The lock is only visual. ``Opened.admits`` enforces the rule, and ``arriving.claim`` asks it
+    again.
     """
     field = form.fields.get(email_field_name())
     if field is not None and opened.invitation.allowed_domains:
@@ -103,7 +108,7 @@ def _bind_email(form: BaseForm, opened: flows.Opened) -> None:
         field.help_text = field.help_text or _("The invitation is for this address.")
 
 
-def use_invited_address(form: Any, opened: flows.Opened | None) -> str:
+def use_invited_address(form: Any, opened: arriving.Opened | None) -> str:
     """Replace an equivalent address in a valid form with the invited one, and return the address.
 
     Example: a domain in another script is the same domain here, but an email library may treat it
@@ -133,10 +138,10 @@ class InvitationRegistrationMixin(OwnTransactionsMixin):
 
     request: HttpRequest
     #: Invitation that the account was created with, once the account exists.
-    claimed: flows.Opened | None = None
+    claimed: arriving.Opened | None = None
 
     @cached_property
-    def carried(self) -> flows.Opened | KeyRefused:
+    def carried(self) -> arriving.Opened | KeyRefused:
         """Invitation that the visitor carries, or the reason why there is none; one query."""
         try:
             return gate.open_carried(self.request)
@@ -144,9 +149,9 @@ class InvitationRegistrationMixin(OwnTransactionsMixin):
             return refusal
 
     @property
-    def opened(self) -> flows.Opened | None:
+    def opened(self) -> arriving.Opened | None:
         """Invitation that the visitor carries, or ``None``."""
-        return self.carried if isinstance(self.carried, flows.Opened) else None
+        return self.carried if isinstance(self.carried, arriving.Opened) else None
 
     def host_allows(self) -> bool:
         """Return whether the host would allow this registration without the invitation gate."""
@@ -224,14 +229,14 @@ class InvitationRegistrationMixin(OwnTransactionsMixin):
     def destination(self, user: Any) -> str:
         """Return the page to which the invitation leads this new account, if the account is usable.
 
-        Otherwise return an empty string. ``flows.destination_of`` finds the page after an
+        Otherwise return an empty string. ``arriving.destination_of`` finds the page after an
         activation.
         """
         if self.claimed is None or not getattr(user, "is_active", False):
             return ""
         return destinations.safe(self.claimed.invitation.destination)
 
-    def claim(self, opened: flows.Opened, form: Any, email: str) -> Any:
+    def claim(self, opened: arriving.Opened, form: Any, email: str) -> Any:
         """Claim this invitation and create the account: both or neither."""
         waiting: list[Any] = []
 
@@ -245,7 +250,7 @@ class InvitationRegistrationMixin(OwnTransactionsMixin):
         try:
             # A request that loses the race hashes for nothing. That costs less than a long lock.
             with hashed_password(form):
-                return flows.claim(opened, create, email=email)
+                return arriving.claim(opened, create, email=email)
         except _Waiting:
             return self.remind_waiting(waiting[0])
 
@@ -281,7 +286,7 @@ class InvitationRegistrationMixin(OwnTransactionsMixin):
     def _find_waiting(self, email: str) -> list[Any]:
         # Two requests for one address at once: the second waits for the first and finds its
         # account.
-        flows.await_turn(sites.current_site_id(self.request), email)
+        mail.await_turn(sites.current_site_id(self.request), email)
         found = self.waiting_account(email)
         return [] if found is None else [found]
 

@@ -13,7 +13,7 @@ from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.db.models.signals import post_save, pre_delete
 
-from invitation import flows
+from invitation.flows import arriving, inviting
 
 #: Default of ACCOUNT_ACTIVATION_DAYS: the value in redux's documentation, and as many days as an
 #: invitation stays pending.
@@ -51,23 +51,23 @@ def supply_activation_days() -> None:
 
 def release_invitation(sender: Any, instance: Any, **kwargs: Any) -> None:
     """Give the invitation back when an account is deleted that was never usable."""
-    flows.release(instance)
+    arriving.release(instance)
 
 
 def close_invitations(sender: Any, instance: Any, **kwargs: Any) -> None:
     """Revoke a member's pending invitations when their account is deleted."""
-    flows.close_all_of(instance)
+    inviting.close_all_of(instance)
 
 
 def record_activation(sender: Any, user: Any, **kwargs: Any) -> None:
     """Record that the account can be used, if it can; an unapproved account cannot be used yet."""
-    flows.activate(user)
+    arriving.activate(user)
 
 
 def record_profile(sender: Any, instance: Any, **kwargs: Any) -> None:
     """Record an activation for which redux sends no signal, such as the one of its admin action."""
     if instance.activated:
-        flows.activate(instance.user)
+        arriving.activate(instance.user)
 
 
 def end_proofs(
@@ -86,4 +86,4 @@ def end_proofs(
     fields = update_fields
     changed = fields is None or instance.get_email_field_name() in fields
     if changed and not created and not raw:
-        flows.drop_outdated_proofs(instance)
+        arriving.drop_outdated_proofs(instance)

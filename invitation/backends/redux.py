@@ -24,7 +24,7 @@ from django.views.decorators.debug import sensitive_post_parameters, sensitive_v
 from registration import signals
 from registration import views as redux
 
-from invitation import flows, gate
+from invitation import gate
 from invitation.backends import activation
 from invitation.backends.account_mails import (
     PasswordResetView,
@@ -32,8 +32,9 @@ from invitation.backends.account_mails import (
     waiting_profile,
 )
 from invitation.backends.base import InvitationRegistrationMixin, email_field_name
-from invitation.flows.deadlocks import in_transaction
-from invitation.transactions import OwnTransactionsMixin
+from invitation.flows import arriving
+from invitation.flows.after_commit import in_transaction
+from invitation.gate.atomic_requests import OwnTransactionsMixin
 
 #: Our views for pages where redux includes Django's own views.
 PASSWORD_PAGES: Mapping[str, Callable[..., Any]] = {
@@ -97,7 +98,7 @@ class ActivationMailMixin:
 
     request: HttpRequest
     registration_profile: Any
-    opened: flows.Opened | None
+    opened: arriving.Opened | None
     #: Site's SEND_ACTIVATION_EMAIL, which redux reads into its own view.
     mails_activation: bool = True
     SEND_ACTIVATION_EMAIL = False
@@ -123,7 +124,7 @@ class ActivationMailMixin:
             site=get_current_site(self.request),
             send_email=self.SEND_ACTIVATION_EMAIL,
             request=self.request,
-            profile_info={"activation_key": activation.new_key(flows.own_address(unsaved))},
+            profile_info={"activation_key": activation.new_key(arriving.own_address(unsaved))},
         )
         signals.user_registered.send(sender=self.__class__, user=user, request=self.request)
         return user
@@ -261,7 +262,7 @@ class DestinationMixin:
 
     def get_success_url(self, user: Any) -> Any:
         """Return the next page as the three parts that redux unpacks."""
-        destination = flows.destination_of(user)
+        destination = arriving.destination_of(user)
         return (destination, (), {}) if destination else super().get_success_url(user)  # type: ignore[misc]
 
 

@@ -10,7 +10,7 @@ from django.db import DEFAULT_DB_ALIAS, connections
 
 from invitation.checks import routing
 from invitation.checks.registration import view_class
-from invitation.transactions import OwnTransactionsMixin, has_own_transactions
+from invitation.gate.atomic_requests import OwnTransactionsMixin, has_own_transactions
 
 #: Minimum number of seconds that SQLite should wait for its lock. Python's default is 5.
 TIMEOUT_MIN = 20

@@ -14,7 +14,7 @@ from invitation.backends.account_mails import PasswordResetView
 from invitation.checks import routing
 from invitation.checks.values import PERMISSION, Rule, is_number, permissions_of, report
 from invitation.conf import conf
-from invitation.texts import TEXT_LENGTH_MAX
+from invitation.delivery.texts import TEXT_LENGTH_MAX
 
 LIMITS = ("PER_INVITER", "PER_RECIPIENT", "PER_DOMAIN", "PER_SITE", "PER_CLIENT")
 

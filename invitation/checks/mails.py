@@ -14,10 +14,12 @@ from django.core.exceptions import ImproperlyConfigured
 from django.db import DatabaseError, router
 from django.urls import NoReverseMatch, reverse
 
-from invitation import flows, keys, optouts, sites
+from invitation import keys
 from invitation.checks import routing, values
 from invitation.conf import conf
 from invitation.delivery.base import get_delivery
+from invitation.flows import upkeep
+from invitation.keys import sites, unsubscribe
 from invitation.models import InvitationKey, SuppressedAddress
 
 #: Sample key with every character that a key may contain.
@@ -183,10 +185,10 @@ def check_clock(
     if router.db_for_read(InvitationKey) not in (databases or ()):
         return []
     try:
-        difference = flows.clock_difference()
+        difference = upkeep.clock_difference()
     except DatabaseError:
         return []  # The database cannot be reached. This is for other checks to report.
-    if abs(difference) <= flows.APART:
+    if abs(difference) <= upkeep.APART:
         return []
     seconds = round(abs(difference).total_seconds())
     message = f"The clocks of this machine and of the database differ by {seconds} seconds."
@@ -204,7 +206,7 @@ def check_opt_outs(
     if router.db_for_read(SuppressedAddress) not in (databases or ()):
         return []
     try:
-        lost = SuppressedAddress.objects.exclude(key_id__in=optouts.key_ids()).count()
+        lost = SuppressedAddress.objects.exclude(key_id__in=unsubscribe.key_ids()).count()
     except DatabaseError:
         return []  # "migrate" has not made the table yet.
     if not lost:

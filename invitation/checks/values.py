@@ -19,8 +19,9 @@ from django.db.models import DateTimeField
 from django.utils.functional import Promise
 from django.utils.module_loading import import_string
 
-from invitation import blocklist, destinations
+from invitation.addresses import blocklist
 from invitation.conf import conf
+from invitation.keys import destinations
 
 #: Maximum number of days in a setting: a hundred years. No database overflows at such a date.
 DAYS_MAX = 36500

@@ -9,7 +9,7 @@ from django.utils.module_loading import import_string
 
 from invitation.checks.values import DAYS_MAX, Rule, is_number, report
 from invitation.conf import conf
-from invitation.flows.notifying import NEWS
+from invitation.flows.mail import NEWS
 
 #: Maximum length of a prefix. A longer one leaves no room for the subject in a list of emails.
 PREFIX_LENGTH_MAX = 60

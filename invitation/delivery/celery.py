@@ -19,7 +19,7 @@ class CeleryDelivery(BackgroundDelivery):
     message written to a dead connection of Celery's pool is lost without an error.
     """
 
-    task = "invitation.workers.celery.deliver"
+    task = "invitation.delivery.workers.celery.deliver"
     package = "the package celery"
 
     #: Queue, or ``None`` for the one that the site's ``task_routes`` choose.

@@ -15,12 +15,13 @@ from django.urls import NoReverseMatch, reverse
 from django.utils import translation
 from django.utils.translation import get_language
 
-from invitation import addresses, keys, optouts, sites, texts
+from invitation import addresses, keys
 from invitation.conf import conf
-from invitation.delivery import headers, wording
+from invitation.delivery import headers, texts, wording
 from invitation.delivery.base import MailPreview
 from invitation.delivery.members import MemberKnowledge
 from invitation.exceptions import DeliveryFailed
+from invitation.keys import sites, unsubscribe
 from invitation.models import InvitationEmail, InvitationKey
 
 #: Length of a subject line that keeps every encoded word, with the blank before it, short enough.
@@ -289,7 +290,7 @@ def opt_out_url(invitation: InvitationKey) -> str:
     """
     # An inviter who previews the email must not be able to unsubscribe the invited person.
     adding = invitation._state.adding
-    token = SAMPLE_KEY if adding else optouts.make_token(invitation.email)
+    token = SAMPLE_KEY if adding else unsubscribe.make_token(invitation.email)
     try:
         path = reverse("invitation_opt_out", kwargs={"token": token})
     except NoReverseMatch:

@@ -17,7 +17,7 @@ class TaskDelivery(BackgroundDelivery):
     To use another queue than the default one, subclass this class and set ``queue_name``.
     """
 
-    task = "invitation.workers.tasks.deliver"
+    task = "invitation.delivery.workers.tasks.deliver"
     package = "Django 6.0 or newer, or the package django-tasks"
 
     #: Alias in TASKS.

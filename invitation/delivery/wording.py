@@ -7,7 +7,7 @@ from typing import Any
 
 from django.utils import formats, timezone
 
-from invitation import sites
+from invitation.keys import sites
 
 
 def site_context(site_id: int) -> dict[str, Any]:

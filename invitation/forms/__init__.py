@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from invitation.forms.bulk import BulkConfirmForm, BulkForm
 from invitation.forms.inviting import InvitationKeyForm, InvitationTextsForm
+from invitation.forms.lists import BulkConfirmForm, BulkForm
 from invitation.forms.managing import (
     MAIL_STATES,
     STATES,

@@ -9,9 +9,10 @@ from django.core.exceptions import ValidationError
 from django.core.validators import MaxLengthValidator
 from django.utils.translation import gettext_lazy as _
 
-from invitation import addresses, flows
+from invitation import addresses
 from invitation.exceptions import AddressRefused, GroupRefused, InvitationError, TextRefused
-from invitation.forms.grouping import add_groups, chosen_groups
+from invitation.flows import inviting
+from invitation.forms.groups import add_groups, chosen_groups
 from invitation.forms.options import InvitationOptionsMixin, own_language
 
 #: Codes of the email limits that depend on the invited address.
@@ -69,10 +70,10 @@ class InvitationTextsForm(forms.Form):
         """
         self.writer, self.kept_note = writer, kept
         field = self.fields.get("note")
-        if not flows.may_write_note(writer):
+        if not inviting.may_write_note(writer):
             self.fields.pop("note", None)
         elif isinstance(field, NoteField):
-            field.limit(max(flows.note_length_max(), len(kept)))
+            field.limit(max(inviting.note_length_max(), len(kept)))
 
     def clean_note(self) -> str:
         """Return the note as the email may contain it.
@@ -80,7 +81,7 @@ class InvitationTextsForm(forms.Form):
         Raises ``ValidationError`` if the note is refused.
         """
         try:
-            return flows.check_note(self.writer, self.cleaned_data["note"], kept=self.kept_note)
+            return inviting.check_note(self.writer, self.cleaned_data["note"], kept=self.kept_note)
         except TextRefused as error:
             raise ValidationError(str(error), code=error.code) from error
 
@@ -126,12 +127,12 @@ class InvitationKeyForm(InvitationOptionsMixin, InvitationTextsForm):
         except AddressRefused as error:
             raise ValidationError(str(error), code=error.code) from error
 
-    def save(self) -> flows.Invited:
+    def save(self) -> inviting.Invited:
         """Invite the person, and return the outcome.
 
         Raises ``InvitationError``. ``refused`` turns it into a form error.
         """
-        return flows.invite(
+        return inviting.invite(
             self.inviter,
             self.cleaned_data["email"],
             recipient_name=self.cleaned_data["recipient_name"],

@@ -7,11 +7,11 @@ from typing import Any
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
-from invitation import flows
-from invitation.forms.grouping import add_groups, chosen_groups
+from invitation.flows import inviting
+from invitation.forms.groups import add_groups, chosen_groups
 from invitation.forms.inviting import InvitationTextsForm
 from invitation.models import InvitationKey
-from invitation.querysets import InvitationKeyQuerySet
+from invitation.models.querysets import InvitationKeyQuerySet
 
 #: States of invitations and their labels on members' pages.
 STATES = [
@@ -51,7 +51,7 @@ class InvitationEditForm(InvitationTextsForm):
 
         Raises ``InvitationError``. ``refused`` turns it into a form error.
         """
-        flows.edit(
+        inviting.edit(
             self.invitation,
             recipient_name=self.cleaned_data["recipient_name"],
             note=self.cleaned_data.get("note", self.invitation.note),

@@ -9,9 +9,9 @@ from django.conf import settings
 from django.utils.translation import get_supported_language_variant, gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
-from invitation import flows
 from invitation.conf import conf
 from invitation.delivery.base import MailPreview
+from invitation.flows import inviting
 
 #: Choice that stands for "never expires".
 NEVER = "never"
@@ -69,7 +69,7 @@ def offered_languages() -> list[tuple[str, str]]:
 def own_language(inviter: Any) -> str:
     """Return the site's language for an inviter's emails, unless they choose another."""
     try:
-        return get_supported_language_variant(flows.language_for(inviter))
+        return get_supported_language_variant(inviting.language_for(inviter))
     except LookupError:  # no translation is active
         return settings.LANGUAGE_CODE
 
@@ -108,9 +108,9 @@ class InvitationOptionsMixin(forms.Form):
         return button in self.buttons and button in self.data
 
     def choices(self) -> dict[str, Any]:
-        """Return the member's choices, as arguments of ``flows.invite``.
+        """Return the member's choices, as arguments of ``inviting.invite``.
 
-        ``flows.preview`` takes the same arguments.
+        ``inviting.preview`` takes the same arguments.
         """
         offered = ("days", "destination")
         chosen = {name: self.cleaned_data[name] for name in offered if name in self.fields}
@@ -127,4 +127,4 @@ class InvitationOptionsMixin(forms.Form):
 
     def preview(self) -> MailPreview:
         """Return the email as it would be sent. Raises ``InvitationError``."""
-        return flows.preview(self.inviter, site_id=self.site_id, **self.arguments())
+        return inviting.preview(self.inviter, site_id=self.site_id, **self.arguments())

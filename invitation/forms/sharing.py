@@ -14,7 +14,7 @@ from django.utils import timezone
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from invitation import addresses, codes, flows
+from invitation import addresses
 from invitation.exceptions import (
     AddressRefused,
     GroupRefused,
@@ -23,6 +23,8 @@ from invitation.exceptions import (
     TooFewUses,
     WordRefused,
 )
+from invitation.flows import inviting, sharing
+from invitation.keys import codes
 from invitation.models import InvitationKey
 
 #: Field that shows an error of ``flows``, by the class of the error.
@@ -110,11 +112,11 @@ class SharedLinkForm(forms.Form):
     def _offer_rights(self) -> None:
         """Remove the fields for rights that this member may not give."""
         groups: Any = self.fields["groups"]
-        groups.queryset = flows.grantable_groups(self.inviter).order_by("name")
+        groups.queryset = inviting.grantable_groups(self.inviter).order_by("name")
         if not groups.queryset.exists():
             del self.fields["groups"]
         is_unlimited = self.invitation is not None and self.invitation.max_uses is None
-        if not is_unlimited and not flows.may_share_unlimited(self.inviter):
+        if not is_unlimited and not sharing.may_share_unlimited(self.inviter):
             del self.fields["unlimited"]
             self.fields["max_uses"].required = True
 
@@ -191,8 +193,8 @@ class SharedLinkForm(forms.Form):
             terms["groups"] = list(cleaned["groups"])
         if self.invitation is None:
             once = cleaned["once"]
-            return flows.share(self.inviter, site_id=self.site_id, once=once, **terms)
-        flows.edit_shared(self.invitation, **terms)
+            return sharing.share(self.inviter, site_id=self.site_id, once=once, **terms)
+        sharing.edit_shared(self.invitation, **terms)
         return self.invitation
 
     def _expires_at(self) -> dt.datetime | None:
@@ -205,7 +207,7 @@ class SharedLinkForm(forms.Form):
         if self.invitation is not None and "expires_on" not in self.changed_data:
             return self.invitation.expires_at
         if day is None:
-            return flows.expiry(timezone.now())
+            return inviting.expiry_date(timezone.now())
         moment = dt.datetime.combine(day, dt.time(23, 59, 59))
         return timezone.make_aware(moment) if settings.USE_TZ else moment
 
@@ -254,7 +256,7 @@ def _usual_last_day() -> dt.date | None:
 
     Return ``None`` if there is none, or if it is too far away to be chosen.
     """
-    day = _day(flows.expiry(timezone.now()))
+    day = _day(inviting.expiry_date(timezone.now()))
     limit = _today() + dt.timedelta(SharedLinkForm.DAYS_MAX)
     return day if day is not None and day <= limit else None
 

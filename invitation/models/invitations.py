@@ -14,8 +14,10 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from invitation import addresses, codes, exceptions, keys, managers, querysets
+from invitation import addresses, exceptions, keys
 from invitation.conf import conf
+from invitation.keys import codes
+from invitation.models import managers, querysets
 from invitation.models.mails import InvitationEmail
 
 
@@ -63,7 +65,7 @@ class InvitationKey(models.Model):
     #: Whether it is a shared link for several people. Nobody is named, so it proves no address.
     shared = models.BooleanField(_("shared link"), default=False, db_default=False, editable=False)
     #: Owner's name for a shared link. For invitations from a list, it names the list
-    #: (``flows.bulk``) and is never shown.
+    #: (``flows.lists``) and is never shown.
     label = models.CharField(_("label"), max_length=100, blank=True, db_default="")
     #: Time at which its owner paused a shared link.
     paused_at = models.DateTimeField(_("paused"), null=True, blank=True, editable=False)
@@ -274,11 +276,11 @@ class InvitationKey(models.Model):
     def send_to(self, email: str) -> None:
         """Set the address of this invitation and email it, as in 1.0.
 
-        Raises what ``flows.send_to`` raises.
+        Raises what ``inviting.send_to`` raises.
         """
-        from invitation import flows  # 1.0's name for a flow; see docs/architecture.rst
+        from invitation.flows import inviting  # 1.0's name for a flow; see docs/architecture.rst
 
-        flows.send_to(self, email)
+        inviting.send_to(self, email)
 
 
 def make_slot(site_id: int, inviter_id: Any, email_key: str) -> str:

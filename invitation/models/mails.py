@@ -9,8 +9,8 @@ from django.utils import timezone
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
-from invitation import managers
-from invitation.moments import has_passed
+from invitation.models import managers
+from invitation.models.moments import has_passed
 
 
 class InvitationEmail(models.Model):

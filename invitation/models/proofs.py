@@ -7,7 +7,7 @@ from django.db import models
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from invitation import managers
+from invitation.models import managers
 
 
 class ProvenAddress(models.Model):

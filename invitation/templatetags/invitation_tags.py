@@ -12,8 +12,12 @@ from django.template.base import FilterExpression, Parser, Token, render_value_i
 from django.utils import formats
 from django.utils.translation import gettext as _
 
-from invitation import addresses, destinations, flows, sites, texts, visitor
+from invitation import addresses
 from invitation.conf import conf
+from invitation.delivery import texts
+from invitation.flows import arriving, quota
+from invitation.gate import visitor
+from invitation.keys import destinations, sites
 
 register = template.Library()
 
@@ -90,7 +94,7 @@ def invitation_received(context: template.Context) -> int:
     counted: dict[Any, int] = request.__dict__.setdefault("_invitation_received", {})
     if user.pk not in counted:
         try:
-            rows = flows.received_invitations(user, sites.current_site_id(request))
+            rows = arriving.received_invitations(user, sites.current_site_id(request))
         except UNKNOWN:
             return 0
         counted[user.pk] = rows.usable().count()
@@ -129,7 +133,7 @@ class RemainingNode(template.Node):
         user = self.user.resolve(context, ignore_failures=True)
         # A context without a user belongs to a visitor, whatever value the template engine
         # supplies.
-        left = flows.remaining_invitations(user) if hasattr(user, "is_authenticated") else 0
+        left = quota.remaining_invitations(user) if hasattr(user, "is_authenticated") else 0
         if self.target:
             context[self.target] = left
             return ""

@@ -12,21 +12,16 @@ from django.http import HttpRequest, HttpResponseBase
 from django.utils.module_loading import import_string
 
 from invitation.gate import on_a_site
-from invitation.transactions import own_transactions
+from invitation.gate.atomic_requests import own_transactions
 from invitation.views.accepting import (
     AcceptView,
     ReceivedAcceptView,
     ReceivedDeclineView,
     ReceivedListView,
 )
-from invitation.views.bulk import (
-    BulkConfirmView,
-    BulkOutcomeView,
-    BulkProgressView,
-    BulkView,
-)
 from invitation.views.inviting import InvitationCompleteView, InviteView, MemberMixin
 from invitation.views.joining import JoinView, JoinWordView
+from invitation.views.lists import BulkConfirmView, BulkOutcomeView, BulkProgressView, BulkView
 from invitation.views.managing import (
     InvitationActionView,
     InvitationDetailView,

@@ -14,11 +14,14 @@ from django.utils.functional import cached_property
 from django.utils.translation import gettext_lazy as _
 from django.views.generic import ListView
 
-from invitation import flows, gate, sites, visitor
+from invitation import gate
 from invitation.exceptions import AlreadyAccepted, InvitationError, KeyRefused
+from invitation.flows import arriving, inviting
+from invitation.gate import visitor
+from invitation.gate.atomic_requests import OwnTransactionsMixin
+from invitation.keys import sites
 from invitation.models import InvitationKey
-from invitation.querysets import InvitationKeyQuerySet
-from invitation.transactions import OwnTransactionsMixin
+from invitation.models.querysets import InvitationKeyQuerySet
 from invitation.views.opening import LandingView, accepted
 
 if TYPE_CHECKING:
@@ -51,7 +54,7 @@ class AcceptView(LandingView):
         if request.POST.get("invitation_hint", invitation.key_hint) != invitation.key_hint:
             return self.render_to_response(self.get_context_data(switched=True))
         try:
-            flows.accept(self.opened, request.user)
+            arriving.accept(self.opened, request.user)
         except KeyRefused as refusal:
             return gate.refuse(request, refusal)
         except AlreadyAccepted:
@@ -82,7 +85,7 @@ class ReceivedListView(
     @cached_property
     def received(self) -> InvitationKeyQuerySet:
         """Invitations to this person, also ended ones; none for an unproven address."""
-        return flows.received_invitations(self.request.user, sites.current_site_id(self.request))
+        return arriving.received_invitations(self.request.user, sites.current_site_id(self.request))
 
     def get_queryset(self) -> InvitationKeyQuerySet:
         """Return the pending ones, the newest first."""
@@ -95,7 +98,7 @@ class ReceivedListView(
         kwargs.setdefault("proven", not self.received.query.is_empty())
         kwargs.setdefault("site", sites.get_site(sites.current_site_id(self.request)))
         context: dict[str, Any] = super().get_context_data(**kwargs)
-        groups = flows.groups_to_join_of(context["invitations"])
+        groups = inviting.groups_to_join_of(context["invitations"])
         for invitation in context["invitations"]:
             invitation.groups_to_join = groups[invitation.pk]
         return context
@@ -126,7 +129,7 @@ class ReceivedAcceptView(ReceivedListView):
 
     def act(self, invitation: InvitationKey) -> HttpResponse:
         """Accept it and return the page that says what was accepted."""
-        flows.accept(invitation, self.request.user)
+        arriving.accept(invitation, self.request.user)
         return accepted(self.request, invitation)
 
     def refuse(self, error: InvitationError) -> HttpResponse:
@@ -141,6 +144,6 @@ class ReceivedDeclineView(ReceivedAcceptView):
 
     def act(self, invitation: InvitationKey) -> HttpResponse:
         """Decline it and redirect to the inbox."""
-        flows.decline(invitation)
+        arriving.decline(invitation)
         messages.success(self.request, _("The invitation is declined."), fail_silently=True)
         return redirect("invitation_received")

@@ -14,11 +14,14 @@ from django.utils.functional import SimpleLazyObject
 from django.utils.translation import gettext as _
 from django.views.generic import FormView, TemplateView
 
-from invitation import flows, gate, sites, visitor
+from invitation import gate
 from invitation.exceptions import InvitationError
+from invitation.flows import inviting, mail, quota, sharing
 from invitation.forms import InvitationKeyForm, InvitationOptionsMixin
+from invitation.gate import visitor
+from invitation.gate.atomic_requests import OwnTransactionsMixin
+from invitation.keys import sites
 from invitation.models import InvitationEmail
-from invitation.transactions import OwnTransactionsMixin
 
 if TYPE_CHECKING:
     InviteFormView = FormView[InvitationKeyForm]
@@ -41,7 +44,7 @@ class MemberMixin(OwnTransactionsMixin, AccessMixin):
         """Show the page only to members who may invite."""
         if not request.user.is_authenticated:
             return self.handle_no_permission()
-        refusal = flows.inviting_refusal(request.user)
+        refusal = inviting.inviting_refusal(request.user)
         if refusal is not None:
             context = {"message": str(refusal), "reason": refusal.code}
             return render(request, self.forbidden_template_name, context, status=403)
@@ -50,8 +53,8 @@ class MemberMixin(OwnTransactionsMixin, AccessMixin):
 
 def left_to(user: Any) -> dict[str, Any]:
     """Return the context about a member's invitations left, and when they get more."""
-    quota = flows.quota_of(user)
-    return {"remaining_invitations": quota.remaining, "quota_refills_at": quota.refills_at}
+    state = quota.quota_of(user)
+    return {"remaining_invitations": state.remaining, "quota_refills_at": state.refills_at}
 
 
 def pause_of_mails() -> Any:
@@ -59,7 +62,7 @@ def pause_of_mails() -> Any:
 
     The query runs only if a page uses the value.
     """
-    return SimpleLazyObject(flows.delivery_pause)
+    return SimpleLazyObject(mail.delivery_pause)
 
 
 class InviteView(MemberMixin, InviteFormView):
@@ -79,7 +82,7 @@ class InviteView(MemberMixin, InviteFormView):
         """Return the form and the number of invitations left."""
         kwargs = {**left_to(self.request.user), "preview": None, "preview_url": "", **kwargs}
         kwargs.setdefault("site", sites.get_site(sites.current_site_id(self.request)))
-        kwargs.setdefault("may_share", flows.may_share(self.request.user))
+        kwargs.setdefault("may_share", sharing.may_share(self.request.user))
         return super().get_context_data(**kwargs)
 
     def form_valid(self, form: InvitationKeyForm) -> HttpResponse:
@@ -99,11 +102,11 @@ class InviteView(MemberMixin, InviteFormView):
         response = self.render_to_response(context)  # rendered later, with the changes below
         # A site's own form may have no preview. A request for a preview still sends nothing.
         if _pressed(form, "preview"):
-            mail = context["preview"] = form.preview()
+            message = context["preview"] = form.preview()
             member: Any = self.request.user
-            typed = {"member": str(member.pk), "language": flows.language_for(member)}
+            typed = {"member": str(member.pk), "language": inviting.language_for(member)}
             path, secure = _address_of_preview(), self.request.is_secure()
-            if mail.html and path:
+            if message.html and path:
                 noted = visitor.note_preview(
                     response, typed | form.arguments(), path, secure=secure
                 )
@@ -112,7 +115,7 @@ class InviteView(MemberMixin, InviteFormView):
 
     def lead_on(self, form: InvitationKeyForm, invited: Any) -> HttpResponse:
         """Redirect to the outcome of the invitation, or to its link if no email was wanted."""
-        if not isinstance(invited, flows.Invited):  # a site's own form may return anything
+        if not isinstance(invited, inviting.Invited):  # a site's own form may return anything
             return super().form_valid(form)
         pk = invited.invitation.pk
         if _pressed(form, "no_mail"):
@@ -153,19 +156,19 @@ class InvitationCompleteView(MemberMixin, TemplateView):
         member: Any = self.request.user
         mails = InvitationEmail.objects.of_invitations().filter(invitation__from_user=member)
         mails = mails.select_related("invitation").order_by("-pk")
-        mail = mails.filter(invitation=outcome[0]).first() if outcome else None
-        mailed = mail is None or outcome is None or outcome[1]
-        mail = mail or mails.first()
+        message = mails.filter(invitation=outcome[0]).first() if outcome else None
+        mailed = message is None or outcome is None or outcome[1]
+        message = message or mails.first()
         states = InvitationEmail.State
-        state = mail.state if mail else ""
-        failure = mail.failure if mail and state == states.FAILED else ""
+        state = message.state if message else ""
+        failure = message.failure if message and state == states.FAILED else ""
         return super().get_context_data(
-            invitation=mail.invitation if mail else None,
+            invitation=message.invitation if message else None,
             mailed=mailed,
             # The inviter does not learn that somebody has unsubscribed. That is private.
             mail_state="sent" if state == states.SUPPRESSED else state,
             mail_failure=InvitationEmail.failure_for_inviter(failure),
-            mail_delayed=mail is not None and flows.is_delayed(mail),
+            mail_delayed=message is not None and mail.is_delayed(message),
             mail_pause=pause_of_mails(),
             site=sites.get_site(sites.current_site_id(self.request)),
             **left_to(self.request.user),

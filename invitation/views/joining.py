@@ -12,10 +12,13 @@ from django.utils.decorators import method_decorator
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.generic import FormView, View
 
-from invitation import clients, codes, flows, gate, masking, sites
+from invitation import gate
 from invitation.exceptions import KeyRefused, TooManyAttempts
+from invitation.flows import arriving, quota, sharing
 from invitation.forms import JoinForm
-from invitation.transactions import OwnTransactionsMixin
+from invitation.gate import clients
+from invitation.gate.atomic_requests import OwnTransactionsMixin
+from invitation.keys import codes, masking, sites
 
 if TYPE_CHECKING:
     JoinFormView = FormView[JoinForm]
@@ -23,7 +26,7 @@ else:
     JoinFormView = FormView
 
 
-def lead_on(request: HttpRequest, opened: flows.Opened) -> HttpResponse:
+def lead_on(request: HttpRequest, opened: arriving.Opened) -> HttpResponse:
     """Let the visitor carry the key of the opened link, and redirect to the landing page."""
     response = redirect("invitation_landing")
     gate.remember(request, response, opened.key)
@@ -62,21 +65,21 @@ class JoinView(OwnTransactionsMixin, JoinFormView):
         """Return the text that identifies a client: see ``clients.client_address``."""
         return clients.client_address(self.request)
 
-    def get_limits(self) -> list[flows.Limit]:
+    def get_limits(self) -> list[quota.Limit]:
         """Return the limits for this visitor, the narrowest first."""
         address = self.client_address()
         limits = {clients.network(address): self.client_limit}
         limits.setdefault(clients.network(address, 48), self.wide_limit)
         return [
-            *(flows.Limit(f"join:{name}", times, self.window) for name, times in limits.items()),
-            flows.Limit("join", self.total_limit, self.window),
+            *(quota.Limit(f"join:{name}", times, self.window) for name, times in limits.items()),
+            quota.Limit("join", self.total_limit, self.window),
         ]
 
     def form_valid(self, form: JoinForm) -> HttpResponse:
         """Open the link, or show why not."""
         site_id = sites.current_site_id(self.request)
         try:
-            opened = flows.join(form.cleaned_data["code"], self.get_limits(), site_id)
+            opened = sharing.join(form.cleaned_data["code"], self.get_limits(), site_id)
         except TooManyAttempts as error:
             return self.refuse_for_now(form, error)
         except KeyRefused as refusal:
@@ -113,6 +116,6 @@ class JoinWordView(OwnTransactionsMixin, View):
         if codes.normalise(word) is not None:
             return redirect("invitation_join")
         try:
-            return lead_on(request, flows.open_word(word, sites.current_site_id(request)))
+            return lead_on(request, sharing.open_word(word, sites.current_site_id(request)))
         except KeyRefused as refusal:
             return gate.refuse(request, refusal)

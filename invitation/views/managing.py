@@ -16,12 +16,14 @@ from django.utils.functional import Promise, cached_property
 from django.utils.translation import gettext_lazy as _
 from django.views.generic import FormView, ListView, TemplateView
 
-from invitation import flows, gate, keys, qr, sites
+from invitation import gate, keys
 from invitation.exceptions import InvitationError, InvitingForbidden, NotPending
+from invitation.flows import inviting
 from invitation.forms import InvitationEditForm, InvitationSearchForm
+from invitation.gate.atomic_requests import OwnTransactionsMixin
+from invitation.keys import qr, sites
 from invitation.models import Acceptance, InvitationKey
-from invitation.querysets import InvitationKeyQuerySet
-from invitation.transactions import OwnTransactionsMixin
+from invitation.models.querysets import InvitationKeyQuerySet
 from invitation.views.inviting import left_to, pause_of_mails
 
 if TYPE_CHECKING:
@@ -88,7 +90,7 @@ class InvitationDetailView(OwnInvitationsMixin, TemplateView):
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         """Return the invitation."""
-        kwargs.setdefault("may_invite", flows.may_invite(self.request.user))
+        kwargs.setdefault("may_invite", inviting.may_invite(self.request.user))
         kwargs.setdefault("mail_pause", pause_of_mails())
         kwargs = {"error": "", "error_code": "", **kwargs}
         return super().get_context_data(invitation=self.invitation, **kwargs)
@@ -113,12 +115,12 @@ class Action:
 
 
 ACTIONS = {
-    "resend": Action(flows.resend, _("The mail was asked for again, with the same link.")),
-    "extend": Action(flows.extend, _("The invitation is open for its whole time again.")),
+    "resend": Action(inviting.resend, _("The mail was asked for again, with the same link.")),
+    "extend": Action(inviting.extend, _("The invitation is open for its whole time again.")),
     "change_link": Action(
-        flows.change_link, _("The invitation has a new link; the old ones no longer work.")
+        inviting.change_link, _("The invitation has a new link; the old ones no longer work.")
     ),
-    "revoke": Action(flows.revoke, _("The invitation is withdrawn."), invites=False),
+    "revoke": Action(inviting.revoke, _("The invitation is withdrawn."), invites=False),
 }
 
 
@@ -148,7 +150,7 @@ class InvitationActionView(InvitationDetailView):
 
 
 def _check_may(request: HttpRequest, action: Action) -> None:
-    refusal = flows.inviting_refusal(request.user) if action.invites else None
+    refusal = inviting.inviting_refusal(request.user) if action.invites else None
     if refusal is not None:
         raise refusal
 
@@ -164,7 +166,7 @@ class InvitationLinkView(InvitationDetailView):
 
     def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         """Show the link, unless it would open nothing."""
-        refusal = flows.inviting_refusal(request.user)
+        refusal = inviting.inviting_refusal(request.user)
         if refusal is not None:
             return self.refuse(refusal)
         if not self.invitation.is_usable():

@@ -12,10 +12,14 @@ from django.urls import NoReverseMatch, get_script_prefix, reverse
 from django.utils.decorators import method_decorator
 from django.views.generic import TemplateView, View
 
-from invitation import flows, gate, masking, sites, texts, visitor
+from invitation import gate
+from invitation.delivery import texts
 from invitation.exceptions import KeyRefused, KeyUsedUp
+from invitation.flows import arriving, inviting
+from invitation.gate import visitor
+from invitation.gate.atomic_requests import OwnTransactionsMixin
+from invitation.keys import masking, sites
 from invitation.models import InvitationKey
-from invitation.transactions import OwnTransactionsMixin
 
 ACCEPTED_TEMPLATE = "invitation/invitation_accepted.html"
 
@@ -27,7 +31,7 @@ def accepted(
     context = {
         "invitation": invitation,
         "inviter_name": texts.inviter_name(invitation.from_user),
-        "groups": [] if already else flows.groups_to_join(invitation),
+        "groups": [] if already else inviting.groups_to_join(invitation),
         "already": already,
         "site": sites.get_site(invitation.site_id),
         "leave_url": home_url(),
@@ -45,7 +49,7 @@ def refuse(request: HttpRequest, refusal: KeyRefused, key: str | None = None) ->
     """
     if isinstance(refusal, KeyUsedUp) and request.user.is_authenticated:
         text = gate.carried_key(request) or gate.ended_key(request) if key is None else key
-        done = flows.find_accepted(text, request.user, sites.current_site_id(request))
+        done = arriving.find_accepted(text, request.user, sites.current_site_id(request))
         if done is not None:
             return accepted(request, done, already=True)
     return gate.refuse(request, refusal, key=key)
@@ -71,7 +75,7 @@ class InvitedView(OwnTransactionsMixin, View):
     def get(self, request: HttpRequest, invitation_key: str = "") -> HttpResponse:
         """Redirect to the landing page, or show why the key opens nothing."""
         try:
-            flows.open_invitation(invitation_key, sites.current_site_id(request))
+            arriving.open_invitation(invitation_key, sites.current_site_id(request))
         except KeyRefused as refusal:
             return refuse(request, refusal, invitation_key)
         declining = request.GET.get("answer") == "no"
@@ -84,7 +88,7 @@ class InvitedView(OwnTransactionsMixin, View):
 class CarriedInvitationView(OwnTransactionsMixin, TemplateView):
     """Page about the invitation that the visitor carries, or about the reason why there is none."""
 
-    opened: flows.Opened
+    opened: arriving.Opened
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         """Open the carried invitation before anything else."""
@@ -120,13 +124,13 @@ class LandingView(CarriedInvitationView):
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         """Return the invitation and the possible next steps, also for a logged-in visitor."""
         user = self.request.user
-        refusal = flows.refusal_to_accept(self.opened, user) if user.is_authenticated else None
+        refusal = arriving.refusal_to_accept(self.opened, user) if user.is_authenticated else None
         landing_url = reverse("invitation_landing")
         kwargs.setdefault("refused", "" if refusal is None else str(refusal))
         kwargs.setdefault("refused_code", "" if refusal is None else refusal.code)
         return super().get_context_data(
             invitation_key=self.opened.key,
-            groups=flows.groups_to_join(self.opened.invitation),
+            groups=inviting.groups_to_join(self.opened.invitation),
             may_accept=user.is_authenticated and refusal is None,
             accept_url=reverse("invitation_accept"),
             register_url=_reverse("registration_register"),
@@ -158,7 +162,7 @@ class DeclineView(CarriedInvitationView):
         if request.POST.get("invitation_hint", hint) != hint:
             return self.render_to_response(self.get_context_data(switched=True))
         try:
-            flows.decline(self.opened)
+            arriving.decline(self.opened)
         except KeyRefused as refusal:
             return gate.refuse(request, refusal)
         response = render(request, self.declined_template_name, self.get_context_data())

@@ -10,8 +10,10 @@ from django.utils.decorators import method_decorator
 from django.views.decorators.clickjacking import xframe_options_sameorigin
 from django.views.generic import View
 
-from invitation import flows, sites, visitor
 from invitation.exceptions import InvitationError, NoPreview
+from invitation.flows import inviting
+from invitation.gate import visitor
+from invitation.keys import sites
 from invitation.views.inviting import MemberMixin
 
 
@@ -47,7 +49,7 @@ class MailPreviewView(MemberMixin, View):
         member = self.request.user
         if typed.pop("member", None) != str(member.pk):
             raise NoPreview()
-        return flows.preview(member, site_id=sites.current_site_id(self.request), **typed).html
+        return inviting.preview(member, site_id=sites.current_site_id(self.request), **typed).html
 
 
 def _inert(html: str) -> str:

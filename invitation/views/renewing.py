@@ -12,7 +12,7 @@ from django.utils.decorators import method_decorator
 from django.utils.translation import gettext_lazy as _
 from django.views.generic import TemplateView
 
-from invitation import clients, flows, gate, keys, masking, sites, visitor
+from invitation import gate, keys
 from invitation.exceptions import (
     InvitationError,
     InvitingForbidden,
@@ -20,7 +20,10 @@ from invitation.exceptions import (
     NoKey,
     NotRenewable,
 )
-from invitation.transactions import OwnTransactionsMixin
+from invitation.flows import inviting, mail, quota
+from invitation.gate import clients, visitor
+from invitation.gate.atomic_requests import OwnTransactionsMixin
+from invitation.keys import masking, sites
 from invitation.views.managing import InvitationDetailView
 
 
@@ -76,8 +79,8 @@ class RenewalRequestView(OwnTransactionsMixin, TemplateView):
         site_id = sites.current_site_id(self.request)
         if keys.channel_of(self.ended_key, site_id) is None:
             return False  # Not one of our keys: no query.
-        flows.count_account_mail(site_id, clients=clients.networks_of(self.request))
-        return flows.ask_for_renewal(self.ended_key, site_id)
+        mail.count_account_mail(site_id, clients=clients.networks_of(self.request))
+        return inviting.ask_for_renewal(self.ended_key, site_id)
 
 
 class InvitationRenewView(InvitationDetailView):
@@ -87,24 +90,24 @@ class InvitationRenewView(InvitationDetailView):
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         """Return the invitation, and the cost of renewing it."""
-        kwargs.setdefault("costs_one", flows.renewal_costs(self.invitation))
-        kwargs.setdefault("quota", flows.quota_of(self.request.user))
+        kwargs.setdefault("costs_one", inviting.renewal_costs(self.invitation))
+        kwargs.setdefault("quota", quota.quota_of(self.request.user))
         return super().get_context_data(**kwargs)
 
     def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         """Ask for confirmation, unless there is nothing to renew."""
-        if not flows.may_invite(request.user):
+        if not inviting.may_invite(request.user):
             return self.refuse(InvitingForbidden())
-        if not flows.is_renewable(self.invitation):
+        if not inviting.is_renewable(self.invitation):
             return self.leave()
         return super().get(request, *args, **kwargs)
 
     def post(self, request: HttpRequest, **kwargs: Any) -> HttpResponse:
         """Renew the invitation and redirect to the pending one, or show why not."""
-        if not flows.may_invite(request.user):
+        if not inviting.may_invite(request.user):
             return self.refuse(InvitingForbidden())
         try:
-            renewed = flows.renew(self.invitation)
+            renewed = inviting.renew(self.invitation)
         except InvitationError as error:
             # Another request was faster, such as the first of two clicks.
             if isinstance(error, NotRenewable | MailTooSoon) and self.invitation.is_usable():

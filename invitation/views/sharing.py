@@ -16,12 +16,14 @@ from django.utils.functional import Promise, cached_property
 from django.utils.translation import gettext_lazy as _
 from django.views.generic import FormView, ListView, TemplateView
 
-from invitation import flows, gate, keys, qr, sites
+from invitation import gate, keys
 from invitation.exceptions import InvitationError, InvitingForbidden, NotPending
+from invitation.flows import inviting, quota, sharing
 from invitation.forms import SharedLinkForm
+from invitation.gate.atomic_requests import OwnTransactionsMixin
+from invitation.keys import qr, sites
 from invitation.models import InvitationKey
-from invitation.querysets import InvitationKeyQuerySet
-from invitation.transactions import OwnTransactionsMixin
+from invitation.models.querysets import InvitationKeyQuerySet
 
 if TYPE_CHECKING:
     LinkFormView = FormView[SharedLinkForm]
@@ -65,7 +67,7 @@ class MakesLinksMixin(OwnTransactionsMixin, LoginRequiredMixin):
 
     def let_in(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         """Show the page only to these members."""
-        refusal = flows.sharing_refusal(request.user) if request.user.is_authenticated else None
+        refusal = sharing.sharing_refusal(request.user) if request.user.is_authenticated else None
         if refusal is not None:
             context = {"message": str(refusal), "reason": refusal.code}
             return render(request, self.forbidden_template_name, context, status=403)
@@ -87,7 +89,7 @@ class SharedLinkFormView(MakesLinksMixin, LinkFormView):
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         """Return the form, the link that it changes, and the invitations left."""
         kwargs.setdefault("invitation", None)
-        kwargs.setdefault("remaining_invitations", flows.remaining_invitations(self.request.user))
+        kwargs.setdefault("remaining_invitations", quota.remaining_invitations(self.request.user))
         return super().get_context_data(**kwargs)
 
     def form_valid(self, form: SharedLinkForm) -> HttpResponse:
@@ -141,8 +143,8 @@ class SharedLinkListView(OwnSharedLinksMixin, LinkListView):
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         """Return a page of links, the invitations left, and whether the member may create links."""
-        kwargs.setdefault("remaining_invitations", flows.remaining_invitations(self.request.user))
-        kwargs.setdefault("may_share", flows.may_share(self.request.user))
+        kwargs.setdefault("remaining_invitations", quota.remaining_invitations(self.request.user))
+        kwargs.setdefault("may_share", sharing.may_share(self.request.user))
         return super().get_context_data(**kwargs)
 
 
@@ -161,7 +163,7 @@ class SharedLinkDetailView(OwnSharedLinksMixin, TemplateView):
         """Return the link, the people who came through it, and its ways in if they may be shown."""
         came = self.invitation.acceptances.select_related("user")
         page = Paginator(came, self.paginate_by).get_page(self.request.GET.get("page"))
-        may_share = flows.may_share(self.request.user)
+        may_share = sharing.may_share(self.request.user)
         kwargs = {**self.nothing, **kwargs}
         if may_share and self.invitation.state == InvitationKey.Status.PENDING:
             kwargs |= self.get_ways_in()
@@ -210,14 +212,14 @@ class LinkAction:
 
 
 LINK_ACTIONS = {
-    "pause": LinkAction(flows.pause, _("The link is paused: nobody can use it."), shares=False),
-    "resume": LinkAction(flows.resume, _("The link works again.")),
+    "pause": LinkAction(sharing.pause, _("The link is paused: nobody can use it."), shares=False),
+    "resume": LinkAction(sharing.resume, _("The link works again.")),
     "change_link": LinkAction(
-        flows.change_link,
+        inviting.change_link,
         _("There is a new link with a new code; the old ones no longer work."),
     ),
     "close": LinkAction(
-        flows.close, _("The link is closed. What was not used came back to you."), shares=False
+        sharing.close, _("The link is closed. What was not used came back to you."), shares=False
     ),
 }
 
@@ -239,7 +241,7 @@ class SharedLinkActionView(SharedLinkDetailView):
         """Do the action and redirect back, or show why not."""
         action = LINK_ACTIONS[self.action]
         try:
-            if action.shares and (refusal := flows.sharing_refusal(request.user)):
+            if action.shares and (refusal := sharing.sharing_refusal(request.user)):
                 raise refusal
             action.verb(self.invitation)
         except InvitationError as error:

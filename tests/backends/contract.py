@@ -23,9 +23,10 @@ from django.test.utils import override_script_prefix
 from django.urls import resolve
 from registration import signals as redux_signals
 
-from invitation import flows, keys, signals
+from invitation import keys, signals
 from invitation.exceptions import KeyRefused
-from invitation.flows import account_mails
+from invitation.flows import arriving
+from invitation.flows.mail import account_mails, suppress
 from invitation.models import Acceptance, InvitationKey, InvitationQuota
 from tests import scenes
 from tests.scenes import INVITE, LANDING, NEWCOMER, REGISTER, RESEND, Crash, answers
@@ -73,14 +74,14 @@ class BackendContract:
     @pytest.fixture
     def before_claim(self, monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[], Any]], None]:
         """Call it with what somebody else does between the check of a form and the claim."""
-        claim = flows.claim
+        claim = arriving.claim
 
         def set_up(happens: Callable[[], Any]) -> None:
             def late(*args: Any, **kwargs: Any) -> Any:
                 happens()
                 return claim(*args, **kwargs)
 
-            monkeypatch.setattr(flows, "claim", late)
+            monkeypatch.setattr(arriving, "claim", late)
 
         return set_up
 
@@ -954,7 +955,7 @@ class TwoStepContract(BackendContract):
         scenes.accounts().get().delete()
         invitation.refresh_from_db()
         with pytest.raises(KeyRefused):
-            flows.open_invitation(invitation.key)
+            arriving.open_invitation(invitation.key)
 
     def test_redux_may_be_told_to_mail_nothing(
         self, visitor: Client, view: Any, monkeypatch: pytest.MonkeyPatch, commit: Commit
@@ -1187,7 +1188,7 @@ class TwoStepContract(BackendContract):
     def test_an_unsubscribed_address_gets_nothing_for_an_account_that_anybody_may_have_made(
         self, member: Any, commit: Commit
     ) -> None:
-        flows.suppress(NEWCOMER)
+        suppress(NEWCOMER)
         link = self.share()
         response = self.register(link, commit)
         assert response.status_code == 302
@@ -1198,7 +1199,7 @@ class TwoStepContract(BackendContract):
     def test_an_unsubscribed_address_gets_what_its_owner_has_asked_for(
         self, invitation: InvitationKey, commit: Commit
     ) -> None:
-        flows.suppress(NEWCOMER)
+        suppress(NEWCOMER)
         self.register(invitation, commit)
         sent = len(mail.outbox)
         assert sent == (not scenes.accounts().get().is_active)
@@ -1208,7 +1209,7 @@ class TwoStepContract(BackendContract):
     def test_what_is_asked_before_the_answer_is_the_same_in_every_case(
         self, registered: Client, member: Any
     ) -> None:
-        flows.suppress("unsubscribed@example.com")
+        suppress("unsubscribed@example.com")
         asked = []
         for email in (NEWCOMER, "unknown@example.com", "unsubscribed@example.com"):
             view = resolve(RESEND).func

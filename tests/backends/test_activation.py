@@ -15,8 +15,10 @@ from django.test import Client
 from registration import signals as redux_signals
 from registration.models import RegistrationProfile
 
-from invitation import flows, keys
+from invitation import keys
 from invitation.backends import activation
+from invitation.flows import arriving, privacy
+from invitation.flows.mail import is_suppressed
 from invitation.models import Acceptance, InvitationKey
 from tests import scenes
 from tests.factories import make_invitation, make_user
@@ -134,7 +136,7 @@ def test_an_account_without_a_password_needs_none(
     user.save()
     assert Client().post(link)["Location"] == DONE
     assert account().is_active
-    assert flows.has_proven(account())
+    assert arriving.has_proven(account())
 
 
 @pytest.mark.parametrize("posted", [{}, typed("short"), typed() | {"new_password2": "other"}])
@@ -266,7 +268,7 @@ def test_who_did_not_register_deletes_the_account_and_frees_the_invitation(
     assert not scenes.accounts().exists()
     invitation.refresh_from_db()
     assert (invitation.status, invitation.uses) == ("pending", 0)
-    assert flows.is_suppressed(NEWCOMER) is None
+    assert is_suppressed(NEWCOMER) is None
     # Again, or with the form of another tab.
     for posted in ({"not_me": "1"}, typed()):
         assert Client().post(link, posted).status_code == 200
@@ -286,7 +288,7 @@ def test_an_account_that_was_usable_cannot_be_deleted_so(
 def test_an_account_that_has_gone_cannot_be_disowned_twice() -> None:
     user = make_user()
     type(user).objects.all().delete()
-    assert not flows.disown(user)
+    assert not arriving.disown(user)
 
 
 def test_an_account_that_the_site_protects_is_made_useless(
@@ -336,7 +338,7 @@ class TestKey:
         link = scenes.path_in(mail.outbox[-1], part="/activate/")
         assert "ab" * 32 not in link
         Client().post(link, typed())
-        assert flows.has_proven(account())
+        assert arriving.has_proven(account())
 
 
 # -- what is proven ----------------------------------------------------------------------------
@@ -354,15 +356,15 @@ def test_an_address_that_is_typed_later_is_never_proven(
     Client().post(link, typed() if page.context["form"] else {})
     user = account()
     assert user.is_active
-    assert flows.proven_addresses(user) == {NEWCOMER}
+    assert arriving.proven_addresses(user) == {NEWCOMER}
     if gone == "invitation forgotten":
-        flows.forget_ended(timedelta(0))
+        privacy.forget_ended(timedelta(0))
     elif gone == "acceptance deleted":
         Acceptance.objects.all().delete()
     else:
         InvitationKey.objects.all().delete()
     # What was proven still is.
-    assert flows.proven_addresses(user) == {NEWCOMER}
+    assert arriving.proven_addresses(user) == {NEWCOMER}
     user.email = "ceo@example.com"
     user.save()
     group = Group.objects.create(name="Board")
@@ -372,5 +374,5 @@ def test_an_address_that_is_typed_later_is_never_proven(
     browser.force_login(user)
     assert "chair" not in browser.get(INBOX).content.decode()
     assert browser.post(f"{INBOX}{waiting.pk}/accept/").status_code == 404
-    assert flows.proven_addresses(user) == set()
+    assert arriving.proven_addresses(user) == set()
     assert not user.groups.exists()

@@ -15,8 +15,8 @@ from django.apps import apps
 from django.test import Client
 from django.urls import include, path
 
-from invitation import flows
 from invitation.backends import anymail
+from invitation.flows.mail import is_suppressed
 from invitation.models import InvitationEmail, SuppressedAddress
 from tests.factories import ADDRESS, make_invitation, make_mail, make_user
 
@@ -56,7 +56,7 @@ def tell(**fields: Any) -> None:
 
 def outcome(mail: InvitationEmail) -> tuple[str, str, str | None]:
     mail.refresh_from_db()
-    return mail.state, mail.failure, flows.is_suppressed(ADDRESS)
+    return mail.state, mail.failure, is_suppressed(ADDRESS)
 
 
 UNTOUCHED = ("sent", "", None)

@@ -27,7 +27,7 @@ from registration import signals as redux_signals
 from registration.forms import RegistrationForm, RegistrationFormUniqueEmail
 from registration.models import RegistrationProfile
 
-from invitation import flows, managers, signals
+from invitation import signals
 from invitation.backends import classic
 from invitation.backends.classic import (
     AccountBackend,
@@ -38,7 +38,8 @@ from invitation.backends.classic import (
     views,
 )
 from invitation.backends.classic.urls import patterns
-from invitation.models import Acceptance, InvitationKey
+from invitation.flows import arriving, inviting
+from invitation.models import Acceptance, InvitationKey, managers
 from tests import scenes
 from tests.backends import classic_thirdparty
 from tests.backends.classic_thirdparty import ImmediateBackend, OldForm, TwoStepBackend
@@ -272,7 +273,7 @@ pytestmark = [pytest.mark.django_db, pytest.mark.urls.with_args(Urls)]
 
 @pytest.fixture
 def invitation(member: Any) -> InvitationKey:
-    return flows.invite(member, ADDRESS).invitation
+    return inviting.invite(member, ADDRESS).invitation
 
 
 @pytest.fixture
@@ -953,7 +954,7 @@ def test_the_form_of_another_tab_is_shown_again_for_the_invitation_that_is_carri
     url = f"/invited-{kind}/register/"
     hint = invited_client.get(url).context["form"]["invitation_hint"].value()
     assert hint == invitation.key_hint
-    second = flows.invite(member, "second@example.com").invitation
+    second = inviting.invite(member, "second@example.com").invitation
     invited_client.cookies["invitation_key"] = second.mail_key
     response = invited_client.post(url, FORM | {"invitation_hint": hint})
     assert response.status_code == 200
@@ -1356,8 +1357,8 @@ def test_the_loser_of_a_race_for_a_key_gets_the_page(
     invited_client: Client, invitation: InvitationKey, monkeypatch: Any
 ) -> None:
     def win() -> None:
-        opened = flows.open_invitation(invitation.key)
-        flows.claim(
+        opened = arriving.open_invitation(invitation.key)
+        arriving.claim(
             opened, lambda: User._default_manager.create_user("winner", ADDRESS), email=ADDRESS
         )
 
@@ -1518,7 +1519,7 @@ def test_one_key_makes_one_account_however_many_post_it(
 @each_backend
 def test_one_name_makes_one_account_however_many_want_it(member: Any, kind: str) -> None:
     addresses = [f"newcomer{number}@example.com" for number in range(PEOPLE)]
-    keys = [flows.invite(member, address).invitation.mail_key for address in addresses]
+    keys = [inviting.invite(member, address).invitation.mail_key for address in addresses]
     forms_posted = [FORM | {"email": address} for address in addresses]
     answers = post_all(kind, list(zip(keys, forms_posted, strict=True)))
     assert answers == [200] * (PEOPLE - 1) + [302]

@@ -10,10 +10,10 @@ from django.core import mail
 from django.http import HttpResponse
 from django.urls import include, path
 
-from invitation import flows
 from invitation.backends.classic import InvitationBackend
 from invitation.backends.classic.urls import patterns
-from invitation.flows import account_mails
+from invitation.flows import sharing
+from invitation.flows.mail import account_mails
 from invitation.models import InvitationKey
 from tests import scenes
 from tests.backends.classic_thirdparty import TwoStepBackend
@@ -45,7 +45,7 @@ pytestmark = [pytest.mark.django_db, pytest.mark.urls.with_args(Urls)]
 @pytest.fixture
 def link() -> InvitationKey:
     owner = make_user("owner", is_superuser=True)
-    return flows.share(owner, label="Fair", max_uses=None, expires_at=None)
+    return sharing.share(owner, label="Fair", max_uses=None, expires_at=None)
 
 
 def register(link: InvitationKey, commit: Any, name: str, email: str = NEWCOMER) -> HttpResponse:

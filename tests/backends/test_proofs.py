@@ -11,8 +11,10 @@ from django.core import mail
 from django.test import Client, override_settings
 from registration.models import RegistrationProfile
 
-from invitation import flows, keys, optouts
+from invitation import keys
 from invitation.backends.proofs import activated_address, invited_address
+from invitation.flows import arriving, privacy
+from invitation.keys import unsubscribe
 from invitation.models import ProvenAddress
 from tests import scenes
 from tests.factories import make_invitation, make_user, open_it, register
@@ -26,7 +28,7 @@ RULES = [activated_address, invited_address]
 def make_member(name: str = "ann", **fields: Any) -> Any:
     """Return a member who has proven the address of the account."""
     user = make_user(name, **fields)
-    flows.prove(user)
+    arriving.prove(user)
     return user
 
 
@@ -68,7 +70,7 @@ class TestRules:
         user.email = NEWCOMER.upper()
         user.save()
         assert rule(user) == [NEWCOMER.upper()]
-        assert flows.proven_addresses(user) == {NEWCOMER}
+        assert arriving.proven_addresses(user) == {NEWCOMER}
 
     def test_the_proof_of_one_account_is_not_that_of_another(self, rule: Any) -> None:
         make_member(email=NEWCOMER)
@@ -83,20 +85,20 @@ class TestMoments:
     ) -> None:
         settings.ROOT_URLCONF = urlconf
         scenes.visit(scenes.invite(member), channel=channel).post(REGISTER, answers())
-        assert flows.has_proven(scenes.accounts().get()) is (channel == keys.MAIL)
+        assert arriving.has_proven(scenes.accounts().get()) is (channel == keys.MAIL)
 
     def test_another_address_than_the_invited_one_is_not_proven(self) -> None:
         with override_settings(INVITATION_EMAIL_POLICY="any"):
             user = register(make_invitation(email=NEWCOMER), email="other@example.com")
-        assert not flows.has_proven(user)
+        assert not arriving.has_proven(user)
 
     def test_the_address_of_the_account_counts_and_not_what_was_said_of_it(self) -> None:
         opened = open_it(make_invitation(email=NEWCOMER))
-        user = flows.claim(opened, lambda: make_user("x", email="x@example.com"), email=NEWCOMER)
-        assert not flows.has_proven(user)
+        user = arriving.claim(opened, lambda: make_user("x", email="x@example.com"), email=NEWCOMER)
+        assert not arriving.has_proven(user)
 
     def test_a_shared_link_proves_nothing(self) -> None:
-        assert not flows.has_proven(register(make_invitation(email="", shared=True)))
+        assert not arriving.has_proven(register(make_invitation(email="", shared=True)))
 
     @pytest.mark.parametrize("channel", keys.CHANNELS)
     def test_accepting_with_an_account_proves_by_the_mailed_link_alone(
@@ -104,8 +106,8 @@ class TestMoments:
     ) -> None:
         settings.INVITATION_EMAIL_POLICY = "any"
         user = make_user("bob", email=NEWCOMER)
-        flows.accept(open_it(make_invitation(make_user(), NEWCOMER), channel), user)
-        assert flows.has_proven(user) is (channel == keys.MAIL)
+        arriving.accept(open_it(make_invitation(make_user(), NEWCOMER), channel), user)
+        assert arriving.has_proven(user) is (channel == keys.MAIL)
 
     def test_what_staff_activate_is_not_proven(self, member: Any) -> None:
         scenes.visit(scenes.invite(member), channel=keys.COPY).post(REGISTER, answers())
@@ -113,7 +115,7 @@ class TestMoments:
             RegistrationProfile.objects.get().activation_key, None
         )
         assert scenes.accounts().get().is_active
-        assert not flows.has_proven(scenes.accounts().get())
+        assert not arriving.has_proven(scenes.accounts().get())
 
     def test_a_link_that_was_sent_to_the_address_of_before_proves_nothing(
         self, member: Any, commit: Callable[..., Any]
@@ -125,7 +127,7 @@ class TestMoments:
         scenes.activate(Client(), link)
         user = scenes.accounts("ceo@example.com").get()
         assert user.is_active
-        assert not flows.has_proven(user)
+        assert not arriving.has_proven(user)
 
     def test_a_link_that_is_sent_again_proves_the_address_that_it_is_sent_to(
         self, member: Any, commit: Callable[..., Any]
@@ -140,7 +142,7 @@ class TestMoments:
         scenes.activate(Client(), first)
         assert not scenes.accounts("late@example.com").get().is_active
         scenes.activate(Client(), second)
-        assert flows.has_proven(scenes.accounts("late@example.com").get())
+        assert arriving.has_proven(scenes.accounts("late@example.com").get())
 
 
 class TestTheEnd:
@@ -149,18 +151,18 @@ class TestTheEnd:
         for email in ("other@example.com", NEWCOMER):
             user.email = email
             user.save(update_fields=["email"])
-        assert not flows.has_proven(user)
+        assert not arriving.has_proven(user)
 
     @pytest.mark.parametrize("fields", [None, ["last_login"], ["email"]])
     def test_what_else_is_saved_ends_nothing(self, fields: list[str] | None) -> None:
         user = make_member()
         user.save(update_fields=fields)
-        assert flows.has_proven(user)
+        assert arriving.has_proven(user)
 
     def test_what_is_loaded_from_a_file_ends_nothing(self) -> None:
         user = make_member()
         user.save_base(raw=True)
-        assert flows.has_proven(user)
+        assert arriving.has_proven(user)
 
     def test_it_goes_with_the_account(self) -> None:
         make_member().delete()
@@ -170,24 +172,24 @@ class TestTheEnd:
         settings.INVITATION_SIGNING_KEYS = ["old"]
         user = make_member()
         settings.INVITATION_SIGNING_KEYS = ["new", "old"]
-        assert flows.has_proven(user)
+        assert arriving.has_proven(user)
         settings.INVITATION_SIGNING_KEYS = ["new"]
-        assert not flows.has_proven(user)
+        assert not arriving.has_proven(user)
 
     def test_forgetting_a_person_takes_the_proof(self) -> None:
         user = make_member(email=NEWCOMER)
-        assert flows.forget(NEWCOMER, dry_run=True).proofs == 1
-        assert flows.export(NEWCOMER)["proven_at"] != []
-        assert flows.forget(NEWCOMER.upper()).proofs == 1
-        assert not flows.has_proven(user)
-        assert flows.export(NEWCOMER)["proven_at"] == []
+        assert privacy.forget(NEWCOMER, dry_run=True).proofs == 1
+        assert privacy.export(NEWCOMER)["proven_at"] != []
+        assert privacy.forget(NEWCOMER.upper()).proofs == 1
+        assert not arriving.has_proven(user)
+        assert privacy.export(NEWCOMER)["proven_at"] == []
 
 
 class TestRows:
     def test_a_second_proof_writes_no_second_row(self, django_assert_num_queries: Any) -> None:
         user = make_member()
         with django_assert_num_queries(1):
-            flows.prove(user)
+            arriving.prove(user)
         assert ProvenAddress.objects.count() == 1
 
     def test_the_row_names_nobody_and_cannot_be_matched_with_an_opt_out(self) -> None:
@@ -195,5 +197,5 @@ class TestRows:
         row = ProvenAddress.objects.get()
         assert NEWCOMER not in str(vars(row))
         assert str(row) == f"{row.digest[:6]}…"
-        assert row.digest not in [known.digest for known in optouts.digests(NEWCOMER)]
-        assert row.key_id in optouts.key_ids()
+        assert row.digest not in [known.digest for known in unsubscribe.digests(NEWCOMER)]
+        assert row.key_id in unsubscribe.key_ids()

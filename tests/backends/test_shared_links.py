@@ -13,7 +13,7 @@ from django.db import connection
 from django.db.models.signals import post_save
 from django.test import Client
 
-from invitation import flows
+from invitation.flows import sharing
 from invitation.models import Acceptance, InvitationKey
 from tests import scenes
 from tests.factories import make_user
@@ -33,7 +33,7 @@ WORKFLOWS = [
 @pytest.fixture
 def link() -> InvitationKey:
     owner = make_user("owner", is_superuser=True)
-    return flows.share(owner, label="Spring fair", max_uses=3, expires_at=None)
+    return sharing.share(owner, label="Spring fair", max_uses=3, expires_at=None)
 
 
 @pytest.fixture

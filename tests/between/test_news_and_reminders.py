@@ -11,9 +11,10 @@ from django.core.management import call_command
 from django.db import OperationalError
 from django.utils import timezone
 
-from invitation import flows
 from invitation.delivery.background import BackgroundDelivery
 from invitation.delivery.dummy import DummyDelivery
+from invitation.flows import privacy, upkeep
+from invitation.flows.mail import deliver_due, remind, suppress
 from invitation.models import InvitationEmail, InvitationKey
 from tests.factories import DAY, make_invitation, make_mail, make_user
 from tests.scenes import statements
@@ -59,12 +60,12 @@ def test_of_those_that_expired_with_one_who_was_forgotten_the_inviter_is_still_t
     ann = make_user("ann")
     for number in range(3):
         make_invitation(ann, f"p{number}@example.org", left=OVERDUE)
-    flows.expire()
-    flows.forget(InvitationEmail.objects.get(kind=Kind.EXPIRED).invitation.email)
+    upkeep.expire()
+    privacy.forget(InvitationEmail.objects.get(kind=Kind.EXPIRED).invitation.email)
     # Whether the mail that waits still goes, or the next cleanup asks for another.
-    flows.deliver_due()
-    flows.expire()
-    flows.deliver_due()
+    deliver_due()
+    upkeep.expire()
+    deliver_due()
     assert [mail.kind for mail in DummyDelivery.outbox].count(Kind.EXPIRED) == 1
 
 
@@ -74,8 +75,8 @@ def test_an_inviter_whose_address_takes_no_mail_gets_no_news(settings: Any, reas
     ann = make_user("ann", email="ann@example.com")
     accepted = make_invitation(ann, status=InvitationKey.Status.ACCEPTED, uses=1)
     mail = make_mail(accepted, kind=Kind.ACCEPTED)
-    flows.suppress("ann@example.com", reason)
-    flows.deliver_due()
+    suppress("ann@example.com", reason)
+    deliver_due()
     mail.refresh_from_db()
     assert mail.state != State.SENT
 
@@ -84,7 +85,7 @@ def test_a_rule_on_news_that_fails_does_not_keep_invitations_from_expiring(setti
     """If it raised here, nothing that comes after it in the cleanup would be done either."""
     settings.INVITATION_NOTIFY_INVITER = no_news
     make_invitation(make_user("ann"), left=OVERDUE)
-    flows.expire()
+    upkeep.expire()
 
 
 def test_a_rule_on_news_that_raises_is_reported_and_the_others_are_told(
@@ -93,7 +94,7 @@ def test_a_rule_on_news_that_raises_is_reported_and_the_others_are_told(
     settings.INVITATION_NOTIFY_INVITER = raises_for_ann
     for name in ("ann", "ben"):
         make_invitation(make_user(name), f"{name}s-guest@example.org", left=OVERDUE)
-    flows.expire()
+    upkeep.expire()
     told = InvitationEmail.objects.filter(kind=InvitationEmail.Kind.EXPIRED)
     assert [mail.invitation.from_user.get_username() for mail in told] == ["ben"]  # type: ignore[union-attr]
     assert "INVITATION_NOTIFY_INVITER has failed" in caplog.text
@@ -103,7 +104,7 @@ def test_a_database_that_hangs_up_in_a_rule_is_no_fault_of_the_rule(settings: An
     settings.INVITATION_NOTIFY_INVITER = hangs_up
     make_invitation(make_user("ann"), left=OVERDUE)
     with pytest.raises(OperationalError):
-        flows.expire()
+        upkeep.expire()
 
 
 def test_the_cleanup_gets_past_news_of_a_site_that_is_gone(settings: Any) -> None:
@@ -148,7 +149,7 @@ def test_a_broker_that_is_dead_is_asked_once_for_all_reminders(settings: Any, co
     invite_long_ago(30)
     DeadBroker.asked.clear()
     with commit():
-        assert flows.remind() == 30
+        assert remind() == 30
     assert len(DeadBroker.asked) <= 1
 
 
@@ -161,5 +162,5 @@ def test_where_the_site_may_send_no_more_a_reminder_costs_no_transaction_of_its_
     settings.INVITATION_LIMIT_PER_SITE = 0
     invite_long_ago(100)
     with statements() as asked:
-        assert flows.remind() == 0
+        assert remind() == 0
     assert len(asked) < 50

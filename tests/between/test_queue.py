@@ -12,10 +12,10 @@ from django.core.management import call_command
 from django.db import OperationalError
 from django.utils import timezone
 
-from invitation import flows
 from invitation.delivery.dummy import DummyDelivery
 from invitation.delivery.email import EmailDelivery
 from invitation.exceptions import InvitationError
+from invitation.flows import inviting, mail
 from invitation.models import DeliveryPause, InvitationEmail, InvitationKey
 from tests.factories import DAY, make_invitation, make_mail, make_user
 
@@ -59,7 +59,7 @@ def test_news_that_a_rule_cannot_judge_do_not_hold_up_the_mails_behind_them(sett
     accepted = make_invitation(ann, "a@example.org", status=InvitationKey.Status.ACCEPTED, uses=1)
     make_mail(accepted, kind=InvitationEmail.Kind.ACCEPTED)
     behind = make_mail(make_invitation(ann, "b@example.org"), message_id="<2@example.com>")
-    flows.deliver_due()
+    mail.deliver_due()
     behind.refresh_from_db()
     assert behind.state == State.SENT
 
@@ -73,7 +73,7 @@ def test_a_mail_whose_rule_always_raises_is_given_up_after_ten_attempts(settings
         rows.update(not_before=timezone.now())
         rows.filter(state=State.SENDING).update(lease_until=timezone.now())
         with suppress(RuntimeError):
-            flows.deliver_due()
+            mail.deliver_due()
     poison.refresh_from_db()
     assert (poison.state, poison.attempts) == (State.FAILED, 10)
 
@@ -84,7 +84,7 @@ def test_a_batch_that_could_not_be_prepared_is_sent_all_the_same(settings: Any) 
     for number in range(3):
         invitation = make_invitation(ann, f"p{number}@example.org")
         make_mail(invitation, message_id=f"<{number}@example.com>")
-    assert flows.deliver_due() == (3, 0)
+    assert mail.deliver_due() == (3, 0)
 
 
 @pytest.mark.parametrize("where", ["prepare", "send"])
@@ -100,7 +100,7 @@ def test_a_database_that_is_gone_is_no_fault_of_a_mail(
         make_mail(make_invitation(ann, f"p{number}@example.org"))
     settings.INVITATION_DELIVERY = "invitation.delivery.dummy.DummyDelivery"
     with pytest.raises(OperationalError):
-        flows.deliver_due()
+        mail.deliver_due()
     assert not InvitationEmail.objects.exclude(failure="").exists()
 
 
@@ -137,7 +137,7 @@ def test_resending_writes_no_second_mail_while_a_sender_holds_the_first(settings
     make_mail(invitation, created_at=past, not_before=past)
     [_held] = InvitationEmail.objects.lease_batch(50, timezone.now())
     with suppress(InvitationError):  # whether it is refused is not what matters here
-        flows.resend(invitation)
+        inviting.resend(invitation)
     unsent = InvitationEmail.objects.filter(state__in=(State.QUEUED, State.SENDING))
     assert unsent.count() == 1
 
@@ -147,11 +147,11 @@ def test_retrying_does_not_queue_a_mail_that_a_newer_one_has_replaced(settings: 
     past = timezone.now() - timedelta(hours=1)
     invitation = make_invitation(make_user("ann"), mail_requested_at=past)
     old = make_mail(invitation)
-    flows.cancel([old])
-    flows.resend(invitation)
+    mail.cancel([old])
+    inviting.resend(invitation)
     new = InvitationEmail.objects.exclude(pk=old.pk).get()
     InvitationEmail.objects.filter(pk=new.pk).update(state=State.SENT, sent_at=timezone.now())
-    flows.retry(InvitationEmail.objects.filter(state__in=(State.FAILED, State.CANCELLED)))
+    mail.retry(InvitationEmail.objects.filter(state__in=(State.FAILED, State.CANCELLED)))
     assert not InvitationEmail.objects.filter(state=State.QUEUED).exists()
 
 
@@ -162,13 +162,13 @@ def test_a_mail_that_is_not_sent_after_all_lets_the_next_one_try_the_way_out(
     settings: Any, commit: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It was its turn to find out whether the way is open, but its recipient wants no mail."""
-    monkeypatch.setattr("invitation.flows.pacing.pass_time", lambda *spent, **kind: None)
+    monkeypatch.setattr("invitation.flows.mail.timing.wait", lambda *spent, **kind: None)
     now = timezone.now()
     DeliveryPause.objects.create(
         failures=1, since=now - timedelta(hours=1), until=now - timedelta(seconds=1), reason="down"
     )
-    flows.suppress("bob@example.org")
+    mail.suppress("bob@example.org")
     with commit():
-        flows.invite(make_user("ann"), "bob@example.org")
+        inviting.invite(make_user("ann"), "bob@example.org")
     assert InvitationEmail.objects.get().state == State.SUPPRESSED
     assert DeliveryPause.objects.get().until <= timezone.now()

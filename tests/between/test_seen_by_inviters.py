@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from invitation import flows
 from invitation.exceptions import MailTooSoon
+from invitation.flows import inviting, mail
 from invitation.models import DeliveryPause, InvitationEmail, InvitationKey
 from tests.factories import DAY, make_invitation, make_mail, make_user
 
@@ -25,7 +25,7 @@ State = InvitationEmail.State
 @pytest.fixture
 def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
     """Do not let mails that nobody wants take as long as others: no test here looks at a watch."""
-    monkeypatch.setattr("invitation.flows.pacing.pass_time", lambda *spent, **kind: None)
+    monkeypatch.setattr("invitation.flows.mail.timing.wait", lambda *spent, **kind: None)
 
 
 @pytest.fixture
@@ -49,7 +49,7 @@ def outage(settings: Any) -> Iterator[None]:
 def state_after_inviting(inviter: Any, email: str, commit: Any) -> str:
     """Return what an inviter sees of the mail right after he has asked for it."""
     with commit():
-        invitation = flows.invite(inviter, email).invitation
+        invitation = inviting.invite(inviter, email).invitation
     return InvitationEmail.state_for_inviter(
         InvitationEmail.objects.get(invitation=invitation).state
     )
@@ -62,7 +62,7 @@ def test_in_an_outage_who_wants_no_invitations_looks_like_the_others(
 ) -> None:
     """Whether it was known before that no mail can leave, or is found out by this one."""
     ann = make_user("ann")
-    flows.suppress(UNWILLING, "opted_out")
+    mail.suppress(UNWILLING, "opted_out")
     seen = []
     for email in (UNWILLING, WILLING):
         DeliveryPause.objects.all().delete()
@@ -77,7 +77,7 @@ def test_in_an_outage_who_wants_no_invitations_looks_like_the_others(
 
 def answer_to_resending(invitation: InvitationKey) -> str:
     try:
-        flows.resend(invitation)
+        inviting.resend(invitation)
     except MailTooSoon:
         return "too soon"
     return "sent again"
@@ -92,16 +92,16 @@ def test_after_a_reminder_resending_does_not_show_who_wants_no_invitations(
     # It would show for as long as the cool-down lasts, which is 5 minutes by default.
     settings.INVITATION_RESEND_COOLDOWN = DAY
     ann, now = make_user("ann"), timezone.now()
-    flows.suppress(UNWILLING, "opted_out")
+    mail.suppress(UNWILLING, "opted_out")
     invitations = []
     for email in (UNWILLING, WILLING):
         with commit():
-            invitations.append(flows.invite(ann, email).invitation)
+            invitations.append(inviting.invite(ann, email).invitation)
     past = now - 5 * DAY
     InvitationKey.objects.update(mail_requested_at=past, date_invited=past, expires_at=now + DAY)
     InvitationEmail.objects.filter(state=State.SENT).update(sent_at=past)
-    flows.remind()
-    flows.deliver_due()
+    mail.remind()
+    mail.deliver_due()
     unwilling, willing = [answer_to_resending(invitation) for invitation in invitations]
     assert unwilling == willing
 
@@ -115,6 +115,6 @@ def test_news_that_come_back_are_not_taken_for_the_invitation_their_reader_once_
     arrived = make_mail(own, message_id="<old@example.com>", **sent)
     hers = make_invitation(ann, "bob@example.org", status=accepted, uses=1)
     make_mail(hers, kind=InvitationEmail.Kind.ACCEPTED, message_id="<news@example.com>", **sent)
-    flows.report_bounce("ann@example.com", "<news@example.com>")
+    mail.report_bounce("ann@example.com", "<news@example.com>")
     arrived.refresh_from_db()
     assert (arrived.state, arrived.failure) == (State.SENT, "")

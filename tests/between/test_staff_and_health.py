@@ -9,8 +9,9 @@ from typing import Any, ClassVar
 import pytest
 from django.utils import timezone
 
-from invitation import flows
 from invitation.delivery.base import BaseDelivery
+from invitation.flows import upkeep
+from invitation.flows.mail import cancel, deliver_due, outbox_health, retry
 from invitation.models import DeliveryPause, InvitationEmail, InvitationKey
 from tests.factories import DAY, make_invitation, make_mail, make_user
 
@@ -42,16 +43,16 @@ def test_mails_that_are_retried_in_a_request_have_to_be_sent_within_its_time(
         for at in range(3)
     ]
     with commit():
-        flows.retry(mails)
+        retry(mails)
     assert len(Punctual.deadlines) == 3
     assert max(Punctual.deadlines) <= time.monotonic() + 15
 
 
 def test_a_mail_that_was_just_queued_again_is_not_as_old_as_its_row() -> None:
     mail = make_mail(state=State.FAILED, created_at=timezone.now() - 30 * DAY)
-    flows.retry([mail])
+    retry([mail])
     assert InvitationEmail.objects.lease(mail.pk, timezone.now()) is not None
-    age = flows.outbox_health().oldest_unsent_age
+    age = outbox_health().oldest_unsent_age
     assert age is not None
     assert age < ALARM
 
@@ -74,13 +75,13 @@ def test_news_that_had_to_wait_for_the_mail_before_are_not_as_old_as_what_they_t
         sent_at=now - DAY + 30 * MINUTE,
     )
     make_invitation(ann, "b@example.org", status=expired, ended_at=now - 22 * HOUR)
-    flows.expire()
+    upkeep.expire()
     mail = InvitationEmail.objects.get(kind=kind, state=State.QUEUED)
     assert mail.not_before > now
     # The minute has passed, and a sender has taken it.
     InvitationEmail.objects.filter(pk=mail.pk).update(not_before=timezone.now())
     InvitationEmail.objects.lease(mail.pk, timezone.now())
-    age = flows.outbox_health().oldest_unsent_age
+    age = outbox_health().oldest_unsent_age
     assert age is not None
     assert age < ALARM
 
@@ -92,6 +93,6 @@ def test_a_pause_that_is_over_is_not_reported_where_no_mail_waits() -> None:
     DeliveryPause.objects.create(
         failures=1, since=now - 3 * DAY, until=now - 2 * DAY, reason="down"
     )
-    flows.cancel([mail])
-    flows.deliver_due()
-    assert flows.outbox_health().paused_until is None
+    cancel([mail])
+    deliver_due()
+    assert outbox_health().paused_until is None

@@ -82,7 +82,7 @@ class TaskQueue(Queue):
         return found
 
     def run(self, pks: list[int]) -> Any:
-        return import_module("invitation.workers.tasks").deliver.call(pks)
+        return import_module("invitation.delivery.workers.tasks").deliver.call(pks)
 
     def break_down(self) -> None:
         self.use("tests.delivery.backends.Broken")
@@ -130,7 +130,9 @@ def celery_queue() -> Iterator[CeleryQueue]:
     celery = pytest.importorskip("celery", reason="CeleryDelivery needs celery")
     from celery.contrib.testing.app import setup_default_app
 
-    import_module("invitation.workers.celery")  # as apps.py does; before what is undone below
+    import_module(
+        "invitation.delivery.workers.celery"
+    )  # as apps.py does; before what is undone below
     app = celery.Celery("site", broker="memory://", set_as_current=False)
     with setup_default_app(app):
         app.set_default()

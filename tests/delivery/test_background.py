@@ -19,11 +19,13 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from invitation import flows, workers
+from invitation.addresses.recipients import Recipient
+from invitation.delivery import workers
 from invitation.delivery.background import BackgroundDelivery
 from invitation.delivery.base import get_delivery
+from invitation.flows import inviting, lists
+from invitation.flows.mail import deliver_due
 from invitation.models import DeliveryPause, InvitationEmail, InvitationKey
-from invitation.recipients import Recipient
 from tests.conftest import Sink
 from tests.delivery.queues import ROOM, Queue
 from tests.factories import ADDRESS, make_invitation, make_mail, make_user
@@ -35,7 +37,7 @@ MINUTE = timedelta(minutes=1)
 
 def invite(commit: Any, inviter: Any, email: str = ADDRESS, **fields: Any) -> InvitationEmail:
     with commit():
-        invitation = flows.invite(inviter, email, **fields).invitation
+        invitation = inviting.invite(inviter, email, **fields).invitation
     return InvitationEmail.objects.get(invitation=invitation)
 
 
@@ -44,7 +46,7 @@ def invite(commit: Any, inviter: Any, email: str = ADDRESS, **fields: Any) -> In
 
 def test_it_is_handed_over_after_the_commit(queue: Queue, member: Any, commit: Any) -> None:
     with commit():
-        flows.invite(member, ADDRESS)
+        inviting.invite(member, ADDRESS)
         assert queue.messages() == []
     assert queue.pks() == [[InvitationEmail.objects.get().pk]]
 
@@ -52,7 +54,7 @@ def test_it_is_handed_over_after_the_commit(queue: Queue, member: Any, commit: A
 @pytest.mark.django_db(transaction=True)
 def test_what_is_rolled_back_is_not_handed_over(queue: Queue, member: Any) -> None:
     with transaction.atomic():
-        flows.invite(member, ADDRESS)
+        inviting.invite(member, ADDRESS)
         transaction.set_rollback(True)
     assert queue.messages() == []
 
@@ -78,7 +80,7 @@ def test_a_list_is_handed_over_in_batches(
     monkeypatch.setattr(BackgroundDelivery, "batch_size", 2)
     people = [Recipient(number, f"person{number}@example.org") for number in range(5)]
     with commit():
-        flows.invite_many(member, people)
+        lists.invite_many(member, people)
     written = list(InvitationEmail.objects.order_by("pk").values_list("pk", flat=True))
     assert queue.pks() == [written[:2], written[2:4], written[4:]]
 
@@ -90,7 +92,7 @@ def test_asking_for_the_mail_again_hands_over(
     mail = invite(commit, member)
     queue.messages()
     with commit():
-        flows.resend(mail.invitation)
+        inviting.resend(mail.invitation)
     assert queue.pks() == [[mail.pk]]
 
 
@@ -229,7 +231,7 @@ def test_a_broken_queue_holds_nobody_up_and_loses_nothing(
     secrets = [ADDRESS, "bob", mail.invitation.locator]
     assert [secret for secret in secrets if secret in caplog.text] == []
     with commit():
-        assert flows.deliver_due() == (1, 0)
+        assert deliver_due() == (1, 0)
     assert [message.to for message in mailoutbox] == [[ADDRESS]]
 
 

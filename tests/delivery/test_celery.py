@@ -16,9 +16,10 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from invitation import flows
 from invitation.delivery.base import get_delivery
 from invitation.delivery.celery import CeleryDelivery
+from invitation.flows import inviting
+from invitation.flows.mail import deliver_due
 from invitation.models import InvitationEmail
 from tests.delivery.queues import CeleryQueue
 from tests.factories import ADDRESS, make_mail
@@ -110,7 +111,7 @@ def test_a_member_does_not_wait_for_a_broker_that_hangs_and_the_mail_is_not_lost
     assert answer.status_code == 302
     assert InvitationEmail.objects.get().state == "queued"
     with commit():
-        assert flows.deliver_due() == (1, 0)
+        assert deliver_due() == (1, 0)
     assert [message.to for message in django_mail.outbox] == [[ADDRESS]]
 
 
@@ -158,7 +159,7 @@ def test_where_tasks_run_at_once_the_mail_goes_at_once_and_needs_no_broker(
     celery_queue.app.conf.task_always_eager = True
     celery_queue.break_down()
     with commit():
-        flows.invite(member, ADDRESS)
+        inviting.invite(member, ADDRESS)
     assert [message.to for message in django_mail.outbox] == [[ADDRESS]]
     assert InvitationEmail.objects.get().state == "sent"
 
@@ -179,7 +180,7 @@ def test_where_tasks_run_at_once_a_retry_waits_for_the_command(
 
     monkeypatch.setattr("django.core.mail.backends.locmem.EmailBackend.send_messages", refuse)
     with commit():
-        flows.invite(member, ADDRESS)
+        inviting.invite(member, ADDRESS)
     assert len(tried) == 1
     assert InvitationEmail.objects.get().state == "queued"
     # As it would if the retry were made at once, again and again.

@@ -11,14 +11,16 @@ from django.core import mail as django_mail
 from django.core.exceptions import ImproperlyConfigured
 from django.utils import timezone
 
-from invitation import flows, keys
+from invitation import keys
+from invitation.addresses.recipients import Recipient
 from invitation.delivery.base import BaseDelivery, get_delivery
 from invitation.delivery.dummy import DummyDelivery
 from invitation.delivery.email import EmailDelivery
 from invitation.delivery.outbox import OutboxDelivery
 from invitation.exceptions import DeliveryFailed
+from invitation.flows import inviting, lists
+from invitation.flows.mail import deliver_due
 from invitation.models import InvitationEmail
-from invitation.recipients import Recipient
 from tests.factories import ADDRESS, make_invitation, make_mail
 
 pytestmark = pytest.mark.django_db
@@ -128,8 +130,8 @@ class DeliveryContract(abc.ABC):
 
         monkeypatch.setattr(type(delivery), "hand_over", hand_over)
         with commit():
-            one = flows.invite(member, ADDRESS).invitation
-            flows.invite_many(member, [Recipient(row, f"g{row}@example.org") for row in (1, 2)])
+            one = inviting.invite(member, ADDRESS).invitation
+            lists.invite_many(member, [Recipient(row, f"g{row}@example.org") for row in (1, 2)])
             assert told == []
         first, *others = InvitationEmail.objects.order_by("pk").values_list("pk", flat=True)
         expected = [] if delivery.immediate else [([first], None), (others, None)]
@@ -138,7 +140,7 @@ class DeliveryContract(abc.ABC):
         settings.INVITATION_RESEND_COOLDOWN = timedelta(0)
         InvitationEmail.objects.filter(invitation=one).update(state="failed")
         with commit():
-            flows.resend(one)
+            inviting.resend(one)
         assert told == expected[:1]
 
     def test_to_be_told_does_no_harm(self, delivery: BaseDelivery) -> None:
@@ -147,17 +149,17 @@ class DeliveryContract(abc.ABC):
 
     def test_nothing_leaves_before_the_commit(self, member: Any, commit: Any) -> None:
         with commit():
-            flows.invite(member, ADDRESS)
+            inviting.invite(member, ADDRESS)
             assert self.sent() == []
 
     def test_it_leaves_after_the_commit_or_by_cron(
         self, member: Any, commit: Any, delivery: BaseDelivery
     ) -> None:
         with commit():
-            flows.invite(member, ADDRESS)
+            inviting.invite(member, ADDRESS)
         assert self.sent() == ([ADDRESS] if delivery.immediate else [])
         with commit():
-            flows.deliver_due()
+            deliver_due()
         assert self.sent() == [ADDRESS]
         assert InvitationEmail.objects.get().state == "sent"
 

@@ -15,9 +15,11 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from invitation import flows, keys
+from invitation import keys
 from invitation.delivery.email import EmailDelivery
 from invitation.exceptions import DeliveryFailed, TextRefused
+from invitation.flows import inviting
+from invitation.flows.mail import deliver_due
 from invitation.models import InvitationKey
 from tests.factories import ADDRESS, DAY, make_invitation, make_mail, make_user
 
@@ -253,7 +255,7 @@ def test_no_text_adds_a_header_a_recipient_a_link_or_a_tag(
     InvitationKey.objects.all().delete()
     ann.first_name = first
     try:
-        invitation = flows.invite(ann, ADDRESS, recipient_name=name, note=note).invitation
+        invitation = inviting.invite(ann, ADDRESS, recipient_name=name, note=note).invitation
     except TextRefused:
         return
     message = message_of(invitation)
@@ -352,8 +354,8 @@ def test_the_log_tells_one_refusal_from_another_and_quotes_nobody(
 
     monkeypatch.setattr("django.core.mail.backends.locmem.EmailBackend.send_messages", refuse)
     mail = make_mail()
-    flows.deliver_due()
-    logged = [record for record in caplog.records if record.name == "invitation.flows.sending"]
+    deliver_due()
+    logged = [record for record in caplog.records if record.name == "invitation.flows.mail.sending"]
     assert [record.getMessage() for record in logged] == [
         f"Invitation mail {mail.pk} was not sent: {words}"
     ]

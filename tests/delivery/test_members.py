@@ -10,9 +10,11 @@ from django.core.mail import EmailMultiAlternatives
 from django.db.models import Value
 from django.test import Client
 
-from invitation import flows, keys
+from invitation import keys
 from invitation.delivery import members
 from invitation.delivery.email import EmailDelivery
+from invitation.flows import inviting
+from invitation.flows.mail import deliver_due
 from invitation.models import InvitationEmail, InvitationKey
 from tests import scenes
 from tests.factories import ADDRESS, make_invitation, make_mail, make_user
@@ -162,10 +164,10 @@ def test_the_members_own_language_goes_before_the_inviters_choice(
 def test_the_preview_shows_the_ordinary_mail_whoever_is_invited(
     member: Any, django_assert_num_queries: Any
 ) -> None:
-    before = flows.preview(member, ADDRESS)
+    before = inviting.preview(member, ADDRESS)
     make_user("bob", email=ADDRESS)
     with django_assert_num_queries(1):  # what an open invitation of his would keep
-        assert flows.preview(member, ADDRESS) == before
+        assert inviting.preview(member, ADDRESS) == before
     assert TELLING not in before.text + before.html + before.subject
 
 
@@ -213,7 +215,7 @@ def test_only_a_batch_of_several_is_prepared(
     make_mail(
         make_invitation(ann, "kim@example.org", status="expired"), kind="renewal", state="sent"
     )
-    assert flows.deliver_due() == (number, 0)
+    assert deliver_due() == (number, 0)
     assert [sorted(emails) for emails in prepared] == ([guests] if number > 1 else [])
 
 

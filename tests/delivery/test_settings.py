@@ -10,13 +10,12 @@ from django.core import mail as django_mail
 from django.core.mail.backends.locmem import EmailBackend
 from django.db import DatabaseError
 
-from invitation import flows
 from invitation.checks import mails, registration
 from invitation.delivery.dummy import DummyDelivery
 from invitation.delivery.email import EmailDelivery
 from invitation.delivery.senders import is_sender
 from invitation.exceptions import DeliveryUnavailable
-from invitation.flows.suppressing import suppress
+from invitation.flows.mail import deliver_due, reopen, suppress
 from invitation.models import DeliveryPause, InvitationEmail
 from tests.factories import make_invitation, make_mail
 
@@ -85,8 +84,8 @@ SENDERS += ["club@example.org (Club)"]
 
 def assert_no_mail_was_charged(caplog: pytest.LogCaptureFixture) -> None:
     rows = [make_mail(make_invitation(email=f"p{at}@example.org")) for at in range(3)]
-    flows.deliver_due()
-    flows.deliver_due()
+    deliver_due()
+    deliver_due()
     for row in rows:
         row.refresh_from_db()
     # But for the one that has found it out.
@@ -132,10 +131,10 @@ def test_the_reason_says_what_is_to_be_mended(settings: Any) -> None:
 def test_the_mails_leave_when_the_settings_are_mended(settings: Any) -> None:
     settings.DEFAULT_FROM_EMAIL = ""
     make_mail()
-    flows.deliver_due()
+    deliver_due()
     settings.DEFAULT_FROM_EMAIL = "Club <club@example.org>"
-    flows.reopen()
-    assert flows.deliver_due() == (1, 0)
+    reopen()
+    assert deliver_due() == (1, 0)
     assert not DeliveryPause.objects.closed().exists()
 
 
@@ -148,7 +147,7 @@ def test_a_mail_that_nobody_wants_waits_as_the_others_do(settings: Any, fault: s
         settings.DEFAULT_FROM_EMAIL = "Club"
     mail = make_mail()
     suppress(mail.invitation.email)
-    flows.deliver_due()
+    deliver_due()
     mail.refresh_from_db()
     assert (mail.state, mail.attempts) == (InvitationEmail.State.QUEUED, 1)
 

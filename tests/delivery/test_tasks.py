@@ -12,9 +12,9 @@ from django.core.checks import Error
 from django.core.checks import Warning as CheckWarning
 from django.utils import timezone
 
-from invitation import flows
 from invitation.delivery.base import get_delivery
 from invitation.delivery.tasks import TaskDelivery, chosen_options
+from invitation.flows import inviting
 from invitation.models import InvitationEmail
 from tests.delivery.queues import ROOM, TaskQueue
 from tests.factories import ADDRESS
@@ -121,7 +121,7 @@ def test_where_tasks_run_at_once_the_mail_goes_at_once(
 ) -> None:
     task_queue.use(IMMEDIATE)
     with commit():
-        flows.invite(member, ADDRESS)
+        inviting.invite(member, ADDRESS)
         assert django_mail.outbox == []
     assert [message.to for message in django_mail.outbox] == [[ADDRESS]]
     assert InvitationEmail.objects.get().state == "sent"
@@ -137,7 +137,7 @@ def test_where_tasks_run_at_once_an_error_ends_in_the_row(
     backend = "django.core.mail.backends.locmem.EmailBackend.send_messages"
     monkeypatch.setattr(backend, refuse)
     with commit(), caplog.at_level(logging.CRITICAL):
-        flows.invite(member, ADDRESS)
+        inviting.invite(member, ADDRESS)
     mail = InvitationEmail.objects.get()
     assert mail.state == "queued"
     assert "no mail server" in mail.last_error

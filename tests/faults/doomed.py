@@ -23,9 +23,9 @@ from django.conf import settings  # noqa: E402
 from django.contrib.auth import get_user_model  # noqa: E402
 from django.core.mail.backends.smtp import EmailBackend  # noqa: E402
 
-from invitation import flows  # noqa: E402
-from invitation.managers import InvitationEmailManager  # noqa: E402
+from invitation.flows import inviting, mail  # noqa: E402
 from invitation.models import InvitationEmail  # noqa: E402
+from invitation.models.managers import InvitationEmailManager  # noqa: E402
 
 
 def die(*args: Any, **options: Any) -> Any:
@@ -55,12 +55,12 @@ def invite(address: str) -> None:
     """Invite this address, as a member's request does, and send at once."""
     settings.INVITATION_DELIVERY = "tests.faults.hasty.ImmediateDelivery"
     settings.INVITATIONS_PER_USER = settings.INVITATION_LIMIT_PER_INVITER = None
-    flows.invite(get_user_model()._default_manager.earliest("pk"), address)
+    inviting.invite(get_user_model()._default_manager.earliest("pk"), address)
 
 
 def send(address: str) -> None:
     """Send what waits, as a worker does."""
-    flows.deliver_due()
+    mail.deliver_due()
 
 
 #: What to do, and where in it the end comes.
@@ -70,7 +70,7 @@ POINTS: dict[str, tuple[Callable[[str], None], Any]] = {
         invite,
         patch.object(InvitationEmail, "save", after(InvitationEmail.save)),
     ),
-    "after commit": (invite, patch("invitation.flows.mailing.deliver", die)),
+    "after commit": (invite, patch("invitation.flows.mail.queueing.deliver", die)),
     "after lease": (send, patch.object(InvitationEmailManager, "begin", die)),
     "during SMTP": (send, patch.object(smtplib.SMTP, "data", half_a_mail)),
     "after 250": (

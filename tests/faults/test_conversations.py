@@ -10,10 +10,11 @@ from typing import Any
 import pytest
 from django.core import mail as django_mail
 
-from invitation import flows
 from invitation.delivery.bounded import Deadline
 from invitation.delivery.email import EmailDelivery
 from invitation.exceptions import DeliveryFailed, DeliveryUnavailable
+from invitation.flows import inviting
+from invitation.flows.mail import deliver_due, delivery_pause
 from invitation.models import InvitationEmail
 from tests.factories import ADDRESS, make_invitation, make_mail
 from tests.faults.conftest import use
@@ -61,7 +62,7 @@ def failing(command: str, answer: Any, *, for_whom: str = "") -> Any:
 def test_a_batch_goes_through_one_connection(serve: Any) -> None:
     server = serve()
     mails("a", "b", "c")
-    assert flows.deliver_due() == (3, 0)
+    assert deliver_due() == (3, 0)
     assert [talk.mails for talk in server.talks] == [3]
     assert server.talks[0].said == ["EHLO", *["MAIL", "RCPT", "DATA"] * 3, "QUIT"]
 
@@ -76,7 +77,7 @@ def test_without_a_batch_each_mail_has_its_own(serve: Any) -> None:
 def test_a_batch_in_which_nothing_is_sent_opens_none(serve: Any) -> None:
     server = serve()
     make_mail(make_invitation(status="revoked"))
-    assert flows.deliver_due() == (0, 1)
+    assert deliver_due() == (0, 1)
     assert server.talks == []
 
 
@@ -87,7 +88,7 @@ def test_after_a_refusal_the_connection_goes_on(
 ) -> None:
     server = serve(failing(command, answer, for_whom="bad"))
     mails("bad", "a", "b")
-    assert flows.deliver_due() == (2, 1)
+    assert deliver_due() == (2, 1)
     assert states() == {"bad": state, "a": "sent", "b": "sent"}
     assert len(server.talks) == 1
     assert "RSET" in server.talks[0].said
@@ -97,7 +98,7 @@ def test_a_server_that_does_not_want_to_start_over_is_called_again(serve: Any) -
     refuse = failing("DATA", "550 no", for_whom="bad")
     server = serve(lambda *said: "500 what?" if said[0] == "RSET" else refuse(*said))
     mails("bad", "a")
-    assert flows.deliver_due() == (1, 1)
+    assert deliver_due() == (1, 1)
     assert len(server.talks) == 2
 
 
@@ -110,7 +111,7 @@ def test_a_server_that_takes_so_many_mails_in_a_row_is_called_again(
 ) -> None:
     server = serve(lambda said, rest, talk: end if said == command and talk.mails == 2 else None)
     mails("a", "b", "c", "d", "e")
-    assert flows.deliver_due() == (5, 0)
+    assert deliver_due() == (5, 0)
     assert server.recipients == [f"{name}@example.org" for name in "abcde"]
     assert [talk.mails for talk in server.talks] == [2, 2, 1]
     assert set(InvitationEmail.objects.values_list("attempts", flat=True)) == {1}
@@ -119,7 +120,7 @@ def test_a_server_that_takes_so_many_mails_in_a_row_is_called_again(
 def test_one_that_says_goodbye_with_the_last_mail_is_called_again(serve: Any) -> None:
     server = serve(lambda said, rest, talk: Last("250 taken") if said == "BODY" else None)
     mails("a", "b")
-    assert flows.deliver_due() == (2, 0)
+    assert deliver_due() == (2, 0)
     assert len(server.talks) == 2
 
 
@@ -138,12 +139,12 @@ def test_a_server_that_is_out_of_order_pauses_the_queue(
     serve(script)
     mails("a", "b", "c")
     start = time.monotonic()
-    assert flows.deliver_due() == (0, 1)
+    assert deliver_due() == (0, 1)
     assert time.monotonic() - start < 3 * TIME + MORE
     assert states() == dict.fromkeys("abc", "queued")
     attempts = InvitationEmail.objects.order_by("pk").values_list("attempts", flat=True)
     assert list(attempts) == [1, 0, 0]
-    assert flows.delivery_pause() is not None
+    assert delivery_pause() is not None
 
 
 def test_nobody_there(serve: Any, settings: Any) -> None:
@@ -183,8 +184,8 @@ def test_each_address_of_the_server_is_tried(serve: Any, monkeypatch: pytest.Mon
 def test_a_password_that_is_refused_pauses_the_queue(serve: Any, answer: Any) -> None:
     serve(failing("AUTH", answer), username="site", password="secret")
     mails("a", "b")
-    assert flows.deliver_due() == (0, 1)
-    assert flows.delivery_pause() is not None
+    assert deliver_due() == (0, 1)
+    assert delivery_pause() is not None
 
 
 @pytest.mark.parametrize("command", ["RCPT", "DATA", "BODY"])
@@ -224,13 +225,13 @@ def test_one_mail_on_which_the_server_breaks_is_tried_again_and_the_others_go(
     server = serve(failing(command, fault, for_whom="bad"))
     mails("bad", "a", "b")
     start = time.monotonic()
-    assert flows.deliver_due() == (2, 1)
+    assert deliver_due() == (2, 1)
     assert time.monotonic() - start < 3 * TIME + MORE
     assert states() == {"bad": "queued", "a": "sent", "b": "sent"}
     bad = InvitationEmail.objects.get(invitation__email__startswith="bad")
     assert (bad.attempts, bad.message_id) == (1, "<bad@example.com>")
     assert bad.last_error
-    assert flows.delivery_pause() is None
+    assert delivery_pause() is None
     assert server.recipients == ["a@example.org", "b@example.org"]
 
 
@@ -245,7 +246,7 @@ def test_after_the_answer_nothing_is_tried_twice(serve: Any) -> None:
     """A connection that was fine breaks after DATA: whether the mail was taken is not known."""
     server = serve(failing("BODY", CLOSE, for_whom="b@"))
     mails("a", "b", "c")
-    assert flows.deliver_due() == (2, 1)
+    assert deliver_due() == (2, 1)
     assert server.recipients == ["a@example.org", "c@example.org"]
 
 
@@ -255,12 +256,12 @@ def test_after_the_answer_nothing_is_tried_twice(serve: Any) -> None:
 def test_a_request_waits_no_longer_than_the_bound(
     serve: Any, member: Any, commit: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("invitation.flows.sending.IN_PROCESS_SECONDS", 0.6)
+    monkeypatch.setattr("invitation.flows.mail.sending.IN_PROCESS_SECONDS", 0.6)
     monkeypatch.setattr(EmailDelivery, "time_per_mail", 60)
     serve(failing("CONNECT", Drip("2")), timeout=30)
     start = time.monotonic()
     with commit():
-        assert flows.invite(member, ADDRESS).mailed
+        assert inviting.invite(member, ADDRESS).mailed
     assert 0.5 < time.monotonic() - start < 0.6 + MORE
     assert InvitationEmail.objects.get().state == "queued"
 
@@ -292,8 +293,8 @@ def test_a_goodbye_without_answer_costs_little(serve: Any) -> None:
 def test_a_certificate_that_is_not_trusted_pauses_the_queue(serve: Any, tls: Any) -> None:
     server = serve(tls=tls, use_tls=True)
     mails("a", "b")
-    assert flows.deliver_due() == (0, 1)
-    pause = flows.delivery_pause()
+    assert deliver_due() == (0, 1)
+    pause = delivery_pause()
     assert pause is not None
     assert "CERTIFICATE_VERIFY_FAILED" in pause.reason
     assert server.taken == []

@@ -16,7 +16,7 @@ import pytest
 from django.contrib.auth import get_user_model
 from django.db import connection
 
-from invitation import flows
+from invitation.flows import sharing
 from invitation.models import Acceptance, InvitationKey
 from tests.factories import make_invitation, make_user
 from tests.faults.conftest import PATIENCE, ROOT
@@ -137,7 +137,7 @@ def owner() -> Any:
 def test_nobody_who_comes_by_a_shared_link_is_turned_away(
     journal: str, owner: Any, urls: str, number: int, at_once: int
 ) -> None:
-    link = flows.share(owner, label="all", max_uses=None, expires_at=None)
+    link = sharing.share(owner, label="all", max_uses=None, expires_at=None)
     keys = [(link.key, f"newcomer{n}@example.org") for n in range(number)]
     assert statuses(come(newcomers(keys), at_once, urls)) == {302: number}
     check_newcomers(number)
@@ -170,7 +170,7 @@ def chores(members: Sequence[Any], rounds: int) -> list[Job]:
                 (page.format(mine[4].pk, "edit"), {"recipient_name": "Ann"}, cookies),
                 (DECLINE, {}, {"invitation_key": mine[5].mail_key}),
             ]
-            link = flows.share(member, label=f"l{number}-{n}", max_uses=5, expires_at=None)
+            link = sharing.share(member, label=f"l{number}-{n}", max_uses=5, expires_at=None)
             shared = "/accounts/invitations/links/{}/{}/"
             jobs.append(("/accounts/join/", {"code": link.code}, {}))
             jobs.append((shared.format(link.pk, "pause"), {}, cookies))

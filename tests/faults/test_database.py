@@ -15,8 +15,9 @@ import time_machine
 from django.db import InterfaceError, OperationalError, connection, connections, transaction
 from django.utils import timezone
 
-from invitation import flows
 from invitation.delivery.dummy import DummyDelivery
+from invitation.flows import inviting
+from invitation.flows.mail import deliver_due
 from invitation.models import InvitationEmail
 from tests.factories import ADDRESS, make_invitation, make_mail, make_user
 from tests.faults.conftest import PATIENCE, Processes
@@ -131,7 +132,7 @@ def test_a_connection_that_is_cut_before_each_statement(outbox: list[InvitationE
                 assert whole
                 break
         InvitationEmail.objects.filter(state="sending").update(lease_until=timezone.now())
-        flows.deliver_due()
+        deliver_due()
         assert set(InvitationEmail.objects.values_list("state", flat=True)) == {"sent"}
         assert set(outbox) == mails
         # What was noted through a new connection goes no other time.
@@ -151,7 +152,7 @@ def end_of(number: int) -> None:
 def deliver_once() -> bool:
     """Send what is due, as a loop does; tell whether the database was there."""
     try:
-        flows.deliver_due()
+        deliver_due()
     except (OperationalError, InterfaceError):
         connections.close_all()
         return False
@@ -167,7 +168,7 @@ def test_a_worker_that_comes_before_the_commit_finds_nothing(
     with Server() as server:
         run = processes(server).run
         with transaction.atomic():
-            flows.invite(member, ADDRESS)
+            inviting.invite(member, ADDRESS)
             assert run() == "Sent: 0, not sent: 0.\n"
             transaction.set_rollback(not kept)
         assert run() == f"Sent: {int(kept)}, not sent: 0.\n"
@@ -192,9 +193,9 @@ def test_a_worker_whose_clock_is_wrong_loses_no_mail(
     now = timezone.now()
     make_mail(make_invitation(left=timedelta(days=1)), not_before=now)
     with time_machine.travel(now + skew, tick=False):
-        assert flows.deliver_due() == (first, 0)
+        assert deliver_due() == (first, 0)
     with time_machine.travel(now + timedelta(seconds=1), tick=False):
-        assert flows.deliver_due() == (1 - first, 0)
+        assert deliver_due() == (1 - first, 0)
     assert len(outbox) == 1
 
 
@@ -206,7 +207,7 @@ def test_one_whose_clock_is_fast_may_take_what_another_has_leased_but_not_begun(
     with time_machine.travel(now, tick=False):
         held = InvitationEmail.objects.lease_batch(2, now)
     with time_machine.travel(now + HOUR, tick=False):
-        assert flows.deliver_due() == (2, 0)
+        assert deliver_due() == (2, 0)
     # The one that was overtaken notices before it sends.
     assert not any(InvitationEmail.objects.begin(mail, now) for mail in held)
     assert outbox == mails

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from invitation import flows
+from invitation.flows import mail
 from invitation.models import InvitationEmail, InvitationKey
 from tests.factories import make_invitation, make_mail, make_user
 from tests.faults.conftest import Processes, use
@@ -101,10 +101,10 @@ def test_a_process_is_killed(server: Server, doomed: Doomed, point: str, rounds:
         wanted |= {address} if committed else set()
         if point != "after mark":
             # While the lease holds, nobody takes it; then somebody does.
-            assert flows.deliver_due() == (0, 0)
+            assert mail.deliver_due() == (0, 0)
             time_passes()
-            assert flows.deliver_due() == (committed, 0)
-        assert flows.deliver_due() == (0, 0)
+            assert mail.deliver_due() == (committed, 0)
+        assert mail.deliver_due() == (0, 0)
         twice = rounds_so_far = number + 1
         assert len(server.taken) - len(wanted) == (twice if point in TAKEN else 0)
         check(server, wanted, rounds_so_far)
@@ -140,8 +140,8 @@ def test_a_worker_is_killed_again_and_again(server: Server, doomed: Doomed, kill
         time_passes()
     killed = ends.count(-signal.SIGKILL)
     server.script = lambda *_: None
-    flows.deliver_due()
+    mail.deliver_due()
     time_passes()
-    flows.deliver_due()
+    mail.deliver_due()
     check(server, {f"guest{number}@example.org" for number in range(mails)}, killed)
     assert killed > 0

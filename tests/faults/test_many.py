@@ -10,8 +10,7 @@ import pytest
 from django.db import connection
 from django.utils import timezone
 
-from invitation import managers
-from invitation.models import InvitationEmail, InvitationKey
+from invitation.models import InvitationEmail, InvitationKey, managers
 from tests.factories import make_user
 from tests.faults.conftest import Processes
 from tests.faults.server import Server, Talk

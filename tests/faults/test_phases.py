@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from invitation import flows
 from invitation.delivery.email import EmailDelivery
+from invitation.flows.mail import deliver_due, delivery_pause, outbox_health, reopen
 from invitation.models import DeliveryPause, InvitationEmail, InvitationKey
 from tests.factories import make_invitation, make_mail
 from tests.faults.server import CLOSE, HANG, LOST, Last, Server, Talk
@@ -47,10 +47,10 @@ def send_in_rounds(most: int) -> int:
     """Send until the others have left, each time when a pause is over; return how often."""
     others = InvitationEmail.objects.filter(invitation__email__startswith="other")
     for number in range(most):
-        flows.deliver_due()
+        deliver_due()
         if not others.exclude(state="sent").exists():
             return number + 1
-        flows.reopen()
+        reopen()
     pytest.fail(f"{others.exclude(state='sent').count()} of 9 others have not left.")
 
 
@@ -70,7 +70,7 @@ def test_what_is_said_to_one_recipient_is_of_that_mail_alone(
     for name in OTHERS:
         mail_to(name)
     assert send_in_rounds(1) == 1
-    assert flows.delivery_pause() is None
+    assert delivery_pause() is None
     for code, mail in bad.items():
         row = stored(mail)
         expected = ("failed", "refused") if code in NEVER else ("queued", "")
@@ -97,11 +97,11 @@ def test_what_is_said_before_any_mail_is_of_the_server(
         for name in OTHERS:
             mail_to(name)
         answer[0] = str(code)
-        assert flows.deliver_due() == (0, 1), code
-        assert flows.delivery_pause() is not None
+        assert deliver_due() == (0, 1), code
+        assert delivery_pause() is not None
         answer[0] = ""
-        flows.reopen()
-        assert flows.deliver_due() == (9, 0), code
+        reopen()
+        assert deliver_due() == (9, 0), code
 
 
 @pytest.mark.parametrize("codes", SETS, ids=["some", "all"])
@@ -142,8 +142,8 @@ def test_one_that_closes_the_way_again_and_again_is_given_up(serve: Callable[...
         send_in_rounds(3)
         assert stored(other).state == "sent"
         InvitationEmail.objects.filter(pk=bad.pk).update(not_before=bad.created_at)
-        flows.deliver_due()
-        flows.reopen()
+        deliver_due()
+        reopen()
     row = stored(bad)
     assert (row.state, row.failure, row.attempts) == ("failed", "given_up", 10)
 
@@ -165,7 +165,7 @@ def test_after_three_unknown_outcomes_a_mail_counts_as_sent(
     server = serve(script, timeout=10)
     bad = mail_to("bad")
     for _ in range(12):
-        flows.deliver_due()
+        deliver_due()
         again()
     assert len(server.taken) == 3
     assert {taken.message_id for taken in server.taken} == {bad.message_id}
@@ -174,7 +174,7 @@ def test_after_three_unknown_outcomes_a_mail_counts_as_sent(
     assert row.sent_at is not None
     assert "Disconnected" in row.last_error
     assert row.state_for_inviter(row.state) == "sent"
-    assert flows.outbox_health().unconfirmed == 1
+    assert outbox_health().unconfirmed == 1
     [words] = [said for said in caplog.messages if "probably" in said]
     assert f"Invitation mail {bad.pk} was probably sent" in words
 
@@ -186,7 +186,7 @@ def test_so_it_does_after_no_answer_or_one_that_nobody_understands(
     serve(lambda said, *_: fault if said == "BODY" else None, timeout=0.2)
     bad = mail_to("bad")
     for _ in range(3):
-        flows.deliver_due()
+        deliver_due()
         again()
     assert (stored(bad).state, stored(bad).failure) == ("sent", "unconfirmed")
 
@@ -198,7 +198,7 @@ def test_a_mail_that_was_not_handed_over_was_not_sent(
     serve(lambda said, *_: CLOSE if said == command else None, timeout=10)
     bad = mail_to("bad")
     for _ in range(3):
-        flows.deliver_due()
+        deliver_due()
         again()
     row = stored(bad)
     assert (row.state, row.attempts, row.unconfirmed) == ("queued", 3, 0)
@@ -209,7 +209,7 @@ def test_unknown_outcomes_are_counted_between_others(serve: Callable[..., Server
     server = serve(lambda said, *_: next(answers) if said == "BODY" else None, timeout=10)
     bad = mail_to("bad")
     for _ in range(5):
-        flows.deliver_due()
+        deliver_due()
         again()
     assert (stored(bad).state, stored(bad).attempts, len(server.taken)) == ("sent", 5, 3)
 
@@ -220,12 +220,12 @@ def test_the_last_try_whose_outcome_nobody_knows_is_no_failure(
     serve(lambda said, *_: LOST if said == "BODY" else None, timeout=10)
     bad = mail_to("bad")
     InvitationEmail.objects.update(attempts=9)
-    assert flows.deliver_due() == (1, 0)
+    assert deliver_due() == (1, 0)
     assert (stored(bad).state, stored(bad).failure) == ("sent", "unconfirmed")
 
 
 def test_a_server_that_takes_it_in_other_words_has_taken_it(serve: Callable[..., Server]) -> None:
     serve(lambda said, *_: "200 fine" if said == "BODY" else None, timeout=10)
     bad = mail_to("bad")
-    assert flows.deliver_due() == (1, 0)
+    assert deliver_due() == (1, 0)
     assert (stored(bad).state, stored(bad).failure) == ("sent", "")

@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from invitation import flows
 from invitation.delivery.email import EmailDelivery
-from invitation.flows import pacing
+from invitation.flows import inviting, mail
+from invitation.flows.mail import timing
 from invitation.models import DeliveryPause, InvitationEmail, InvitationKey
 from tests.factories import make_invitation, make_mail, make_user
 from tests.faults.server import CLOSE, LOST, Script, Server, Talk
@@ -39,8 +39,8 @@ def fast(monkeypatch: pytest.MonkeyPatch, settings: Any) -> None:
     settings.INVITATION_DELIVERY = "invitation.delivery.email.EmailDelivery"
     settings.INVITATION_RESEND_COOLDOWN = timedelta(0)
     monkeypatch.setattr(EmailDelivery, "time_to_close", 0.2)
-    pacing._LATEST.clear()
-    flows.suppress(UNWILLING)
+    timing._LATEST.clear()
+    mail.suppress(UNWILLING)
 
 
 def answering(command: str, answer: Any, before: float = 0) -> Script:
@@ -81,9 +81,9 @@ def test_in_the_background_it_looks_like_the_others_of_its_batch(
 ) -> None:
     server = serve(answering(command, answer), timeout=10)
     queue(*names)
-    flows.deliver_due()
+    mail.deliver_due()
     seen = seen_by_inviter()
-    if flows.delivery_pause() is None:
+    if mail.delivery_pause() is None:
         assert seen["no"] == seen["a"] == seen["b"]
     else:
         # The page says of all that wait that nothing can leave.
@@ -91,11 +91,11 @@ def test_in_the_background_it_looks_like_the_others_of_its_batch(
     assert UNWILLING not in server.recipients
     # When it goes on, they go on.
     server.script = lambda *_: None
-    flows.reopen()
+    mail.reopen()
     waiting = InvitationEmail.objects.filter(state="queued")
     for _ in range(2):
         waiting.update(not_before=timezone.now())
-        flows.deliver_due()
+        mail.deliver_due()
     seen = seen_by_inviter()
     assert seen["no"] == seen["a"] == seen["b"]
     assert UNWILLING not in server.recipients
@@ -110,16 +110,16 @@ def test_one_by_one_in_requests_it_looks_like_those_before_and_after(
     for name in ("a", "b", "no", "c"):
         # Nobody knows of a pause yet.
         DeliveryPause.objects.all().delete()
-        flows.invite(inviter, f"{name}@example.org")
+        inviting.invite(inviter, f"{name}@example.org")
     seen = seen_by_inviter()
     assert seen["no"] == seen["a"] == seen["b"] == seen["c"]
     assert UNWILLING not in server.recipients
     server.script = lambda *_: None
-    flows.reopen()
+    mail.reopen()
     # In the order in which they were asked for, and again: two look at the others each time.
     for name in ("a", "b", "no", "c"):
         invitation = InvitationKey.objects.get(email=f"{name}@example.org")
-        flows.resend(invitation)
+        inviting.resend(invitation)
     seen = seen_by_inviter()
     assert seen["no"] == seen["a"] == seen["b"] == seen["c"] == ("sent", False, "", False)
     assert UNWILLING not in server.recipients
@@ -140,7 +140,7 @@ def test_it_takes_as_long_as_the_others(
     for _ in range(4):
         for name, times in took.items():
             begun = time.monotonic()
-            flows.invite(inviter, f"{name}@example.org")
+            inviting.invite(inviter, f"{name}@example.org")
             times.append(time.monotonic() - begun)
     # Not the first of them, before which nothing is known.
     middle = {name: statistics.median(times[1:]) for name, times in took.items()}
@@ -154,14 +154,14 @@ def test_alone_it_shows_what_the_server_says_of_the_recipient(
     """Nobody else was mailed; a server that is down, that says "later", and that is well."""
     server = serve(answering("RCPT", "451 greylisted"), timeout=10)
     queue("no")
-    flows.deliver_due()
+    mail.deliver_due()
     assert seen_by_inviter()["no"] == ("waiting", False, "", True)
     [row] = InvitationEmail.objects.all()
     # Staff see why.
     assert (row.failure, row.attempts, row.last_error) == ("opted_out", 1, "451 greylisted")
     server.script = lambda *_: None
     InvitationEmail.objects.update(not_before=timezone.now())
-    flows.deliver_due()
+    mail.deliver_due()
     [row] = InvitationEmail.objects.all()
     assert (row.state, row.failure) == ("suppressed", "opted_out")
     assert server.taken == []
@@ -172,13 +172,13 @@ def test_as_the_one_that_finds_out_whether_the_way_is_open_it_opens_it(
 ) -> None:
     server = serve(answering("MAIL", "450 later"), timeout=10)
     queue("no", "a")
-    flows.deliver_due()
-    assert flows.delivery_pause() is not None
+    mail.deliver_due()
+    assert mail.delivery_pause() is not None
     server.script = lambda *_: None
     InvitationEmail.objects.filter(invitation__email__startswith="a").update(attempts=5)
-    flows.reopen()
-    flows.deliver_due()
-    assert flows.delivery_pause() is None
+    mail.reopen()
+    mail.deliver_due()
+    assert mail.delivery_pause() is None
     assert {state for state, *_ in seen_by_inviter().values()} == {"sent"}
 
 
@@ -187,12 +187,12 @@ def test_who_takes_it_back_gets_the_mail_that_waited_with_the_others(
 ) -> None:
     server = serve(answering("BODY", "450 later"), timeout=10)
     queue("a", "no")
-    flows.deliver_due()
+    mail.deliver_due()
     assert InvitationEmail.objects.filter(failure="opted_out", state="queued").exists()
-    flows.lift(UNWILLING)
+    mail.lift(UNWILLING)
     server.script = lambda *_: None
     InvitationEmail.objects.update(not_before=timezone.now())
-    flows.deliver_due()
+    mail.deliver_due()
     assert UNWILLING in server.recipients
     assert set(InvitationEmail.objects.values_list("state", "failure")) == {("sent", "")}
 
@@ -202,7 +202,7 @@ def test_the_words_that_a_server_had_for_another_do_not_name_them(
 ) -> None:
     serve(answering("BODY", "554 <a@example.org> is on a list"), timeout=10)
     queue("a", "b", "no")
-    flows.deliver_due()
+    mail.deliver_due()
     row = InvitationEmail.objects.get(invitation__email=UNWILLING)
     assert (row.state, row.last_error) == ("failed", "554 … is on a list")
 
@@ -212,7 +212,7 @@ def test_a_server_that_hangs_up_during_a_rehearsal_is_called_again(
 ) -> None:
     server = serve(answering("RSET", CLOSE), timeout=10)
     queue("no", "a")
-    flows.deliver_due()
+    mail.deliver_due()
     assert {state for state, *_ in seen_by_inviter().values()} == {"sent"}
     assert len(server.talks) == 2
 
@@ -225,7 +225,7 @@ def test_one_that_waits_for_the_fate_of_others_waits_on_when_nothing_can_leave(
 
     serve(script, timeout=10)
     queue("no", "a")
-    flows.deliver_due()
-    assert flows.delivery_pause() is not None
+    mail.deliver_due()
+    assert mail.delivery_pause() is not None
     rows = InvitationEmail.objects.order_by("pk").values_list("state", "attempts")
     assert list(rows) == [("queued", 0), ("queued", 1)]

@@ -6,7 +6,8 @@ from typing import Any
 
 from django.contrib.auth import get_user_model
 
-from invitation import flows, keys
+from invitation import keys
+from invitation.flows import arriving
 from invitation.models import InvitationKey, InvitationQuota
 from tests.factories import ADDRESS, make_invitation, make_user
 
@@ -32,8 +33,8 @@ def make_held(inviter: Any, email: str = ADDRESS, **fields: Any) -> InvitationKe
 
 def claim(invitation: InvitationKey, name: str, **fields: Any) -> str:
     """Register an account whose registrant opened the invitation while it was still open."""
-    opened = flows.Opened(invitation, keys.MAIL, invitation.mail_key)
-    flows.claim(
+    opened = arriving.Opened(invitation, keys.MAIL, invitation.mail_key)
+    arriving.claim(
         opened, lambda: make_account(name, invitation.email, **fields), email=invitation.email
     )
     return "claimed"
@@ -41,7 +42,7 @@ def claim(invitation: InvitationKey, name: str, **fields: Any) -> str:
 
 def decline(invitation: InvitationKey) -> str:
     """Decline as somebody who opened the invitation while it was still open."""
-    flows.decline(flows.Opened(invitation, keys.MAIL, invitation.mail_key))
+    arriving.decline(arriving.Opened(invitation, keys.MAIL, invitation.mail_key))
     return "declined"
 
 

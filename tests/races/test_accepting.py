@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import Group
 
-from invitation import flows, keys, signals
+from invitation import keys, signals
+from invitation.flows import arriving
 from invitation.models import Acceptance, InvitationKey
 from tests.factories import make_invitation, make_user
 from tests.races import books
@@ -49,7 +50,7 @@ def carrying(group: Group, inviter: Any, email: str, **fields: Any) -> Invitatio
 def accept(invitation: InvitationKey, user: Any) -> str:
     """Accept as somebody who opened the invitation while it was still open."""
     row = InvitationKey.objects.get(pk=invitation.pk)
-    flows.accept(flows.Opened(row, keys.MAIL, row.mail_key), user)
+    arriving.accept(arriving.Opened(row, keys.MAIL, row.mail_key), user)
     return "accepted"
 
 

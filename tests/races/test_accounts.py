@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from invitation import flows, signals
+from invitation import signals
+from invitation.flows import arriving
 from invitation.models import Acceptance, InvitationKey
 from tests.factories import make_user
 from tests.races import books
@@ -40,7 +41,7 @@ def registrant(invitation: InvitationKey, *, active: bool = False) -> Any:
 def test_an_account_is_activated_once(short_arena: Arena, inviter: Any) -> None:
     with received(signals.invitation_activated) as activated:
         short_arena.race(
-            [lambda user, _: flows.activate(user)],
+            [lambda user, _: arriving.activate(user)],
             before=lambda n: registrant(make_registered(inviter, n), active=True),
             after=lambda user, _: books.check(),
         )
@@ -63,7 +64,7 @@ def test_an_account_is_activated_or_gives_its_use_back(arena: Arena, inviter: An
         books.check()
 
     arena.race(
-        [lambda stage, _: flows.release(stage[1]), lambda stage, _: flows.activate(stage[2])],
+        [lambda stage, _: arriving.release(stage[1]), lambda stage, _: arriving.activate(stage[2])],
         before=before,
         after=after,
     )

@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 from django.db.models import Sum
 
-from invitation import flows
-from invitation.flows import Verdict
+from invitation.addresses.recipients import Recipient
+from invitation.flows import inviting, lists
+from invitation.flows.lists import Verdict
 from invitation.forms import BulkForm
 from invitation.models import InvitationEmail, InvitationKey, InvitationQuota, QuotaEntry
-from invitation.recipients import Recipient
 from tests.factories import make_user
 from tests.races import books
 from tests.races.arena import Arena, count
@@ -54,11 +54,11 @@ def test_lists_and_single_invitations_make_no_more_than_the_quota(
 
     def invite_own_list(member: Any, number: int) -> Counter[str]:
         people = a_list("all", *(f"of{number}-{index}" for index in range(3)))
-        batch = flows.invite_many(member, people)
+        batch = lists.invite_many(member, people)
         return Counter(str(row.verdict) for row in batch.rows)
 
     def invite_one(member: Any, number: int) -> Counter[str]:
-        created = flows.invite(member, f"one{number}@example.org").created
+        created = inviting.invite(member, f"one{number}@example.org").created
         return Counter({"invited": int(created)})
 
     def after(member: Any, outcomes: list[Any]) -> None:
@@ -81,7 +81,7 @@ def test_the_same_list_many_times_invites_everybody_once(arena: Arena) -> None:
     def invite(member: Any, number: int) -> str:
         # Each in an order of its own: only the lock keeps them from blocking each other.
         some = people if number % 2 else people[::-1]
-        batch = flows.invite_many(member, some)
+        batch = lists.invite_many(member, some)
         return f"{batch.count(Verdict.INVITED)} invited, {batch.count(Verdict.ALREADY)} known"
 
     def after(member: Any, outcomes: list[Any]) -> None:
@@ -124,7 +124,7 @@ def test_an_invitation_that_is_used_while_its_address_is_in_a_list(short_arena: 
 
     def invite(invitation: InvitationKey, number: int) -> str:
         people = [Recipient(1, invitation.email), Recipient(2, f"of{number}@example.org")]
-        return str(flows.invite_many(invitation.from_user, people).rows[0].verdict)
+        return str(lists.invite_many(invitation.from_user, people).rows[0].verdict)
 
     def register(invitation: InvitationKey, number: int) -> str:
         return claim(invitation, f"user{number}-{invitation.pk}")

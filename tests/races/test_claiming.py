@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from invitation import flows, signals
+from invitation import signals
+from invitation.flows import arriving
 from invitation.models import Acceptance, InvitationKey
 from tests.factories import make_invitation, make_user
 from tests.races import books
@@ -55,7 +56,7 @@ def test_one_key_registers_one_account_and_shows_the_others_a_page(
     settings.ROOT_URLCONF = urls
     if atomic_requests or urls != "tests.urls":
         arena = short_arena
-    claim_alone = flows.claim
+    claim_alone = arriving.claim
     past_the_gate = threading.Barrier(arena.threads, timeout=PATIENCE)
     together = False
 
@@ -64,7 +65,7 @@ def test_one_key_registers_one_account_and_shows_the_others_a_page(
             past_the_gate.wait()
         return claim_alone(*args, **kwargs)
 
-    monkeypatch.setattr(flows, "claim", claim_together)
+    monkeypatch.setattr(arriving, "claim", claim_together)
 
     def before(number: int) -> InvitationKey:
         # In every other round nobody claims before all of them have passed the gate.
@@ -166,8 +167,8 @@ def test_a_registration_that_fails_leaves_the_key_to_the_next(
             raise Crash
 
         try:
-            opened = flows.Opened(invitation, "mail", invitation.mail_key)
-            flows.claim(opened, create, email=invitation.email)
+            opened = arriving.Opened(invitation, "mail", invitation.mail_key)
+            arriving.claim(opened, create, email=invitation.email)
         except Crash:
             return "crashed"
         raise AssertionError("The claim did not fail.")

@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from invitation import flows, signals
+from invitation import signals
 from invitation.exceptions import InvitationError
+from invitation.flows import inviting, mail, upkeep
 from invitation.models import InvitationKey, InvitationQuota
 from tests.races import books
 from tests.races.arena import Arena, count
@@ -55,7 +56,7 @@ def test_cleanups_at_once_expire_refund_and_delete_each_invitation_once(arena: A
     def clean(now: datetime, number: int) -> tuple[int, int]:
         size = number % 5 + 5  # so that the batches of two overlap
         # Some have the same clock, to the microsecond.
-        return flows.expire(size, now if number % 2 else None), flows.purge(size)
+        return upkeep.expire(size, now if number % 2 else None), upkeep.purge(size)
 
     def after(now: datetime, outcomes: list[Any]) -> None:
         expired, deleted = (sum(numbers) for numbers in zip(*outcomes, strict=True))
@@ -81,10 +82,10 @@ def test_cleanup_beside_members_who_invite_the_same_addresses_again(
 
     def invite(rows: list[InvitationKey], number: int) -> str:
         row = rows[number // 2 % len(rows)]
-        return "created" if flows.invite(row.from_user, row.email).created else "renewed"
+        return "created" if inviting.invite(row.from_user, row.email).created else "renewed"
 
     def clean(rows: list[InvitationKey], number: int) -> str:
-        flows.expire(number % 3 + 1)
+        upkeep.expire(number % 3 + 1)
         return "cleaned"
 
     def after(rows: list[InvitationKey], outcomes: list[Any]) -> None:
@@ -132,20 +133,20 @@ def test_everything_at_once_on_a_few_invitations(arena: Arena, settings: Any) ->
             account.delete()
 
     actions: dict[str, Any] = {
-        "invite": lambda number: flows.invite(anybody(members), anybody(addresses)),
-        "invite more": lambda number: flows.invite(anybody(members), anybody(addresses)),
+        "invite": lambda number: inviting.invite(anybody(members), anybody(addresses)),
+        "invite more": lambda number: inviting.invite(anybody(members), anybody(addresses)),
         "claim": claim_some,
         "claim more": claim_some,
         "release": release_some,
-        "revoke": lambda number: flows.revoke(recent()),
+        "revoke": lambda number: inviting.revoke(recent()),
         "decline": lambda number: decline(recent()),
-        "extend": lambda number: flows.extend(recent()),
-        "change link": lambda number: flows.change_link(recent()),
-        "edit": lambda number: flows.edit(recent(), recipient_name="Bob", note="See you!"),
-        "resend": lambda number: flows.resend(recent()),
-        "expire": lambda number: flows.expire(number % 3 + 1),
-        "purge": lambda number: flows.purge(2),
-        "deliver": lambda number: flows.deliver_due(),
+        "extend": lambda number: inviting.extend(recent()),
+        "change link": lambda number: inviting.change_link(recent()),
+        "edit": lambda number: inviting.edit(recent(), recipient_name="Bob", note="See you!"),
+        "resend": lambda number: inviting.resend(recent()),
+        "expire": lambda number: upkeep.expire(number % 3 + 1),
+        "purge": lambda number: upkeep.purge(2),
+        "deliver": lambda number: mail.deliver_due(),
     }
     names = list(actions)
     done: list[str] = []

@@ -9,7 +9,9 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from invitation import flows, signals
+from invitation import signals
+from invitation.flows import inviting, upkeep
+from invitation.flows.mail import deliver_due
 from invitation.models import InvitationEmail, InvitationKey
 from tests.factories import make_invitation, make_mail, make_user
 from tests.races.arena import Arena, count
@@ -64,7 +66,7 @@ def test_each_mail_is_sent_by_one_sender(
 
     with received(signals.invitation_sent) as sent:
         replace(arena, threads=senders, rounds=ROUNDS).race(
-            [lambda stage, _: flows.deliver_due()], before=before, after=after
+            [lambda stage, _: deliver_due()], before=before, after=after
         )
     assert len(sent) == mails * ROUNDS
 
@@ -83,7 +85,7 @@ def test_mails_of_invitations_that_are_deleted_meanwhile(
         assert dummy_delivery == []
 
     short_arena.race(
-        [lambda stage, _: flows.deliver_due(), lambda stage, number: flows.purge(number % 5 + 1)],
+        [lambda stage, _: deliver_due(), lambda stage, number: upkeep.purge(number % 5 + 1)],
         before=before,
         after=after,
     )
@@ -97,7 +99,7 @@ def test_a_mail_that_is_asked_for_many_times_is_sent_once(
         return make_invitation(inviter, f"round{number}@example.org")
 
     def resend(invitation: InvitationKey, number: int) -> str:
-        flows.resend(fresh(invitation))
+        inviting.resend(fresh(invitation))
         return "mailed"
 
     def after(invitation: InvitationKey, outcomes: list[Any]) -> None:
@@ -119,7 +121,7 @@ def test_a_mail_that_waits_is_not_sent_twice_by_who_asks_and_who_delivers(
         return invitation
 
     def resend(invitation: InvitationKey, number: int) -> None:
-        flows.resend(fresh(invitation))
+        inviting.resend(fresh(invitation))
 
     def after(invitation: InvitationKey, outcomes: list[Any]) -> None:
         # Who asks while a sender has the mail, or after it has gone, is sent another one.
@@ -129,6 +131,4 @@ def test_a_mail_that_waits_is_not_sent_twice_by_who_asks_and_who_delivers(
         assert InvitationEmail.objects.filter(state="sent").count() >= len(mails)
         assert not InvitationEmail.objects.exclude(state="sent").exists()
 
-    short_arena.race(
-        [resend, lambda invitation, _: flows.deliver_due()], before=before, after=after
-    )
+    short_arena.race([resend, lambda invitation, _: deliver_due()], before=before, after=after)

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from invitation import flows, signals
+from invitation import signals
+from invitation.flows import inviting, upkeep
 from invitation.models import Acceptance, InvitationKey
 from tests.factories import make_user
 from tests.races import books
@@ -30,7 +31,7 @@ def register(invitation: InvitationKey, number: int) -> str:
 
 
 def revoke(invitation: InvitationKey, number: int) -> str:
-    flows.revoke(fresh(invitation))
+    inviting.revoke(fresh(invitation))
     return "revoked"
 
 
@@ -40,7 +41,7 @@ def say_no(invitation: InvitationKey, number: int) -> str:
 
 def expire(invitation: InvitationKey, number: int) -> str:
     """Run the cleanup on a machine whose clock is ahead: to it, the invitation has expired."""
-    return "expired" if flows.expire(now=timezone.now() + timedelta(days=2)) else "found nothing"
+    return "expired" if upkeep.expire(now=timezone.now() + timedelta(days=2)) else "found nothing"
 
 
 OPPONENTS = {

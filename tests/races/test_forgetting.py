@@ -7,7 +7,9 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from invitation import flows, signals
+from invitation import signals
+from invitation.flows import inviting, privacy, upkeep
+from invitation.flows.mail import cancel, deliver_due, retry
 from invitation.models import Acceptance, InvitationEmail, InvitationKey, InvitationQuota
 from tests.factories import ADDRESS, DAY, make_mail
 from tests.races import books
@@ -38,7 +40,7 @@ def test_a_person_is_forgotten_beside_his_registration(arena: Arena) -> None:
         return claim(fresh(row), f"user{row.pk}-{number}")
 
     def forget(row: InvitationKey, number: int) -> str:
-        return f"forgotten {flows.forget(ADDRESS).revoked}"
+        return f"forgotten {privacy.forget(ADDRESS).revoked}"
 
     def after(row: InvitationKey, outcomes: list[Any]) -> None:
         now = fresh(row)
@@ -77,19 +79,19 @@ def test_forgetting_beside_cleanup_delivery_and_itself(arena: Arena, settings: A
         return rows
 
     def forget_ended(rows: list[InvitationKey], number: int) -> tuple[str, int]:
-        return "forgotten", flows.forget_ended(MONTH, batch_size=number % 3 + 2)
+        return "forgotten", privacy.forget_ended(MONTH, batch_size=number % 3 + 2)
 
     def forget(rows: list[InvitationKey], number: int) -> tuple[str, int]:
-        return "erased", flows.forget(f"p{number % len(rows)}@example.org").invitations
+        return "erased", privacy.forget(f"p{number % len(rows)}@example.org").invitations
 
     def clean(rows: list[InvitationKey], number: int) -> tuple[str, int]:
-        flows.expire(number % 3 + 1)
-        return "deleted", flows.purge(number % 3 + 1)
+        upkeep.expire(number % 3 + 1)
+        return "deleted", upkeep.purge(number % 3 + 1)
 
     def deliver(rows: list[InvitationKey], number: int) -> tuple[str, int]:
-        flows.deliver_due()
-        flows.retry(list(InvitationEmail.objects.all()))
-        flows.cancel(list(InvitationEmail.objects.all()))
+        deliver_due()
+        retry(list(InvitationEmail.objects.all()))
+        cancel(list(InvitationEmail.objects.all()))
         return "delivered", 0
 
     def after(rows: list[InvitationKey], outcomes: list[Any]) -> None:
@@ -116,13 +118,13 @@ def test_mails_are_stopped_and_queued_again_beside_who_sends_them(
         return [make_mail(make_held(member, f"g{number}-{i}@example.org")) for i in range(4)]
 
     def stop(mails: list[InvitationEmail], number: int) -> str:
-        return f"stopped {len(flows.cancel(mails))}"
+        return f"stopped {len(cancel(mails))}"
 
     def again(mails: list[InvitationEmail], number: int) -> str:
-        return f"again {len(flows.retry(mails))}"
+        return f"again {len(retry(mails))}"
 
     def send(mails: list[InvitationEmail], number: int) -> str:
-        flows.deliver_due()
+        deliver_due()
         return "sent"
 
     def after(mails: list[InvitationEmail], outcomes: list[Any]) -> None:
@@ -152,10 +154,10 @@ def test_an_invitation_is_declined_or_withdrawn_before_it_is_forgotten(
         return decline(fresh(row))
 
     def invite_again(row: InvitationKey, number: int) -> str:
-        return "created" if flows.invite(member, ADDRESS).created else "renewed"
+        return "created" if inviting.invite(member, ADDRESS).created else "renewed"
 
     def forget(row: InvitationKey, number: int) -> str:
-        flows.forget(ADDRESS)
+        privacy.forget(ADDRESS)
         return "forgotten"
 
     def after(row: InvitationKey, outcomes: list[Any]) -> None:

@@ -9,10 +9,11 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from invitation import flows
-from invitation.flows import Verdict, limiting
+from invitation.addresses.recipients import Recipient
+from invitation.flows import inviting, lists, upkeep
+from invitation.flows.lists import Verdict
+from invitation.flows.mail import limits as limits_module
 from invitation.models import InvitationEmail, InvitationKey, InvitationQuota, MailCounter
-from invitation.recipients import Recipient
 from tests import scenes
 from tests.factories import DAY
 from tests.races import books
@@ -76,7 +77,7 @@ def test_the_last_mail_of_a_limit_is_asked_for_once(
 
     def invite(people: list[Any], number: int) -> str:
         member = people[0] if name == "INVITER" else people[number]
-        flows.invite(member, WHOM[name](number))
+        inviting.invite(member, WHOM[name](number))
         return "invited"
 
     def after(people: list[Any], outcomes: list[Any]) -> None:
@@ -93,7 +94,7 @@ def test_many_who_reach_no_limit_are_all_let(arena: Arena, settings: Any) -> Non
 
     def invite(people: list[Any], number: int) -> str:
         for turn in range(3):
-            flows.invite(
+            inviting.invite(
                 people[number], f"guest{number}@{(number + turn) % 3}.round{Round.number}.org"
             )
         return "invited"
@@ -119,15 +120,15 @@ def test_resending_and_inviting_share_the_limit_of_a_mailbox(arena: Arena, setti
         InvitationEmail.objects.update(state=InvitationEmail.State.SENT)
         MailCounter.objects.update(hours={})
         # Half of the room is taken already.
-        limiting.count([found[0][1]] * (arena.threads - arena.threads // 2), "reminder")
+        limits_module.count([found[0][1]] * (arena.threads - arena.threads // 2), "reminder")
         return found
 
     def resend(stage: Any, number: int) -> str:
-        flows.resend(fresh(stage[number][1]))
+        inviting.resend(fresh(stage[number][1]))
         return "mailed"
 
     def invite(stage: Any, number: int) -> str:
-        flows.invite(stage[number][0], f"k.i.m+{number}@round{Round.number}.org")
+        inviting.invite(stage[number][0], f"k.i.m+{number}@round{Round.number}.org")
         return "mailed"
 
     def after(stage: Any, outcomes: list[Any]) -> None:
@@ -151,13 +152,13 @@ def test_lists_and_single_invitations_share_a_limit(
         guests = [f"guest{place}@round{Round.number}.org" for place in range(8)]
         some = guests if number % 4 else guests[::-1]
         rows = [Recipient(place, email) for place, email in enumerate(some, start=1)]
-        batch = flows.invite_many(people[number], rows)
+        batch = lists.invite_many(people[number], rows)
         invited = batch.count(Verdict.INVITED)
         assert invited + batch.count(Verdict.OVER_LIMIT) == 8
         return invited
 
     def invite(people: list[Any], number: int) -> int:
-        flows.invite(people[number], f"alone{number}@round{Round.number}.org")
+        inviting.invite(people[number], f"alone{number}@round{Round.number}.org")
         return 1
 
     def after(people: list[Any], outcomes: list[Any]) -> None:
@@ -182,11 +183,11 @@ def test_cleanup_forgets_nothing_that_is_being_counted(short_arena: Arena, setti
         return people
 
     def invite(people: list[Any], number: int) -> str:
-        flows.invite(people[number], f"kim+{number}@x.org")
+        inviting.invite(people[number], f"kim+{number}@x.org")
         return "invited"
 
     def clean_up(people: list[Any], number: int) -> str:
-        flows.forget_mail_counts()
+        upkeep.forget_mail_counts()
         return "cleaned"
 
     def after(people: list[Any], outcomes: list[Any]) -> None:

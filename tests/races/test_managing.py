@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from invitation import flows
+from invitation.flows import inviting, upkeep
 from invitation.models import InvitationKey, InvitationQuota
 from tests.races import books
 from tests.races.arena import Arena, count
@@ -28,7 +28,7 @@ def make_expired(member: Any, number: int) -> list[InvitationKey]:
         make_held(member, f"late{index}@example.org", left=-timedelta(hours=1))
         for index in range(number)
     ]
-    flows.expire()
+    upkeep.expire()
     return [fresh(row) for row in rows]
 
 
@@ -50,7 +50,7 @@ def test_one_invitation_left_opens_one_expired_one_again(arena: Arena, settings:
         return rows
 
     def extend(rows: list[InvitationKey], number: int) -> str:
-        flows.extend(fresh(rows[number % len(rows)]))
+        inviting.extend(fresh(rows[number % len(rows)]))
         return "extended"
 
     def after(rows: list[InvitationKey], outcomes: list[Any]) -> None:
@@ -76,14 +76,14 @@ def test_an_expired_one_and_a_new_one_for_the_same_address(
         return row
 
     def extend(row: InvitationKey, number: int) -> str:
-        flows.extend(fresh(row))
+        inviting.extend(fresh(row))
         return "extended"
 
     def invite(row: InvitationKey, number: int) -> str:
-        return "created" if flows.invite(member, row.email).created else "renewed"
+        return "created" if inviting.invite(member, row.email).created else "renewed"
 
     def clean(row: InvitationKey, number: int) -> str:
-        flows.expire(1, timezone.now())
+        upkeep.expire(1, timezone.now())
         return "cleaned"
 
     def after(row: InvitationKey, outcomes: list[Any]) -> None:

@@ -10,8 +10,9 @@ import pytest
 from django.contrib.auth import get_user_model
 from django.utils import timezone
 
-from invitation import flows
-from invitation.flows import quotas
+from invitation.flows import inviting, upkeep
+from invitation.flows import quota as quota_room
+from invitation.flows.quota import ledger_differences, spending
 from invitation.models import Acceptance, InvitationKey, InvitationQuota, QuotaEntry
 from tests.factories import DAY, make_invitation, make_user
 from tests.races.arena import Arena, count
@@ -22,17 +23,17 @@ PERIOD = timedelta(days=30)
 
 
 def invite(member: Any, number: int) -> str:
-    flows.invite(member, f"thread{number}@example.org")
+    inviting.invite(member, f"thread{number}@example.org")
     return "created"
 
 
 def grant(member: Any, number: int) -> str:
-    flows.grant(member, 1)
+    quota_room.grant(member, 1)
     return "granted"
 
 
 def grant_all(member: Any, number: int) -> str:
-    flows.grant_all(get_user_model()._default_manager.filter(pk=member.pk), 1)
+    quota_room.grant_all(get_user_model()._default_manager.filter(pk=member.pk), 1)
     return "granted"
 
 
@@ -44,7 +45,7 @@ def new_member(number: int) -> Any:
 
 
 def check_ledger() -> None:
-    assert flows.ledger_differences() == []
+    assert ledger_differences() == []
 
 
 def test_the_last_of_a_quota_is_spent_and_written_once(arena: Arena, settings: Any) -> None:
@@ -107,12 +108,12 @@ def test_cleanup_gives_back_while_others_spend_and_grant(short_arena: Arena, set
             invitation = make_invitation(
                 member, f"late{guest}@example.org", left=-DAY, quota_held=1
             )
-            quotas.spend(member)
-            quotas.note(member, -1, quotas.Reason.INVITED, invitation)
+            spending.spend(member)
+            spending.write_entry(member, -1, spending.Reason.INVITED, invitation)
         return member
 
     def clean(member: Any, number: int) -> str:
-        flows.expire()
+        upkeep.expire()
         return "cleaned"
 
     def after(member: Any, outcomes: list[Any]) -> None:
@@ -142,7 +143,7 @@ def test_rewards_come_while_the_inviter_spends_extends_and_cleans_up(
         return invite(scene[0], number)
 
     def extend(scene: tuple[Any, list[InvitationKey]], number: int) -> str:
-        flows.extend(scene[1][number])
+        inviting.extend(scene[1][number])
         return "extended"
 
     def after(scene: tuple[Any, list[InvitationKey]], outcomes: list[Any]) -> None:
@@ -166,7 +167,7 @@ def test_many_are_granted_to_while_each_of_them_spends(short_arena: Arena, setti
         return [make_user(f"many{number}-{place}") for place in range(6)]
 
     def grant_to_all(members: list[Any], number: int) -> str:
-        flows.grant_all(users.filter(pk__in=[member.pk for member in members]), 2)
+        quota_room.grant_all(users.filter(pk__in=[member.pk for member in members]), 2)
         return "granted"
 
     def spend(members: list[Any], number: int) -> str:

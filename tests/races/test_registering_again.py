@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from django.core import mail
 
-from invitation import flows
-from invitation.flows import account_mails, pacing
+from invitation.flows import sharing
+from invitation.flows.mail import account_mails, timing
 from invitation.models import InvitationKey
 from tests.factories import make_user
 from tests.races.arena import Arena
@@ -23,13 +23,13 @@ pytestmark = pytest.mark.django_db(transaction=True)
 @pytest.fixture(autouse=True)
 def hurry(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let nobody wait."""
-    monkeypatch.setattr(pacing, "pass_time", lambda since=None: None)
+    monkeypatch.setattr(timing, "wait", lambda since=None: None)
 
 
 def links(number: int) -> list[InvitationKey]:
     owner = make_user(f"owner{number}", is_superuser=True)
     terms: dict[str, Any] = {"label": "Fair", "max_uses": None, "expires_at": None}
-    return [flows.share(owner, **terms) for _link in range(2)]
+    return [sharing.share(owner, **terms) for _link in range(2)]
 
 
 def test_one_address_has_one_account_whichever_links_it_takes(

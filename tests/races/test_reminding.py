@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from invitation import flows
+from invitation.flows import mail as mail_room
+from invitation.flows import upkeep
 from invitation.models import InvitationEmail, InvitationKey, InvitationQuota
 from tests.factories import DAY, make_mail
 from tests.races import books
@@ -42,7 +43,7 @@ def mailed(member: Any, email: str) -> InvitationKey:
 
 
 def remind(rows: list[InvitationKey], number: int) -> int:
-    return flows.remind(batch_size=2)
+    return mail_room.remind(batch_size=2)
 
 
 def register(rows: list[InvitationKey], number: int) -> int:
@@ -99,7 +100,7 @@ def test_of_many_cleanups_at_once_one_tells_each_inviter(short_arena: Arena) -> 
         ]
 
     def clean_up(rows: list[InvitationKey], number: int) -> str:
-        flows.expire(batch_size=3)
+        upkeep.expire(batch_size=3)
         return "cleaned up"
 
     def after(rows: list[InvitationKey], outcomes: list[Any]) -> None:

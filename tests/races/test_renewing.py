@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from invitation import flows
-from invitation.flows.renewing import REQUESTS_PER_INVITER
+from invitation.flows import inviting, upkeep
+from invitation.flows.inviting.renewing import REQUESTS_PER_INVITER
 from invitation.models import InvitationEmail, InvitationKey, InvitationQuota
 from tests.races import books
 from tests.races.arena import Arena, count
@@ -26,7 +26,7 @@ def kept(settings: Any) -> None:
 
 
 def ask(row: InvitationKey, number: int) -> bool:
-    return flows.ask_for_renewal(row.mail_key, row.site_id)
+    return inviting.ask_for_renewal(row.mail_key, row.site_id)
 
 
 def clear(member: Any) -> None:
@@ -46,9 +46,9 @@ def test_of_many_who_ask_at_once_one_is_heard(arena: Arena, state: str) -> None:
         clear(member)
         row = make_held(member, left=-HOUR if state != "revoked" else HOUR)
         if state == "expired":
-            flows.expire()
+            upkeep.expire()
         elif state == "revoked":
-            flows.revoke(row)
+            inviting.revoke(row)
         return fresh(row)
 
     def after(row: InvitationKey, outcomes: list[Any]) -> None:
@@ -92,15 +92,15 @@ def test_beside_those_who_renew_invite_and_clean_up(short_arena: Arena) -> None:
         return make_held(member, left=-HOUR)
 
     def renew(row: InvitationKey, number: int) -> str:
-        flows.renew(fresh(row))
+        inviting.renew(fresh(row))
         return "renewed"
 
     def invite(row: InvitationKey, number: int) -> str:
-        return "created" if flows.invite(member, row.email).created else "renewed"
+        return "created" if inviting.invite(member, row.email).created else "renewed"
 
     def clean(row: InvitationKey, number: int) -> str:
-        flows.expire(1)
-        flows.purge(1)
+        upkeep.expire(1)
+        upkeep.purge(1)
         return "cleaned"
 
     def after(row: InvitationKey, outcomes: list[Any]) -> None:
@@ -123,8 +123,8 @@ def test_beside_cleanup_that_keeps_nothing(short_arena: Arena, settings: Any) ->
         return make_held(member, left=-HOUR)
 
     def clean(row: InvitationKey, number: int) -> str:
-        flows.expire(1)
-        flows.purge(1)
+        upkeep.expire(1)
+        upkeep.purge(1)
         return "cleaned"
 
     def after(row: InvitationKey, outcomes: list[Any]) -> None:

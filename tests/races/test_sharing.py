@@ -10,7 +10,8 @@ import pytest
 from django.db.models import Sum
 from django.utils import timezone
 
-from invitation import flows, keys
+from invitation import keys
+from invitation.flows import arriving, sharing, upkeep
 from invitation.models import InvitationKey, InvitationQuota, QuotaEntry, ThrottleCounter
 from tests.factories import make_user, spent
 from tests.races import books
@@ -32,20 +33,20 @@ def owner(settings: Any) -> Any:
 
 def share(owner: Any, number: int, places: int | None = PLACES, **fields: Any) -> InvitationKey:
     fields = {"label": f"round {number}", "expires_at": None, **fields}
-    return flows.share(owner, max_uses=places, **fields)
+    return sharing.share(owner, max_uses=places, **fields)
 
 
 def come(link: InvitationKey, number: int) -> str:
     """Register somebody who has opened the link while it was still open."""
     name = f"user{number}-of-{link.pk}"
-    opened = flows.Opened(fresh(link), keys.COPY, link.key)
-    flows.claim(opened, lambda: make_account(name), email=f"{name}@example.org")
+    opened = arriving.Opened(fresh(link), keys.COPY, link.key)
+    arriving.claim(opened, lambda: make_account(name), email=f"{name}@example.org")
     return "came"
 
 
 def edit(link: InvitationKey, places: int | None, **changes: Any) -> None:
     terms: dict[str, Any] = {"label": link.label, "expires_at": None, **changes}
-    flows.edit_shared(fresh(link), max_uses=places, **terms)
+    sharing.edit_shared(fresh(link), max_uses=places, **terms)
 
 
 def check_ledger(owner: Any) -> None:
@@ -118,7 +119,7 @@ def test_a_link_that_is_closed_gives_back_what_nobody_used(arena: Arena, owner: 
     def close(link: InvitationKey, number: int) -> str:
         if number > 1:
             return come(link, number)
-        flows.close(fresh(link))
+        sharing.close(fresh(link))
         return "closed"
 
     def after(link: InvitationKey, outcomes: list[Any]) -> None:
@@ -156,11 +157,11 @@ def test_edits_closes_and_new_links_of_one_member_block_nobody(
         return "made"
 
     def close(link: InvitationKey, number: int) -> str:
-        flows.close(fresh(link))
+        sharing.close(fresh(link))
         return "closed"
 
     def expire(link: InvitationKey, number: int) -> str:
-        flows.expire()
+        upkeep.expire()
         return "expired"
 
     def after(link: InvitationKey, outcomes: list[Any]) -> None:

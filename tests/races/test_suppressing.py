@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from invitation import flows, optouts
+from invitation.flows import mail
+from invitation.keys import unsubscribe
 from invitation.models import SuppressedAddress
 from tests.factories import ADDRESS
 from tests.races.arena import Arena, count
@@ -16,24 +17,24 @@ Reason = SuppressedAddress.Reason
 
 
 def opt_out(token: str, number: int) -> bool:
-    return flows.opt_out(token)
+    return mail.opt_out(token)
 
 
 def suppress(token: str, number: int) -> bool:
-    return flows.suppress(ADDRESS, Reason.COMPLAINED)
+    return mail.suppress(ADDRESS, Reason.COMPLAINED)
 
 
 def bounce(token: str, number: int) -> bool:
-    return flows.report_bounce(ADDRESS)
+    return mail.report_bounce(ADDRESS)
 
 
 def lift(token: str, number: int) -> bool:
-    return flows.lift(ADDRESS)
+    return mail.lift(ADDRESS)
 
 
 def fresh(number: int) -> str:
     SuppressedAddress.objects.all().delete()
-    return optouts.make_token(ADDRESS)
+    return unsubscribe.make_token(ADDRESS)
 
 
 def test_of_many_one_writes_the_row(arena: Arena) -> None:
@@ -54,7 +55,7 @@ def test_what_people_want_is_left_whoever_was_first(arena: Arena) -> None:
 def test_lifting_in_between_breaks_nothing(short_arena: Arena) -> None:
     def after(token: str, outcomes: list[Any]) -> None:
         assert SuppressedAddress.objects.count() <= 1
-        flows.opt_out(token)
-        assert flows.is_suppressed(ADDRESS)
+        mail.opt_out(token)
+        assert mail.is_suppressed(ADDRESS)
 
     short_arena.race([opt_out, lift, bounce], before=fresh, after=after)

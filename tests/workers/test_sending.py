@@ -13,9 +13,10 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from invitation import flows, keys
+from invitation import keys
+from invitation.addresses.recipients import Recipient
+from invitation.flows import arriving, inviting, lists, quota
 from invitation.models import InvitationEmail
-from invitation.recipients import Recipient
 from tests.factories import ADDRESS, make_user
 from tests.workers.conftest import SlowSink, Way, eventually
 
@@ -48,15 +49,15 @@ def test_the_worker_sends_what_a_member_asks_for(worker: Way, sink: SlowSink) ->
     body = message.get_body(("plain",))
     assert body is not None
     [key] = set(keys.PATTERN.findall(body.get_content()))
-    assert flows.open_invitation(key).invitation == mail.invitation
+    assert arriving.open_invitation(key).invitation == mail.invitation
     assert mail.attempts == 1
 
 
 def test_each_of_a_long_list_is_sent_once(worker: Way, sink: SlowSink) -> None:
     addresses = sorted(f"person{number}@example.org" for number in range(120))
     inviter = make_user("member")
-    flows.grant(inviter, len(addresses))
-    flows.invite_many(inviter, [Recipient(*row) for row in enumerate(addresses)])
+    quota.grant(inviter, len(addresses))
+    lists.invite_many(inviter, [Recipient(*row) for row in enumerate(addresses)])
     unsent = InvitationEmail.objects.exclude(state="sent")
     eventually(lambda: not unsent.exists())
     assert sink.recipients() == addresses
@@ -76,7 +77,7 @@ def test_without_a_worker_an_id_waits_and_no_secret(way: Way, sink: SlowSink) ->
 def test_a_worker_that_comes_late_sends_what_the_command_has_not(way: Way, sink: SlowSink) -> None:
     way.stop()
     invite(ADDRESS)
-    second = flows.invite(make_user("another"), "second@example.org").invitation
+    second = inviting.invite(make_user("another"), "second@example.org").invitation
     call_command("sendinvitations", limit=1, verbosity=0)
     assert sink.recipients() == [ADDRESS]
     assert len(way.queued()) == 2
@@ -87,7 +88,7 @@ def test_a_worker_that_comes_late_sends_what_the_command_has_not(way: Way, sink:
 
 def test_what_a_killed_worker_leaves_is_sent_by_the_command(worker: Way, sink: SlowSink) -> None:
     addresses = ["a@example.org", "slow@example.org", "z@example.org"]
-    flows.invite_many(make_user("member"), [Recipient(*row) for row in enumerate(addresses)])
+    lists.invite_many(make_user("member"), [Recipient(*row) for row in enumerate(addresses)])
     assert sink.waiting.wait(60)
     worker.stop(signal.SIGKILL)
     sink.let_go.set()

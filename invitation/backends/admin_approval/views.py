@@ -18,12 +18,12 @@ from django.views.decorators.csrf import csrf_protect
 from registration import signals
 from registration.backends.admin_approval import views as redux
 
-from invitation import flows
 from invitation.backends.account_mails import ResendActivationMixin
 from invitation.backends.activation import MailingActivationMixin
 from invitation.backends.redux import ActivationMailMixin, ActivationMixin, ReduxMixin
-from invitation.flows.deadlocks import in_transaction
-from invitation.transactions import OwnTransactionsMixin
+from invitation.flows import arriving
+from invitation.flows.after_commit import in_transaction
+from invitation.gate.atomic_requests import OwnTransactionsMixin
 
 logger = logging.getLogger(__name__)
 
@@ -91,7 +91,9 @@ class ApprovalView(OwnTransactionsMixin, redux.ApprovalView):
         account = profile.user
         if account.is_active:
             return self._approved(account)
-        context = self.get_context_data(account=account, account_email=flows.own_address(account))
+        context = self.get_context_data(
+            account=account, account_email=arriving.own_address(account)
+        )
         return render(request, self.confirm_template_name, context)
 
     def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:

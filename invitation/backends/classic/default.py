@@ -14,12 +14,12 @@ from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 from registration import signals
 
-from invitation import flows
 from invitation.backends import activation
 from invitation.backends.account_mails import ask_for_activation, waiting_profile
 from invitation.backends.activation import activate_account
 from invitation.backends.classic.base import AccountBackend, Redirect
-from invitation.flows.deadlocks import in_transaction
+from invitation.flows import arriving
+from invitation.flows.after_commit import in_transaction
 
 
 class DefaultBackend(AccountBackend):
@@ -31,7 +31,7 @@ class DefaultBackend(AccountBackend):
     """
 
     #: Invitation that the visitor carries, where ``InvitationBackend`` wraps this backend.
-    opened: flows.Opened | None = None
+    opened: arriving.Opened | None = None
 
     @sensitive_variables()
     def register(self, request: HttpRequest, **kwargs: Any) -> AbstractBaseUser:
@@ -46,7 +46,7 @@ class DefaultBackend(AccountBackend):
         user.date_joined = timezone.now()  # The time of the activation link starts here.
         with transaction.atomic():
             user.save()
-            key = activation.new_key(flows.own_address(user))
+            key = activation.new_key(arriving.own_address(user))
             self._profiles().create_profile(user, activation_key=key)
             signals.user_registered.send(sender=self.__class__, user=user, request=request)
             self.ask_for_activation(request, user)

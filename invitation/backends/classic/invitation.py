@@ -13,7 +13,7 @@ from django.shortcuts import redirect
 from django.utils.functional import cached_property
 from django.views.decorators.debug import sensitive_variables
 
-from invitation import flows, gate, visitor
+from invitation import gate
 from invitation.backends.base import (
     InvitationRegistrationMixin,
     bind_invitation,
@@ -22,7 +22,9 @@ from invitation.backends.base import (
 from invitation.backends.classic.base import Redirect, RegistrationBackend, get_backend
 from invitation.conf import conf
 from invitation.exceptions import NoKey
-from invitation.flows.deadlocks import in_transaction
+from invitation.flows import arriving
+from invitation.flows.after_commit import in_transaction
+from invitation.gate import visitor
 
 
 class InvitationBackend:
@@ -104,7 +106,7 @@ class InvitationBackend:
         def step() -> AbstractBaseUser | None:
             user = self.wrapped.activate(request, **kwargs)
             if user:
-                flows.activate(user)
+                arriving.activate(user)
             return user
 
         return in_transaction(step)
@@ -124,7 +126,7 @@ class InvitationBackend:
 
         The destination applies only to an account that can be used already.
         """
-        destination = flows.destination_of(user)
+        destination = arriving.destination_of(user)
         if destination:
             return (destination, (), {})
         return self.wrapped.post_activation_redirect(request, user)
@@ -246,7 +248,7 @@ class _Gate(InvitationRegistrationMixin, _WrappedHost):
         backend.ask_for_activation(self.request, user)
 
 
-def _bound(form_class: type[Any], opened: flows.Opened) -> type[BaseForm]:
+def _bound(form_class: type[Any], opened: arriving.Opened) -> type[BaseForm]:
     class InvitedForm(form_class):
         def __init__(self, *args: Any, **kwargs: Any) -> None:
             super().__init__(*args, **kwargs)

@@ -37,14 +37,15 @@ from django.views.decorators.csrf import csrf_protect
 from django.views.decorators.debug import sensitive_post_parameters, sensitive_variables
 from django.views.decorators.http import require_http_methods
 
-from invitation import flows, gate
+from invitation import gate
 from invitation.backends import activation
 from invitation.backends.base import email_field_name
 from invitation.backends.classic.base import Redirect, get_backend
 from invitation.backends.passwords import hashed_password
 from invitation.exceptions import AddressMismatch, KeyRefused, MailLimitReached
-from invitation.flows.deadlocks import in_transaction, writing
-from invitation.transactions import own_transactions
+from invitation.flows import arriving
+from invitation.flows.after_commit import in_transaction, writing
+from invitation.gate.atomic_requests import own_transactions
 
 
 @own_transactions
@@ -142,7 +143,7 @@ def _activate(
     """Set the account's password and activate the account; return it, or ``None``."""
     if known is not None:
         # Lock the account first, in the same order as a deletion does.
-        if not flows.lock_account(known.pk):
+        if not arriving.lock_account(known.pk):
             return None
         activation.admit(known, form, str(kwargs.get("activation_key", "")))
     user = chosen.activate(request, **kwargs)

@@ -8,7 +8,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from invitation import flows
+from invitation.flows import after_commit, privacy, upkeep
 
 #: Largest number and largest number of days that a command accepts.
 NUMBER_MAX = 2**31 - 1
@@ -44,7 +44,7 @@ class Command(BaseCommand):
         parser.add_argument(
             "--batch-size",
             type=positive,
-            default=flows.BATCH_SIZE,
+            default=after_commit.BATCH_SIZE,
             help="Rows that one transaction works on (default: %(default)s).",
         )
 
@@ -62,13 +62,13 @@ class Command(BaseCommand):
         """Clean up and print the counts, unless verbosity is 0."""
         size: int = options["batch_size"]
         if options["dry_run"]:
-            expired, deleted = flows.count_cleanup()
+            expired, deleted = upkeep.count_cleanup()
             words = ("Would expire", "would delete")
         else:
             self.check_clock(options)
-            expired, deleted = flows.expire(size), flows.purge(size)
-            flows.forget_attempts()
-            flows.forget_mail_counts()
+            expired, deleted = upkeep.expire(size), upkeep.purge(size)
+            upkeep.forget_attempts()
+            upkeep.forget_mail_counts()
             words = ("Expired", "deleted")
         forgotten = self.forget(options)
         if options["verbosity"] > 0:
@@ -76,12 +76,12 @@ class Command(BaseCommand):
 
     def check_clock(self, options: dict[str, Any]) -> None:
         """Raise ``CommandError`` if there is work to do and the clock cannot be trusted."""
-        doubt = "" if options["trust_clock"] else flows.doubt_about_clock()
+        doubt = "" if options["trust_clock"] else upkeep.doubt_about_clock()
         if not doubt:
             return
         after = options["forget_after"]
-        due = sum(flows.count_cleanup())
-        due += 0 if after is None else flows.count_forgettable(timedelta(days=after))
+        due = sum(upkeep.count_cleanup())
+        due += 0 if after is None else privacy.count_forgettable(timedelta(days=after))
         if due:
             words = "Nothing was done. If the clock is right, run this with --trust-clock once."
             raise CommandError(f"{doubt} {words}")
@@ -92,5 +92,5 @@ class Command(BaseCommand):
             return ""
         after = timedelta(days=options["forget_after"])
         if options["dry_run"]:
-            return f", would forget: {flows.count_forgettable(after)}"
-        return f", forgotten: {flows.forget_ended(after, batch_size=options['batch_size'])}"
+            return f", would forget: {privacy.count_forgettable(after)}"
+        return f", forgotten: {privacy.forget_ended(after, batch_size=options['batch_size'])}"

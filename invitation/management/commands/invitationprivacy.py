@@ -9,7 +9,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from invitation import flows
+from invitation.flows import privacy
 
 
 class Command(BaseCommand):
@@ -39,7 +39,7 @@ class Command(BaseCommand):
         if "@" not in options["email"] and not _is_known(options["email"]):
             raise CommandError("This is no e-mail address: it has no @.")
         if options["action"] == "export":
-            found = flows.export(options["email"])
+            found = privacy.export(options["email"])
             self.stdout.write(json.dumps(found, indent=2))
             return
         what = {name: options[name] for name in ("email", "drop_opt_out")}
@@ -66,8 +66,8 @@ class Command(BaseCommand):
 
         The address is never printed, because logs may keep it.
         """
-        account = flows.has_account(email)
-        found = flows.forget(email, drop_opt_out=drop_opt_out, dry_run=dry_run)
+        account = privacy.has_account(email)
+        found = privacy.forget(email, drop_opt_out=drop_opt_out, dry_run=dry_run)
         words = ("Would forget", "would withdraw") if dry_run else ("Forgotten", "withdrawn")
         self.stdout.write(
             f"{words[0]}: {found.invitations} invitations, {words[1]}: {found.revoked}, "
@@ -83,5 +83,5 @@ def _is_known(text: str) -> bool:
 
     django-invitation 1 could store an address without an @.
     """
-    found = flows.export(text)
+    found = privacy.export(text)
     return bool(found["invitations"] or found["opted_out"] or found["has_account"])

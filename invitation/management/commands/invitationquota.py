@@ -15,7 +15,7 @@ from django.db.models import Q, QuerySet
 from django.db.models.functions import Lower
 from django.utils import timezone
 
-from invitation import flows
+from invitation.flows import quota
 
 Verb = Callable[[QuerySet[Any]], int]
 
@@ -36,8 +36,8 @@ def amount(text: str) -> int:
     Raises ``ArgumentTypeError`` for a number that cannot be granted.
     """
     number = int(text)
-    if not 1 <= number <= flows.GRANT_MAX:
-        raise ArgumentTypeError(f"{text} is not from 1 to {flows.GRANT_MAX}")
+    if not 1 <= number <= quota.GRANT_MAX:
+        raise ArgumentTypeError(f"{text} is not from 1 to {quota.GRANT_MAX}")
     return number
 
 
@@ -83,7 +83,7 @@ class Command(BaseCommand):
     def show(self, users: QuerySet[Any]) -> None:
         """Print a table of the members' quotas."""
         self.stdout.write(COLUMNS.format("Member", "Limit", "Granted", "Spent", "Left", "Refills"))
-        for line in flows.quota_lines(users.order_by("pk")):
+        for line in quota.quota_lines(users.order_by("pk")):
             refills = line.refills_at
             if refills is not None and timezone.is_aware(refills):
                 refills = timezone.localtime(refills)
@@ -100,10 +100,10 @@ class Command(BaseCommand):
     def change(self, options: dict[str, Any]) -> None:
         """Change quotas and print for how many members. With --dry-run, only count."""
         verbs: dict[str, Verb] = {
-            "add": partial(flows.grant_all, amount=options.get("amount", 0)),
-            "topup": partial(flows.top_up, amount=options.get("amount", 0)),
-            "unlimited": flows.set_unlimited,
-            "limited": partial(flows.set_unlimited, unlimited=False),
+            "add": partial(quota.grant_all, amount=options.get("amount", 0)),
+            "topup": partial(quota.top_up, amount=options.get("amount", 0)),
+            "unlimited": quota.set_unlimited,
+            "limited": partial(quota.set_unlimited, unlimited=False),
         }
         action, users = options["action"], chosen_users(options)
         if options["dry_run"]:
@@ -122,7 +122,7 @@ class Command(BaseCommand):
 
         With ``repair``, correct the ledgers. Otherwise raise ``CommandError`` if any differ.
         """
-        found = flows.correct_ledger() if repair else flows.ledger_differences()
+        found = quota.correct_ledger() if repair else quota.ledger_differences()
         for one in found:
             self.stdout.write(f"{one.name}: counter {one.counter}, ledger {one.ledger}")
         if found and not repair:

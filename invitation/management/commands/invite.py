@@ -11,8 +11,10 @@ from django.contrib.auth import get_user_model
 from django.core.exceptions import ImproperlyConfigured, ObjectDoesNotExist
 from django.core.management.base import BaseCommand, CommandError
 
-from invitation import flows, recipients, sites
+from invitation.addresses import recipients
 from invitation.exceptions import InvitationError
+from invitation.flows import lists
+from invitation.keys import sites
 
 
 class Command(BaseCommand):
@@ -41,7 +43,7 @@ class Command(BaseCommand):
         """Invite the people, and print what happened to each row, unless verbosity is 0."""
         inviter = _member(options["inviter"])
         site_id = _site_id(options["site"])
-        verb = flows.plan if options["dry_run"] else flows.invite_many
+        verb = lists.check_list if options["dry_run"] else lists.invite_many
         try:
             people = recipients.parse(recipients.decode(_read(options["csv"])), pasted=False)
             batch = verb(inviter, people, note=options["note"], site_id=site_id)
@@ -49,20 +51,20 @@ class Command(BaseCommand):
             raise CommandError(str(error)) from error
         if options["verbosity"] > 0:
             self.report(batch, inviter)
-        made = flows.Verdict.NEW if options["dry_run"] else flows.Verdict.INVITED
+        made = lists.Verdict.NEW if options["dry_run"] else lists.Verdict.INVITED
         if not batch.count(made):
             raise CommandError("Nobody in this file can be invited.")
 
-    def report(self, batch: flows.Batch, inviter: Any) -> None:
+    def report(self, batch: lists.ListResult, inviter: Any) -> None:
         """Print a line for each row, the counts, and how many emails still wait."""
         for row in batch.rows:
             line = f"{row.number}: {row.email}: {row.verdict.label}"
             self.stdout.write(_printable(f"{line}: {row.reason}" if row.reason else line))
-        counts = [(verdict, batch.count(verdict)) for verdict in flows.Verdict]
+        counts = [(verdict, batch.count(verdict)) for verdict in lists.Verdict]
         said = ", ".join(f"{verdict.label}: {count}" for verdict, count in counts if count)
         self.stdout.write(f"{said[:1].upper()}{said[1:]}.")
-        invited = batch.count(flows.Verdict.INVITED)
-        waiting = flows.waiting_in_batch(inviter, batch.id) if invited else 0
+        invited = batch.count(lists.Verdict.INVITED)
+        waiting = lists.waiting_in_list(inviter, batch.id) if invited else 0
         if waiting:
             self.stdout.write(f"Mails that wait for sendinvitations: {waiting}.")
 

@@ -17,7 +17,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import DatabaseError, InterfaceError, close_old_connections, connections
 from django.utils import timezone
 
-from invitation import flows
+from invitation.flows import mail, upkeep
 from invitation.management import crews
 from invitation.management.commands.cleanupinvitation import positive
 
@@ -93,7 +93,7 @@ class Command(BaseCommand):
         Raises ``CommandError`` if an email is overdue for more than ``fail_after`` seconds. Raises
         it also for stored moments in the future and for different clocks.
         """
-        health = flows.outbox_health()
+        health = mail.outbox_health()
         age, overdue = health.oldest_unsent_age, health.overdue
         if verbosity > 0:
             self.stdout.write(
@@ -112,12 +112,12 @@ class Command(BaseCommand):
             if health.paused_until is not None and health.paused_until > timezone.now():
                 until = _in_words(health.paused_until)
                 self.stdout.write(f"Paused until {until}: {health.paused_reason}")
-        ahead = flows.moments_ahead()
+        ahead = upkeep.moments_ahead()
         if ahead.total:
             words = f"Moments lie in the future that cannot: emails {ahead.mails}, "
             words += f"counters {ahead.counters}, pauses {ahead.pauses}. The clock was wrong."
             raise CommandError(words)
-        if abs(difference := flows.clock_difference()) > flows.APART:
+        if abs(difference := upkeep.clock_difference()) > upkeep.APART:
             raise CommandError(
                 f"The database's clock differs by {_seconds(abs(difference))} seconds."
             )
@@ -128,10 +128,10 @@ class Command(BaseCommand):
 
     def send(self, options: dict[str, Any], *, only_news: bool = False) -> None:
         """Write the due reminders, send the due emails, and print the counts."""
-        reminders = flows.remind()
+        reminders = mail.remind()
         if reminders and options["verbosity"] > 0:
             self.stdout.write(f"Reminders: {reminders}.")
-        sent, unsent = flows.deliver_due(options["limit"], stopping=self.is_over)
+        sent, unsent = mail.deliver_due(options["limit"], stopping=self.is_over)
         if options["verbosity"] > 0 and (sent or unsent or not only_news):
             self.stdout.write(f"Sent: {sent}, not sent: {unsent}.{self.outlook()}")
             self.stdout.flush()
@@ -178,8 +178,8 @@ class Command(BaseCommand):
 
     def outlook(self) -> str:
         """Return in words how many emails wait, until when, and whether delivery is paused."""
-        waiting, first = flows.waiting_mails()
-        pause = flows.delivery_pause()
+        waiting, first = mail.waiting_mails()
+        pause = mail.delivery_pause()
         if pause is not None and pause.is_over(timezone.now()):
             pause = None  # The next due email will be tried.
         if first is not None and pause is not None:

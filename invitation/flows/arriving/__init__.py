@@ -1,0 +1,42 @@
+"""Open an invitation, and let people accept or decline it."""
+
+from invitation.flows.arriving.accepting import (
+    accept,
+    find_accepted,
+    proven_addresses,
+    received_invitations,
+    refusal_to_accept,
+)
+from invitation.flows.arriving.disowning import disown
+from invitation.flows.arriving.opening import (
+    Opened,
+    activate,
+    claim,
+    decline,
+    destination_of,
+    lock_account,
+    open_invitation,
+    release,
+)
+from invitation.flows.arriving.proofs import drop_outdated_proofs, has_proven, own_address, prove
+
+__all__ = [
+    "Opened",
+    "accept",
+    "activate",
+    "claim",
+    "decline",
+    "destination_of",
+    "disown",
+    "drop_outdated_proofs",
+    "find_accepted",
+    "has_proven",
+    "lock_account",
+    "open_invitation",
+    "own_address",
+    "prove",
+    "proven_addresses",
+    "received_invitations",
+    "refusal_to_accept",
+    "release",
+]

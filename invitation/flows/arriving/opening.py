@@ -1,0 +1,226 @@
+"""Opening, claiming and declining an invitation with its key."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from django.contrib.auth import get_user_model
+from django.contrib.auth.base_user import AbstractBaseUser
+from django.db import connections, router, transaction
+from django.db.models import F
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from invitation import addresses, keys, signals
+from invitation.conf import conf
+from invitation.exceptions import (
+    AddressMismatch,
+    AddressNotAllowed,
+    KeyNotFound,
+    KeyRefused,
+    KeyUsedUp,
+    NotPending,
+)
+from invitation.flows.after_commit import announce, writing
+from invitation.flows.arriving.proofs import own_address, prove
+from invitation.flows.inviting import end, join_groups
+from invitation.flows.upkeep import release_all
+from invitation.keys import destinations, sites
+from invitation.models import Acceptance, InvitationKey
+
+User = TypeVar("User", bound=AbstractBaseUser)
+
+
+@dataclass(frozen=True)
+class Opened:
+    """Invitation that was opened with a valid key."""
+
+    invitation: InvitationKey
+    channel: str
+    key: str = field(repr=False)
+
+    def proves(self, email: str) -> bool:
+        """Return whether this key proves that its holder can read this mailbox."""
+        if self.invitation.shared:
+            return False
+        return self.channel == keys.MAIL and addresses.same(self.invitation.email, email)
+
+    def admits(self, email: str) -> bool:
+        """Return whether an account with this address can be created with this invitation."""
+        domains = self.invitation.allowed_domains
+        if domains and addresses.domain_of(email) not in domains:
+            return False
+        # Fail closed: a misspelt policy counts as "exact". Only "any" admits any address.
+        if conf.INVITATION_EMAIL_POLICY == "any" or not self.invitation.email:
+            return True
+        return addresses.same(self.invitation.email, email)
+
+    def mismatch(self) -> AddressMismatch:
+        """Return the error that says which addresses are admitted."""
+        invitation = self.invitation
+        if invitation.allowed_domains:
+            message = _("This invitation is for addresses at %(domains)s.")
+            params = {"domains": ", ".join(invitation.domains)}
+            return AddressNotAllowed(message, params=params)
+        return AddressMismatch(params={"email": addresses.display(invitation.email)})
+
+
+def open_invitation(text: object, site_id: int | None = None) -> Opened:
+    """Return the invitation that a key opens now; one query, and none for a forged key.
+
+    Raises the ``KeyRefused`` that says why the key opens nothing. Changes nothing.
+    """
+    site_id = sites.current_site_id() if site_id is None else site_id
+    rows = InvitationKey.objects.select_related("from_user").noting_groups()
+    resolved = keys.resolve(text, rows, site_id)
+    if resolved is None:
+        raise KeyNotFound()
+    refusal = resolved.row.refusal()
+    if refusal is not None:
+        raise refusal
+    return Opened(resolved.row, resolved.channel, keys.Secret(text))
+
+
+def claim(opened: Opened, create: Callable[[], User], *, email: str = "") -> User:
+    """Use an invitation for the account that ``create`` makes: both succeed, or neither.
+
+    The use is taken first. If two people have one key, the second one is refused before ``create``
+    runs. An error in ``create`` gives the use back. ``email`` is the address of the new account.
+
+    Many people may wait for the row of a shared link. So do slow work before, such as hashing a
+    password.
+
+    Returns the account. Raises ``AddressMismatch``, or the ``KeyRefused`` that says why the key no
+    longer opens the invitation.
+    """
+    invitation = opened.invitation
+    if not opened.admits(email):
+        raise opened.mismatch()
+    with writing():
+        now = timezone.now()
+        if not InvitationKey.objects.claim_use(invitation.pk, invitation.locator, now):
+            raise refusal_now(invitation)
+        # Registered before the callbacks of the site, because one of them may raise after the
+        # commit.
+        made: list[tuple[Acceptance, User]] = []
+        transaction.on_commit(lambda: _announce_claim(opened, email, *made[0]), robust=True)
+        user = create()
+        account: Any = user
+        acceptance = Acceptance.objects.create(
+            invitation=invitation,
+            user=account,
+            claimed_at=now,
+            activated_at=now if user.is_active else None,
+            by_mail=opened.proves(email),
+        )
+        made.append((acceptance, user))
+        join_groups(invitation, user)
+        if opened.proves(own_address(user)):
+            prove(user)
+    return user
+
+
+def _announce_claim(opened: Opened, email: str, acceptance: Acceptance, user: Any) -> None:
+    invitation = opened.invitation
+    # Update the object in memory for the receivers, without another query.
+    invitation.uses += 1
+    if invitation.shared:
+        # Others may have used the link since it was opened. Its row may be gone.
+        with suppress(InvitationKey.DoesNotExist):
+            invitation.refresh_from_db(fields=["uses", "status", "ended_at"])
+    elif invitation.max_uses is not None and invitation.uses >= invitation.max_uses:
+        invitation.status = InvitationKey.Status.ACCEPTED
+        invitation.pending_slot = None
+        invitation.ended_at = acceptance.claimed_at
+    parties = {"invitation": invitation, "acceptance": acceptance, "user": user}
+    proven = opened.proves(email)
+    announce(signals.invitation_accepted, **parties, address_proven=proven)
+    if acceptance.activated_at is not None:
+        announce(signals.invitation_activated, **parties)
+
+
+def refusal_now(invitation: InvitationKey) -> KeyRefused:
+    """Return why an invitation that was pending a moment ago cannot be claimed now."""
+    rows = InvitationKey.objects.select_related("from_user")
+    now = rows.filter(pk=invitation.pk, locator=invitation.locator).first()
+    if now is None:
+        return KeyNotFound()
+    # Usable again: the person who was faster has given the use back.
+    return now.refusal() or KeyUsedUp()
+
+
+def decline(opened: Opened | InvitationKey) -> None:
+    """Decline an invitation.
+
+    Raises the ``KeyRefused`` that says why it is too late. A caller that passes an
+    ``InvitationKey`` must check that the invited person asks for it. A shared link stays open for
+    the others.
+    """
+    invitation = opened.invitation if isinstance(opened, Opened) else opened
+    if invitation.shared:
+        return
+    try:
+        end(invitation, InvitationKey.Status.DECLINED, signals.invitation_declined)
+    except NotPending as error:
+        raise refusal_now(invitation) from error
+
+
+def activate(user: Any) -> None:
+    """Record that an account that came by invitation can now be used; repeated calls are safe."""
+    if not user.is_active:
+        return
+    for acceptance in (
+        Acceptance.objects.unactivated().filter(user=user).select_related("invitation")
+    ):
+        now = timezone.now()
+        if Acceptance.objects.activate(acceptance.pk, now):
+            acceptance.activated_at = now
+            announce(
+                signals.invitation_activated,
+                invitation=acceptance.invitation,
+                acceptance=acceptance,
+                user=user,
+            )
+
+
+def destination_of(user: Any) -> str:
+    """Return the page that the invitation of an active account leads to; one query.
+
+    Returns an empty string if the account is not active, or if the invitation has no destination.
+    """
+    if not user.is_active:
+        return ""
+    came = Acceptance.objects.filter(user=user, new_account=True).order_by("pk")
+    return destinations.safe(came.values_list("invitation__destination", flat=True).first() or "")
+
+
+def lock_account(pk: Any) -> bool:
+    """Lock an account until the end of the transaction; return whether it exists."""
+    rows: Any = get_user_model()._base_manager
+    features = connections[router.db_for_write(rows.model)].features
+    locked = rows.select_for_update(no_key=features.has_select_for_no_key_update)
+    return bool(list(locked.filter(pk=pk).values_list("pk")))
+
+
+def release(user: Any) -> None:
+    """Give back the uses of an account that is about to be deleted and was never active."""
+    with writing():
+        if not user.is_active:
+            # Activation locks the account first, too. An active account may be inviting, and
+            # inviting locks other rows before this one.
+            lock_account(user.pk)
+        _release(user)
+
+
+def _release(user: Any) -> None:
+    acceptances = Acceptance.objects.unactivated().filter(user=user)
+    if user.is_active or user.last_login is not None:
+        # The account was active at some time, so its invitation stays used.
+        acceptances.update(activated_at=timezone.now())
+    # Changes nothing, but begins with a write. The transaction that deletes the account has read
+    # before, and SQLite may then refuse a write.
+    elif acceptances.update(claimed_at=F("claimed_at")):
+        release_all(acceptances)

@@ -1,0 +1,51 @@
+"""Rules for personal notes: who may write one, and what it may contain.
+
+The site sends the note in an email in a member's name. A person who wants to phish could misuse it.
+So the site limits its length, who may write one, and its links.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from invitation.conf import conf
+from invitation.delivery import texts
+from invitation.exceptions import NoteForbidden, TextRefused
+
+#: Permission to write links into notes. Superusers have it, as they have every permission.
+LINK_PERMISSION = "invitation.link_in_note"
+
+
+def may_write_note(writer: Any) -> bool:
+    """Return whether this member may add a note to their invitations."""
+    permission = conf.INVITATION_NOTE_PERMISSION
+    return permission is None or _has(writer, permission)
+
+
+def note_length_max() -> int:
+    """Return how many characters a note may have."""
+    return min(conf.INVITATION_NOTE_MAX_LENGTH, texts.TEXT_LENGTH_MAX)
+
+
+def check_note(writer: Any, note: str, *, kept: str = "") -> str:
+    """Return the note fit for an email, or raise ``NoteForbidden`` or ``TextRefused``.
+
+    Every member may leave the note empty, or keep the old one: ``kept``.
+    """
+    if kept and note == kept:
+        return note
+    limit = note_length_max()
+    if note.strip() and not may_write_note(writer):
+        raise NoteForbidden()
+    try:
+        return texts.check_text(note, limit)
+    except TextRefused as error:
+        # Checked last, because a permission costs queries for most members.
+        if error.code != "link_in_text" or not _has(writer, LINK_PERMISSION):
+            raise
+    return texts.check_text(note, limit, links=True)
+
+
+def _has(user: Any, permission: str) -> bool:
+    # A custom user model may have no permissions. The system checks report that.
+    return hasattr(user, "has_perm") and bool(user.has_perm(permission))

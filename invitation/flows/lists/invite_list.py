@@ -1,0 +1,357 @@
+"""The invitation of everybody on a list, and the preview of what happens to each row.
+
+The invitations made with one list are one batch. The label of each invitation contains the batch's
+id. The id begins with the time at which the list was first checked. So the index of a member's
+invitations by date finds the batch.
+"""
+
+from __future__ import annotations
+
+import secrets
+import uuid
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta, timezone
+from functools import partial
+from typing import Any
+
+from django.conf import settings
+from django.db import IntegrityError
+from django.db.models import Q
+from django.urls import reverse
+from django.utils import timezone as clock
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+
+from invitation import addresses, signals
+from invitation.addresses import blocklist
+from invitation.addresses.recipients import Recipient
+from invitation.delivery import texts
+from invitation.exceptions import (
+    AddressRefused,
+    AlreadyInvited,
+    GroupRefused,
+    InvitationError,
+    MailLimitReached,
+    OwnAddress,
+    TooManyAttempts,
+)
+from invitation.flows import quota
+from invitation.flows.after_commit import announce, in_transaction
+from invitation.flows.inviting import (
+    INVITE_ROUNDS,
+    check_note,
+    expiry_date,
+    grantable_groups,
+    inviting_refusal,
+    language_for,
+    named_language,
+)
+from invitation.flows.lists.rows import ListResult, Row, Verdict, mark_excess
+from invitation.flows.mail import queue_many as queue_mails
+from invitation.flows.quota import Limit, attempt
+from invitation.keys import sites
+from invitation.models import InvitationEmail, InvitationKey, InvitationQuota, managers
+
+#: Time for which a list can be confirmed after it was checked.
+LIST_AGE = timedelta(days=1)
+
+_LABEL = "bulk:"
+#: Time that allows for different clocks of a site's hosts and for a slow confirmation.
+_SLACK = timedelta(hours=1)
+#: Number of random bits in an id, after the time.
+_RANDOM_BITS = 80
+
+
+def new_list_id() -> uuid.UUID:
+    """Return an id for a list that is checked now: the time, and a random number."""
+    milliseconds = int(datetime.now(timezone.utc).timestamp() * 1000)
+    return uuid.UUID(int=milliseconds << _RANDOM_BITS | secrets.randbits(_RANDOM_BITS))
+
+
+def in_list(batch: uuid.UUID) -> Q:
+    """Return the condition that an invitation was made with this list.
+
+    Use it only on the member's own rows.
+    """
+    try:
+        looked_at = datetime.fromtimestamp((batch.int >> _RANDOM_BITS) / 1000, timezone.utc)
+        begin, end = looked_at - _SLACK, looked_at + LIST_AGE + _SLACK
+    except (OverflowError, ValueError):  # not an id that ``new_list_id`` made
+        return Q(pk=None)
+    if not settings.USE_TZ:
+        begin, end = clock.make_naive(begin), clock.make_naive(end)
+    return Q(date_invited__gte=begin, date_invited__lte=end, label=_label(batch))
+
+
+def check_list(
+    inviter: Any,
+    recipients: Sequence[Recipient],
+    *,
+    note: str = "",
+    site_id: int | None = None,
+    batch: uuid.UUID | None = None,
+) -> ListResult:
+    """Return what would happen to each row, without any change.
+
+    ``note`` is for the rows that have none. The verdicts do not depend on whether an address has an
+    account. They do not depend on the invitations of other members. Raises ``InvitingForbidden``
+    and ``TextRefused``.
+    """
+    site_id = _prepare(inviter, site_id)
+    rows = _compare(inviter, site_id, _read(inviter, recipients, note))
+    remaining = quota.remaining_invitations(inviter)
+    return ListResult(batch or new_list_id(), list(mark_excess(inviter, site_id, rows, remaining)))
+
+
+def invite_many(
+    inviter: Any,
+    recipients: Sequence[Recipient],
+    *,
+    note: str = "",
+    site_id: int | None = None,
+    batch: uuid.UUID | None = None,
+) -> ListResult:
+    """Invite the people on a list in one transaction, and return what happened to each row.
+
+    Rows are used in the order of the list, as far as the quota allows. A person who is already
+    invited gets no second email. With the ``batch`` from ``check_list``, a list is used only once.
+    A second call changes nothing and returns the same.
+
+    Raises ``InvitingForbidden`` and ``TextRefused``. Raises ``AlreadyInvited`` if other requests
+    were faster in each round. After any of them, nothing has changed.
+    """
+    site_id = _prepare(inviter, site_id)
+    batch = batch or new_list_id()
+    rows = _read(inviter, recipients, note)
+    refusal: IntegrityError | None = None
+    for turn in range(1, INVITE_ROUNDS + 1):
+        try:
+            last_try = turn == INVITE_ROUNDS
+            return in_transaction(
+                partial(_invite, inviter, site_id, batch, rows, last_try=last_try)
+            )
+        except MailLimitReached:
+            # Other emails have used the room since it was checked. Emails are counted last, so that
+            # no transaction holds a counter while it waits for a slot. Only the last try locks all
+            # counters.
+            continue
+        except IntegrityError as error:
+            # Another action has taken a slot since the check, without the lock on the quota. An
+            # example is an expired invitation that became pending again.
+            refusal = error
+    raise AlreadyInvited() from refusal
+
+
+def waiting_in_list(inviter: Any, batch: uuid.UUID) -> int:
+    """Return how many emails of a member's list are still unsent. Runs one query."""
+    invitations = InvitationKey.objects.filter(in_list(batch), from_user=inviter)
+    unsent = (InvitationEmail.State.QUEUED, InvitationEmail.State.SENDING)
+    mails = InvitationEmail.objects.of_invitations().filter(invitation__in=invitations)
+    return mails.filter(state__in=unsent).count()
+
+
+def _prepare(inviter: Any, site_id: int | None) -> int:
+    refusal = inviting_refusal(inviter)
+    if refusal is not None:
+        raise refusal
+    site_id = sites.current_site_id() if site_id is None else site_id
+    # Without a base address for its link, no email could be sent.
+    sites.absolute(reverse("invitation_invited", args=["key"]), site_id)
+    return site_id
+
+
+def _invite(
+    inviter: Any, site_id: int, batch: uuid.UUID, rows: list[Row], *, last_try: bool
+) -> ListResult:
+    # Every invitation of this member needs this lock. So what is found now stays true.
+    InvitationQuota.objects.hold(inviter)
+    made = _made(inviter, batch)
+    # A list that is confirmed again makes nothing more. This holds whatever the quota is by then,
+    # and whatever happened to the first invitations.
+    remaining = 0 if _is_used(inviter, batch) else quota.remaining_now(inviter)
+    rows = [
+        replace(row, verdict=Verdict.INVITED)
+        if row.verdict == Verdict.NEW and row.email_key in made
+        else row
+        for row in rows
+    ]
+    rows = _compare(inviter, site_id, rows)
+    rows = list(mark_excess(inviter, site_id, rows, remaining, lock=last_try))
+    if new := [row for row in rows if row.verdict == Verdict.NEW]:
+        quota.spend(inviter, len(new))
+        _write(inviter, site_id, batch, new)
+    return ListResult(batch, [_done(row) for row in rows])
+
+
+def _is_used(inviter: Any, batch: uuid.UUID) -> bool:
+    """Record that this list is used, and return whether it was used before."""
+    try:
+        attempt([Limit(f"bulk:{inviter.pk}:{batch}", 1, LIST_AGE)])
+    except TooManyAttempts:
+        return True
+    return False
+
+
+def _made(inviter: Any, batch: uuid.UUID) -> set[str]:
+    """Return the addresses that were already invited with this list."""
+    rows = InvitationKey.objects.get_queryset().sent_by(inviter).filter(in_list(batch))
+    return set(rows.values_list("email_key", flat=True))
+
+
+def _done(row: Row) -> Row:
+    return replace(row, verdict=Verdict.INVITED) if row.verdict == Verdict.NEW else row
+
+
+def _write(inviter: Any, site_id: int, batch: uuid.UUID, rows: list[Row]) -> None:
+    now = clock.now()
+    expires_at, language = expiry_date(now), language_for(inviter)
+    invitations = [
+        InvitationKey(
+            from_user=inviter,
+            site_id=site_id,
+            email=row.email,
+            email_key=row.email_key,
+            recipient_name=row.recipient_name,
+            note=row.note,
+            language=row.language or language,
+            label=_label(batch),
+            date_invited=now,
+            mail_requested_at=now,
+            expires_at=expires_at,
+            quota_held=1,
+        )
+        for row in rows
+    ]
+    for invitation in invitations:
+        invitation.pending_slot = invitation.slot()
+    managers.insert(invitations)
+    written = InvitationKey.objects.filter(from_user=inviter, date_invited=now, label=_label(batch))
+    ids = dict(written.values_list("locator", "pk"))
+    for invitation in invitations:
+        invitation.pk = ids[invitation.locator]
+        invitation._state.adding = False
+    through = InvitationKey.groups.through
+    managers.insert(
+        [
+            through(invitationkey_id=invitation.pk, group_id=group)
+            for invitation, row in zip(invitations, rows, strict=True)
+            for group in row.groups
+        ]
+    )
+    quota.write_entries(inviter, -1, quota.Reason.INVITED, invitations)
+    queue_mails(invitations)
+    for invitation in invitations:
+        announce(signals.invitation_created, invitation=invitation)
+
+
+def _label(batch: uuid.UUID) -> str:
+    return f"{_LABEL}{batch}"
+
+
+# -- one row after the other ------------------------------------------------------------------
+
+
+def _read(inviter: Any, recipients: Sequence[Recipient], note: str) -> list[Row]:
+    """Check each row by itself and against the rows before it."""
+    note, own = check_note(inviter, note), _own_address(inviter)
+    named = any(recipient.groups for recipient in recipients)
+    groups = dict(grantable_groups(inviter).values_list("name", "pk")) if named else {}
+    rows: list[Row] = []
+    seen: dict[str, int] = {}
+    for recipient in recipients:
+        try:
+            row = _check(inviter, recipient, note, groups)
+            if row.email_key == own:
+                raise OwnAddress()
+        except InvitationError as error:
+            own_one = isinstance(error, OwnAddress)
+            verdict = Verdict.OWN if own_one else Verdict.INVALID
+            rows.append(_refused(recipient, verdict, str(error), error.code))
+            continue
+        if row.email_key in seen:
+            reason = _("The same address is in row %(number)d.") % {"number": seen[row.email_key]}
+            row = replace(row, verdict=Verdict.DUPLICATE, reason=reason, code="duplicate")
+        seen.setdefault(row.email_key, row.number)
+        rows.append(row)
+    return rows
+
+
+def _own_address(inviter: Any) -> str:
+    """Return the inviter's own canonical address, or an empty text."""
+    try:
+        return addresses.canonical(getattr(inviter, inviter.get_email_field_name(), ""))
+    except AddressRefused:
+        return ""
+
+
+def _refused(recipient: Recipient, verdict: Verdict, reason: str, code: str) -> Row:
+    email = recipient.email[: addresses.LENGTH_MAX]
+    return Row(recipient.number, email, verdict, reason=reason, code=code)
+
+
+def _check(inviter: Any, recipient: Recipient, note: str, groups: dict[str, int]) -> Row:
+    email = addresses.clean(recipient.email)
+    blocklist.check(email)
+    if not groups.keys() >= set(recipient.groups):
+        raise GroupRefused()
+    names = tuple(dict.fromkeys(recipient.groups))
+    return Row(
+        number=recipient.number,
+        email=email,
+        verdict=Verdict.NEW,
+        recipient_name=texts.plain_name(recipient.name),
+        note=check_note(inviter, recipient.note) or note,
+        language=named_language(recipient.language),
+        groups=tuple(groups[name] for name in names),
+        group_names=names,
+        email_key=email.lower(),
+    )
+
+
+# -- all rows, against what is there ------------------------------------------------------------
+
+
+def _compare(inviter: Any, site_id: int, rows: list[Row]) -> list[Row]:
+    """Mark the rows whose address the member has already invited."""
+    known = _known(inviter, site_id, [row.email_key for row in rows if row.verdict == Verdict.NEW])
+    return [
+        _already(row, known[row.email_key])
+        if row.verdict == Verdict.NEW and row.email_key in known
+        else row
+        for row in rows
+    ]
+
+
+def _known(inviter: Any, site_id: int, email_keys: list[str]) -> dict[str, InvitationKey]:
+    """Return, by address, the member's invitation that shows that the address was invited."""
+    status = InvitationKey.Status
+    telling = (status.PENDING, status.ACCEPTED, status.DECLINED)
+    invitations = InvitationKey.objects.get_queryset().sent_by(inviter).on_site(site_id)
+    invitations = invitations.filter(status__in=telling).order_by("pk")
+    fields = ("email_key", "status", "expires_at")
+    known: dict[str, InvitationKey] = {}
+    size = managers.values_at_once(invitations.db) - len(telling) - 2
+    for start in range(0, len(email_keys), size):
+        some = invitations.filter(email_key__in=email_keys[start : start + size])
+        for invitation in some.only(*fields):
+            before = known.get(invitation.email_key)
+            # A pending invitation decides, and there is at most one. Otherwise the latest one
+            # decides.
+            if before is None or before.status != status.PENDING:
+                known[invitation.email_key] = invitation
+    return known
+
+
+def _already(row: Row, invitation: InvitationKey) -> Row:
+    reasons: dict[str, str | Promise] = {
+        InvitationKey.Status.PENDING: _("You have already invited this address."),
+        InvitationKey.Status.ACCEPTED: _("Your invitation to this address was accepted."),
+        InvitationKey.Status.DECLINED: _("Your invitation to this address was declined."),
+        InvitationKey.Status.EXPIRED: _(
+            "Your invitation to this address has run out. You can open it again in the list of "
+            "your invitations."
+        ),
+    }
+    reason = reasons[invitation.state]
+    return replace(row, verdict=Verdict.ALREADY, reason=reason, code=AlreadyInvited.code)

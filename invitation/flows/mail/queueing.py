@@ -1,0 +1,200 @@
+"""Functions that write invitation emails into the outbox."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from email.utils import make_msgid
+from urllib.parse import urlsplit
+
+from django.core.exceptions import ObjectDoesNotExist
+from django.db import transaction
+from django.utils import timezone
+
+from invitation.conf import conf
+from invitation.delivery import wording
+from invitation.delivery.base import get_delivery
+from invitation.exceptions import MailTooSoon
+from invitation.flows.mail import limits
+from invitation.flows.mail.sending import IN_PROCESS_SECONDS, deliver, deliver_rows
+from invitation.keys import sites
+from invitation.models import InvitationEmail, InvitationKey, managers
+
+#: Most emails of a list that are sent at once; more wait for ``sendinvitations``.
+BULK_IMMEDIATE = 10
+
+
+def ask_for_mail(invitation: InvitationKey, *, written: list[int] | None = None) -> bool:
+    """Queue an email unless one was requested within the cool-down; return whether it is queued.
+
+    An email that waits for its next try is tried again at once. The cool-down does not apply to it,
+    and it does not count for a limit a second time. Raises ``MailLimitReached`` for a new email.
+
+    With ``written``, this function does not send the email. The caller gets its primary key in
+    ``written`` after the commit (see ``send_together``).
+    """
+    now = timezone.now()
+    rested = InvitationKey.objects.request_mail(invitation.pk, now, conf.INVITATION_RESEND_COOLDOWN)
+    if InvitationEmail.objects.requeue(invitation, now, failed=rested):
+        own = InvitationEmail.objects.of_invitations().filter(invitation=invitation)
+        waiting = (InvitationEmail.objects.due(now) & own).values_list("pk", flat=True)
+        let_go = _let_go if written is None else written.extend
+        transaction.on_commit(lambda: let_go(list(waiting)), robust=True)
+        return True
+    own = InvitationEmail.objects.of_invitations().filter(invitation=invitation)
+    if rested and own.filter(state=InvitationEmail.State.SENDING).exists():
+        return False  # A sender has it: a second email would be a duplicate.
+    if rested:
+        queue(invitation, written=written)
+    return rested
+
+
+def too_soon(invitation: InvitationKey) -> MailTooSoon:
+    """Return the ``MailTooSoon`` error that says when the next email can be requested."""
+    own = InvitationEmail.objects.of_invitations().filter(invitation=invitation)
+    if own.filter(state=InvitationEmail.State.SENDING).exists():
+        return MailTooSoon()
+    asked = InvitationKey.objects.values_list("mail_requested_at", flat=True)
+    moment = asked.filter(pk=invitation.pk).first()
+    if moment is None:  # deleted in the meantime
+        return MailTooSoon()
+    moment = wording.moment_for_reader(moment + conf.INVITATION_RESEND_COOLDOWN)
+    return MailTooSoon(MailTooSoon.until_message, params={"moment": moment})
+
+
+def queue(
+    invitation: InvitationKey,
+    kind: InvitationEmail.Kind = InvitationEmail.Kind.INVITATION,
+    *,
+    now: datetime | None = None,
+    not_before: datetime | None = None,
+    written: list[int] | None = None,
+) -> bool:
+    """Write an email into the outbox; return whether it was written.
+
+    If the delivery sends at once, this process already holds the lease of the row. With
+    ``not_before`` the email waits until that moment, for a worker or ``sendinvitations``. With
+    ``written`` it waits, too: the caller gets its primary key there after the commit, and has to
+    hand it over.
+
+    Raises ``MailLimitReached`` for an invitation if the limit of 24 hours is reached. An email of
+    another kind is then not written. Call it inside the transaction of the change that the email is
+    about, after all other locks of that transaction.
+    """
+    if not limits.count([invitation], kind):
+        return False
+    now = now or timezone.now()
+    mail = InvitationEmail(
+        invitation=invitation,
+        kind=kind,
+        not_before=not_before or now,
+        created_at=now,
+        message_id=make_msgid(domain=_mail_host(invitation.site_id)),
+    )
+    immediate = get_delivery().immediate and not_before is None and written is None
+    if immediate:
+        mail.state = InvitationEmail.State.SENDING
+        mail.attempts, mail.tried_at = 1, now
+        mail.lease_until = now + InvitationEmail.objects.LEASE
+    mail.save(force_insert=True)
+    # Robust: if sending fails, the invitation stays and the member's request goes on. Django logs
+    # the error. The lease ends, and the next try follows.
+    if immediate:
+        transaction.on_commit(lambda: deliver(mail), robust=True)
+    elif written is not None:  # the caller hands over all of them at once
+        transaction.on_commit(lambda: written.append(mail.pk))
+    else:
+        transaction.on_commit(lambda: hand_over([mail.pk], not_before), robust=True)
+    return True
+
+
+def hand_over(pks: Sequence[int], not_before: datetime | None) -> None:
+    """Hand these rows to the delivery, unless it sends at once in this process."""
+    delivery = get_delivery()
+    if pks and not delivery.immediate:
+        delivery.hand_over(pks, not_before)
+
+
+@contextmanager
+def send_together() -> Iterator[list[int]]:
+    """Collect the emails of several actions in one request: ``with flows.together() as written:``.
+
+    The emails are sent after the commit, in the time of one request. If the delivery sends at once,
+    up to ``BULK_IMMEDIATE`` emails leave then. More than that wait for ``sendinvitations``.
+    """
+    written: list[int] = []
+    try:
+        yield written
+    finally:
+        # Also after an error: what was committed before stays.
+        transaction.on_commit(lambda: _let_go_few(written), robust=True)
+
+
+def queue_many(invitations: Sequence[InvitationKey]) -> None:
+    """Write the outbox rows of many invitations of one site, in few statements.
+
+    If the delivery sends at once, up to ``BULK_IMMEDIATE`` emails are sent after the commit. More
+    than that wait for ``sendinvitations``, because a request must not take the time of a thousand
+    emails. Raises ``MailLimitReached``, as ``queue`` does, if the limit does not allow so
+    many.
+    """
+    if not invitations:
+        return
+    limits.count(invitations, InvitationEmail.Kind.INVITATION)
+    now, host = timezone.now(), _mail_host(invitations[0].site_id)
+    mails = [
+        InvitationEmail(
+            invitation=invitation,
+            not_before=now,
+            created_at=now,
+            message_id=make_msgid(domain=host),
+        )
+        for invitation in invitations
+    ]
+    managers.insert(mails)
+    if len(mails) <= BULK_IMMEDIATE or not get_delivery().immediate:
+        transaction.on_commit(lambda: _let_go(_pks_of(mails)), robust=True)
+
+
+def _pks_of(mails: Sequence[InvitationEmail]) -> list[int]:
+    """Return the primary keys of rows that were written together, in their order."""
+    of = {mail.invitation_id for mail in mails}
+    written = InvitationEmail.objects.filter(
+        created_at=mails[0].created_at, invitation__gte=min(of), invitation__lte=max(of)
+    )
+    found = written.order_by("pk").values_list("pk", "invitation_id")
+    return [pk for pk, invitation in found if invitation in of]
+
+
+def _let_go_few(pks: list[int]) -> None:
+    """Send these rows if they are few, or hand them to the delivery."""
+    if 0 < len(pks) <= BULK_IMMEDIATE or (pks and not get_delivery().immediate):
+        _let_go(pks)
+
+
+def _let_go(pks: list[int]) -> None:
+    """Send these rows, or hand them to the delivery."""
+    delivery = get_delivery()
+    if delivery.immediate:
+        deliver_rows(pks, IN_PROCESS_SECONDS)
+    else:
+        delivery.hand_over(pks)
+
+
+def _mail_host(site_id: int) -> str:
+    """Return the host name for the Message-IDs of a site."""
+    try:
+        host = urlsplit(sites.base_url(site_id)).hostname or ""
+    except ObjectDoesNotExist:  # The site is gone: its email fails when it is written.
+        return "localhost"
+    # A Message-ID is ASCII (RFC 5322, 3.6.4). A site's domain may have other letters.
+    try:
+        return host.encode("idna").decode()
+    except UnicodeError:  # no host name: the system checks report it
+        return "localhost"
+
+
+def waiting_mails() -> tuple[int, datetime | None]:
+    """Return how many emails still wait, and when the first of them may be tried."""
+    return InvitationEmail.objects.waiting(timezone.now())

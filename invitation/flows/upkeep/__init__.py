@@ -1,0 +1,33 @@
+"""Expire invitations, and delete old ones."""
+
+from invitation.flows.upkeep.cleanup import (
+    count_cleanup,
+    expire,
+    forget_attempts,
+    forget_mail_counts,
+    mark_expired,
+    purge,
+    release_all,
+)
+from invitation.flows.upkeep.clocks import (
+    APART,
+    MomentsAhead,
+    clock_difference,
+    doubt_about_clock,
+    moments_ahead,
+)
+
+__all__ = [
+    "APART",
+    "MomentsAhead",
+    "clock_difference",
+    "count_cleanup",
+    "doubt_about_clock",
+    "expire",
+    "forget_attempts",
+    "forget_mail_counts",
+    "mark_expired",
+    "moments_ahead",
+    "purge",
+    "release_all",
+]

@@ -1,0 +1,168 @@
+"""Expiry and deletion of invitations, in batches."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from functools import partial
+from typing import Any, TypeVar
+
+from django.db.models import QuerySet
+from django.utils import timezone
+
+from invitation import signals
+from invitation.conf import conf
+from invitation.flows import quota
+from invitation.flows.after_commit import BATCH_SIZE, announce, in_transaction, writing
+from invitation.flows.mail import awaiting_news, news_of_expiry
+from invitation.flows.quota import WINDOW_MAX
+from invitation.models import Acceptance, InvitationKey, MailCounter, ThrottleCounter
+from invitation.models.querysets import not_asked_for
+
+T = TypeVar("T")
+
+
+#: Counters of attempts that one run of the cleanup deletes.
+COUNTERS_AT_ONCE = 10_000
+
+#: Time after which an email counter limits nothing. It is 25 hours, and one for a clock change.
+MAIL_COUNTS_KEPT = timedelta(hours=26)
+
+
+def expire(batch_size: int = BATCH_SIZE, now: datetime | None = None) -> int:
+    """Mark overdue invitations as expired, and return how many were marked.
+
+    Their quota is given back. Works in batches, each in its own short transactions. It may run at
+    the same time as registrations and as other runs. First it releases the uses of accounts that no
+    longer exist and were never activated.
+    """
+    now = now or timezone.now()
+    _release_orphans(batch_size)
+    marked = 0
+    overdue = InvitationKey.objects.overdue(now).order_by("pk")
+    last = 0
+    while batch := _next_batch(overdue, last, batch_size):
+        last = batch[-1]
+        marked += in_transaction(partial(mark_expired, batch, now))
+    _settle(batch_size)
+    for step in news_of_expiry(now, batch_size):
+        in_transaction(step)
+    return marked
+
+
+def mark_expired(batch: list[int], now: datetime) -> int:
+    """Mark the overdue invitations of this batch as expired, and return how many.
+
+    It runs in the caller's transaction.
+    """
+    expired = InvitationKey.objects.expire(batch, now)
+    if expired:
+        announce(signals.invitations_expired, invitation_ids=expired)
+    return len(expired)
+
+
+def _orphans() -> QuerySet[Acceptance]:
+    return Acceptance.objects.unactivated().filter(user=None)
+
+
+def _release_orphans(batch_size: int) -> None:
+    orphans = _orphans().order_by("pk")
+    last = 0
+    while batch := _next_batch(orphans, last, batch_size):
+        last = batch[-1]
+        release_all(orphans.filter(pk__in=batch))
+
+
+def _settle(batch_size: int) -> None:
+    """Give back the quota that expired invitations hold.
+
+    This includes what an earlier run left over. Where INVITATION_REFUND_EXPIRED is off, the quota
+    is lost.
+
+    It does not run in the transaction that marks them. Inviting locks the quota before the slot,
+    and marking frees the slot. In one transaction, the two could block each other.
+    """
+    status = InvitationKey.Status.EXPIRED
+    holding = InvitationKey.objects.filter(status=status, quota_held__gt=0).order_by("pk")
+    last = 0
+    while batch := _next_batch(holding, last, batch_size):
+        last = batch[-1]
+        in_transaction(partial(_refund, batch))
+
+
+def _refund(batch: list[int]) -> None:
+    given_up = InvitationKey.objects.give_up_quota(batch)
+    if conf.INVITATION_REFUND_EXPIRED:
+        quota.give_back(given_up, quota.Reason.EXPIRED)
+
+
+def purge(batch_size: int = BATCH_SIZE, now: datetime | None = None) -> int:
+    """Delete invitations that ended unused long enough ago, and return how many.
+
+    INVITATION_RETENTION_DAYS sets how long they are kept. An invitation stays if somebody asked to
+    renew it within the last week. It also stays while the inviter must still get an email about it.
+    """
+    now = now or timezone.now()
+    before = now - timedelta(days=conf.INVITATION_RETENTION_DAYS)
+    ended = InvitationKey.objects.disposable(before, now).order_by("pk")
+    deleted = 0
+    last = 0
+    while batch := _next_batch(ended, last, batch_size):
+        last = batch[-1]
+        told_later = awaiting_news(batch, now)
+        batch = [pk for pk in batch if pk not in told_later]
+        deleted += in_transaction(partial(InvitationKey.objects.purge, batch, before, now))
+    return deleted
+
+
+def forget_attempts(now: datetime | None = None) -> int:
+    """Delete counters of attempts that limit nothing any more, and return how many.
+
+    The number for one run is limited. The next run deletes the rest.
+    """
+    now = now or timezone.now()
+    return ThrottleCounter.objects.forget(now - WINDOW_MAX, COUNTERS_AT_ONCE, now)
+
+
+def forget_mail_counts(now: datetime | None = None) -> int:
+    """Delete counters of emails that limit nothing any more, and return how many.
+
+    The number for one run is limited. The next run deletes the rest.
+    """
+    now = now or timezone.now()
+    return MailCounter.objects.forget(now - MAIL_COUNTS_KEPT, COUNTERS_AT_ONCE, now)
+
+
+def count_cleanup(now: datetime | None = None) -> tuple[int, int]:
+    """Return how many invitations ``expire`` would mark and ``purge`` would then delete.
+
+    Where inviters are told about expired invitations, ``purge`` deletes those at least one day
+    later.
+    """
+    now = now or timezone.now()
+    before = now - timedelta(days=conf.INVITATION_RETENTION_DAYS)
+    overdue = InvitationKey.objects.overdue(now)
+    # The accounts that used these up no longer exist. These become pending again, but are overdue.
+    released = InvitationKey.objects.filter(
+        status=InvitationKey.Status.ACCEPTED,
+        expires_at__lte=now,
+        pk__in=_orphans().values("invitation"),
+    )
+    deleted = InvitationKey.objects.disposable(before, now, settled=False).count()
+    if before >= now:
+        # What is marked now ends now. Without a retention time, the same run deletes it.
+        unasked = not_asked_for(now)
+        deleted += overdue.filter(unasked, uses=0).count()
+        deleted += released.filter(unasked, uses=1).count()
+    return overdue.count() + released.count(), deleted
+
+
+def _next_batch(rows: Any, after: int, size: int) -> list[int]:
+    return list(rows.filter(pk__gt=after).values_list("pk", flat=True)[:size])
+
+
+def release_all(acceptances: QuerySet[Acceptance]) -> None:
+    """Give back the use of each of these acceptances, once each."""
+    for acceptance in acceptances.select_related("invitation"):
+        with writing():
+            if Acceptance.objects.take_back(acceptance.pk):
+                InvitationKey.objects.release_use(acceptance.invitation, timezone.now())

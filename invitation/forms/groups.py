@@ -1,0 +1,51 @@
+"""Field for the groups of an invitation, of those that the member may give."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from django.contrib.auth.models import Group
+from django.utils.translation import gettext_lazy as _
+
+from invitation.flows import inviting
+from invitation.models import InvitationKey
+
+FIELD = "groups"
+
+
+class GroupsField(forms.TypedMultipleChoiceField):
+    """Field with the groups that were looked up once; it accepts no other."""
+
+    widget = forms.CheckboxSelectMultiple
+
+    def __init__(self, groups: list[Group]) -> None:
+        super().__init__(
+            label=_("Groups"),
+            help_text=_("Whoever accepts joins them, if you may still give them then."),
+            choices=[(group.pk, group.name) for group in groups],
+            coerce=int,
+            required=False,
+        )
+        self.groups = groups
+
+
+def add_groups(form: forms.Form, inviter: Any, invitation: InvitationKey | None = None) -> None:
+    """Add the field if the inviter may give groups.
+
+    It lists only groups that they may give. With ``invitation``, its groups are chosen already.
+    """
+    groups = list(inviting.grantable_groups(inviter).order_by("name"))
+    if groups:
+        form.fields[FIELD] = GroupsField(groups)
+        if invitation is not None:
+            carried = list(invitation.groups.values_list("pk", flat=True))
+            form.initial.setdefault(FIELD, carried)
+
+
+def chosen_groups(form: forms.Form) -> list[Group] | None:
+    """Return the groups chosen in a valid form, or ``None`` if it has no such field."""
+    field = form.fields.get(FIELD)
+    if not isinstance(field, GroupsField):
+        return None
+    return [group for group in field.groups if group.pk in form.cleaned_data[FIELD]]

@@ -1,0 +1,224 @@
+"""Functions that find the key of a request, and open its invitation or explain the refusal.
+
+The app's own views and every registration backend share this code.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable
+from functools import wraps
+from typing import Any
+from urllib.parse import urlsplit
+
+from django.conf import settings
+from django.contrib.auth import REDIRECT_FIELD_NAME
+from django.core.exceptions import ObjectDoesNotExist
+from django.db import connections
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, QueryDict
+from django.shortcuts import render, resolve_url
+from django.urls import NoReverseMatch, URLPattern, URLResolver
+from django.utils.cache import patch_cache_control
+
+from invitation.exceptions import (
+    CodeNotFound,
+    InviterInactive,
+    KeyDeclined,
+    KeyExpired,
+    KeyNotFound,
+    KeyPaused,
+    KeyRefused,
+    KeyRevoked,
+    KeyUsedUp,
+    NoKey,
+)
+from invitation.flows import arriving
+from invitation.gate import visitor
+from invitation.keys import masking, sites
+
+logger = logging.getLogger(__name__)
+
+#: Names of the POST or GET parameters that may contain a key.
+PARAMETERS = ("invitation_key", "registration_key")
+
+REFUSALS: tuple[type[KeyRefused], ...] = (
+    NoKey,
+    KeyNotFound,
+    KeyExpired,
+    KeyUsedUp,
+    KeyRevoked,
+    KeyDeclined,
+    KeyPaused,
+    CodeNotFound,
+    InviterInactive,
+)
+REFUSAL_TEMPLATE = "invitation/wrong_invitation_key.html"
+NO_SITE_TEMPLATE = "invitation/no_site.html"
+
+View = Callable[..., HttpResponseBase]
+
+
+def given_key(request: HttpRequest) -> str:
+    """Return the key from the POST or GET parameters, or an empty string."""
+    for parameters in (request.POST, request.GET):
+        for name in PARAMETERS:
+            if key := parameters.get(name):
+                return key
+    return ""
+
+
+def carried_key(request: HttpRequest) -> str:
+    """Return the key of a request, from its parameters or from an opened link."""
+    return given_key(request) or visitor.recall(request.COOKIES)
+
+
+def ended_key(request: HttpRequest) -> str:
+    """Return the key of the last link that opened nothing, or an empty string."""
+    key = visitor.recall_ended(request.COOKIES)
+    return "" if key == visitor.NO_KEY else key
+
+
+def open_carried(request: HttpRequest) -> arriving.Opened:
+    """Return the invitation that the request's key opens.
+
+    It makes one query and changes nothing. Without a key, it uses the key of the last link that
+    opened nothing. That key still tells the reason, or works by now.
+
+    Raises ``NoKey`` without any key. Otherwise it raises the ``KeyRefused`` with the reason why the
+    key opens nothing.
+    """
+    masking.conceal_request(request)
+    key = carried_key(request) or ended_key(request)
+    if not key:
+        raise NoKey()
+    return arriving.open_invitation(key, sites.current_site_id(request))
+
+
+def refuse(
+    request: HttpRequest, refusal: KeyRefused, *, status: int | None = None, key: str | None = None
+) -> HttpResponse:
+    """Return the page that explains the refusal, with a flag for the template.
+
+    The flag has the name of the reason's code. The visitor keeps the key, so that they can ask for
+    a new link. ``key`` is for a page with the key in its address. By default it is the key of the
+    request.
+    """
+    context: dict[str, Any] = {known.code: refusal.code == known.code for known in REFUSALS}
+    context |= {
+        "reason": refusal.code,
+        "message": str(refusal),
+        "shared": refusal.shared,
+        "site": sites.get_site(sites.current_site_id(request)),
+        "login_url": login_url(),
+    }
+    response = render(request, REFUSAL_TEMPLATE, context, status=status or refusal.status)
+    if not isinstance(refusal, NoKey):
+        ended = carried_key(request) or ended_key(request) if key is None else key
+        visitor.remember_ended(response, ended, secure=request.is_secure())
+    protect(response)
+    return response
+
+
+def login_url(back: str = "") -> str:
+    """Return the address of the login page, or an empty string if LOGIN_URL names no page.
+
+    A check reports such a LOGIN_URL. ``back`` is the path to which the member returns after the
+    login.
+    """
+    try:
+        url = resolve_url(settings.LOGIN_URL)
+    except NoReverseMatch:
+        return ""
+    if not (url and back):
+        return url
+    parts = urlsplit(url)
+    query = QueryDict(parts.query, mutable=True)
+    query[REDIRECT_FIELD_NAME] = back
+    return parts._replace(query=query.urlencode(safe="/")).geturl()
+
+
+def remember(request: HttpRequest, response: HttpResponseBase, key: str) -> None:
+    """Store a key that has just opened an invitation in the visitor's cookie."""
+    visitor.remember(response, key, secure=request.is_secure())
+
+
+def protect(response: HttpResponseBase, referrer_policy: str = "same-origin") -> None:
+    """Keep a page with a key out of caches, search engines and foreign Referer headers.
+
+    A page that may contain a form needs ``same-origin``, not ``no-referrer``. With ``no-referrer``,
+    browsers post the form with ``Origin: null``. Django's CSRF protection refuses that.
+    """
+    patch_cache_control(response, no_store=True, private=True)
+    response["Referrer-Policy"] = referrer_policy
+    response["X-Robots-Tag"] = "noindex"
+
+
+# -- hosts without a site --------------------------------------------------------------------
+
+
+def on_a_site(view: View) -> View:
+    """Return the view, with a page in place of the error if the request has no Site.
+
+    This happens if SITE_ID is not set and no Site has the host. It also happens if no Site has the
+    id in SITE_ID. If the request is one transaction, changes of the view are rolled back.
+    """
+
+    @wraps(view)
+    def page(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        try:
+            return view(request, *args, **kwargs)
+        except ObjectDoesNotExist as error:
+            if not sites.is_missing(error):
+                raise
+            response = _show_no_site(request)
+            for connection in connections.all(initialized_only=True):
+                if connection.settings_dict["ATOMIC_REQUESTS"] and connection.in_atomic_block:
+                    connection.set_rollback(True)
+            return response
+
+    return page
+
+
+def _show_no_site(request: HttpRequest) -> HttpResponse:
+    """Return the page about the missing Site, and log an error for the administrators."""
+    by_host = not getattr(settings, "SITE_ID", None)
+    if by_host:
+        logger.error("No Site has the domain %s: add one, or set SITE_ID.", request.get_host())
+    else:
+        logger.error("SITE_ID is %s, and no Site has this id.", settings.SITE_ID)
+    response = render(
+        request, NO_SITE_TEMPLATE, {"by_host": by_host}, status=404 if by_host else 503
+    )
+    protect(response)
+    return response
+
+
+def all_on_a_site(patterns: Iterable[URLPattern | URLResolver]) -> list[URLPattern | URLResolver]:
+    """Return these URL patterns with ``on_a_site`` around each view.
+
+    The given patterns are not changed.
+    """
+    return [
+        URLResolver(
+            pattern.pattern,
+            all_on_a_site(pattern.url_patterns),
+            pattern.default_kwargs,
+            pattern.app_name,
+            pattern.namespace,
+        )
+        if isinstance(pattern, URLResolver)
+        else URLPattern(
+            pattern.pattern, on_a_site(pattern.callback), pattern.default_args, pattern.name
+        )
+        for pattern in patterns
+    ]
+
+
+class ProtectedMixin:
+    """Mixin for views whose pages stay out of caches, because they show people's addresses."""
+
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        """Return the response, with headers that forbid caches and search engines to keep it."""
+        response: HttpResponseBase = super().dispatch(request, *args, **kwargs)  # type: ignore[misc]
+        protect(response)
+        return response

@@ -1,0 +1,304 @@
+"""Managers that write invitations and acceptances, one row or one batch at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from django.db import IntegrityError, models, transaction
+from django.db.models import Case, Exists, F, OuterRef, Q, Value, When
+from django.db.models.functions import Coalesce
+
+from invitation import keys
+from invitation.keys import sites
+from invitation.models.managers.forgetting import KeyForgettingMixin
+from invitation.models.managers.quotas import Held
+from invitation.models.moments import passed
+from invitation.models.querysets import (
+    UNUSED,
+    InvitationKeyQuerySet,
+    holds,
+    in_time,
+    inviter_there,
+    lock_in_order,
+)
+
+if TYPE_CHECKING:
+    from invitation.models import Acceptance, InvitationKey
+
+
+class InvitationKeyManager(KeyForgettingMixin, models.Manager["InvitationKey"]):
+    """Manager of invitations, with the manager methods of version 1.0."""
+
+    def get_queryset(self) -> InvitationKeyQuerySet:
+        """Return all invitations, as an ``InvitationKeyQuerySet``."""
+        return InvitationKeyQuerySet(self.model, using=self._db)
+
+    # -- the names of django-invitation 1.0 ------------------------------------------------
+
+    def create_invitation(self, user: Any) -> InvitationKey:
+        """Spend one of the user's invitations and return it, without an email address yet.
+
+        Raises ``QuotaExceeded`` and ``InvitingForbidden``. ``inviting.invite`` also sets the
+        address and sends the email.
+        """
+        from invitation.flows import inviting  # the name that 1.0 used; see docs/architecture.rst
+
+        return inviting.create_without_address(user)
+
+    def is_key_valid(self, invitation_key: object) -> bool:
+        """Return whether a visitor could sign up with this key at this moment."""
+        invitation = self.get_key(invitation_key)
+        return invitation is not None and invitation.is_usable()
+
+    def get_key(self, invitation_key: object) -> InvitationKey | None:
+        """Return the invitation of this key, usable or not, or ``None``."""
+        rows = self.select_related("from_user")
+        resolved = keys.resolve(invitation_key, rows, sites.current_site_id())
+        return resolved.row if resolved else None
+
+    def remaining_invitations_for_user(self, user: Any) -> int | None:
+        """Return how many invitations this member has left; ``None`` is unlimited."""
+        from invitation.flows import quota  # the name that 1.0 used; see docs/architecture.rst
+
+        return quota.remaining_invitations(user)
+
+    def delete_expired_keys(self) -> int:
+        """Mark and delete expired invitations; return how many were deleted.
+
+        The command ``cleanupinvitation`` does the same.
+        """
+        from invitation.flows import upkeep  # the name that 1.0 used; see docs/architecture.rst
+
+        upkeep.expire()
+        return upkeep.purge()
+
+    # -- one row, atomically -----------------------------------------------------------------
+
+    def _open(self, pk: int) -> models.QuerySet[InvitationKey]:
+        """Return the row with this primary key if it is pending."""
+        return self.filter(holds("status", self.model.Status.PENDING), pk=pk)
+
+    def claim_use(self, pk: int, locator: str, now: datetime) -> bool:
+        """Take one use of an invitation if it is still usable; return whether it was taken."""
+        last_use = Q(max_uses__lte=F("uses") + 1)
+        changed = (
+            self._open(pk)
+            .filter(holds("locator", locator), in_time(now), UNUSED, paused_at=None)
+            .filter(inviter_there(self.model))
+            .update(
+                # MySQL evaluates assignments from left to right and with the new values. So an
+                # expression that reads `uses` must come before `uses` itself.
+                status=Case(
+                    When(last_use, then=Value(self.model.Status.ACCEPTED)), default=F("status")
+                ),
+                pending_slot=Case(When(last_use, then=None), default=F("pending_slot")),
+                ended_at=Case(When(last_use, then=Value(now)), default=F("ended_at")),
+                uses=F("uses") + 1,
+            )
+        )
+        return changed == 1
+
+    def release_use(self, invitation: InvitationKey, now: datetime) -> None:
+        """Give back one use of an invitation; an accepted one becomes pending again.
+
+        The inviter may have created another invitation to the same address in the meantime. That
+        one holds the slot, and this one becomes expired. An invitation whose person was forgotten
+        becomes expired, too, because it would be open to anybody.
+        """
+        status = self.model.Status
+        rows = self.filter(pk=invitation.pk, uses__gt=0)
+        reopened = rows.filter(holds("status", status.ACCEPTED))
+        try:
+            with transaction.atomic():
+                if reopened.filter(forgotten_at=None).update(
+                    status=status.PENDING,
+                    pending_slot=invitation.slot(),
+                    ended_at=None,
+                    uses=F("uses") - 1,
+                ):
+                    return
+        except IntegrityError:
+            reopened.update(status=status.EXPIRED, ended_at=now, uses=F("uses") - 1)
+            return
+        nobodys = reopened.exclude(forgotten_at=None)
+        if not nobodys.update(status=status.EXPIRED, ended_at=now, uses=F("uses") - 1):
+            rows.update(uses=F("uses") - 1)
+
+    def end(self, pk: int, status: str, now: datetime) -> bool:
+        """End a pending invitation with this status; return whether it was still pending.
+
+        Cleanup ends overdue invitations, because it also gives back their quota.
+        """
+        return (
+            self._open(pk)
+            .filter(in_time(now))
+            .update(status=status, pending_slot=None, ended_at=now)
+            == 1
+        )
+
+    def close_all_of(self, user: Any, now: datetime) -> list[InvitationKey]:
+        """Revoke all pending invitations of a member and return them, in few queries.
+
+        Accepted invitations whose new accounts are not active yet expire now. So nobody can use
+        them again if the use is given back. Call this method inside a transaction.
+        """
+        status = self.model.Status
+        own = self.filter(from_user=user)
+        pending = own.filter(holds("status", status.PENDING), in_time(now))
+        lock_in_order(pending, "ended_at")
+        changes = {"status": status.REVOKED, "pending_slot": None, "ended_at": now}
+        revoked = pending.update(**changes)
+        later = Q(expires_at=None) | Q(expires_at__gt=now)
+        held = own.filter(holds("status", status.ACCEPTED), later)
+        held.filter(acceptances__activated_at=None).update(expires_at=now)
+        if not revoked:
+            return []
+        return list(own.filter(holds("status", status.REVOKED), ended_at=now).order_by("pk"))
+
+    def find_open(self, slot: str) -> int | None:
+        """Return the id of the pending invitation that holds this slot, or ``None``."""
+        return self.filter(pending_slot=slot).values_list("pk", flat=True).first()
+
+    def open_for(self, inviter: str, slot: str) -> Exists:
+        """Return the condition that an outer row's inviter has a pending invitation at this slot.
+
+        The database locks the outer row before it evaluates the condition.
+        """
+        return Exists(self.filter(pending_slot=slot, from_user=OuterRef(inviter)))
+
+    def renew(self, pk: int, **changes: Any) -> InvitationKey | None:
+        """Write the changes into an invitation and return it; return ``None`` if it has ended.
+
+        Call it inside a transaction: the lock keeps the row from being deleted in between.
+        """
+        if not self._open(pk).update(**changes):
+            return None
+        return self.select_related("from_user").get(pk=pk)
+
+    def extend(self, pk: int, until: datetime | None) -> bool:
+        """Extend a pending invitation until then; return whether it was pending.
+
+        An invitation that lasts longer keeps its end. ``until=None`` is for ever.
+        """
+        if until is None:
+            return self._open(pk).update(expires_at=None) == 1
+        later = Case(
+            When(expires_at=None, then=None),
+            When(expires_at__gt=until, then=F("expires_at")),
+            default=Value(until),
+        )
+        return self._open(pk).update(expires_at=later) == 1
+
+    def revive(
+        self, pk: int, slot: str | None, expires_at: datetime | None, quota_held: int
+    ) -> bool:
+        """Make an expired invitation pending again; return whether it was still expired.
+
+        Raises ``IntegrityError`` if another invitation holds the slot.
+        """
+        expired = self.filter(holds("status", self.model.Status.EXPIRED), pk=pk, forgotten_at=None)
+        changes = {"status": self.model.Status.PENDING, "pending_slot": slot, "ended_at": None}
+        return expired.update(**changes, expires_at=expires_at, quota_held=quota_held) == 1
+
+    def address(self, pk: int, email: str, email_key: str, slot: str, now: datetime) -> bool:
+        """Set the address of a usable invitation; return whether it is set.
+
+        An invitation that has another address is not changed.
+
+        Raises ``IntegrityError`` if another invitation holds the slot.
+        """
+        free = Q(holds("email_key", "")) | Q(holds("email_key", email_key))
+        rows = self._open(pk).filter(free, in_time(now), UNUSED)
+        return rows.update(email=email, email_key=email_key, pending_slot=slot) == 1
+
+    def request_mail(self, pk: int, now: datetime, cooldown: timedelta) -> bool:
+        """Record a request for an email; return whether it was recorded.
+
+        It is not recorded within the cool-down after the last request.
+        """
+        rested = Q(mail_requested_at=None) | passed("mail_requested_at", now - cooldown, now)
+        return self._open(pk).filter(rested).update(mail_requested_at=now) == 1
+
+    def note_reminder(self, pk: int, now: datetime, rested: datetime) -> bool:
+        """Record the request for the only reminder; return whether it was recorded now.
+
+        It counts as an email for the cool-down.
+        """
+        rows = self._open(pk).filter(in_time(now), UNUSED, paused_at=None, reminded_at=None)
+        rows = rows.filter(passed("mail_requested_at", rested, now))
+        return rows.update(reminded_at=now, mail_requested_at=now) == 1
+
+    def request_renewal(self, pk: int, now: datetime, pause: timedelta) -> bool:
+        """Record that a person with a dead link asks for a new one; return whether it was recorded.
+
+        It is recorded only for an expired or revoked invitation, and only once within the pause.
+        """
+        status = self.model.Status
+        dead = Q(holds("status", status.EXPIRED)) | Q(holds("status", status.REVOKED))
+        rested = Q(renewal_requested_at=None) | passed("renewal_requested_at", now - pause, now)
+        return self.filter(dead, rested, pk=pk).update(renewal_requested_at=now) == 1
+
+    def pause(self, pk: int, now: datetime) -> bool:
+        """Pause a shared link, if it is not paused yet; return whether it was still pending."""
+        rows = self._open(pk).filter(in_time(now), shared=True)
+        return rows.update(paused_at=Coalesce("paused_at", now)) == 1
+
+    def resume(self, pk: int, now: datetime) -> bool:
+        """Let a paused shared link work again; return whether it was still pending."""
+        return self._open(pk).filter(in_time(now), shared=True).update(paused_at=None) == 1
+
+    # -- a batch of rows; call these inside a transaction -----------------------------------
+
+    def lock(self, pks: Collection[int]) -> None:
+        """Lock these rows, so that what is read of them stays true until the commit."""
+        lock_in_order(self.filter(pk__in=pks), "ended_at")
+
+    def expire(self, pks: Collection[int], now: datetime) -> list[int]:
+        """Mark the overdue ones of these as expired and return their ids."""
+        self.lock(pks)
+        overdue = self.filter(holds("status", self.model.Status.PENDING), expires_at__lte=now)
+        marked = list(overdue.filter(pk__in=pks).order_by("pk").values_list("pk", flat=True))
+        overdue.filter(pk__in=marked).update(
+            status=self.model.Status.EXPIRED, pending_slot=None, ended_at=now
+        )
+        return marked
+
+    def give_up_quota(self, pks: Collection[int]) -> list[Held]:
+        """Take the quota that expired invitations of these hold; return what each gives back.
+
+        A used invitation for one person gives nothing back. A shared link gives back the uses that
+        are left. An invitation whose inviter is gone gives nothing back.
+        """
+        self.lock(pks)
+        expired = holds("status", self.model.Status.EXPIRED)
+        holding = self.filter(expired, pk__in=pks, quota_held__gt=0)
+        held = [row.given_back() for row in holding.filter(from_user__isnull=False).order_by("pk")]
+        holding.update(quota_held=0)
+        return [one for one in held if one.amount]
+
+    def purge(self, pks: Collection[int], before: datetime, now: datetime | None = None) -> int:
+        """Delete the unused ones of these that ended before a time; return how many."""
+        self.lock(pks)
+        # Check again: some may be pending again or asked for since they were picked.
+        ended = self.get_queryset().disposable(before, now).filter(pk__in=pks)
+        _, by_model = self.filter(pk__in=list(ended.values_list("pk", flat=True))).delete()
+        return by_model.get(self.model._meta.label, 0)
+
+
+class AcceptanceManager(models.Manager["Acceptance"]):
+    """Manager that writes acceptances one row at a time."""
+
+    def unactivated(self) -> models.QuerySet[Acceptance]:
+        """Return the acceptances whose account was never active."""
+        return self.filter(activated_at=None)
+
+    def activate(self, pk: int, now: datetime) -> bool:
+        """Record that the account can now be used; return whether that is new."""
+        return self.unactivated().filter(pk=pk).update(activated_at=now) == 1
+
+    def take_back(self, pk: int) -> bool:
+        """Delete an acceptance that was never activated; return whether it was there."""
+        deleted, _ = self.unactivated().filter(pk=pk).delete()
+        return deleted > 0

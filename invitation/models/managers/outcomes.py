@@ -1,0 +1,85 @@
+"""Manager methods for the results of emails, and for reports about them."""
+
+from __future__ import annotations
+
+from operator import itemgetter
+from typing import TYPE_CHECKING, Any
+
+from django.db import models
+from django.db.models import Q
+
+from invitation.models.querysets import holds
+
+if TYPE_CHECKING:
+    from invitation.models import InvitationEmail
+
+    Mails = models.Manager[InvitationEmail]
+else:
+    Mails = object
+
+
+class MailOutcomesMixin(Mails):
+    """Methods that find and record the results of emails."""
+
+    #: Number of the newest emails among which the last tried ones are searched.
+    NEWEST = 100
+
+    def sent_to(self, email_key: str, message_id: str = "") -> InvitationEmail | None:
+        """Return the email to an invited person that a report is about, or ``None``.
+
+        ``message_id`` may have angle brackets or not. With one, the email's state does not matter.
+        Without one, or if no email has it, the result is the latest email that was sent to this
+        address. ``email_key`` is an address in the form of ``addresses.canonical``.
+        """
+        kinds = (self.model.Kind.INVITATION, self.model.Kind.REMINDER)
+        rows = self.select_related("invitation__from_user").order_by("-pk")
+        rows = rows.filter(invitation__email_key=email_key, kind__in=kinds)
+        bare = message_id.replace("\0", "").strip().strip("<>")
+        if bare:
+            ids = (bare, f"<{bare}>")
+            named = rows.filter(message_id__in=ids).first()
+            # The Message-ID may be of an email to an inviter with the same address. Such a report
+            # says nothing of their own invitation.
+            if named or self.exclude(kind__in=kinds).filter(message_id__in=ids).exists():
+                return named
+        return rows.filter(state=self.model.State.SENT).first()
+
+    def tried_beside(self, mail: InvitationEmail, number: int) -> list[tuple[str, str]]:
+        """Return state and error of the other emails to invited people that were tried last.
+
+        The search covers the ``NEWEST`` emails. It leaves out emails that are being sent, and
+        emails that their recipients do not want.
+        """
+        state, failure = self.model.State, self.model.Failure
+        kinds = (self.model.Kind.INVITATION, self.model.Kind.REMINDER)
+        tried = Q(state=state.SENT) | Q(state=state.QUEUED, attempts__gt=0, failure="")
+        tried |= Q(state=state.FAILED, failure=failure.REFUSED)
+        others = self.filter(tried, kind__in=kinds, tried_at__isnull=False).exclude(pk=mail.pk)
+        newest = others.order_by("-pk").values_list("tried_at", "state", "last_error")
+        latest = sorted(newest[: self.NEWEST], key=itemgetter(0), reverse=True)
+        return [(found, reason) for _, found, reason in latest[:number]]
+
+    def mark_bounced(self, mail: InvitationEmail, details: str) -> bool:
+        """Record that a sent email bounced; return whether it was sent.
+
+        The report may come before the sender could record that the email was sent. The sender then
+        finds it settled.
+        """
+        state = self.model.State
+        left = Q(holds("state", state.SENT)) | Q(holds("state", state.SENDING))
+        changes = {
+            "state": state.FAILED,
+            "failure": self.model.Failure.BOUNCED,
+            "last_error": details,
+            "lease_until": None,
+        }
+        if not self.filter(left, pk=mail.pk).update(**changes):
+            return False
+        note(mail, changes)
+        return True
+
+
+def note(mail: InvitationEmail, changes: dict[str, Any]) -> None:
+    """Copy the written changes to the object in memory, because a receiver may save it."""
+    for name, value in changes.items():
+        setattr(mail, name, value)

@@ -1,0 +1,363 @@
+"""Reading a list of people: pasted or a table, of every usual shape, and in one pass."""
+
+from __future__ import annotations
+
+import codecs
+import sys
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from invitation.addresses import recipients
+from invitation.addresses.recipients import Recipient, decode, parse
+from invitation.exceptions import ListRefused
+
+
+def emails(text: str, **options: Any) -> list[str]:
+    return [person.email for person in parse(text, **options)]
+
+
+def table(text: str) -> list[Recipient]:
+    return parse(text, pasted=False)
+
+
+def code(read: Callable[[], object]) -> str:
+    with pytest.raises(ListRefused) as refused:
+        read()
+    return refused.value.code
+
+
+# -- a list ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a@x.org,b@x.org,c@x.org",
+        "a@x.org; b@x.org; c@x.org",
+        "a@x.org\nb@x.org\r\nc@x.org\r",
+        "\n a@x.org , b@x.org ;\n\n,,c@x.org,\n",
+        "\ufeffa@x.org\nb@x.org\nc@x.org",
+        "<a@x.org>, <b@x.org>, <c@x.org>",
+    ],
+    ids=["commas", "semicolons", "lines", "mixed", "byte order mark", "brackets"],
+)
+def test_a_list_may_be_divided_in_every_way(text: str) -> None:
+    assert emails(text) == ["a@x.org", "b@x.org", "c@x.org"]
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("Ann Smith <a@x.org>", "Ann Smith"),
+        ('"Smith, Ann" <a@x.org>', "Smith, Ann"),
+        ("Smith, Ann <a@x.org>", "Smith, Ann"),
+        ('"Ann \\"Annie\\" Smith" <a@x.org>', 'Ann "Annie" Smith'),
+        ('"Smith; Ann<3" <a@x.org>', "Smith; Ann<3"),
+        ("Ann, <a@x.org>", "Ann"),
+        ("<a@x.org>", ""),
+        ('"" <a@x.org>', ""),
+        ("   Ann\u00a0 <  a@x.org  >  ", "Ann"),
+    ],
+)
+def test_an_entry_may_have_a_name(text: str, name: str) -> None:
+    [person] = parse(text)
+    assert (person.email, person.name) == ("a@x.org", name)
+
+
+def test_entries_with_names_stand_beside_others() -> None:
+    text = 'c@x.org, "Doe, Jane" <j@x.org>; Roe, Rick <r@x.org>, b@x.org\nAnn <a@x.org>'
+    found = [(person.number, person.email, person.name) for person in parse(text)]
+    assert found == [
+        (1, "c@x.org", ""),
+        (2, "j@x.org", "Doe, Jane"),
+        (3, "r@x.org", "Roe, Rick"),
+        (4, "b@x.org", ""),
+        (5, "a@x.org", "Ann"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("nobody, a@x.org", ["nobody", "a@x.org"]),
+        ("one, two, Ann <a@x.org>", ["one", "a@x.org"]),
+        ("a@x.org b@x.org", ["a@x.org b@x.org"]),
+        ("Ann <a@x.org", ["Ann <a@x.org"]),
+        ("Ann a@x.org>", ["Ann a@x.org>"]),
+        ('"Ann <a@x.org>, b@x.org\nc@x.org', ['"Ann <a@x.org>, b@x.org', "c@x.org"]),
+        ("nobody", ["nobody"]),
+        ("x,", ["x"]),
+    ],
+)
+def test_what_is_no_address_stays_an_entry_to_be_told_about(text: str, found: list[str]) -> None:
+    written = [f"{person.name}|{person.email}".lstrip("|") for person in parse(text)]
+    assert [line.rpartition("|")[2] if "two" in text else line for line in written] == found
+
+
+def test_a_lost_quotation_mark_costs_one_line() -> None:
+    assert emails('"Ann a@x.org\nb@x.org, c@x.org')[1:] == ["b@x.org", "c@x.org"]
+
+
+# -- a table -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("delimiter", [",", ";", "\t"])
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+@pytest.mark.parametrize("pasted", [True, False])
+def test_a_table_has_its_columns_in_any_order(delimiter: str, end: str, pasted: bool) -> None:
+    lines = [
+        ["Name", "Groups", "Other", "E-Mail", "Note", "Language"],
+        ["Ann", "Staff|Board", "x", "a@x.org", "Hi", "de"],
+        ["", "", "", "b@x.org", "", ""],
+    ]
+    people = parse(end.join(map(delimiter.join, lines)), pasted=pasted)
+    assert people == [
+        Recipient(2, "a@x.org", "Ann", "Hi", "de", ("Staff", "Board")),
+        Recipient(3, "b@x.org"),
+    ]
+
+
+@pytest.mark.parametrize(
+    "heading",
+    ["email", "EMAIL", " E-mail ", "E-Mail-Adresse", "Email address", "E-mail 1 - Value", "Correo"],
+)
+def test_the_column_of_addresses_has_many_names(heading: str) -> None:
+    assert [person.email for person in table(f"id;{heading}\n1;a@x.org")] == ["a@x.org"]
+
+
+def test_first_and_last_names_become_one() -> None:
+    people = table("First name,Last name,Email\nAnn,Smith,a@x.org\n,Roe,b@x.org\nBo,,c@x.org")
+    assert [person.name for person in people] == ["Ann Smith", "Roe", "Bo"]
+
+
+def test_what_an_address_book_keeps_about_a_person_is_no_note_to_him() -> None:
+    [person] = table("email,notes\na@x.org,owes me money")
+    assert person.note == ""
+
+
+def test_of_two_columns_alike_the_first_counts() -> None:
+    assert emails("email,mail\na@x.org,b@x.org") == ["a@x.org"]
+
+
+def test_cells_may_hold_separators_quotes_and_line_breaks() -> None:
+    [person] = table('email,name,note\na@x.org,"Smith, ""Annie""","two\r\nlines"\r\n')
+    assert (person.name, person.note) == ('Smith, "Annie"', "two\r\nlines")
+
+
+def test_a_name_beside_the_address_is_taken_where_no_column_has_one() -> None:
+    people = table("email,name\nAnn <a@x.org>,\nBo <b@x.org>,Robert")
+    assert [(person.email, person.name) for person in people] == [
+        ("a@x.org", "Ann"),
+        ("b@x.org", "Robert"),
+    ]
+
+
+def test_blank_rows_are_left_out_and_counted() -> None:
+    people = table("\nemail;name\n;\n\na@x.org;Ann\n ; \nb@x.org;")
+    assert [(person.number, person.email) for person in people] == [(5, "a@x.org"), (7, "b@x.org")]
+
+
+def test_a_row_without_an_address_is_one_to_be_told_about() -> None:
+    assert [person.email for person in table("name,email\nAnn,\nBo")] == ["", ""]
+
+
+def test_a_spreadsheet_may_announce_its_separator() -> None:
+    people = table("sep=;\r\nname;email\r\nAnn, Dr;a@x.org\r\n")
+    assert people == [Recipient(2, "a@x.org", "Ann, Dr")]
+    assert table("sep=|\na@x.org|Ann") == [Recipient(1, "a@x.org")]
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["Ann,a@x.org,1\nBo,b@x.org,2", "Ann\ta@x.org\nBo\tb@x.org", "a@x.org;Ann\nb@x.org;c@x.org"],
+    ids=["second", "tabs", "first"],
+)
+def test_without_headings_the_first_column_with_an_address_is_read_and_no_other(text: str) -> None:
+    assert [(person.email, person.name) for person in table(text)] == [
+        ("a@x.org", ""),
+        ("b@x.org", ""),
+    ]
+
+
+def test_cells_copied_from_a_spreadsheet_are_a_table() -> None:
+    assert emails("Ann\ta@x.org\nBo\tb@x.org") == ["a@x.org", "b@x.org"]
+
+
+def test_a_file_may_be_a_list() -> None:
+    people = table('"Doe, Jane" <j@x.org>\nRick <r@x.org>\n')
+    assert [(person.email, person.name) for person in people] == [
+        ("j@x.org", "Doe, Jane"),
+        ("r@x.org", "Rick"),
+    ]
+    assert [person.email for person in table("a@x.org, b@x.org, c@x.org")] == [
+        "a@x.org",
+        "b@x.org",
+        "c@x.org",
+    ]
+
+
+def test_a_table_with_unknown_headings_is_shown_as_it_is() -> None:
+    people = table("sep=;\nKontakt;Ort\na@x.org;Bonn")
+    assert [person.email for person in people] == ["Kontakt", "a@x.org"]
+
+
+@pytest.mark.parametrize(
+    "text", ['email\n"a@x.org\nb@x.org', 'email\n"a"b@x.org', f"email\n{'x' * 200_000}"]
+)
+def test_a_table_that_is_broken_is_not_guessed_at(text: str) -> None:
+    assert code(lambda: table(text)) == "list_broken"
+
+
+# -- a file ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le with mark", "utf-16-be with mark"]
+)
+def test_a_file_is_read_in_the_encodings_of_spreadsheets(encoding: str) -> None:
+    text = "name;email\nZoë 木;a@x.org"
+    name, marked, _ = encoding.partition(" with")
+    mark = {"utf-16-le": codecs.BOM_UTF16_LE, "utf-16-be": codecs.BOM_UTF16_BE}
+    data = (mark[name] if marked else b"") + text.encode(name)
+    assert table(decode(data)) == [Recipient(2, "a@x.org", "Zoë 木")]
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        "Zoë,a@x.org".encode("latin-1"),
+        "a@x.org".encode("utf-16-le"),
+        codecs.BOM_UTF16_LE + b"x",
+        b"PK\x03\x04\x00\x00",
+        b"\x00",
+    ],
+    ids=["latin", "no mark", "half a letter", "xlsx", "nul"],
+)
+def test_another_encoding_is_told_of(data: bytes) -> None:
+    assert code(lambda: decode(data)) == "list_encoding"
+
+
+# -- limits ------------------------------------------------------------------------------------
+
+
+def test_too_many_bytes_are_refused_before_they_are_read(
+    settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.INVITATION_BULK_MAX_BYTES = 20
+    monkeypatch.setattr(recipients, "_read", None)
+    assert code(lambda: decode(b"\xff" * 21)) == "list_too_large"
+    assert code(lambda: parse("a" * 21)) == "list_too_large"
+    assert code(lambda: parse("é" * 11)) == "list_too_large"
+    assert decode(b"a" * 20) == "a" * 20
+
+
+def test_reading_stops_at_the_row_after_the_last(
+    settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.INVITATION_BULK_MAX_ROWS = 3
+    assert len(parse("a@x.org\n" * 3)) == 3
+    made: list[object] = []
+
+    class Counted(Recipient):
+        def __init__(self, *args: Any, **kwargs: Any) -> None:
+            made.append(args)
+            super().__init__(*args, **kwargs)
+
+    monkeypatch.setattr(recipients, "Recipient", Counted)
+    for text, pasted in (("a@x.org\n" * 1000, True), ("email\n" + "a@x.org\n" * 1000, False)):
+        made.clear()
+        assert code(lambda text=text, pasted=pasted: parse(text, pasted=pasted)) == "too_many_rows"  # type: ignore[misc]
+        assert len(made) == 4
+
+
+@pytest.mark.parametrize("text", ["", " \n\t, ;\n", "email,name\n", "email\n\n,\n", "\ufeff"])
+def test_a_list_of_nobody_is_refused(text: str) -> None:
+    assert code(lambda: parse(text)) == "list_empty"
+
+
+# -- whatever comes ------------------------------------------------------------------------------
+
+PARTS = [*',";<>\t\r\n @\\=\ufeff\0', "a@x.org", "email", "name", "sep=", "é", "\r\n"]
+TEXTS = st.lists(st.sampled_from(PARTS) | st.characters()).map("".join)
+
+
+@given(TEXTS, st.booleans())
+@example("sep=;\n", True)
+@example('email\n"', False)
+@example("\ud800", True)
+def test_no_text_raises_anything_else(text: str, pasted: bool) -> None:
+    try:
+        people = parse(text, pasted=pasted)
+    except ListRefused:
+        return
+    assert [person.number for person in people] == sorted({person.number for person in people})
+
+
+@given(st.binary() | TEXTS.map(lambda text: text.encode("utf-8", "replace")))
+def test_no_file_raises_anything_else(data: bytes) -> None:
+    with suppress(ListRefused):
+        parse(decode(data), pasted=False)
+
+
+@given(st.lists(st.tuples(st.sampled_from("abc"), st.text('xyz ,;"<>\\', max_size=8)), min_size=1))
+def test_what_is_written_as_a_table_is_read_as_it_was(rows: list[tuple[str, str]]) -> None:
+    lines = [f'"{name.replace(chr(34), chr(34) * 2)}",{who}@x.org' for who, name in rows]
+    found = table("\n".join(["name,email", *lines]))
+    assert [(person.email[0], person.name) for person in found] == [
+        (who, name.strip()) for who, name in rows
+    ]
+
+
+def steps(do: Callable[[], object]) -> int:
+    """Return how many lines of the module are executed, and how many characters they copy."""
+    count = 0
+
+    def trace(frame: Any, event: str, argument: Any) -> Any:
+        nonlocal count
+        if frame.f_code.co_filename != recipients.__file__:
+            return None
+        count += 1 + sum(len(x) for x in (frame.f_locals.get("half"),) if isinstance(x, str))
+        return trace
+
+    before = sys.gettrace()
+    sys.settrace(trace)
+    try:
+        do()
+    finally:
+        sys.settrace(before)
+    return count
+
+
+@pytest.mark.parametrize("pasted", [True, False])
+@pytest.mark.parametrize(
+    "piece",
+    [
+        "a,",
+        '"',
+        "<",
+        "a@x.org,",
+        "a@x.org\n",
+        '"a" <',
+        "a,<b>,",
+        "<b>,",
+        "\r\n",
+        " ",
+        ";,",
+        "a\\",
+        "=?",
+    ],
+)
+def test_twice_the_text_is_twice_the_work(settings: Any, piece: str, pasted: bool) -> None:
+    settings.INVITATION_BULK_MAX_ROWS = 10**6
+
+    def read(times: int) -> None:
+        with suppress(ListRefused):
+            parse(piece * times, pasted=pasted)
+
+    once, twice = steps(lambda: read(200)), steps(lambda: read(400))
+    assert twice <= 2 * once + 50
