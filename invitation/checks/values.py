@@ -371,8 +371,7 @@ CALLABLES = {
     ),
     "INVITATION_VERIFIED_ADDRESSES": (
         "invitation.E038",
-        "It gets the user and returns the addresses that they have proven. With None nobody has "
-        "proven any.",
+        "It gets the user and returns the addresses that they have proven. None is for none.",
     ),
     "INVITATION_CLIENT_ADDRESS": (
         "invitation.E064",

@@ -8,7 +8,6 @@ from typing import Any
 
 from django.contrib import messages
 from django.contrib.sites.shortcuts import get_current_site
-from django.db import transaction
 from django.http import HttpRequest, HttpResponseBase
 from django.shortcuts import redirect, render
 from django.utils.decorators import method_decorator
@@ -22,7 +21,7 @@ from invitation.backends.account_mails import ResendActivationMixin
 from invitation.backends.activation import MailingActivationMixin
 from invitation.backends.redux import ActivationMailMixin, ActivationMixin, ReduxMixin
 from invitation.flows import arriving
-from invitation.flows.after_commit import in_transaction
+from invitation.flows.after_commit import in_transaction, writing
 from invitation.gate.atomic_requests import OwnTransactionsMixin
 
 logger = logging.getLogger(__name__)
@@ -119,7 +118,7 @@ class ApprovalView(OwnTransactionsMixin, redux.ApprovalView):
         Of two calls at once, only one returns true.
         """
         rows = type(account)._base_manager.filter(pk=account.pk, is_active=False)
-        with transaction.atomic():
+        with writing():
             first = bool(rows.update(is_active=True))
             account.is_active = True
             if first:

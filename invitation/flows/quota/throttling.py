@@ -11,6 +11,7 @@ from django.utils.crypto import salted_hmac
 
 from invitation.conf import conf
 from invitation.exceptions import TooManyAttempts
+from invitation.flows.after_commit import writing
 from invitation.models import ThrottleCounter
 
 #: The longest window of a limit. Older counters are useless.
@@ -42,7 +43,12 @@ def attempt(limits: Sequence[Limit]) -> None:
     """
     now = timezone.now()
     for place, limit in enumerate(limits):
-        if not ThrottleCounter.objects.hit(limit.hashed_scope, limit.times, limit.window, now):
+        # Each counter by itself: a transaction over several would hold them in the caller's order.
+        with writing():
+            counted = ThrottleCounter.objects.hit(
+                limit.hashed_scope, limit.times, limit.window, now
+            )
+        if not counted:
             take_back(limits[:place])
             raise TooManyAttempts(seconds=int(limit.window.total_seconds()))
 
@@ -57,4 +63,5 @@ def is_full(limit: Limit) -> bool:
 def take_back(limits: Sequence[Limit]) -> None:
     """Take back a counted attempt that should not count."""
     for limit in limits:
-        ThrottleCounter.objects.take_back(limit.hashed_scope)
+        with writing():
+            ThrottleCounter.objects.take_back(limit.hashed_scope)
