@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import time
+from collections import deque
 from collections.abc import Callable
 from ipaddress import AddressValueError, IPv4Address, IPv6Address, IPv6Network
 
@@ -20,6 +21,9 @@ from invitation.exceptions import MailLimitReached
 from invitation.flows import mail
 
 logger = logging.getLogger(__name__)
+
+#: How many seconds the latest steps took that asked for an email, also where it could not leave.
+_LATEST: deque[float] = deque(maxlen=50)
 
 
 def client_address(request: HttpRequest) -> str:
@@ -55,9 +59,9 @@ def afterwards(response: HttpResponseBase, step: Callable[[], bool]) -> None:
     """Run a step after the client has received the whole answer, when the server closes it.
 
     The step returns whether it has sent an email. If not, this function waits as long as an email
-    takes. Otherwise the time of the connection, or of the next request to this process, would show
-    it. Exceptions of the step are logged. A client over its limit knows that already, so nothing
-    waits for it.
+    takes, or as long as a failure takes. Otherwise the time of the connection, or of the next
+    request to this process, would show it. Exceptions of the step are logged. A client over its
+    limit knows that already, so nothing waits for it.
     """
     language, close = translation.get_language(), response.close
 
@@ -75,16 +79,17 @@ def afterwards(response: HttpResponseBase, step: Callable[[], bool]) -> None:
 
 def _take(step: Callable[[], bool]) -> None:
     begun = time.monotonic()
-    sent = False
+    asked = False
     try:
-        sent = step()
+        asked = step()
     except MailLimitReached as error:
         if error.code == "client_limit_reached":
             return
     except Exception:  # the answer is sent, so nobody can be told
         logger.exception("An email that a visitor asked for was not sent.")
-        return
-    if sent:
-        mail.remember(time.monotonic() - begun)
+        asked = True
+    spent = time.monotonic() - begun
+    if asked:
+        _LATEST.append(spent)
     else:
-        mail.wait(begun)
+        mail.wait(spent, like=_LATEST)

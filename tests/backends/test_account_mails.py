@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import time
+from collections import deque
 from collections.abc import Iterator
 from typing import Any
 
@@ -38,12 +40,13 @@ LIMIT = account_mails.RECIPIENT_LIMIT
 
 
 @pytest.fixture(autouse=True)
-def waits(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[float | None]]:
-    """Return since when it was waited, and do not wait."""
-    waited: list[float | None] = []
-    monkeypatch.setattr(timing, "wait", lambda since=None: waited.append(since))
+def waits(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[float]]:
+    """Return how long it was waited, and do not wait."""
+    waited: list[float] = []
+    monkeypatch.setattr("time.sleep", waited.append)
     yield waited
     timing._LATEST.clear()
+    clients._LATEST.clear()
 
 
 def view_of(address: str, **posted: str) -> tuple[Any, Any]:
@@ -108,21 +111,48 @@ def test_a_page_for_everybody_needs_no_login(member: Any) -> None:
 
 
 def test_where_nobody_is_mailed_time_passes_and_nothing_of_a_recipient_is_counted(
-    waits: list[float | None],
+    waits: list[float],
 ) -> None:
     Client().post(RESET, {"email": "unknown@example.com"})
     assert len(waits) == 1
     assert MailCounter.objects.count() == 1
 
 
-def test_a_full_mailbox_takes_as_long(member: Any, waits: list[float | None]) -> None:
+def test_a_full_mailbox_takes_as_long(member: Any, waits: list[float]) -> None:
     for _again in range(LIMIT + 2):
         Client().post(RESET, {"email": member.email})
     assert len(waits) == 2
 
 
+def test_it_takes_as_long_as_where_an_email_leaves(
+    member: Any, waits: list[float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(clients, "_LATEST", deque([40.0]))
+    monkeypatch.setattr(timing, "LONGEST", 60.0)
+    Client().post(RESET, {"email": "unknown@example.com"})
+    assert waits == [pytest.approx(40, abs=20)]
+
+
+@pytest.mark.parametrize("failure", [OSError, RuntimeError])
+def test_it_takes_as_long_as_where_no_email_can_leave(
+    member: Any, waits: list[float], monkeypatch: pytest.MonkeyPatch, failure: type[Exception]
+) -> None:
+    # A sender that is out of order for half a second: its time is what a request for nobody takes.
+    def fail(*_args: object) -> None:
+        begun = time.monotonic()
+        while time.monotonic() - begun < 0.5:
+            pass
+        raise failure
+
+    monkeypatch.setattr("django.core.mail.EmailMultiAlternatives.send", fail)
+    Client().post(RESET, {"email": member.email})
+    Client().post(RESET, {"email": "unknown@example.com"})
+    [waited] = waits
+    assert waited > 0.2
+
+
 def test_a_client_over_its_limit_waits_for_nothing(
-    settings: Any, member: Any, waits: list[float | None]
+    settings: Any, member: Any, waits: list[float]
 ) -> None:
     settings.INVITATION_LIMIT_PER_CLIENT = 2
     for _again in range(4):
@@ -190,7 +220,7 @@ def test_a_client_over_its_limit_asks_no_inviter(settings: Any, member: Any) -> 
     assert InvitationKey.objects.get().renewal_requested_at is None
 
 
-def test_a_key_of_nothing_takes_as_long(member: Any, waits: list[float | None]) -> None:
+def test_a_key_of_nothing_takes_as_long(member: Any, waits: list[float]) -> None:
     visitor = Client()
     visitor.get(scenes.link("x" * 66))
     assert visitor.post(RENEWAL).status_code == 200
@@ -208,7 +238,7 @@ def test_what_comes_afterwards_is_done_once_in_the_visitors_language() -> None:
     response.close()
     response.close()
     assert done == ["de"]
-    assert len(timing._LATEST) == 1
+    assert len(clients._LATEST) == 1
 
 
 def test_what_fails_afterwards_is_logged(caplog: pytest.LogCaptureFixture) -> None:

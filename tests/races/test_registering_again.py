@@ -23,7 +23,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 @pytest.fixture(autouse=True)
 def hurry(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let nobody wait."""
-    monkeypatch.setattr(timing, "wait", lambda since=None: None)
+    monkeypatch.setattr(timing, "wait", lambda *spent, **kind: None)
 
 
 def links(number: int) -> list[InvitationKey]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import secrets
 import time
 from collections import defaultdict, deque
+from collections.abc import Sequence
 
 from invitation.delivery.base import get_delivery
 
@@ -28,13 +29,16 @@ def remember(seconds: float, *, left: bool = True) -> None:
     _LATEST[left].append(seconds)
 
 
-def wait(spent: float = 0.0, *, left: bool = True, watched: bool = True) -> None:
+def wait(
+    spent: float = 0.0, *, left: bool = True, watched: bool = True, like: Sequence[float] = ()
+) -> None:
     """Wait until as many seconds have passed as one of the latest emails of this kind took.
 
     The function picks one at random, because they differ. ``spent`` is the number of seconds that
-    have passed already. ``watched`` says that a member waits for it now.
+    have passed already. ``watched`` says that a member waits for it now. ``like`` holds the times
+    of the caller's own kind, if it knows any.
     """
-    known = _LATEST[left]
+    known = like or _LATEST[left]
     took = secrets.choice(known) if known else (USUAL if left and watched else 0.0)
     wait = min(took, LONGEST) - spent
     if wait > 0:
