@@ -23,7 +23,7 @@ from invitation.flows import mail
 logger = logging.getLogger(__name__)
 
 #: How many seconds the latest steps took that asked for an email, also where it could not leave.
-_LATEST: deque[float] = deque(maxlen=50)
+_LATEST: deque[float] = deque(maxlen=10)
 
 
 def client_address(request: HttpRequest) -> str:

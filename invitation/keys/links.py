@@ -43,10 +43,19 @@ KEY_LENGTH = LOCATOR_LENGTH + 1 + SIGNATURE_LENGTH
 #: Pattern of a key, for finding one in a text.
 PATTERN = re.compile(rf"[A-Za-z0-9_-]{{{LOCATOR_LENGTH}}}\.[A-Za-z0-9_-]{{{SIGNATURE_LENGTH}}}")
 
+#: Pattern of the text between the symbols of a typed code, also percent-encoded (see ``codes``).
+_BETWEEN = (
+    r"(?:[\s+\u2010-\u2015\u2212-]|%(?:25)*2[0Dd]"
+    r"|%(?:25)*[Ee]2%(?:25)*(?:80%(?:25)*9[0-5]|88%(?:25)*92))*"
+)
+_SLASH = r"(?:/|%(?:25)*2[Ff])"
+
+
 #: Secrets in a text, as a browser or a proxy may have rewritten them. In this order: keys, and
 #: tokens of unsubscribe links, which have the two parts the other way round (see ``optouts``);
 #: codes of shared links as the owner sees them (see ``codes``); QR codes of links (see ``qr``);
-#: activation keys of a registration backend, found by the text before them.
+#: codes as people type them, and activation keys of a registration backend, both found by the text
+#: before them.
 _WRITTEN = re.compile(
     rf"(?P<key>{PATTERN.pattern}|[A-Za-z0-9_-]{{43}}\.[A-Za-z0-9_-]{{22}})".replace(
         r"\.", r"(?:\.|%(?:25)*2[Ee])"
@@ -54,13 +63,18 @@ _WRITTEN = re.compile(
     + r"|(?:(?<![0-9A-Z-])|(?<=%[0-9A-F]{2}))"
     + r"(?P<code>[0-9A-HJKMNP-TV-Z]{4}(?:-[0-9A-HJKMNP-TV-Z]{4}){2})(?![0-9A-Z-])"
     + r"|(?P<drawn><svg\b[^>]*\bsegno\b.*?(?:</svg>|\Z))"
-    + r"|(?P<before>/activate/|activation_key['\"]?\s*[:=]\s*['\"]?)(?P<activation>[\w.:%-]{20,})",
+    # As people type it: only what stands before it tells.
+    + rf"|(?P<asked>{_SLASH}join{_SLASH}|\b(?:code|word)(?:['\"]: ?\[?['\"]|=['\"]?))"
+    + rf"{_BETWEEN}(?P<typed>[0-9A-TV-Za-tv-z](?:{_BETWEEN}[0-9A-TV-Za-tv-z]){{11}})"
+    + r"(?![0-9A-Za-z_])"
+    + rf"|(?P<before>{_SLASH}activate{_SLASH}|activation_key['\"]?\s*[:=]\s*['\"]?)"
+    + r"(?P<activation>[\w.:%-]{20,})",
     re.DOTALL,
 )
 #: Name that registration backends give to an activation key. It has no pattern of its own.
 ACTIVATION = "activation_key"
 #: Text shown in place of a code. It contains no part of the code, because a code is short.
-_CODE_MASK = "****-****-****"
+CODE_MASK = "****-****-****"
 
 Row = TypeVar("Row", bound=Model)
 
@@ -166,7 +180,9 @@ def conceal(text: str) -> str:
 
 def _cut(found: re.Match[str]) -> str:
     if found["code"]:
-        return _CODE_MASK
+        return CODE_MASK
+    if found["typed"]:
+        return found["asked"] + CODE_MASK
     if found["drawn"]:
         return "<svg…>"
     if found["activation"]:

@@ -25,6 +25,9 @@ HALVES = frozenset({links.__name__, codes.__name__, unsubscribe.__name__})
 #: Depth to which containers are searched. Deeper values are checked as printed text.
 DEPTH = 6
 
+#: Names of a typed code: in the form, in the address, and where it is looked up.
+TYPED = ("code", "word", "text")
+
 _WALKED = (dict, list, tuple, set, frozenset)
 #: Classes whose ``repr`` prints all of their content.
 _PRINTING = (*_WALKED, BaseContext, HttpRequest)
@@ -44,12 +47,16 @@ def conceal_data(value: Any) -> Any:
 
 
 def conceal_named(name: Any, value: Any) -> str:
-    """Return the cut text of an activation key, which is recognised only by its name.
+    """Return the cut text of a secret that is recognised only by its name, or an empty string.
 
-    The result is empty for any other name or value.
+    These are the activation key of a registration backend, and the typed code of a shared link.
     """
-    is_key = name == links.ACTIVATION and isinstance(value, str) and value
-    return links.mask(value) if is_key else ""
+    if isinstance(value, (list, tuple)) and len(value) == 1:
+        value = value[0]
+    if name == links.ACTIVATION and isinstance(value, str):
+        return links.mask(value) if value else ""
+    is_code = name in TYPED and codes.normalise(value) is not None
+    return links.CODE_MASK if is_code else ""
 
 
 def conceal_error(error: BaseException, variables: Variables) -> BaseException:

@@ -29,14 +29,14 @@ LOGGERS = ("django.request", "django.server", "django.security.csrf", "django.te
 #: The app's own loggers of errors with text from a site's code or from a server.
 OUR_LOGGERS = (
     "invitation.backends.admin_approval.views",
-    "invitation.gate.clients",
     "invitation.delivery.background",
     "invitation.flows.arriving.disowning",
-    "invitation.flows.mail.notices",
     "invitation.flows.inviting.previewing",
-    "invitation.flows.mail.sending",
+    "invitation.flows.mail.notices",
     "invitation.flows.mail.outcomes",
-    "invitation.gate",
+    "invitation.flows.mail.sending",
+    "invitation.gate.carried_keys",
+    "invitation.gate.clients",
     "invitation.mail",
     "invitation.management.commands.sendinvitations",
     "invitation.management.crews",

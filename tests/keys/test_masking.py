@@ -7,6 +7,7 @@ import sys
 import traceback
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote, quote_plus
 
 import pytest
 from django.core.handlers.wsgi import WSGIRequest
@@ -16,7 +17,8 @@ from django.urls import ResolverMatch
 from django.views.debug import ExceptionReporter, SafeExceptionReporterFilter
 
 from invitation import keys
-from invitation.keys import masking
+from invitation.keys import conceal, masking
+from invitation.keys.masked_errors import conceal_data
 
 KEY = keys.make(keys.new_locator(), keys.MAIL, 1)
 HINT = keys.mask(KEY)
@@ -356,14 +358,13 @@ def test_a_report_shows_nothing_of_the_frames_that_hold_the_halves_of_a_key() ->
     request = RequestFactory().get("/")
     masking.conceal_request(request)
     locator = keys.new_locator()
-    _, signature = keys.make(locator, keys.COPY, 1).split(".")
     try:
-        keys.resolve(f"{locator}.{signature}", None, 1)  # type: ignore[arg-type]
+        keys.resolve(keys.make(locator, keys.COPY, 1), None, 1)  # type: ignore[arg-type]
     except AttributeError as error:
         record = logging.LogRecord("x", logging.ERROR, "", 0, "failed", (), sys.exc_info())  # type: ignore[arg-type]
         frames = [frame for frame, _line in traceback.walk_tb(error.__traceback__)]
     [frame] = [frame for frame in frames if frame.f_code.co_name == "resolve"]
-    assert signature in frame.f_locals["text"]
+    assert locator in frame.f_locals["text"]
     shown = ExceptionReporter(request, None, None, None).filter.get_traceback_frame_variables(
         request, frame
     )
@@ -373,3 +374,55 @@ def test_a_report_shows_nothing_of_the_frames_that_hold_the_halves_of_a_key() ->
     assert record.exc_info is not None
     for copied, _line in traceback.walk_tb(record.exc_info[2]):
         assert copied.f_code.co_name != "resolve" or copied.f_locals == {}
+
+
+TYPED = [
+    "7qk2-m9xa-4trb",
+    "7QK2M9XA4TRB",
+    " 7qk2 m9xa 4trb",
+    "7Qk2\u2013m9xa\u20134tRb",
+    "7qk2-m9xa-4tro",
+]
+
+
+@pytest.mark.parametrize("typed", TYPED)
+def test_a_code_is_cut_as_people_type_it(typed: str) -> None:
+    quoted = quote(typed.strip())
+    for text in (
+        f"/accounts/join/{typed.strip()}/",
+        f"/accounts/join/{quoted}/",
+        f"/login/?next={quote(f'/join/{quoted}/', safe='')}",
+        f"code={quote_plus(typed.strip())}&x=1",
+        f"<QueryDict: {{'code': ['{typed}'], 'x': ['1']}}>",
+    ):
+        cut = conceal(text)
+        assert "****-****-****" in cut
+        assert "4tr" not in cut.lower()
+        assert cut.endswith(text[-1])
+    for name in ("code", "word", "text"):
+        assert conceal_data({name: typed}) == {name: "****-****-****"}
+    assert conceal_data({"code": [typed]}) == {"code": "****-****-****"}
+    assert conceal_data({"name": typed.strip().lower()}) == {"name": typed.strip().lower()}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "/join/our-club/",
+        "/join/our-summer-party/",
+        "'code': 'invalid_word'",
+        "error code: something went wrong",
+        "code=12",
+        "{'word': 'neighbours-are-welcome'}",
+    ],
+)
+def test_a_word_stays(text: str) -> None:
+    assert conceal(text) == text
+
+
+def test_an_activation_link_is_cut_where_another_address_quotes_it() -> None:
+    key = "b95c42" + 34 * "a"
+    address = f"/accounts/activate/{key}/"
+    for text in (quote(address, safe=""), quote(quote(address, safe=""), safe="")):
+        assert key[:6] + "…" in conceal(f"/login/?next={text}")
+        assert key not in conceal(f"/login/?next={text}")
