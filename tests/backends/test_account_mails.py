@@ -6,6 +6,7 @@ import logging
 import time
 from collections import deque
 from collections.abc import Iterator
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -44,6 +45,11 @@ def waits(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[float]]:
     """Return how long it was waited, and do not wait."""
     waited: list[float] = []
     monkeypatch.setattr("time.sleep", waited.append)
+    # However slow this machine is: the latest took longer than what is done for nobody.
+    monkeypatch.setattr(timing, "USUAL", 30.0)
+    monkeypatch.setattr(timing, "LONGEST", 60.0)
+    draw = SimpleNamespace(choice=lambda latest: max(latest) + 10)
+    monkeypatch.setattr(timing, "secrets", draw)
     yield waited
     timing._LATEST.clear()
     clients._LATEST.clear()
@@ -127,10 +133,9 @@ def test_a_full_mailbox_takes_as_long(member: Any, waits: list[float]) -> None:
 def test_it_takes_as_long_as_where_an_email_leaves(
     member: Any, waits: list[float], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(clients, "_LATEST", deque([40.0]))
-    monkeypatch.setattr(timing, "LONGEST", 60.0)
+    monkeypatch.setattr(clients, "_LATEST", deque([30.0]))
     Client().post(RESET, {"email": "unknown@example.com"})
-    assert waits == [pytest.approx(40, abs=20)]
+    assert waits == [pytest.approx(40, abs=9)]
 
 
 @pytest.mark.parametrize("failure", [OSError, RuntimeError])
@@ -148,7 +153,7 @@ def test_it_takes_as_long_as_where_no_email_can_leave(
     Client().post(RESET, {"email": member.email})
     Client().post(RESET, {"email": "unknown@example.com"})
     [waited] = waits
-    assert waited > 0.2
+    assert waited < 20
 
 
 def test_a_client_over_its_limit_waits_for_nothing(
