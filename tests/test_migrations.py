@@ -18,7 +18,7 @@ from invitation.flows import quota
 from invitation.models import InvitationKey, QuotaEntry
 from tests.factories import make_acceptance, make_mail, make_user
 
-LATEST = "0007_acceptance_by_mail"
+LATEST = "0008_failures_of_recipients"
 
 
 def tables() -> set[str]:

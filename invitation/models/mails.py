@@ -77,6 +77,8 @@ class InvitationEmail(models.Model):
     last_error = models.TextField(_("last error"), blank=True)
     #: Tries that handed over the whole email and got no answer. The server may have taken it.
     unconfirmed = models.PositiveSmallIntegerField(_("unconfirmed"), default=0, db_default=0)
+    #: Whether its latest failure says nothing of other emails: it is about its recipient.
+    of_recipient = models.BooleanField(default=False, db_default=False, editable=False)
     tried_at = models.DateTimeField(_("last tried"), null=True, blank=True)
     #: Reason why it ended unsent or is only probably sent; ``last_error`` has the details. A
     #: waiting email may have a reason why it will not be sent. Its inviter still sees it wait like

@@ -81,10 +81,16 @@ def is_probably_sent(mail: InvitationEmail) -> bool:
 
 
 def settle(
-    mail: InvitationEmail, failure: str, details: str = "", state: str = State.FAILED
+    mail: InvitationEmail,
+    failure: str,
+    details: str = "",
+    state: str = State.FAILED,
+    *,
+    of_recipient: bool = False,
 ) -> None:
     """Record that an email will not be tried again, and why."""
-    if InvitationEmail.objects.mark_ended(mail, state, failure, kept(details)):
+    reason = kept(details)
+    if InvitationEmail.objects.mark_ended(mail, state, failure, reason, of_recipient=of_recipient):
         announce(signals.mail_settled, mail=mail, state=str(state), failure=str(failure))
 
 
@@ -100,13 +106,17 @@ def note_failure(
     """
     reason = str(error)
     if error.permanent:
-        settle(mail, Failure.REFUSED, reason)
+        settle(mail, Failure.REFUSED, reason, of_recipient=error.of_recipient)
     elif mail.attempts >= MAIL_ATTEMPTS:
         settle(mail, failure, reason)
     else:
         not_before = timezone.now() + _pause_after(mail.attempts)
         noted = InvitationEmail.objects.mark_queued(
-            mail, kept(reason), not_before, unconfirmed=error.unconfirmed
+            mail,
+            kept(reason),
+            not_before,
+            unconfirmed=error.unconfirmed,
+            of_recipient=error.of_recipient,
         )
         if noted and not delivery.immediate:
             delivery.hand_over([mail.pk], not_before)

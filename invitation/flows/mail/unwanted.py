@@ -24,7 +24,8 @@ def fate_of_others(mail: InvitationEmail) -> DeliveryFailed | None:
     """Return the error of the other emails tried last, or ``None`` if they are sent.
 
     One email that waits for its next try is enough to show a delay, because any email can wait. An
-    email that was refused for good shows nothing about the others, unless all were refused.
+    email that was refused for good shows nothing about the others, unless all were refused. An
+    email whose recipient was refused does not count: its inviter may have chosen that recipient.
     """
     State = InvitationEmail.State  # noqa: N806
     others = InvitationEmail.objects.tried_beside(mail, LOOK_AT)
@@ -35,8 +36,13 @@ def fate_of_others(mail: InvitationEmail) -> DeliveryFailed | None:
 
 
 def as_another(error: DeliveryFailed) -> DeliveryFailed:
-    """Return the error of another email without that email's address."""
-    return _like(str(error), permanent=error.permanent)
+    """Return the error of another email without that email's address.
+
+    The result counts for this email alone, not as the fate of others.
+    """
+    found = _like(str(error), permanent=error.permanent)
+    found.of_recipient = True
+    return found
 
 
 def _like(reason: str, *, permanent: bool = False) -> DeliveryFailed:

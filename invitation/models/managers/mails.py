@@ -258,11 +258,18 @@ class InvitationEmailManager(
         return self._finish(mail, state=state, sent_at=now, last_error=details, failure=failure)
 
     def mark_queued(
-        self, mail: InvitationEmail, reason: str, not_before: datetime, *, unconfirmed: bool = False
+        self,
+        mail: InvitationEmail,
+        reason: str,
+        not_before: datetime,
+        *,
+        unconfirmed: bool = False,
+        of_recipient: bool = False,
     ) -> bool:
         """Record why the attempt failed and when to try again.
 
-        ``unconfirmed`` counts an attempt without a known result.
+        ``unconfirmed`` counts an attempt without a known result. ``of_recipient`` records that the
+        failure shows nothing about other emails.
         """
         state, known = self.model.State.QUEUED, mail.unconfirmed
         return self._finish(
@@ -272,6 +279,7 @@ class InvitationEmailManager(
             not_before=not_before,
             failure=mail.failure,
             unconfirmed=known + 1 if unconfirmed else known,
+            of_recipient=of_recipient,
         )
 
     def mark_untried(
@@ -286,9 +294,18 @@ class InvitationEmailManager(
         kept |= {"not_before": not_before} if not_before else {}
         return self._finish(mail, state=state, attempts=mail.attempts - 1, **kept)
 
-    def mark_ended(self, mail: InvitationEmail, state: str, failure: str, details: str) -> bool:
+    def mark_ended(
+        self,
+        mail: InvitationEmail,
+        state: str,
+        failure: str,
+        details: str,
+        *,
+        of_recipient: bool = False,
+    ) -> bool:
         """Record that the email will not be tried again; return whether it was still held."""
-        return self._finish(mail, state=state, failure=failure, last_error=details)
+        changes = {"state": state, "failure": failure, "of_recipient": of_recipient}
+        return self._finish(mail, last_error=details, **changes)
 
     def _held(self, mail: InvitationEmail) -> models.QuerySet[InvitationEmail]:
         """Return the row if it is still ours; only a held row has a ``lease_until``."""

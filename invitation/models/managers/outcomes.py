@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from django.db import models
 from django.db.models import Q
+from django.utils import timezone
 
+from invitation.models.moments import latest
 from invitation.models.querysets import holds
 
 if TYPE_CHECKING:
@@ -47,17 +49,19 @@ class MailOutcomesMixin(Mails):
     def tried_beside(self, mail: InvitationEmail, number: int) -> list[tuple[str, str]]:
         """Return state and error of the other emails to invited people that were tried last.
 
-        The search covers the ``NEWEST`` emails. It leaves out emails that are being sent, and
-        emails that their recipients do not want.
+        The search covers the ``NEWEST`` emails. It leaves out emails that are being sent, emails
+        that their recipients do not want, and emails whose recipient the mail server refused.
         """
         state, failure = self.model.State, self.model.Failure
         kinds = (self.model.Kind.INVITATION, self.model.Kind.REMINDER)
-        tried = Q(state=state.SENT) | Q(state=state.QUEUED, attempts__gt=0, failure="")
-        tried |= Q(state=state.FAILED, failure=failure.REFUSED)
-        others = self.filter(tried, kind__in=kinds, tried_at__isnull=False).exclude(pk=mail.pk)
+        failed = Q(state=state.QUEUED, attempts__gt=0, failure="")
+        failed |= Q(state=state.FAILED, failure=failure.REFUSED)
+        tried = Q(state=state.SENT) | failed & Q(of_recipient=False)
+        tried &= Q(tried_at__lte=latest(timezone.now()))
+        others = self.filter(tried, kind__in=kinds).exclude(pk=mail.pk)
         newest = others.order_by("-pk").values_list("tried_at", "state", "last_error")
-        latest = sorted(newest[: self.NEWEST], key=itemgetter(0), reverse=True)
-        return [(found, reason) for _, found, reason in latest[:number]]
+        last = sorted(newest[: self.NEWEST], key=itemgetter(0), reverse=True)
+        return [(found, reason) for _, found, reason in last[:number]]
 
     def mark_bounced(self, mail: InvitationEmail, details: str) -> bool:
         """Record that a sent email bounced; return whether it was sent.
