@@ -17,7 +17,7 @@ from django.utils.html import format_html
 from django.utils.translation import gettext
 
 from invitation import addresses
-from invitation.flows.after_commit import writing
+from invitation.flows.after_commit import retrying, writing
 from invitation.gate.atomic_requests import own_transactions
 from invitation.models import InvitationKey
 
@@ -112,6 +112,10 @@ class TransactionsMixin(Base):
         """Confirm or delete a row. A POST request begins a transaction for writing."""
         with _writing(request):
             return super().delete_view(request, *args, **kwargs)
+
+    def log_change(self, *args: Any, **kwargs: Any) -> Any:
+        """Note a change in the admin's own log, when the turn to write has come."""
+        return retrying(super().log_change)(*args, **kwargs)
 
 
 def _writing(request: HttpRequest) -> AbstractContextManager[None]:

@@ -22,6 +22,7 @@ from django.utils.translation import ngettext
 
 from invitation.addresses import sheets
 from invitation.admin.base import NOBODY, AnyAdmin, here
+from invitation.flows.after_commit import retrying
 
 if TYPE_CHECKING:
     Base = AnyAdmin
@@ -83,7 +84,7 @@ class ExportMixin(Base):
         kind = ContentType.objects.get_for_model(self.model, for_concrete_model=False)
         message = ngettext("Exported %d row as CSV.", "Exported %d rows as CSV.", count) % count
         # One log entry without a row: an export changes none of them.
-        LogEntry.objects.create(
+        retrying(LogEntry.objects.create)(
             user=cast(Any, request.user),
             content_type=kind,
             object_repr=str(self.opts.verbose_name_plural)[:200],

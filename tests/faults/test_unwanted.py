@@ -243,7 +243,7 @@ def test_what_a_server_says_of_some_recipients_says_nothing_of_others(
     serve(script, timeout=10)
     inviter = make_user("inviter")
     for name in ("mine1", "mine2", "mine3", "mine4", "mine5", "no", "mine6", "a"):
-        flows.invite(inviter, f"{name}@example.org")
+        inviting.invite(inviter, f"{name}@example.org")
     seen = seen_by_inviter()
     assert seen["no"] == seen["a"] == ("sent", False, "", False)
 
@@ -251,24 +251,24 @@ def test_what_a_server_says_of_some_recipients_says_nothing_of_others(
 def test_one_that_nobody_wants_says_nothing_of_others(serve: Callable[..., Server]) -> None:
     server = serve(answering("BODY", "554 no"), timeout=10)
     inviter = make_user("inviter")
-    flows.suppress("never@example.org")
+    mail.suppress("never@example.org")
     for name in ("a", "b", "no"):
-        flows.invite(inviter, f"{name}@example.org")
+        inviting.invite(inviter, f"{name}@example.org")
     server.script = lambda *_: None
-    flows.invite(inviter, "c@example.org")
+    inviting.invite(inviter, "c@example.org")
     others = InvitationEmail.objects.exclude(invitation__email=UNWILLING)
     others.exclude(invitation__email="a@example.org").delete()
-    flows.invite(inviter, "never@example.org")
+    inviting.invite(inviter, "never@example.org")
     assert seen_by_inviter()["never"] == ("sent", False, "", False)
 
 
 def test_a_clock_that_was_ahead_keeps_no_fate_of_others(serve: Callable[..., Server]) -> None:
     server = serve(answering("BODY", "450 later"), timeout=10)
     inviter = make_user("inviter")
-    flows.invite(inviter, "a@example.org")
+    inviting.invite(inviter, "a@example.org")
     InvitationEmail.objects.update(tried_at=timezone.now() + timedelta(days=400))
     server.script = lambda *_: None
     for name in ("b", "no"):
-        flows.invite(inviter, f"{name}@example.org")
+        inviting.invite(inviter, f"{name}@example.org")
     seen = seen_by_inviter()
     assert seen["no"] == seen["b"] == ("sent", False, "", False)
