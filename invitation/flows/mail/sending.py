@@ -273,11 +273,12 @@ class _Sending:
             # Emails can leave. The result of this one is decided with the others.
             InvitationEmail.objects.mark_untried(mail)
             return _Outcome.ANSWERED
-        left = (self.fate if self.seen else fate_of_others(mail)) is None
+        fate = self.fate if self.seen else fate_of_others(mail)
         watched = delivery.immediate and self.seconds is not None
-        timing.wait(time.monotonic() - begun, left=left, watched=watched)
+        timing.wait(time.monotonic() - begun, left=fate is None, watched=watched)
         self.followers.append((mail, objection))
         if not self.many:
+            self.seen, self.fate = True, fate
             self._settle_followers(delivery)
         return _Outcome.ANSWERED if answered else _Outcome.SKIPPED
 
