@@ -43,10 +43,7 @@ class InvitationError(Exception):
 
 
 class KeyRefused(InvitationError):
-    """Refusal of a key that opens nothing.
-
-    ``status`` is the HTTP status of the page that explains it.
-    """
+    """Refusal of a key that opens nothing; ``status`` is that of the page that explains it."""
 
     code = "refused_key"
     status: int = 410
@@ -65,10 +62,7 @@ class NoKey(KeyRefused):
 
 
 class KeyNotFound(KeyRefused):
-    """Refusal of a text that is not a key of this site.
-
-    It is blank, changed, forged or from another site.
-    """
+    """Refusal of a text that is not a key of this site: blank, changed, forged or from another."""
 
     code = "invalid_key"
     status = 404
@@ -341,10 +335,7 @@ class NothingToJoin(InvitationError):
 
 
 class MailTooSoon(InvitationError):
-    """Error for an email requested too soon after another one.
-
-    ``params["moment"]`` is the time until which this holds.
-    """
+    """Error for an email requested too soon; ``params["moment"]`` is the end of the wait."""
 
     code = "mail_too_soon"
     message = _("The mail for this invitation is being sent at this moment. Please wait a little.")
@@ -370,10 +361,7 @@ class NotPending(InvitationError):
 
 
 class NotRenewable(InvitationError):
-    """Error for an invitation that cannot get a new link.
-
-    It is pending, was accepted or declined, is a shared link, or has no address.
-    """
+    """Error for an invitation that cannot get a new link, for example a pending one."""
 
     code = "not_renewable"
     message = _("This invitation cannot be renewed.")
@@ -406,10 +394,7 @@ class DeliveryFailed(InvitationError):
 
 
 class DeliveryUnavailable(DeliveryFailed):
-    """Error for a time at which no email at all can be sent.
-
-    The mail server cannot be reached, or refuses the site, or the mail settings do not work.
-    """
+    """Error for a mail server or mail settings that let no email leave at all."""
 
     code = "delivery_unavailable"
     message = _("Mails cannot be sent at the moment.")

@@ -43,7 +43,16 @@ from invitation.backends.classic import InvitationBackend, SimpleBackend
 from invitation.backends.classic import views as classic
 from invitation.backends.default.views import RegistrationView
 from invitation.backends.simple.views import RegistrationView as SimpleView
-from invitation.checks import installation, limits, mails, registration, routing, values, writing
+from invitation.checks import (
+    databases,
+    installation,
+    limits,
+    mails,
+    registration,
+    routing,
+    values,
+    writing,
+)
 from invitation.delivery.base import BaseDelivery
 from invitation.delivery.dummy import DummyDelivery
 from invitation.flows import mail
@@ -114,7 +123,7 @@ def test_what_only_a_site_in_production_needs_waits_for_check_deploy() -> None:
 
 
 def test_every_function_that_checks_is_listed() -> None:
-    rooms = (values, limits, writing, mails, installation, registration)
+    rooms = (values, limits, writing, mails, installation, registration, databases)
     written = {name for room in rooms for name in vars(room) if name.startswith("check_")}
     groups = (checks.CHECKS, checks.DATABASE_CHECKS, checks.DEPLOY_CHECKS)
     listed = [check.__name__ for group in groups for check in group]
@@ -133,7 +142,9 @@ def test_each_id_is_used_once_documented_and_tested() -> None:
     assert set(ids_in(ROOT / "docs" / "checks.rst")) == set(used)
     files = Path(__file__).parent.glob("test_checks*.py")
     tested = {
-        found for file in files for found in re.findall(r'"([EW]\d{3})"', file.read_text("utf-8"))
+        found
+        for file in files
+        for found in re.findall(r'"(?:invitation\.)?([EW]\d{3})"', file.read_text("utf-8"))
     }
     elsewhere = set(ids_in(*(ROOT / "tests" / "delivery").glob("*.py")))
     assert {f"invitation.{found}" for found in tested} | elsewhere == set(used)

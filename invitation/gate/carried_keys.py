@@ -34,6 +34,7 @@ from invitation.exceptions import (
 )
 from invitation.flows import arriving
 from invitation.gate import visitor
+from invitation.gate.atomic_requests import has_own_transactions
 from invitation.keys import masking, sites
 
 logger = logging.getLogger(__name__)
@@ -160,7 +161,7 @@ def on_a_site(view: View) -> View:
     """Return the view, with a page in place of the error if the request has no Site.
 
     This happens if SITE_ID is not set and no Site has the host. It also happens if no Site has the
-    id in SITE_ID. If the request is one transaction, changes of the view are rolled back.
+    id in SITE_ID. If Django puts one transaction around the view, its changes are rolled back.
     """
 
     @wraps(view)
@@ -172,7 +173,8 @@ def on_a_site(view: View) -> View:
                 raise
             response = _show_no_site(request)
             for connection in connections.all(initialized_only=True):
-                if connection.settings_dict["ATOMIC_REQUESTS"] and connection.in_atomic_block:
+                wrapped = connection.settings_dict["ATOMIC_REQUESTS"] and connection.in_atomic_block
+                if wrapped and not has_own_transactions(view, connection.alias):
                     connection.set_rollback(True)
             return response
 

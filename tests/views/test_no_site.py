@@ -8,11 +8,14 @@ from typing import Any
 import pytest
 from django.contrib.sites.models import Site
 from django.core.management import CommandError, call_command
-from django.db import connection
-from django.test import Client
+from django.db import connection, transaction
+from django.http import HttpRequest, HttpResponse
+from django.test import Client, RequestFactory
 from django.test.utils import modify_settings
 from django.urls import get_resolver
 
+from invitation.gate import on_a_site
+from invitation.gate.atomic_requests import own_transactions
 from invitation.models import InvitationEmail, InvitationKey
 from tests import staff
 from tests.factories import make_invitation, make_mail, make_user
@@ -88,21 +91,20 @@ def test_the_page_says_what_is_wrong(no_site: int, caplog: pytest.LogCaptureFixt
     assert words[1] in caplog.messages
 
 
-def test_what_was_written_by_then_is_rolled_back(
-    no_site: int, member_client: Client, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("own", [False, True])
+def test_what_was_written_by_then_is_rolled_back_with_the_request(
+    no_site: int, monkeypatch: pytest.MonkeyPatch, own: bool
 ) -> None:
-    def write_and_fail(*args: Any, **kwargs: Any) -> None:
+    def write_and_fail(request: HttpRequest) -> HttpResponse:
         make_invitation(email="half@example.org")
         raise Site.DoesNotExist
 
-    monkeypatch.setattr("invitation.flows.inviting.invite", write_and_fail)
-    monkeypatch.setattr("invitation.keys.sites.current_site_id", lambda request=None: 1)
+    view = own_transactions(write_and_fail) if own else write_and_fail
     monkeypatch.setitem(connection.settings_dict, "ATOMIC_REQUESTS", True)
-    response = member_client.post(
-        "/accounts/invite/", {"email": "bob@example.org"}, headers={"host": HOST}
-    )
+    with transaction.atomic():
+        response = on_a_site(view)(RequestFactory().get("/", headers={"host": HOST}))
     assert response.status_code == no_site
-    assert not InvitationKey.objects.exists()
+    assert InvitationKey.objects.exists() is own
 
 
 def test_another_row_that_is_missing_is_still_an_error(

@@ -453,7 +453,7 @@ def test_where_no_mail_can_go_the_rest_waits(
         lists.invite_many(member, guests(3))
     assert len(tried) == 1
     assert waiting_mails()[0] == 3
-    assert set(InvitationEmail.objects.values_list("state", "attempts")) == {("queued", 0)}
+    assert sorted(InvitationEmail.objects.values_list("attempts", flat=True)) == [0, 0, 1]
 
 
 def test_after_a_mail_that_took_long_the_rest_waits(
