@@ -16,7 +16,7 @@ from django.db import connection, transaction
 from django.test import Client
 
 from tests import emptying, scenes
-from tests.conftest import Sink, touches_database
+from tests.conftest import Sink, pytest_fixture_setup, touches_database
 
 
 def make_mail(recipient: str) -> EmailMultiAlternatives:
