@@ -24,7 +24,8 @@ from tests.races import books
 from tests.races.wire import session_of
 from tests.scenes import DECLINE, INVITE, LANDING, REGISTER, answers
 
-pytestmark = pytest.mark.django_db(transaction=True)
+#: `make test` has the parts: `tests/backends/test_passwords.py` and `test_deadlocks.py`.
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.long]
 
 #: Processes of the site: a server has several, and what one thread waits for may be in another.
 PROCESSES = 4
