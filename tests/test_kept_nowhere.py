@@ -116,7 +116,8 @@ def visitors(member: Any, key: str) -> Iterator[Client]:
 def test_nor_is_any_page_of_the_admin_kept(stage: dict[str, Any]) -> None:
     boss = Client()
     boss.force_login(scenes.make_user("boss", is_staff=True, is_superuser=True))
-    pages = [reverse("admin:invitation_acceptance_tree", args=[stage["pk"]])]
+    inviter = InvitationKey.objects.first().from_user_id  # type: ignore[union-attr]
+    pages = [reverse("admin:invitation_acceptance_tree", args=[inviter])]
     for model in admin.site._registry:
         if model._meta.app_label == "invitation":
             name = f"admin:invitation_{model._meta.model_name}"

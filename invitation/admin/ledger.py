@@ -100,15 +100,16 @@ class LedgerMixin(GuardedMixin):
 
     def get_list_display(self, request: HttpRequest) -> Any:
         """Return the columns. The ledger is a link if the reader may see it."""
-        return self._with_ledger(super().get_list_display(request), request)
+        return self.shown(request, [*super().get_list_display(request), self._ledger(request)])
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         """Return the fields. The ledger is a link if the reader may see it."""
-        return self._with_ledger(super().get_fields(request, obj), request)
+        # The field for the member of a new quota stays: it shows no name.
+        return [*super().get_fields(request, obj), *self.shown(request, [self._ledger(request)])]
 
-    def _with_ledger(self, names: Any, request: HttpRequest) -> list[str]:
-        linked = may_see(self.admin_site, QuotaEntry, request)
-        return self.shown(request, [*names, "ledger" if linked else "ledger_sum"])
+    def _ledger(self, request: HttpRequest) -> str:
+        """Return the column for the sum of the ledger, with a link if the reader may follow it."""
+        return "ledger" if may_see(self.admin_site, QuotaEntry, request) else "ledger_sum"
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         """Return the quotas, each with the sum of its member's entries."""

@@ -8,9 +8,10 @@ import pytest
 from django.contrib import admin
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Group
-from django.test import Client
+from django.test import Client, RequestFactory
 from django.urls import reverse
 
+from invitation.admin.exporting import ExportMixin
 from invitation.models import (
     Acceptance,
     InvitationEmail,
@@ -133,6 +134,32 @@ def test_the_form_for_a_quota_names_nobody(rows: dict[Any, Any]) -> None:
     typed = {"inviter": rows[InvitationQuota].inviter_id, "granted": "-1"}
     text = text_of(client.post(reverse("admin:invitation_invitationquota_add"), typed))
     assert INVITER not in text
+    assert f'name="inviter" value="{typed["inviter"]}"' in text
+
+
+def test_a_quota_is_made_for_a_member_whose_name_is_hidden(rows: dict[Any, Any]) -> None:
+    client = staff("add_invitationquota", "view_invitationquota")
+    other = make_user("other-name")
+    typed = {"inviter": other.pk, "granted": "3"}
+    response = client.post(reverse("admin:invitation_invitationquota_add"), typed, follow=True)
+    assert InvitationQuota.objects.get(inviter=other).granted == 3
+    assert "other-name" not in text_of(response)
+
+
+def test_the_accounts_below_an_invitation_are_numbers(rows: dict[Any, Any]) -> None:
+    client = staff("view_invitationkey", "view_acceptance")
+    address = reverse("admin:invitation_invitationkey_change", args=[rows[InvitationKey].pk])
+    text = text_of(client.get(address))
+    assert f"#{rows[Acceptance].user_id}" in text
+    assert NEWCOMER not in text
+
+
+def test_what_is_exported_is_all_unless_it_is_guarded() -> None:
+    class Plain(ExportMixin, admin.ModelAdmin):  # type: ignore[type-arg]
+        export_fields = ("pk", "granted")
+
+    request = RequestFactory().get("/")
+    assert Plain(InvitationQuota, admin.site).get_export_fields(request) == ("pk", "granted")
 
 
 def test_an_account_model_that_the_admin_does_not_show_goes_by_its_permissions(
