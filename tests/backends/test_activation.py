@@ -10,6 +10,7 @@ import pytest
 from django.contrib.auth import SESSION_KEY, get_user_model
 from django.contrib.auth.models import Group
 from django.core import mail
+from django.db import IntegrityError
 from django.db.models import ProtectedError
 from django.test import Client
 from registration import signals as redux_signals
@@ -376,3 +377,21 @@ def test_an_address_that_is_typed_later_is_never_proven(
     assert browser.post(f"{INBOX}{waiting.pk}/accept/").status_code == 404
     assert arriving.proven_addresses(user) == set()
     assert not user.groups.exists()
+
+
+# -- an account that is deleted while redux sends an email --
+
+
+@pytest.mark.django_db
+def test_an_account_that_was_deleted_meanwhile_is_not_activated() -> None:
+    class Redux:
+        def activate(self, *args: Any, **kwargs: Any) -> Any:
+            raise IntegrityError
+
+    class View(activation.MailingActivationMixin, Redux):
+        registration_profile = RegistrationProfile
+
+    profile = RegistrationProfile.objects.create_profile(make_user("waiting"))
+    assert View().activate(activation_key="ab" * 32) is False
+    with pytest.raises(IntegrityError):
+        View().activate(activation_key=profile.activation_key)

@@ -1650,3 +1650,15 @@ def test_a_wrapped_backend_that_activates_nobody_records_nothing(invited_client:
     page = invited_client.post("/invited-two_step/activate/wrong/")
     assert page.templates[0].name == "registration/activate.html"
     assert Acceptance.objects.get().activated_at is None
+
+
+def test_an_account_that_was_deleted_meanwhile_is_not_activated(
+    invited_client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    invited_client.post("/invited-default/register/", FORM)
+    monkeypatch.setattr("invitation.flows.arriving.lock_account", lambda pk: False)
+    page = scenes.activate(
+        invited_client, f"/invited-default/activate/{activation_key()}/", PASSWORD
+    )
+    assert page.templates[0].name == "registration/activate.html"
+    assert not newcomer().is_active

@@ -352,3 +352,13 @@ def test_an_error_while_closing_hides_nothing(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr("django.core.mail.backends.locmem.EmailBackend.close", break_off)
     EmailDelivery().send(make_mail())
     assert len(django_mail.outbox) == 1
+
+
+def test_a_way_that_was_only_tried_out_is_closed_again(serve: Any) -> None:
+    server = serve()
+    EmailDelivery().reach()
+    assert server.talks[0].said[-1] == "QUIT"
+    with EmailDelivery() as delivery:
+        delivery.reach()
+        delivery.reach()
+    assert len(server.talks) == 2

@@ -9,7 +9,7 @@ import pytest
 from django.core import mail
 
 from invitation.flows import sharing
-from invitation.flows.mail import account_mails, timing
+from invitation.flows.mail import account_mails
 from invitation.models import InvitationKey
 from tests.factories import make_user
 from tests.races.arena import Arena
@@ -23,7 +23,8 @@ pytestmark = pytest.mark.django_db(transaction=True)
 @pytest.fixture(autouse=True)
 def hurry(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let nobody wait."""
-    monkeypatch.setattr(timing, "wait", lambda *spent, **kind: None)
+    for place in ("invitation.flows.mail", "invitation.flows.mail.timing"):
+        monkeypatch.setattr(f"{place}.wait", lambda *spent, **kind: None)
 
 
 def links(number: int) -> list[InvitationKey]:

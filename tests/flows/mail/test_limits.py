@@ -492,7 +492,7 @@ def test_somebody_who_is_faster_gets_the_mail(
             inviting.invite(other, f"thief{left[0]}@y.org")
         return found
 
-    monkeypatch.setattr(limits_module, "room_for", look_and_be_late)
+    monkeypatch.setattr("invitation.flows.mail.room_for", look_and_be_late)
     # What is invited in the try is rolled back with it: the thief comes again, and at last stays.
     batch = lists.invite_many(member, people(*(f"a{n}@x.org" for n in range(20))))
     assert batch.count(Verdict.INVITED) == 20
