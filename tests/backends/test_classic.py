@@ -1653,9 +1653,10 @@ def test_a_wrapped_backend_that_activates_nobody_records_nothing(invited_client:
 
 
 def test_an_account_that_was_deleted_meanwhile_is_not_activated(
-    invited_client: Client, monkeypatch: pytest.MonkeyPatch
+    invited_client: Client, commit: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    invited_client.post("/invited-default/register/", FORM)
+    with commit():
+        invited_client.post("/invited-default/register/", FORM)
     monkeypatch.setattr("invitation.flows.arriving.lock_account", lambda pk: False)
     page = scenes.activate(
         invited_client, f"/invited-default/activate/{activation_key()}/", PASSWORD
