@@ -1653,7 +1653,7 @@ def test_a_wrapped_backend_that_activates_nobody_records_nothing(invited_client:
 
 
 def test_an_account_that_was_deleted_meanwhile_is_not_activated(
-    invited_client: Client, commit: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+    invited_client: Client, commit: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with commit():
         invited_client.post("/invited-default/register/", FORM)
