@@ -32,6 +32,7 @@ from invitation.gate import clients
 from invitation.models import InvitationKey, MailCounter
 from tests import scenes
 from tests.factories import make_user
+from tests.faults.conftest import use
 from tests.scenes import NEWCOMER, RENEWAL
 
 pytestmark = pytest.mark.django_db
@@ -349,8 +350,7 @@ def test_an_account_that_came_by_no_invitation_gets_its_email(settings: Any, com
 def test_where_no_mail_can_leave_the_unsubscribed_is_told_so_as_anybody(
     settings: Any, member: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
-    settings.EMAIL_HOST, settings.EMAIL_PORT = "127.0.0.1", 1
+    use(settings, 1)  # nobody listens there
     settings.INVITATION_DELIVERY = "invitation.delivery.email.EmailDelivery"
     suppress("unsubscribed@example.com")
     invitation = scenes.invite(member)

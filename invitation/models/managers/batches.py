@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from django.db import connections, models, router
 from django.db.models.constants import OnConflict
+from django.db.models.expressions import DatabaseDefault
 from django.db.models.sql import InsertQuery
 
 #: Most values in one statement. SQLite allows 32,766 (since 3.32). PostgreSQL allows 65,535 if the
@@ -21,9 +22,11 @@ def insert(rows: Sequence[models.Model]) -> None:
 
     MySQL does not return the keys. Django's ``bulk_create`` passes SQLite only 999 values at a
     time, which is 40 invitations. Call this function in a transaction, since it may take several
-    statements.
+    statements. Columns that the database would fill in with the same value are left out.
     """
-    _insert(rows)
+    if rows:
+        fields = type(rows[0])._meta.concrete_fields
+        _insert(rows, [field for field in fields if not _is_filled_in(field, rows)])
 
 
 def insert_or_update(rows: Sequence[models.Model], unique: str, update: Sequence[str]) -> None:
@@ -34,20 +37,29 @@ def insert_or_update(rows: Sequence[models.Model], unique: str, update: Sequence
         target = [opts.get_field(unique)] if features.supports_update_conflicts_with_target else []
         _insert(
             rows,
+            opts.concrete_fields,
             on_conflict=OnConflict.UPDATE,
             update_fields=[opts.get_field(name) for name in update],
             unique_fields=target,
         )
 
 
-def _insert(rows: Sequence[models.Model], **on_conflict: Any) -> None:
-    if not rows:
-        return
+def _is_filled_in(field: Any, rows: Sequence[models.Model]) -> bool:
+    """Return whether the database fills in what each of these rows has in this column."""
+    if field.db_default is not models.NOT_PROVIDED:
+        known = field.db_default
+    elif field.null:
+        known = None
+    else:
+        return False
+    values = (getattr(row, field.attname) for row in rows)
+    return all(isinstance(value, DatabaseDefault) or value == known for value in values)
+
+
+def _insert(rows: Sequence[models.Model], columns: Iterable[Any], **on_conflict: Any) -> None:
     model = type(rows[0])
     using = router.db_for_write(model)
-    fields: list[Any] = [
-        field for field in model._meta.concrete_fields if not isinstance(field, models.AutoField)
-    ]
+    fields = [field for field in columns if not isinstance(field, models.AutoField)]
     size = values_at_once(using) // len(fields)
     for start in range(0, len(rows), size):
         query: Any = InsertQuery(model, **on_conflict)

@@ -540,6 +540,27 @@ def test_a_small_statement_is_enough(member: Any, monkeypatch: pytest.MonkeyPatc
     assert set(verdicts(lists.check_list(member, guests(7)))) == {"already_invited"}
 
 
+@pytest.mark.parametrize("unconfirmed", [0, 2])
+def test_a_statement_leaves_out_what_the_database_fills_in(unconfirmed: int) -> None:
+    invitation = make_invitation(email="ann@example.org")
+    mails = [InvitationEmail(invitation=invitation, message_id=f"<{n}@x.org>") for n in range(2)]
+    mails[1].unconfirmed = unconfirmed
+    with scenes.statements() as asked:
+        batches.insert(mails)
+    assert ("unconfirmed" in asked[0]) is bool(unconfirmed)
+    assert "of_recipient" not in asked[0]
+    assert "lease_until" not in asked[0]
+    rows = InvitationEmail.objects.order_by("message_id")
+    assert [row.unconfirmed for row in rows] == [0, unconfirmed]
+    assert {(row.failure, row.of_recipient, row.lease_until) for row in rows} == {("", False, None)}
+
+
+def test_nothing_is_inserted_without_a_statement() -> None:
+    with scenes.statements() as asked:
+        batches.insert([])
+    assert asked == []
+
+
 def test_a_blocked_address_is_invited_by_no_list_either(member: Any, settings: Any) -> None:
     settings.INVITATION_BLOCKED_RECIPIENTS = ["example.org"]
     both = people("ann@example.org", "bob@example.net")
