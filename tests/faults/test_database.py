@@ -105,8 +105,9 @@ def test_a_connection_that_is_cut_between_two_mails(
         process.send_signal(signal.SIGTERM)
         said, _ = process.communicate(timeout=PATIENCE)
         assert process.returncode == 0, said
-    # A connection that was cut while it rested is made again without a word.
-    assert set(said.splitlines()) >= {"Sent: 2, not sent: 0.", "Sent: 1, not sent: 0."}
+    # A connection that was cut while it rested is made again without a word. One that was cut right
+    # after sending costs the line about it.
+    assert "Sent: 1, not sent: 0." in said.splitlines()
     check_sent(server, 5, 3)
 
 

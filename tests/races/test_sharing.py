@@ -206,7 +206,8 @@ def test_a_window_that_is_over_begins_again_once(arena: Arena) -> None:
 
     def attempt(scope: str, number: int) -> str:
         if number == 0:
-            ThrottleCounter.objects.forget(timezone.now() - hour, 10)
+            now = timezone.now()
+            ThrottleCounter.objects.forget(now - hour, 10, now)
             return "cleaned"
         return str(ThrottleCounter.objects.hit(scope, 3, hour, timezone.now()))
 

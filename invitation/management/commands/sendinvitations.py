@@ -14,7 +14,7 @@ from functools import partial
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
-from django.db import DatabaseError, InterfaceError, close_old_connections, connections
+from django.db import DatabaseError, InterfaceError, connections
 from django.utils import timezone
 
 from invitation.flows import mail, upkeep
@@ -148,7 +148,9 @@ class Command(BaseCommand):
 
     def send_again(self, options: dict[str, Any], *, only_news: bool) -> bool:
         """Send, survive a lost database, and return whether the database was available."""
-        close_old_connections()
+        for connection in connections.all(initialized_only=True):
+            if not connection.in_atomic_block:  # of a test: closing would end its transaction
+                connection.close_if_unusable_or_obsolete()
         try:
             self.send(options, only_news=only_news)
         except (DatabaseError, InterfaceError) as error:
