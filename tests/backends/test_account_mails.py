@@ -44,14 +44,6 @@ LIMIT = account_mails.RECIPIENT_LIMIT
 
 
 @pytest.fixture(autouse=True)
-def _kept_connection() -> Iterator[None]:
-    """Keep the connection of the test when a response is closed, as Django's own client does."""
-    request_finished.disconnect(close_old_connections)
-    yield
-    request_finished.connect(close_old_connections)
-
-
-@pytest.fixture(autouse=True)
 def waits(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[float]]:
     """Return how long it was waited, and do not wait."""
     waited: list[float] = []
@@ -64,6 +56,15 @@ def waits(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[float]]:
     yield waited
     timing._LATEST.clear()
     clients._LATEST.clear()
+
+
+def close(response: Any) -> None:
+    """Close a response as a server does, and keep the connection, as Django's own client does."""
+    request_finished.disconnect(close_old_connections)
+    try:
+        response.close()
+    finally:
+        request_finished.connect(close_old_connections)
 
 
 def view_of(address: str, **posted: str) -> tuple[Any, Any]:
@@ -118,7 +119,7 @@ def test_nothing_of_the_address_is_looked_at_before_the_answer(member: Any) -> N
         with scenes.statements() as asked:
             response = view(request)
         assert (asked, mail.outbox) == ([], [])
-        response.close()
+        close(response)
         assert len(mail.outbox) == (email == member.email)
         mail.outbox.clear()
 
@@ -221,7 +222,7 @@ def test_an_inviter_is_asked_when_the_visitor_has_the_answer(member: Any) -> Non
         request.COOKIES.update({name: found.value for name, found in visitor.cookies.items()})
         response = view(request)
     assert not [sql for sql in asked if "invitation_" in sql]
-    response.close()
+    close(response)
     row = InvitationKey.objects.get()
     assert row.renewal_requested_at is not None
 
@@ -251,8 +252,8 @@ def test_what_comes_afterwards_is_done_once_in_the_visitors_language() -> None:
     with translation.override("de"):
         clients.afterwards(response, lambda: bool(done.append(translation.get_language()) or True))
     assert done == []
-    response.close()
-    response.close()
+    close(response)
+    close(response)
     assert done == ["de"]
     assert len(clients._LATEST) == 1
 
@@ -264,7 +265,7 @@ def test_what_fails_afterwards_is_logged(caplog: pytest.LogCaptureFixture) -> No
     response = HttpResponse("x")
     clients.afterwards(response, fail)
     with caplog.at_level(logging.ERROR):
-        response.close()
+        close(response)
     assert "was not sent" in caplog.text
     assert response.closed
 
