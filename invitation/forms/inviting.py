@@ -118,7 +118,7 @@ class InvitationKeyForm(InvitationOptionsMixin, InvitationTextsForm):
         add_groups(self, inviter)
 
     def clean_email(self) -> str:
-        """Return the address as it is stored and used for email.
+        """Return the address in the form that is stored and used for email.
 
         Raises ``ValidationError`` if it is refused.
         """

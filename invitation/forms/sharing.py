@@ -156,7 +156,7 @@ class SharedLinkForm(forms.Form):
             raise ValidationError(message, code=error.code, params=params) from error
 
     def clean_word(self) -> str:
-        """Return the custom code as it is stored, or an empty string.
+        """Return the custom code in its stored form, or an empty string.
 
         Raises ``ValidationError`` if it is refused.
         """
