@@ -11,6 +11,7 @@ from typing import Any
 
 import django
 from django.contrib.auth import get_user_model
+from django.contrib.auth.models import Permission
 from django.core.mail import EmailMessage
 from django.core.mail.backends.base import BaseEmailBackend
 from django.db import connection
@@ -106,6 +107,22 @@ def make_user(name: str, **fields: Any) -> Any:
     if model.USERNAME_FIELD != "email":
         fields[model.USERNAME_FIELD] = name
     return model._default_manager.create_user(**fields)
+
+
+def may_share(user: Any) -> Any:
+    """Let a member make shared links, and return them; without permissions, as a superuser."""
+    if hasattr(user, "user_permissions"):
+        user.user_permissions.add(Permission.objects.get(codename="create_shared_link"))
+    else:
+        type(user)._default_manager.filter(pk=user.pk).update(is_superuser=True)
+    return type(user)._default_manager.get(pk=user.pk)
+
+
+def may_not_share(user: Any) -> None:
+    """Take that right back."""
+    if hasattr(user, "user_permissions"):
+        user.user_permissions.clear()
+    type(user)._default_manager.filter(pk=user.pk).update(is_superuser=False)
 
 
 def dump() -> dict[str, list[tuple[Any, ...]]]:

@@ -11,7 +11,6 @@ from typing import Any
 
 import django
 import pytest
-from django.contrib.auth.models import Permission
 from django.core import mail
 from django.db import OperationalError
 from django.http import HttpResponse
@@ -60,8 +59,7 @@ class Scene:
     """A member's invitation and shared link, and all that opens them."""
 
     def __init__(self, member: Any) -> None:
-        member.user_permissions.add(Permission.objects.get(codename="create_shared_link"))
-        self.member = type(member)._default_manager.get(pk=member.pk)
+        self.member = scenes.may_share(member)
         self.personal = scenes.invite(self.member)
         terms: dict[str, Any] = {"label": "", "max_uses": 3, "expires_at": None}
         self.shared = sharing.share(self.member, **terms)

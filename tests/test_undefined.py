@@ -25,8 +25,12 @@ __all__ = ["stage"]
 pytestmark = [pytest.mark.django_db, pytest.mark.anywhere]
 
 OURS = ("invitation/", "registration/", "admin/invitation/")
-#: What is no variable of a context: a value of the session, if the visitor has just registered.
-ELSEWHERE = {("registration/registration_complete.html", "registration_email")}
+#: What is no variable of a context: a value of the session, if the visitor has just registered; and
+#: a method of the account that the admin's own template asks for first.
+ELSEWHERE = {
+    ("registration/registration_complete.html", "registration_email"),
+    ("admin/invitation/acceptance/tree.html", "get_short_name"),
+}
 
 
 class Undefined:
@@ -86,7 +90,7 @@ def test_nor_where_an_invitation_has_ended(member: Any, commit: Any, how: str) -
 
 
 def test_nor_where_somebody_may_not_share_any_more(stage: dict[str, Any], member: Any) -> None:
-    member.user_permissions.clear()
+    scenes.may_not_share(member)
     owner = Client()
     owner.force_login(member)
     for page in ("detail", "pause", "resume", "edit"):
