@@ -203,9 +203,9 @@ def test_no_other_page_that_writes_fails(
     members = [make_user(f"member{n}", is_staff=True, is_superuser=True) for n in range(8)]
     jobs = chores(members, rounds)
     got = come(jobs, at_once)
-    # 403: the code of a link that its owner has paused meanwhile.
-    assert set(statuses(got)) <= {200, 302, 403}
-    refused = {path for path, status, *_rest in got if status == 403}
+    # 403: the code of a link that its owner has paused meanwhile. 429: there were many of them.
+    assert set(statuses(got)) <= {200, 302, 403, 429}
+    refused = {path for path, status, *_rest in got if status in (403, 429)}
     assert refused <= {"/accounts/join/"}
     assert InvitationKey.objects.filter(email__startswith="q").count() == rounds * len(members)
     books.check_invitations()
