@@ -22,7 +22,7 @@ export UV_PYTHON_DOWNLOADS := never
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint exhaustive coverage test-services test-browser matrix bench messages docs package clean
+.PHONY: help demo test lint exhaustive coverage test-services stress test-browser matrix bench messages docs package clean
 
 help: ## list the targets
 	@echo "make demo   see it at http://127.0.0.1:$(PORT)/ (PORT=8000)"
@@ -79,6 +79,9 @@ coverage: $(VENV)/.test ## the quick tests, which must reach every branch of the
 
 test-services: $(VENV)/.test ## the tests on PostgreSQL and MariaDB, and with workers on RabbitMQ and Redis
 	tests/services/run $(BIN)/python $(PYTEST)
+
+stress: $(VENV)/.test ## the races on both database servers, with four times as many rounds
+	INVITATION_TEST_ROUNDS=50 tests/services/run $(BIN)/python tests/races $(PYTEST)
 
 test-browser: $(VENV)/.browser ## the pages in Chromium: CHROMIUM=/usr/bin/chromium
 	@if [ -n "$(CHROMIUM)" ] && { [ -f $(AXE) ] || command -v npm >/dev/null; }; then \

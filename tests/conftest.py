@@ -128,19 +128,29 @@ def is_repeated(item: pytest.Item, seen: set[str]) -> bool:
     return name in seen or seen.add(name) is not None
 
 
+def values_of(item: pytest.Item) -> set[Any]:
+    """Return what a test is run with: its parameters, and the class that inherits it."""
+    assert isinstance(item, pytest.Function)
+    values = set(enumerate(item.callspec._idlist)) if hasattr(item, "callspec") else set()
+    inherited = item.cls is not None and item.originalname not in vars(item.cls)
+    return values | ({("class", item.cls)} if inherited else set())
+
+
 def mark_further_combinations(items: list[pytest.Item]) -> None:
     """Mark as long what tries parameters again, in another combination with each other.
 
-    Each value of each parameter stays in a test that is not long. Tests without a database are
-    quick, and all stay.
+    A class that inherits a contract is a parameter of its tests. Each value of each parameter stays
+    in a test that is not long. Tests without a database are quick, and all stay.
     """
     tests = defaultdict(list)
     for item in items:
         kept = not (item.get_closest_marker("exhaustive") or item.get_closest_marker("long"))
         kept = kept and not item.nodeid.startswith(EACH_COMBINATION)
-        if kept and hasattr(item, "callspec") and touches_database(item):
-            values = set(enumerate(item.callspec._idlist))  # one for each parametrize
-            tests[item.nodeid.partition("[")[0]].append((item, values))
+        if kept and isinstance(item, pytest.Function) and touches_database(item):
+            values = values_of(item)
+            if values:
+                code = item.function.__code__
+                tests[code.co_filename, code.co_firstlineno].append((item, values))
     for cases in tests.values():
         missing = set().union(*(values for _, values in cases))
         while missing:

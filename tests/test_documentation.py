@@ -167,6 +167,7 @@ print("told")
 """
 
 
+@pytest.mark.long
 def test_the_quickstart_leads_where_it_says(tmp_path: Path) -> None:
     """Do what it says, in a new project and processes of its own."""
 

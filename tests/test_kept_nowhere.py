@@ -44,6 +44,13 @@ def named(patterns: list[Any]) -> Iterator[URLPattern]:
             yield pattern
 
 
+def own(urlconf: str) -> Iterator[URLPattern]:
+    """Yield the pages of a URLconf; of all but the first only those that not all of them share."""
+    for pattern in named(get_resolver(urlconf).url_patterns):
+        if urlconf == URLCONFS[0] or pattern.name not in SHARED:
+            yield pattern
+
+
 @pytest.fixture
 def stage(member: Any, member_client: Client, commit: Callable[..., Any]) -> dict[str, Any]:
     """Return what stands in the addresses of the pages: rows of the member's."""
@@ -89,9 +96,7 @@ def test_every_answer_of_every_page_says_so(
     settings: Any, stage: dict[str, Any], member: Any, urlconf: str, method: str
 ) -> None:
     settings.ROOT_URLCONF = urlconf
-    pages = list(named(get_resolver(urlconf).url_patterns))
-    if urlconf != URLCONFS[0]:  # What all of them share was asked there.
-        pages = [pattern for pattern in pages if pattern.name not in SHARED]
+    pages = list(own(urlconf))
     people = list(visitors(member, stage["invitation_key"]))
     answered = set()
     for pattern in pages:

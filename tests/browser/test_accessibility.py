@@ -12,10 +12,10 @@ from tests.browser.conftest import Demo, invite, log_in, mailed_link, violations
 
 Visit = Callable[..., Page]
 
+#: Colours do not depend on the width, nor the layout on the colours.
 LOOKS: list[dict[str, Any]] = [
     {"color_scheme": scheme, "viewport": {"width": width, "height": 800}}
-    for scheme in ("light", "dark")
-    for width in (320, 1280)
+    for scheme, width in (("light", 1280), ("dark", 320))
 ]
 
 VISITOR_PAGES = [

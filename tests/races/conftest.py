@@ -56,7 +56,7 @@ def shared_database(django_db_setup: None, django_db_blocker: Any) -> Iterator[N
 @pytest.fixture
 def arena() -> Arena:
     """Return the arena: full size, but small on SQLite, which lets one writer in at a time."""
-    threads, rounds = (4, 3) if SQLITE else (24, 50)
+    threads, rounds = (4, 3) if SQLITE else (24, 12)
     return Arena(
         threads=int(os.environ.get("INVITATION_TEST_THREADS", threads)),
         rounds=int(os.environ.get("INVITATION_TEST_ROUNDS", rounds)),
