@@ -58,8 +58,10 @@ def choose_urlconf(*, setting: str, **_: Any) -> None:
         set_urlconf(None)
 
 
-#: Where each combination of parameters may be the one that lets somebody in.
-EACH_COMBINATION = (
+#: How many cases of a test with a database `make test` runs.
+CASES = 3
+#: Where each case may be the one that lets somebody in, and all of them run.
+EACH_CASE = (
     "tests/admin/test_export.py",
     "tests/admin/test_permissions.py",
     "tests/test_access.py",
@@ -128,32 +130,30 @@ def is_repeated(item: pytest.Item, seen: set[str]) -> bool:
     return name in seen or seen.add(name) is not None
 
 
-def values_of(item: pytest.Item) -> set[Any]:
+def values_of(item: pytest.Function) -> set[Any]:
     """Return what a test is run with: its parameters, and the class that inherits it."""
-    assert isinstance(item, pytest.Function)
     values = set(enumerate(item.callspec._idlist)) if hasattr(item, "callspec") else set()
     inherited = item.cls is not None and item.originalname not in vars(item.cls)
     return values | ({("class", item.cls)} if inherited else set())
 
 
-def mark_further_combinations(items: list[pytest.Item]) -> None:
-    """Mark as long what tries parameters again, in another combination with each other.
+def mark_further_cases(items: list[pytest.Item]) -> None:
+    """Mark as long all but a few cases of each test that has a database.
 
-    A class that inherits a contract is a parameter of its tests. Each value of each parameter stays
-    in a test that is not long. Tests without a database are quick, and all stay.
+    A class that inherits a contract is a parameter of its tests. The cases that stay have as many
+    values as possible between them; the classes take turns. Other tests are quick: all stay.
     """
     tests = defaultdict(list)
     for item in items:
         kept = not (item.get_closest_marker("exhaustive") or item.get_closest_marker("long"))
-        kept = kept and not item.nodeid.startswith(EACH_COMBINATION)
+        kept = kept and not item.nodeid.startswith(EACH_CASE)
         if kept and isinstance(item, pytest.Function) and touches_database(item):
-            values = values_of(item)
-            if values:
-                code = item.function.__code__
-                tests[code.co_filename, code.co_firstlineno].append((item, values))
-    for cases in tests.values():
+            code = item.function.__code__
+            tests[code.co_filename, code.co_firstlineno].append((item, values_of(item)))
+    for turn, cases in enumerate(tests.values()):
+        cases = cases[turn % len(cases) :] + cases[: turn % len(cases)]
         missing = set().union(*(values for _, values in cases))
-        while missing:
+        for _ in range(min(CASES, len(cases))):
             best = max(cases, key=lambda case: len(case[1] & missing))
             missing -= best[1]
             cases.remove(best)
@@ -169,7 +169,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         for item in items:
             if item.get_closest_marker("row_locks"):
                 item.add_marker(skip)
-    mark_further_combinations(items)
+    mark_further_cases(items)
     places, seen = tuple(config.getoption("--first-case")), set[str]()
     left_out = [
         item
