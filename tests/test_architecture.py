@@ -11,6 +11,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterable, Iterator
+from functools import cache
 from pathlib import Path
 
 import django
@@ -43,6 +44,7 @@ def name(file: Path) -> str:
     return file.relative_to(ROOT).as_posix()
 
 
+@cache
 def parse(file: Path) -> ast.Module:
     return ast.parse(file.read_text("utf-8"), filename=str(file))
 

@@ -62,6 +62,7 @@ def test_what_holds_anywhere_holds_on(settings: str, extent: str) -> None:
     assert run.returncode == 0, f"{run.stdout}\n{run.stderr}"
 
 
+@pytest.mark.long
 def test_a_site_needs_no_redux_among_its_apps() -> None:
     run = run_on("tests.without_redux.settings", "tests/without_redux")
     assert run.returncode == 0, f"{run.stdout}\n{run.stderr}"

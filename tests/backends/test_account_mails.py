@@ -150,6 +150,7 @@ def test_it_takes_as_long_as_where_an_email_leaves(
     assert waits == [pytest.approx(40, abs=9)]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("failure", [OSError, RuntimeError])
 def test_it_takes_as_long_as_where_no_email_can_leave(
     member: Any, waits: list[float], monkeypatch: pytest.MonkeyPatch, failure: type[Exception]

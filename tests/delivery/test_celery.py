@@ -202,7 +202,7 @@ print("invitation.deliver" in app.tasks)
     ("delivery", "found"),
     [
         ("invitation.delivery.celery.CeleryDelivery", "True"),
-        ("tests.delivery.test_celery.UrgentDelivery", "True"),
+        pytest.param("tests.delivery.test_celery.UrgentDelivery", "True", marks=pytest.mark.long),
         ("invitation.delivery.email.EmailDelivery", "False"),
     ],
     ids=["chosen", "a subclass", "not chosen"],

@@ -64,6 +64,7 @@ def check_bounded(started: float, waits: int) -> None:
     assert time.monotonic() - started < waits * 3 + PATIENCE / 3
 
 
+@pytest.mark.long  # `test_conversations.py` has it without processes.
 @pytest.mark.parametrize("fault", ABOUT_ONE)
 def test_what_is_about_one_mail_costs_no_other(
     three: None, processes: Callable[[Server], Processes], fault: str

@@ -125,14 +125,10 @@ def test_one_by_one_in_requests_it_looks_like_those_before_and_after(
     assert UNWILLING not in server.recipients
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("command", "answer"),
-    [
-        pytest.param("nothing", "", marks=pytest.mark.long),
-        pytest.param("RCPT", "450 later", marks=pytest.mark.long),
-        pytest.param("DATA", "450 later", marks=pytest.mark.long),
-        ("BODY", "450 later"),
-    ],
+    [("nothing", ""), ("RCPT", "450 later"), ("DATA", "450 later"), ("BODY", "450 later")],
     ids=str,
 )
 def test_it_takes_as_long_as_the_others(

@@ -176,7 +176,7 @@ class Mails(RuleBasedStateMachine):
 
 
 @pytest.mark.django_db
-@pytest.mark.parametrize("lives", [4, pytest.param(25, marks=pytest.mark.exhaustive)])
+@pytest.mark.parametrize("lives", [2, pytest.param(25, marks=pytest.mark.exhaustive)])
 def test_no_mailbox_gets_more_than_its_limit_whatever_the_order(lives: int) -> None:
     limits = {f"INVITATION_LIMIT_PER_{name.upper()}": most for name, most in LIMITS.items()}
     with override_settings(
