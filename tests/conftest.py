@@ -59,7 +59,7 @@ def choose_urlconf(*, setting: str, **_: Any) -> None:
 
 
 #: How many cases of a test with a database `make test` runs.
-CASES = 3
+CASES = 2
 #: Where each case may be the one that lets somebody in, and all of them run.
 EACH_CASE = (
     "tests/admin/test_export.py",

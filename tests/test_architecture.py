@@ -242,7 +242,9 @@ def module_names() -> list[str]:
     return [x.removesuffix(".__init__") for x in names]
 
 
-@pytest.mark.parametrize("alone", [None, *OPTIONAL])
+@pytest.mark.parametrize(
+    "alone", [None, *(pytest.param(a, marks=pytest.mark.long) for a in OPTIONAL)]
+)
 def test_importing_the_modules_neither_connects_nor_queries(alone: str | None) -> None:
     if alone is None:
         program, names = WITHOUT_THEM, [x for x in module_names() if x not in OPTIONAL]

@@ -1,7 +1,7 @@
 """Sites differ in what a test cannot switch: the user model, the installed apps.
 
 The tests that are marked ``anywhere`` run again under each of these settings, in a process of
-their own: all of them where there is time, some of them in `make test` and on the database servers.
+their own: all of them in `make exhaustive`, some of them on the database servers.
 """
 
 from __future__ import annotations
@@ -53,6 +53,7 @@ def run_on(settings: str, *arguments: str) -> subprocess.CompletedProcess[str]:
     )
 
 
+@pytest.mark.long
 @pytest.mark.services
 @pytest.mark.parametrize("extent", EXTENT)
 @pytest.mark.parametrize("settings", ["tests.settings_another_site"])
