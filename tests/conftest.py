@@ -60,16 +60,6 @@ def choose_urlconf(*, setting: str, **_: Any) -> None:
 
 #: How many cases of a test with a database `make test` runs.
 CASES = 2
-#: Where each case may be the one that lets somebody in, and all of them run.
-EACH_CASE = (
-    "tests/admin/test_export.py",
-    "tests/admin/test_permissions.py",
-    "tests/test_access.py",
-    "tests/test_budgets.py",
-    "tests/test_canary.py",
-    "tests/views/test_arrivals.py",
-    "tests/views/test_headers.py",
-)
 #: A test that has one of these touches the database.
 DATABASE_FIXTURES = frozenset({"db", "transactional_db", "django_db_setup", "live_server"})
 
@@ -145,11 +135,10 @@ def mark_further_cases(items: list[pytest.Item]) -> None:
     """
     tests = defaultdict(list)
     for item in items:
-        kept = not (item.get_closest_marker("exhaustive") or item.get_closest_marker("long"))
-        kept = kept and not item.nodeid.startswith(EACH_CASE)
-        if kept and isinstance(item, pytest.Function) and touches_database(item):
-            code = item.function.__code__
-            tests[code.co_filename, code.co_firstlineno].append((item, values_of(item)))
+        marked = any(item.get_closest_marker(name) for name in ("exhaustive", "long", "each_case"))
+        if not marked and isinstance(item, pytest.Function) and touches_database(item):
+            name = (item.function.__module__, item.function.__qualname__)
+            tests[name].append((item, values_of(item)))
     for turn, cases in enumerate(tests.values()):
         cases = cases[turn % len(cases) :] + cases[: turn % len(cases)]
         missing = set().union(*(values for _, values in cases))

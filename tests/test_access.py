@@ -17,7 +17,7 @@ from invitation.flows import lists, sharing
 from tests import scenes
 from tests.factories import ADDRESS, make_invitation, make_user
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.each_case]
 
 #: Pages of one row: for everybody but its owner the row does not exist.
 OWNED = {

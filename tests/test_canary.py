@@ -39,7 +39,7 @@ from tests.scenes import COMPLETE, DECLINE, INVITE, LANDING, NEWCOMER, REGISTER,
 ACCEPT = "/accounts/invited/accept/"
 RECEIVED = "/accounts/invitations/received/"
 
-pytestmark = [pytest.mark.django_db, pytest.mark.anywhere]
+pytestmark = [pytest.mark.django_db, pytest.mark.anywhere, pytest.mark.each_case]
 Commit = Callable[..., Any]
 
 LOGGERS = (

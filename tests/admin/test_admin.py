@@ -206,6 +206,7 @@ def test_the_list_shows_invitations_without_inviter_address_and_mail(admin_clien
     assert ">-</a></th>" in page
 
 
+@pytest.mark.each_case
 @pytest.mark.parametrize(
     ("query", "found"),
     [

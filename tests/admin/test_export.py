@@ -22,7 +22,7 @@ from tests import staff
 from tests.factories import make_acceptance, make_invitation, make_mail, make_user
 from tests.staff import ACCEPTANCES, INVITATIONS, LEDGER, QUOTAS, note
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.each_case]
 
 #: Each list with an export, and the permission that it needs.
 LISTS = {

@@ -22,7 +22,7 @@ from invitation.models import (
 from tests.factories import make_invitation, make_mail, make_user
 from tests.staff import act, note, staff, text_of
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.each_case]
 
 INVITER, NEWCOMER, ADDRESS, GROUP = "inviter-name", "newcomer-name", "secret@example.org", "Board"
 #: Which permission shows each of them.

@@ -69,6 +69,7 @@ def test_the_list_says_whether_a_link_is_paused(
     assert f'<td class="field-state">{words}</td>' in text_of(staff.boss().get(INVITATIONS))
 
 
+@pytest.mark.each_case
 @pytest.mark.parametrize(
     ("query", "found"),
     [

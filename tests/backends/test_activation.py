@@ -255,6 +255,7 @@ def test_a_form_from_another_site_activates_nothing(
 # -- this was not me ---------------------------------------------------------------------------
 
 
+@pytest.mark.each_case
 @pytest.mark.parametrize("channel", keys.CHANNELS)
 def test_who_did_not_register_deletes_the_account_and_frees_the_invitation(
     workflow: str, register: Callable[..., str], invitation: InvitationKey, channel: str
@@ -276,6 +277,7 @@ def test_who_did_not_register_deletes_the_account_and_frees_the_invitation(
     assert scenes.visit(invitation).post(REGISTER, answers()).status_code == 302
 
 
+@pytest.mark.each_case
 @pytest.mark.parametrize("usable", [{"is_active": True}, {"last_login": "2026-01-01T00:00Z"}])
 def test_an_account_that_was_usable_cannot_be_deleted_so(
     workflow: str, register: Callable[..., str], usable: dict[str, Any]

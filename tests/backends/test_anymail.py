@@ -65,6 +65,7 @@ COMPLAINED = ("sent", "", Reason.COMPLAINED)
 OPTED_OUT = ("sent", "", Reason.OPTED_OUT)
 
 
+@pytest.mark.each_case
 @pytest.mark.parametrize(
     ("kind", "reason", "expected"),
     [
@@ -100,6 +101,7 @@ def test_what_becomes_of_mail_and_address(
     assert outcome(mail) == expected
 
 
+@pytest.mark.each_case
 @pytest.mark.parametrize(
     "report",
     [

@@ -127,6 +127,7 @@ def test_naive_times_do_as_well(people: list[Any], settings: Any) -> None:
     assert run("show", "--user", people[0].email).rstrip()[-16:-12].isdigit()
 
 
+@pytest.mark.each_case
 @pytest.mark.parametrize(
     ("arguments", "complaint"),
     [

@@ -26,7 +26,7 @@ from tests.factories import DAY, make_invitation
 from tests.scenes import DECLINE, LANDING, NEWCOMER, REGISTER, answers
 from tests.test_budgets import CONTROL
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.each_case]
 Commit = Callable[..., Any]
 
 ACCEPT = "/accounts/invited/accept/"

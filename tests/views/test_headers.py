@@ -14,7 +14,7 @@ from invitation.models import InvitationKey
 from tests import scenes
 from tests.scenes import DECLINE, LANDING, REGISTER, RENEWAL, answers
 
-pytestmark = [pytest.mark.django_db, pytest.mark.anywhere]
+pytestmark = [pytest.mark.django_db, pytest.mark.anywhere, pytest.mark.each_case]
 
 
 @pytest.fixture

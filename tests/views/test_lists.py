@@ -159,6 +159,7 @@ def test_without_invitations_left_the_page_says_so(settings: Any, member_client:
     assert "left" not in words(member_client.get(BULK))
 
 
+@pytest.mark.each_case
 @pytest.mark.parametrize(
     ("typed", "code"),
     [
@@ -625,6 +626,7 @@ def test_the_command_reads_standard_input(member: Any, monkeypatch: pytest.Monke
     assert "3: \N{REPLACEMENT CHARACTER}[31mred: invalid" in printed
 
 
+@pytest.mark.each_case
 @pytest.mark.parametrize(
     ("text", "user", "reason"),
     [

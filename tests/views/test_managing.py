@@ -180,6 +180,7 @@ class TestTheList:
     def test_a_page_that_is_not_there_is_404(self, member_client: Client, number: str) -> None:
         assert member_client.get(LIST, {"page": number}).status_code == 404
 
+    @pytest.mark.each_case
     @pytest.mark.parametrize(
         ("query", "found"),
         [

@@ -239,6 +239,7 @@ class TestMaking:
         assert InvitationKey.objects.get().max_uses is None
         assert spent(owner) == 0
 
+    @pytest.mark.each_case
     @pytest.mark.parametrize(
         ("fields", "field", "code"),
         [

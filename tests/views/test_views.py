@@ -544,6 +544,7 @@ def test_a_site_that_lacks_a_login_loses_the_link_and_nothing_else(
     assert landing.context["login_url"] == refused.context["login_url"] == ""
 
 
+@pytest.mark.each_case
 @pytest.mark.parametrize(
     ("target", "address"),
     [("/members/", "/members/"), ("invitation_invite", INVITE), ("no_such_name", "/"), (None, "/")],
