@@ -278,6 +278,7 @@ def first_hop(request: Any) -> str:
     return str(request.headers["X-Real-Ip"])
 
 
+@pytest.mark.each_case
 @pytest.mark.parametrize(
     ("rule", "address"),
     [

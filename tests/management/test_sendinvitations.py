@@ -89,6 +89,7 @@ def test_a_loop_looks_again_until_it_is_told_to_end(
     assert signal.getsignal(number) == before
 
 
+@pytest.mark.each_case
 @pytest.mark.parametrize("rounds", [{1}, {2}, {1, 2, 3}], ids=["first", "second", "first three"])
 @pytest.mark.parametrize("error", [OperationalError, InterfaceError])
 def test_a_loop_outlives_the_database(

@@ -431,6 +431,7 @@ class TestActions:
         assert again.status_code == 409
         assert again.context["error_code"] == "not_pending"
 
+    @pytest.mark.each_case
     @pytest.mark.parametrize("part", [*ACTIONS, "edit"])
     @pytest.mark.parametrize("end", ["used", "declined", "revoked"])
     def test_what_has_ended_stays_as_it_is(

@@ -278,6 +278,7 @@ def test_an_invitation_that_names_nobody_is_in_nobodys_inbox(member: Any, bob: A
         arriving.accept(make_invitation(member, "", shared=True), bob)
 
 
+@pytest.mark.each_case
 @pytest.mark.parametrize(
     ("proven", "joins"),
     [

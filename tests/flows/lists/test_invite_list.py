@@ -357,6 +357,7 @@ def test_a_batch_is_found_until_a_day_after_it_was_looked_at(
         assert InvitationKey.objects.filter(lists.in_list(number)).count() == 1
 
 
+@pytest.mark.each_case
 @pytest.mark.parametrize("number", [0, 2**128 - 1, 2**127], ids=["least", "most", "middle"])
 def test_an_id_that_is_none_finds_nothing(number: int) -> None:
     assert not InvitationKey.objects.filter(lists.in_list(uuid.UUID(int=number))).exists()

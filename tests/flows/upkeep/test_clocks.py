@@ -248,6 +248,7 @@ def test_so_it_is_for_many_at_once(member: Any, settings: Any) -> None:
 # -- cleanup --
 
 
+@pytest.mark.each_case
 @pytest.mark.parametrize(
     ("left", "deleted"),
     [(-40 * DAY, 1), (-10 * DAY, 0), (None, 0)],
@@ -264,6 +265,7 @@ def test_what_ended_too_far_ahead_had_ended_when_its_time_ran_out(
     assert upkeep.purge() == deleted
 
 
+@pytest.mark.each_case
 @pytest.mark.parametrize(("left", "forgotten"), [(-40 * DAY, 1), (-10 * DAY, 0), (None, 0)])
 def test_it_is_forgotten_by_the_same_moment(left: timedelta | None, forgotten: int) -> None:
     far = timezone.now() + YEAR
