@@ -17,7 +17,7 @@ from invitation.flows import lists, sharing
 from tests import scenes
 from tests.factories import ADDRESS, make_invitation, make_user
 
-pytestmark = [pytest.mark.django_db, pytest.mark.each_case]
+pytestmark = pytest.mark.django_db
 
 #: Pages of one row: for everybody but its owner the row does not exist.
 OWNED = {
@@ -115,6 +115,7 @@ def test_every_address_has_its_rule() -> None:
     assert sorted(map(str, names)) == sorted([*OWNED, *MEMBERS, *OPEN])
 
 
+@pytest.mark.each_case
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("name", OWNED)
 def test_what_belongs_to_somebody_else_is_not_there(
@@ -128,6 +129,7 @@ def test_what_belongs_to_somebody_else_is_not_there(
     assert scenes.dump() == before
 
 
+@pytest.mark.each_case
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("name", [*OWNED, *sorted(MEMBERS)])
 def test_a_stranger_is_sent_to_log_in(name: str, method: str, owner: Any) -> None:
@@ -138,6 +140,7 @@ def test_a_stranger_is_sent_to_log_in(name: str, method: str, owner: Any) -> Non
     assert scenes.dump() == before
 
 
+@pytest.mark.each_case
 @pytest.mark.parametrize("name", [*OWNED, *sorted(MEMBERS)])
 def test_the_owner_gets_an_answer(name: str, owner: Any) -> None:
     browser = Client()

@@ -191,7 +191,7 @@ def quoting(key: object) -> Exception:
     return outer
 
 
-@pytest.mark.parametrize("kind", ["code", "database"])
+@pytest.mark.parametrize("kind", [pytest.param("code", marks=pytest.mark.long), "database"])
 def test_a_view_that_fails_tells_none(
     monkeypatch: pytest.MonkeyPatch, scene: Scene, written: Callable[[], str], kind: str
 ) -> None:

@@ -962,7 +962,8 @@ class SharedLife(Life):
 
 
 @pytest.mark.django_db
-@pytest.mark.parametrize("lives", [1, pytest.param(12, marks=pytest.mark.exhaustive)])
+@pytest.mark.long
+@pytest.mark.parametrize("lives", [2, pytest.param(12, marks=pytest.mark.exhaustive)])
 @pytest.mark.parametrize("life", [PersonalLife, SharedLife])
 def test_what_must_hold_holds_whatever_is_done(life: type[Life], lives: int) -> None:
     run_state_machine_as_test(

@@ -54,7 +54,14 @@ def send_in_rounds(most: int) -> int:
     pytest.fail(f"{others.exclude(state='sent').count()} of 9 others have not left.")
 
 
-@pytest.mark.parametrize("command", ["RCPT", "DATA", "BODY"])
+@pytest.mark.parametrize(
+    "command",
+    [
+        "RCPT",
+        pytest.param("DATA", marks=pytest.mark.long),
+        pytest.param("BODY", marks=pytest.mark.long),
+    ],
+)
 def test_what_is_said_to_one_recipient_is_of_that_mail_alone(
     serve: Callable[..., Server], command: str
 ) -> None:
@@ -78,7 +85,14 @@ def test_what_is_said_to_one_recipient_is_of_that_mail_alone(
 
 
 @pytest.mark.parametrize("codes", SETS, ids=["some", "all"])
-@pytest.mark.parametrize("command", ["CONNECT", "EHLO", "AUTH"])
+@pytest.mark.parametrize(
+    "command",
+    [
+        "CONNECT",
+        pytest.param("EHLO", marks=pytest.mark.long),
+        pytest.param("AUTH", marks=pytest.mark.long),
+    ],
+)
 def test_what_is_said_before_any_mail_is_of_the_server(
     serve: Callable[..., Server], command: str, codes: tuple[int, ...]
 ) -> None:
