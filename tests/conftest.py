@@ -8,6 +8,7 @@ import gc
 import os
 import socket
 import sys
+import zlib
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
@@ -139,8 +140,9 @@ def mark_further_cases(items: list[pytest.Item]) -> None:
         if not marked and isinstance(item, pytest.Function) and touches_database(item):
             name = (item.function.__module__, item.function.__qualname__)
             tests[name].append((item, values_of(item)))
-    for turn, cases in enumerate(tests.values()):
-        cases = cases[turn % len(cases) :] + cases[: turn % len(cases)]
+    for (module, name), cases in tests.items():
+        turn = zlib.crc32(f"{module}.{name}".encode()) % len(cases)
+        cases = cases[turn:] + cases[:turn]
         missing = set().union(*(values for _, values in cases))
         for _ in range(min(CASES, len(cases))):
             best = max(cases, key=lambda case: len(case[1] & missing))

@@ -49,6 +49,14 @@ class BackendContract:
     #: The view of the host that the backend's view must be.
     host_view: type
 
+    def share(self) -> InvitationKey:
+        """Return a shared link, also where the user model knows no permissions."""
+        row = scenes.invite(scenes.make_user(f"owner{InvitationKey.objects.count()}"))
+        changes = {"shared": True, "email": "", "email_key": "", "max_uses": None}
+        InvitationKey.objects.filter(pk=row.pk).update(**changes, pending_slot=None)
+        row.refresh_from_db()
+        return row
+
     @pytest.fixture(autouse=True)
     def site(self, settings: Any) -> None:
         settings.ROOT_URLCONF = self.urlconf
@@ -1071,14 +1079,6 @@ class TwoStepContract(BackendContract):
         assert self.activate(registered, commit)["Location"] == "/accounts/activate/complete/"
 
     # -- how many emails anybody may cause ----------------------------------------------------
-
-    def share(self) -> InvitationKey:
-        """Return a shared link, also where the user model knows no permissions."""
-        row = scenes.invite(scenes.make_user(f"owner{InvitationKey.objects.count()}"))
-        changes = {"shared": True, "email": "", "email_key": "", "max_uses": None}
-        InvitationKey.objects.filter(pk=row.pk).update(**changes, pending_slot=None)
-        row.refresh_from_db()
-        return row
 
     def register(self, link: InvitationKey, commit: Commit, *typed: str, **more: Any) -> Any:
         with commit():

@@ -153,6 +153,10 @@ def test_tasks_that_run_at_once_are_warned_of(celery_queue: CeleryQueue, setting
     assert get_delivery().check() == []
 
 
+def test_a_delivery_in_order_is_not_reported(celery_queue: CeleryQueue) -> None:
+    assert get_delivery().check() == []
+
+
 def test_where_tasks_run_at_once_the_mail_goes_at_once_and_needs_no_broker(
     celery_queue: CeleryQueue, member: Any, commit: Any
 ) -> None:

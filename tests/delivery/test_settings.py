@@ -114,6 +114,7 @@ def test_a_mailer_that_is_not_there_costs_no_mail_a_try(
     assert_no_mail_was_charged(caplog)
 
 
+@pytest.mark.each_case
 @pytest.mark.parametrize("sender", NONE)
 def test_a_sender_that_is_none_costs_no_mail_a_try(
     settings: Any, caplog: pytest.LogCaptureFixture, sender: str
@@ -175,6 +176,7 @@ def test_settings_of_which_no_connection_is_made_are_reported(
     assert ids(f"invitation.delivery.{delivery}", settings) == ["invitation.E056"]
 
 
+@pytest.mark.each_case
 @pytest.mark.parametrize("sender", NONE)
 def test_a_sender_that_is_none_is_reported(settings: Any, sender: str) -> None:
     settings.DEFAULT_FROM_EMAIL = sender

@@ -509,6 +509,7 @@ def test_no_invitations_are_no_mails(django_assert_num_queries: Any) -> None:
 # -- many rows -----------------------------------------------------------------------------------
 
 
+@pytest.mark.each_case
 @pytest.mark.parametrize(
     ("vendor", "version", "known", "allowed"),
     [
