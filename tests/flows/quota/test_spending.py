@@ -129,6 +129,15 @@ def test_more_than_the_limit_cannot_be_spent_at_once(member: Any) -> None:
     assert spent(member) == 0
 
 
+def test_a_member_who_can_never_have_so_many_gets_no_row_that_others_wait_for(
+    member: Any, settings: Any, django_assert_num_queries: Any
+) -> None:
+    settings.INVITATIONS_PER_USER = 3
+    with django_assert_num_queries(1), pytest.raises(QuotaExceeded):
+        quota.spend(member, 4)
+    assert not InvitationQuota.objects.exists()
+
+
 def test_spending_costs_one_query_and_so_does_the_lock_before_it(
     member: Any, django_assert_num_queries: Any
 ) -> None:
