@@ -80,7 +80,8 @@ coverage: $(VENV)/.test ## the quick tests, which must reach every branch of the
 test-services: $(VENV)/.test ## the tests on PostgreSQL and MariaDB, and with workers on RabbitMQ and Redis
 	tests/services/run $(BIN)/python $(PYTEST)
 
-stress: $(VENV)/.test ## the races on both database servers, with four times as many rounds
+stress: $(VENV)/.test ## races and faults at length: crowds, kills, ten thousand mails, four times as many rounds
+	$(RUN) -m stress $(PYTEST)
 	INVITATION_TEST_ROUNDS=50 tests/services/run $(BIN)/python tests/races $(PYTEST)
 
 test-browser: $(VENV)/.browser ## the pages in Chromium: CHROMIUM=/usr/bin/chromium

@@ -61,6 +61,8 @@ def choose_urlconf(*, setting: str, **_: Any) -> None:
 
 #: How many cases of a test with a database `make test` runs.
 CASES = 2
+#: Marks of tests whose cases are chosen by hand.
+LEFT_ALONE = ("each_case", "exhaustive", "long", "stress")
 #: A test that has one of these touches the database.
 DATABASE_FIXTURES = frozenset({"db", "transactional_db", "django_db_setup", "live_server"})
 
@@ -136,7 +138,7 @@ def mark_further_cases(items: list[pytest.Item]) -> None:
     """
     tests = defaultdict(list)
     for item in items:
-        marked = any(item.get_closest_marker(name) for name in ("exhaustive", "long", "each_case"))
+        marked = any(item.get_closest_marker(name) for name in LEFT_ALONE)
         if not marked and isinstance(item, pytest.Function) and touches_database(item):
             name = (item.function.__module__, item.function.__qualname__)
             tests[name].append((item, values_of(item)))
@@ -162,10 +164,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
                 item.add_marker(skip)
     mark_further_cases(items)
     places, seen = tuple(config.getoption("--first-case")), set[str]()
+    stress = "stress" in config.option.markexpr
     left_out = [
         item
         for item in items
-        if (connection.vendor != "sqlite" and not touches_database(item))
+        if (item.get_closest_marker("stress") and not stress)
+        or (connection.vendor != "sqlite" and not touches_database(item))
         or (places and item.nodeid.startswith(places) and is_repeated(item, seen))
     ]
     if left_out:

@@ -153,7 +153,7 @@ def test_a_site_that_keeps_form_tokens_in_sessions_writes_these_and_nothing_else
     assert {table for table in after if after[table] != before[table]} <= {"django_session"}
 
 
-@pytest.mark.exhaustive
+@pytest.mark.stress
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize(
     "name",

@@ -963,7 +963,7 @@ class SharedLife(Life):
 
 @pytest.mark.django_db
 @pytest.mark.long
-@pytest.mark.parametrize("lives", [2, pytest.param(12, marks=pytest.mark.exhaustive)])
+@pytest.mark.parametrize("lives", [2, pytest.param(12, marks=pytest.mark.stress)])
 @pytest.mark.parametrize("life", [PersonalLife, SharedLife])
 def test_what_must_hold_holds_whatever_is_done(life: type[Life], lives: int) -> None:
     run_state_machine_as_test(

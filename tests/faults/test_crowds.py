@@ -123,8 +123,8 @@ def check_newcomers(number: int) -> None:
 
 SIZES = [
     pytest.param(16, 16),
-    pytest.param(160, 16, marks=pytest.mark.exhaustive),
-    pytest.param(160, 32, marks=pytest.mark.exhaustive),
+    pytest.param(160, 16, marks=pytest.mark.stress),
+    pytest.param(160, 32, marks=pytest.mark.stress),
 ]
 
 
@@ -138,10 +138,10 @@ def owner() -> Any:
     [
         ("tests.urls", 16, 16),
         ("tests.faults.urls_classic", 16, 16),
-        pytest.param("tests.urls", 160, 16, marks=pytest.mark.exhaustive),
-        pytest.param("tests.faults.urls_classic", 160, 16, marks=pytest.mark.exhaustive),
+        pytest.param("tests.urls", 160, 16, marks=pytest.mark.stress),
+        pytest.param("tests.faults.urls_classic", 160, 16, marks=pytest.mark.stress),
         # With one form only: on a busy machine 32 that hash may wait for longer than a lock does.
-        pytest.param("tests.urls", 160, 32, marks=pytest.mark.exhaustive),
+        pytest.param("tests.urls", 160, 32, marks=pytest.mark.stress),
     ],
 )
 def test_nobody_who_comes_by_a_shared_link_is_turned_away(
@@ -194,7 +194,7 @@ def chores(members: Sequence[Any], rounds: int) -> list[Job]:
 
 @pytest.mark.parametrize(
     ("rounds", "at_once"),
-    [pytest.param(1, 16), pytest.param(5, 16, marks=pytest.mark.exhaustive)],
+    [pytest.param(1, 16), pytest.param(5, 16, marks=pytest.mark.stress)],
 )
 def test_no_other_page_that_writes_fails(
     journal: str, settings: Any, rounds: int, at_once: int

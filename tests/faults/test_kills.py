@@ -24,7 +24,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 UNDONE = ("before insert", "after insert")
 TAKEN = ("after 250", "before mark")
 POINTS = (*UNDONE, "after commit", "after lease", "during SMTP", *TAKEN, "after mark")
-ROUNDS = [2, pytest.param(50, marks=pytest.mark.exhaustive)]
+ROUNDS = [2, pytest.param(50, marks=pytest.mark.stress)]
 
 
 class Doomed:
@@ -110,7 +110,7 @@ def test_a_process_is_killed(server: Server, doomed: Doomed, point: str, rounds:
         check(server, wanted, rounds_so_far)
 
 
-@pytest.mark.parametrize("kills", [5, pytest.param(50, marks=pytest.mark.exhaustive)])
+@pytest.mark.parametrize("kills", [5, pytest.param(50, marks=pytest.mark.stress)])
 def test_a_worker_is_killed_again_and_again(server: Server, doomed: Doomed, kills: int) -> None:
     """It dies while the server hears or says something, in the middle of a batch."""
     dice, mails = random.Random(kills), 60  # noqa: S311

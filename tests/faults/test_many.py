@@ -46,7 +46,7 @@ def fill_outbox(number: int) -> None:
 
 #: A busy machine may take its time for each mail.
 PATIENT = {"FAULTS_DELIVERY": "invitation.delivery.outbox.OutboxDelivery"}
-SIZES = [400, pytest.param(10_000, marks=pytest.mark.exhaustive)]
+SIZES = [400, pytest.param(10_000, marks=pytest.mark.stress)]
 
 
 @pytest.mark.parametrize("number", SIZES)

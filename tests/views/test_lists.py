@@ -494,7 +494,7 @@ def counted_statements() -> Iterator[list[str]]:
     [
         (1_000, 1_000),
         pytest.param(10_000, 10_000, marks=pytest.mark.long),
-        pytest.param(10_000, None, marks=pytest.mark.long),
+        pytest.param(10_000, None, marks=pytest.mark.stress),
     ],
 )
 def test_ten_thousand_rows_cost_forty_statements_at_most(
