@@ -284,7 +284,10 @@ def test_an_account_that_was_usable_cannot_be_deleted_so(
 ) -> None:
     link = register(keys.COPY)
     scenes.accounts().update(**usable)
-    assert Client().post(link, {"not_me": "1"}).status_code in (200, 302)
+    response = Client().post(link, {"not_me": "1"})
+    assert response.status_code in (200, 302)
+    # Nor does the page say so.
+    assert "registration/activate_disowned.html" not in [page.name for page in response.templates]
     assert scenes.accounts().exists()
 
 
