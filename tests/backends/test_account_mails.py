@@ -378,3 +378,15 @@ def test_where_no_mail_can_leave_the_unsubscribed_is_told_so_as_anybody(
         assert "could not be sent" in page
         pages.append(page.replace(name, ""))
     assert pages[0] == pages[1]
+
+
+def test_what_the_database_takes_for_equal_may_be_another_mailbox(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """MariaDB compares without accents, and so do databases with such a collation."""
+    make_user("ann", email="ann@bücher.example")
+    both = ["ann@bucher.example", "ann@bücher.example"]
+    monkeypatch.setattr(account_mails, "spellings_of", lambda email: both)
+    rows = get_user_model()._default_manager.all()
+    assert with_address(rows, "email", "ann@bucher.example") == []
+    assert len(with_address(rows, "email", "ann@bücher.example")) == 1

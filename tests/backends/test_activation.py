@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
@@ -10,9 +11,10 @@ import pytest
 from django.contrib.auth import SESSION_KEY, get_user_model
 from django.contrib.auth.models import Group
 from django.core import mail
-from django.db import IntegrityError
+from django.db import IntegrityError, connection, transaction
 from django.db.models import ProtectedError
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from registration import signals as redux_signals
 from registration.models import RegistrationProfile
 
@@ -400,3 +402,24 @@ def test_an_account_that_was_deleted_meanwhile_is_not_activated() -> None:
     assert View().activate(activation_key="ab" * 32) is False
     with pytest.raises(IntegrityError):
         View().activate(activation_key=profile.activation_key)
+
+
+def test_the_account_is_locked_before_its_profile_as_a_deletion_does(
+    urlconf: str, register: Callable[..., str]
+) -> None:
+    register()
+    with CaptureQueriesContext(connection) as asked, transaction.atomic():
+        assert activation.hold(RegistrationProfile.objects.all()) is not None
+    selects = [query["sql"] for query in asked if query["sql"].startswith("SELECT")]
+    tables = [re.search(r"FROM .(\w+)", sql)[1] for sql in selects]  # type: ignore[index]
+    assert tables[1:] == ["auth_user", "registration_registrationprofile"]
+    if connection.features.has_select_for_update:
+        assert all("FOR UPDATE" in sql for sql in selects[1:])
+
+
+def test_an_account_that_has_gone_is_not_held(urlconf: str, register: Callable[..., str]) -> None:
+    register()
+    profiles = RegistrationProfile.objects.all()
+    scenes.accounts().delete()
+    with transaction.atomic():
+        assert activation.hold(profiles) is None
