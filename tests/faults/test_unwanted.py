@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import statistics
 import time
 from collections.abc import Callable
 from datetime import timedelta
@@ -143,10 +142,11 @@ def test_it_takes_as_long_as_the_others(
             begun = time.monotonic()
             inviting.invite(inviter, f"{name}@example.org")
             times.append(time.monotonic() - begun)
-    # Not the first of them, before which nothing is known.
-    middle = {name: statistics.median(times[1:]) for name, times in took.items()}
-    others = [seconds for name, seconds in middle.items() if name != "no"]
-    assert min(others) - 0.1 < middle["no"] < max(others) + 0.1
+    # Not the first of them, before which nothing is known. The least of them: what else the machine
+    # does only adds to it.
+    least = {name: min(times[1:]) for name, times in took.items()}
+    others = [seconds for name, seconds in least.items() if name != "no"]
+    assert min(others) - 0.1 < least["no"] < max(others) + 0.1
 
 
 def test_alone_it_shows_what_the_server_says_of_the_recipient(
