@@ -207,7 +207,7 @@ print("invitation.deliver" in app.tasks)
     [
         ("invitation.delivery.celery.CeleryDelivery", "True"),
         pytest.param("tests.delivery.test_celery.UrgentDelivery", "True", marks=pytest.mark.long),
-        ("invitation.delivery.email.EmailDelivery", "False"),
+        pytest.param("invitation.delivery.email.EmailDelivery", "False", marks=pytest.mark.long),
     ],
     ids=["chosen", "a subclass", "not chosen"],
 )

@@ -60,6 +60,7 @@ def ended(process: subprocess.Popen[str], number: int = signal.SIGTERM) -> tuple
     return process.returncode, said
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=["SIGTERM", "SIGINT"])
 def test_a_loop_goes_on_until_it_is_told_to_end(
     server: Server, processes: Callable[[Server], Processes], number: int

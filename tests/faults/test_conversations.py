@@ -103,7 +103,9 @@ def test_a_server_that_does_not_want_to_start_over_is_called_again(serve: Any) -
 
 
 @pytest.mark.parametrize(
-    "end", [Last("421 enough"), CLOSE, HANG], ids=["says so", "hangs up", "hangs"]
+    "end",
+    [Last("421 enough"), CLOSE, pytest.param(HANG, marks=pytest.mark.long)],
+    ids=["says so", "hangs up", "hangs"],
 )
 @pytest.mark.parametrize("command", ["MAIL", "RCPT"])
 def test_a_server_that_takes_so_many_mails_in_a_row_is_called_again(
@@ -217,7 +219,9 @@ def test_a_mail_that_is_too_large_is_that_mails_fault(serve: Any) -> None:
 # -- unknown outcomes --
 
 
-@pytest.mark.parametrize("fault", [HANG, CLOSE, Drip("2"), "nonsense"], ids=repr)
+@pytest.mark.parametrize(
+    "fault", [HANG, CLOSE, pytest.param(Drip("2"), marks=pytest.mark.long), "nonsense"], ids=repr
+)
 @pytest.mark.parametrize("command", ["RCPT", "DATA", "BODY"])
 def test_one_mail_on_which_the_server_breaks_is_tried_again_and_the_others_go(
     serve: Any, command: str, fault: Any

@@ -492,7 +492,7 @@ def counted_statements() -> Iterator[list[str]]:
 @pytest.mark.parametrize(
     ("number", "limit"),
     [
-        (1_000, 1_000),
+        (500, 500),
         pytest.param(10_000, 10_000, marks=pytest.mark.long),
         pytest.param(10_000, None, marks=pytest.mark.stress),
     ],
