@@ -76,9 +76,7 @@ def patterns() -> Iterator[URLPattern]:
 @pytest.fixture
 def owner(settings: Any) -> Any:
     settings.INVITATION_VERIFIED_ADDRESSES = lambda user: [user.email]
-    owner = make_user("owner")
-    owner.user_permissions.add(Permission.objects.get(codename="create_shared_link"))
-    return owner
+    return scenes.may_share(make_user("owner"))
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.contrib.auth.models import Group, Permission
+from django.contrib.auth.models import Group
 from django.test import Client
 from django.utils import timezone
 
@@ -35,9 +35,7 @@ OUTBOX = "invitation.delivery.outbox.OutboxDelivery"
 
 @pytest.fixture
 def sharer() -> Any:
-    sharer = make_user("sharer")
-    sharer.user_permissions.add(Permission.objects.get(codename="create_shared_link"))
-    return sharer
+    return scenes.may_share(make_user("sharer"))
 
 
 def share(sharer: Any, max_uses: int = 10, **terms: Any) -> InvitationKey:

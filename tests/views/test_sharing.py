@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from django.contrib.auth import get_user_model
-from django.contrib.auth.models import Group, Permission
+from django.contrib.auth.models import Group
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
@@ -64,10 +64,8 @@ def stranger() -> Client:
 
 def limited_client() -> Client:
     """Return the browser of a member who has the one permission."""
-    user = make_user("limited")
-    user.user_permissions.add(Permission.objects.get(codename="create_shared_link"))
     client = Client()
-    client.force_login(user)
+    client.force_login(scenes.may_share(make_user("limited")))
     return client
 
 

@@ -6,8 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.contrib.auth import get_user_model
-from django.contrib.auth.models import AnonymousUser, Group, Permission
+from django.contrib.auth.models import AnonymousUser, Group
 from django.db import IntegrityError, connection
 from django.db.models import Sum
 from django.test.utils import CaptureQueriesContext
@@ -18,6 +17,7 @@ from invitation.flows import arriving, inviting, quota, sharing, upkeep
 from invitation.flows.quota import spending
 from invitation.flows.sharing import shared_links
 from invitation.models import Acceptance, InvitationKey, InvitationQuota, QuotaEntry
+from tests import scenes
 from tests.factories import DAY, make_user, spent
 from tests.flows.conftest import Heard
 
@@ -33,9 +33,7 @@ def owner() -> Any:
 @pytest.fixture
 def limited() -> Any:
     """Return a member who may make shared links, but none without a limit."""
-    user = make_user("limited")
-    user.user_permissions.add(Permission.objects.get(codename="create_shared_link"))
-    return get_user_model()._default_manager.get(pk=user.pk)
+    return scenes.may_share(make_user("limited"))
 
 
 @pytest.fixture
