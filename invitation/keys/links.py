@@ -18,11 +18,12 @@ from __future__ import annotations
 
 import re
 import secrets
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
 from django.core.signing import Signer
-from django.db.models import Model, QuerySet
+from django.db.models import Model
 from django.utils.crypto import constant_time_compare
 from django.utils.safestring import SafeString
 from django.views.decorators.debug import sensitive_variables
@@ -127,18 +128,20 @@ def make(locator: str, channel: str, site_id: int) -> Secret:
 
 
 @sensitive_variables()
-def resolve(text: object, rows: QuerySet[Row], site_id: int) -> Resolved[Row] | None:
-    """Return the row among ``rows`` that a text names, and its channel, or ``None``.
+def resolve(
+    text: object, find: Callable[[str, int], Row | None], site_id: int
+) -> Resolved[Row] | None:
+    """Return the row that a text names, and its channel, or ``None``.
 
-    It makes one query at most. For a text that this site never signed, it makes no query. Such a
-    text is blank, too long, changed, or not a string. Or it was signed for another site, or with a
-    lost key.
+    ``find`` returns the row of a locator and a site. It is not called for a text that this site
+    never signed. Such a text is blank, too long, changed, or not a string. Or it was signed for
+    another site, or with a lost key.
     """
     channel = channel_of(text, site_id)
     if channel is None or not isinstance(text, str):
         return None
     locator = text.split(".")[0]
-    row = rows.filter(locator=locator, site_id=site_id).first()
+    row = find(locator, site_id)
     # MariaDB ignores case when it compares text. The signature is valid for the exact text only.
     if row is None or getattr(row, "locator", None) != locator:
         return None

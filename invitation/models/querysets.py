@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 RENEWAL_KEPT = timedelta(days=7)
 
 
-def holds(column: str, text: str) -> Exact[Any]:
+def holds(column: str, text: str | Value) -> Exact[Any]:
     """Return a comparison that no index serves, for writes to a row found by its primary key.
 
     Without it, MariaDB may find the row by an index on the compared column. It then locks the
@@ -35,7 +35,8 @@ def holds(column: str, text: str) -> Exact[Any]:
     entry after it. The two would deadlock. With this comparison, all transactions find the row by
     its primary key.
     """
-    return Exact(Coalesce(F(column), Value("")), Value(text))
+    value = text if isinstance(text, Value) else Value(text)
+    return Exact(Coalesce(F(column), Value("")), value)
 
 
 def lock_in_order(rows: models.QuerySet[Any], column: str) -> None:

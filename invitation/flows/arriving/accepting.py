@@ -160,7 +160,7 @@ def find_accepted(text: object, user: Any, site_id: int) -> InvitationKey | None
 
     The invitation may be pending or ended. Returns ``None`` otherwise.
     """
-    resolved = keys.resolve(text, InvitationKey.objects.all(), site_id)
+    resolved = keys.resolve(text, InvitationKey.objects.find, site_id)
     if resolved is None or not _has_accepted(resolved.row, user):
         return None
     return resolved.row

@@ -74,14 +74,17 @@ def open_invitation(text: object, site_id: int | None = None) -> Opened:
     Raises the ``KeyRefused`` that says why the key opens nothing. Changes nothing.
     """
     site_id = sites.current_site_id() if site_id is None else site_id
-    rows = InvitationKey.objects.select_related("from_user").noting_groups()
-    resolved = keys.resolve(text, rows, site_id)
+    resolved = keys.resolve(text, _find, site_id)
     if resolved is None:
         raise KeyNotFound()
     refusal = resolved.row.refusal()
     if refusal is not None:
         raise refusal
     return Opened(resolved.row, resolved.channel, keys.Secret(text))
+
+
+def _find(locator: str, site_id: int) -> InvitationKey | None:
+    return InvitationKey.objects.find(locator, site_id, noting_groups=True)
 
 
 def claim(opened: Opened, create: Callable[[], User], *, email: str = "") -> User:

@@ -39,7 +39,7 @@ def ask_for_renewal(text: object, site_id: int | None = None) -> bool:
     knows of the invitation and its inviter. A text that is no key costs no query.
     """
     site_id = sites.current_site_id() if site_id is None else site_id
-    resolved = keys.resolve(text, InvitationKey.objects.all(), site_id)
+    resolved = keys.resolve(text, InvitationKey.objects.find, site_id)
     if resolved is None:
         return False
     row, now = resolved.row, timezone.now()

@@ -11,6 +11,7 @@ from django.db.models import Case, Exists, F, OuterRef, Q, Value, When
 from django.db.models.functions import Coalesce
 
 from invitation import keys
+from invitation.conf import conf
 from invitation.keys import sites
 from invitation.models.managers.forgetting import KeyForgettingMixin
 from invitation.models.managers.quotas import Held
@@ -23,9 +24,48 @@ from invitation.models.querysets import (
     inviter_there,
     lock_in_order,
 )
+from invitation.models.statements import Select, Update
 
 if TYPE_CHECKING:
     from invitation.models import Acceptance, InvitationKey
+
+
+def _of_locator(
+    rows: InvitationKeyQuerySet, noting_groups: bool, locator: Any, site_id: Any
+) -> InvitationKeyQuerySet:
+    """Return the invitation with this locator, its inviter, and perhaps whether it has groups."""
+    found = rows.select_related("from_user").filter(locator=locator, site_id=site_id).order_by()
+    return found.noting_groups() if noting_groups else found
+
+
+def _taking_a_use(
+    rows: InvitationKeyQuerySet, active_inviter: bool, pk: Any, locator: Any, now: Any
+) -> tuple[InvitationKeyQuerySet, dict[str, Any]]:
+    """Return an invitation if it is usable, and what one more use changes in it.
+
+    ``active_inviter`` is INVITATION_REQUIRE_ACTIVE_INVITER, which ``inviter_there`` reads.
+    """
+    status = rows.model.Status
+    usable = rows.filter(holds("status", status.PENDING), holds("locator", locator), pk=pk)
+    usable = usable.filter(in_time(now), UNUSED, inviter_there(rows.model), paused_at=None)
+    last_use = Q(max_uses__lte=F("uses") + 1)
+    return usable, {
+        # MySQL evaluates assignments from left to right and with the new values. So an expression
+        # that reads `uses` must come before `uses` itself.
+        "status": Case(When(last_use, then=Value(status.ACCEPTED)), default=F("status")),
+        "pending_slot": Case(When(last_use, then=None), default=F("pending_slot")),
+        "ended_at": Case(When(last_use, then=now), default=F("ended_at")),
+        "uses": F("uses") + 1,
+    }
+
+
+OF_LOCATOR = Select(_of_locator, locator=models.CharField(), site_id=models.IntegerField())
+TAKING_A_USE = Update(
+    _taking_a_use,
+    pk=models.BigIntegerField(),
+    locator=models.CharField(),
+    now=models.DateTimeField(),
+)
 
 
 class InvitationKeyManager(KeyForgettingMixin, models.Manager["InvitationKey"]):
@@ -54,8 +94,7 @@ class InvitationKeyManager(KeyForgettingMixin, models.Manager["InvitationKey"]):
 
     def get_key(self, invitation_key: object) -> InvitationKey | None:
         """Return the invitation of this key, usable or not, or ``None``."""
-        rows = self.select_related("from_user")
-        resolved = keys.resolve(invitation_key, rows, sites.current_site_id())
+        resolved = keys.resolve(invitation_key, self.find, sites.current_site_id())
         return resolved.row if resolved else None
 
     def remaining_invitations_for_user(self, user: Any) -> int | None:
@@ -74,6 +113,20 @@ class InvitationKeyManager(KeyForgettingMixin, models.Manager["InvitationKey"]):
         upkeep.expire()
         return upkeep.purge()
 
+    # -- one row by its key ------------------------------------------------------------------
+
+    def find(
+        self, locator: str, site_id: int, *, noting_groups: bool = False
+    ) -> InvitationKey | None:
+        """Return the invitation with this locator and its inviter, or ``None``; one query.
+
+        ``noting_groups`` is for ``carries_groups``: see the queryset's ``noting_groups``.
+        """
+        found: InvitationKey | None = OF_LOCATOR.first(
+            self, noting_groups, locator=locator, site_id=site_id
+        )
+        return found
+
     # -- one row, atomically -----------------------------------------------------------------
 
     def _open(self, pk: int) -> models.QuerySet[InvitationKey]:
@@ -82,23 +135,8 @@ class InvitationKeyManager(KeyForgettingMixin, models.Manager["InvitationKey"]):
 
     def claim_use(self, pk: int, locator: str, now: datetime) -> bool:
         """Take one use of an invitation if it is still usable; return whether it was taken."""
-        last_use = Q(max_uses__lte=F("uses") + 1)
-        changed = (
-            self._open(pk)
-            .filter(holds("locator", locator), in_time(now), UNUSED, paused_at=None)
-            .filter(inviter_there(self.model))
-            .update(
-                # MySQL evaluates assignments from left to right and with the new values. So an
-                # expression that reads `uses` must come before `uses` itself.
-                status=Case(
-                    When(last_use, then=Value(self.model.Status.ACCEPTED)), default=F("status")
-                ),
-                pending_slot=Case(When(last_use, then=None), default=F("pending_slot")),
-                ended_at=Case(When(last_use, then=Value(now)), default=F("ended_at")),
-                uses=F("uses") + 1,
-            )
-        )
-        return changed == 1
+        required = conf.INVITATION_REQUIRE_ACTIVE_INVITER
+        return TAKING_A_USE.run(self, required, pk=pk, locator=locator, now=now) == 1
 
     def release_use(self, invitation: InvitationKey, now: datetime) -> None:
         """Give back one use of an invitation; an accepted one becomes pending again.

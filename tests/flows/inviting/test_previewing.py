@@ -117,7 +117,7 @@ def test_it_holds_no_key(member: Any) -> None:
     for text in (shown.text, shown.html):
         assert f"/invited/{SAMPLE_KEY}/" in text
         assert not keys.PATTERN.search(text)
-    assert keys.resolve(SAMPLE_KEY, InvitationKey.objects.all(), 1) is None
+    assert keys.resolve(SAMPLE_KEY, InvitationKey.objects.find, 1) is None
 
 
 @pytest.mark.anywhere
