@@ -92,4 +92,5 @@ DATABASE_CHECKS: tuple[Check, ...] = (
 DEPLOY_CHECKS: tuple[Check, ...] = (
     never_raises(registration.check_mail_timeout),
     never_raises(databases.check_sqlite_options),
+    never_raises(mails.check_members),
 )

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 from django.apps import apps
 from django.conf import settings
+from django.contrib.auth import get_user_model
 from django.core.checks import CheckMessage, Error
 from django.core.checks import Warning as CheckWarning
 from django.core.exceptions import ImproperlyConfigured
@@ -18,6 +19,8 @@ from invitation import keys
 from invitation.checks import routing, values
 from invitation.conf import conf
 from invitation.delivery.base import get_delivery
+from invitation.delivery.members import INDEXES, declared_index
+from invitation.delivery.messages import MessageWriter
 from invitation.flows import upkeep
 from invitation.keys import sites, unsubscribe
 from invitation.models import InvitationKey, SuppressedAddress
@@ -71,7 +74,7 @@ def check_base_url(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
 
 
 def check_delivery(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
-    """Report a delivery that cannot be loaded, and the messages of its own check."""
+    """Report a delivery that cannot be loaded, a wrong index, and what its own check finds."""
     try:
         delivery = get_delivery()
     except Exception as error:  # noqa: BLE001 (a module of the site may raise anything)
@@ -81,7 +84,36 @@ def check_delivery(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
             message = f"INVITATION_DELIVERY is {path!r}, which cannot be used: {error}"
         hint = "Name a subclass of invitation.delivery.base.BaseDelivery that defines send()."
         return [Error(message, hint=hint, id="invitation.E009")]
-    return list(delivery.check())
+    messages = list(delivery.check())
+    if delivery.email_index not in (None, *INDEXES):
+        message = f"email_index of the delivery is {delivery.email_index!r}, which is no index."
+        hint = 'Set it to "upper", "lower", "exact" or None.'
+        messages.append(Error(message, hint=hint, id="invitation.E057"))
+    return messages
+
+
+def check_members(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    """Warn if invited people with an account are not recognised, for want of an index."""
+    try:
+        delivery = get_delivery()
+    except Exception:  # noqa: BLE001 (a module of the site may raise anything)
+        return []  # check_delivery reports it.
+    if not (isinstance(delivery, MessageWriter) and delivery.recognises_members):
+        return []
+    model: Any = get_user_model()
+    names = {field.name for field in model._meta.get_fields()}
+    known = delivery.email_index or declared_index(model)
+    if known is not None or model.get_email_field_name() not in names:
+        return []
+    message = (
+        "Invited people who have an account get the email for people without one: no index of the "
+        "user table finds an address."
+    )
+    hint = (
+        'Make such an index, and set email_index of your delivery (see "Databases" in the '
+        "documentation). If you do not want it, set recognises_members = False."
+    )
+    return [CheckWarning(message, hint=hint, id="invitation.W033")]
 
 
 def check_link(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:

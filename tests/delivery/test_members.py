@@ -6,20 +6,25 @@ from typing import Any
 
 import pytest
 import time_machine
+from django.contrib.auth import get_user_model
 from django.core.mail import EmailMultiAlternatives
-from django.db.models import Value
+from django.db import connection
+from django.db.models import CheckConstraint, Deferrable, F, Index, Q, UniqueConstraint, Value
+from django.db.models.functions import Collate, Lower, Upper
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 
 from invitation import keys
 from invitation.delivery import members
 from invitation.delivery.email import EmailDelivery
+from invitation.delivery.members import INDEXES, MemberKnowledge, declared_index
 from invitation.flows import inviting
 from invitation.flows.mail import deliver_due
 from invitation.models import InvitationEmail, InvitationKey
 from tests import scenes
 from tests.factories import ADDRESS, make_invitation, make_mail, make_user
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("_indexed")]
 TELLING = "where you have an account already"
 
 
@@ -27,6 +32,12 @@ class Plain(EmailDelivery):
     """Stand for a site that does not want it."""
 
     recognises_members = False
+
+
+@pytest.fixture
+def _indexed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the site say that its user table has an index for addresses in any case."""
+    monkeypatch.setattr(MemberKnowledge, "email_index", "lower")
 
 
 def message_of(email: str = ADDRESS, **fields: Any) -> EmailMultiAlternatives:
@@ -92,7 +103,7 @@ def test_another_address_is_not(registered: str) -> None:
 def test_what_only_the_database_takes_for_the_same_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
     # As a database may do whose collation takes an accented letter for the plain one.
     make_user("bob", email="b\u00f6b@example.org")
-    monkeypatch.setattr(members, "Lower", lambda field: Value("bob@example.org"))
+    monkeypatch.setitem(members.INDEXES, "lower", lambda field: Value("bob@example.org"))
     assert not says_so(message_of("bob@example.org"))
 
 
@@ -107,9 +118,10 @@ def test_the_first_of_several_accounts_decides() -> None:
     assert EmailDelivery().get_member(ADDRESS) == second
 
 
-def test_a_user_model_without_such_fields_knows_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_user_model_without_such_a_field_knows_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
     make_user("bob", email=ADDRESS)
     model = type(make_user("eve"))
+    monkeypatch.setattr(MemberKnowledge, "email_index", None)
     monkeypatch.setattr(model, "EMAIL_FIELD", "nothing")
     assert EmailDelivery().get_member(ADDRESS) is None
 
@@ -228,3 +240,128 @@ def test_a_site_that_does_not_want_it_looks_for_nobody(django_assert_num_queries
     with django_assert_num_queries(0):
         delivery.prepare([ADDRESS])
     assert delivery.get_member(ADDRESS) is None
+
+
+# -- the index of the user table --
+
+
+def declaring(monkeypatch: pytest.MonkeyPatch, **options: Any) -> Any:
+    """Return the user model, as if its Meta declared these and no others."""
+    model = get_user_model()
+    plain: dict[str, Any] = {"constraints": [], "indexes": [], "unique_together": ()}
+    for name, value in plain.items():
+        monkeypatch.setattr(model._meta, name, options.get(name, value))
+    field = model._meta.get_field("email")
+    for name in ("unique", "db_index"):
+        monkeypatch.setitem(vars(field), name, options.get(name, False))
+    return model
+
+
+@pytest.mark.parametrize(
+    ("options", "index"),
+    [
+        ({}, None),
+        ({"unique": True}, "exact"),
+        ({"db_index": True}, "exact"),
+        ({"unique_together": (("email", "id"),)}, "exact"),
+        ({"unique_together": (("id", "email"),)}, None),
+        ({"indexes": [Index(fields=["-email", "id"], name="x")]}, "exact"),
+        ({"indexes": [Index(fields=["id", "email"], name="x")]}, None),
+        ({"indexes": [Index(F("email").desc(), name="x")]}, "exact"),
+        ({"indexes": [Index(Collate("email", "C"), name="x")]}, None),
+        ({"indexes": [Index(fields=["email"], name="x", condition=Q(id=1))]}, None),
+        ({"indexes": [type("GinIndex", (Index,), {})(fields=["email"], name="x")]}, None),
+        ({"constraints": [UniqueConstraint(fields=["email"], name="x")]}, "exact"),
+        ({"constraints": [CheckConstraint(condition=Q(id=1), name="x")]}, None),
+        (
+            {
+                "constraints": [
+                    UniqueConstraint(fields=["email"], name="x", deferrable=Deferrable.DEFERRED)
+                ]
+            },
+            None,
+        ),
+    ],
+)
+def test_an_index_that_finds_an_address_is_seen_in_the_user_model(
+    monkeypatch: pytest.MonkeyPatch, options: dict[str, Any], index: str | None
+) -> None:
+    assert declared_index(declaring(monkeypatch, **options)) == index
+
+
+@pytest.mark.parametrize("expressions", [True, False])
+@pytest.mark.parametrize(
+    ("declared", "index"),
+    [
+        ({"constraints": [UniqueConstraint(Upper("email"), name="x")]}, "upper"),
+        ({"constraints": [UniqueConstraint(Lower("email"), "id", name="x")]}, "lower"),
+        ({"indexes": [Index(Lower("email").desc(), name="x")]}, "lower"),
+    ],
+)
+def test_an_index_over_any_case_is_preferred_where_the_database_makes_it(
+    monkeypatch: pytest.MonkeyPatch, declared: dict[str, Any], index: str, expressions: bool
+) -> None:
+    monkeypatch.setattr(connection.features, "supports_expression_indexes", expressions)
+    assert declared_index(declaring(monkeypatch, **declared)) == (index if expressions else None)
+    model = declaring(monkeypatch, **declared, db_index=True)
+    assert declared_index(model) == (index if expressions else "exact")
+
+
+@pytest.mark.anywhere
+def test_without_an_index_nobody_is_looked_for(
+    monkeypatch: pytest.MonkeyPatch, django_assert_num_queries: Any
+) -> None:
+    declaring(monkeypatch)
+    monkeypatch.setattr(MemberKnowledge, "email_index", None)
+    make_user("bob", email=ADDRESS)
+    with django_assert_num_queries(0):
+        assert EmailDelivery().get_member(ADDRESS) is None
+        EmailDelivery().prepare([ADDRESS])
+
+
+@pytest.mark.parametrize("index", INDEXES)
+def test_the_statement_uses_the_index(
+    monkeypatch: pytest.MonkeyPatch, django_assert_num_queries: Any, index: str
+) -> None:
+    monkeypatch.setattr(MemberKnowledge, "email_index", index)
+    bob = make_user("bob", email="Bob@example.org")
+    table = type(bob)._meta.db_table
+    column = {"upper": "UPPER(email)", "lower": "LOWER(email)", "exact": "email"}[index]
+    with connection.cursor() as cursor:
+        cursor.execute(f"CREATE INDEX user_email ON {table} ({column})")
+    with CaptureQueriesContext(connection) as queries:
+        assert EmailDelivery().get_member("Bob@example.org") == bob
+    [query] = queries.captured_queries
+    with connection.cursor() as cursor:
+        cursor.execute(f"EXPLAIN QUERY PLAN {query['sql']}")
+        plan = " ".join(row[-1] for row in cursor.fetchall())
+    assert plan == f"SEARCH {table} USING INDEX user_email ({plan.partition(' (')[2]}"
+
+
+def test_an_exact_index_finds_an_address_as_typed_and_in_lower_case(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(MemberKnowledge, "email_index", "exact")
+    bob = make_user("bob", email="Bob@example.org")
+    kim = make_user("kim", email="kim@example.org")
+    assert EmailDelivery().get_member("Bob@example.org") == bob
+    assert EmailDelivery().get_member("KIM@example.org") == kim
+    assert EmailDelivery().get_member("BOB@example.org") is None
+
+
+def test_a_member_who_is_not_recognised_gets_the_ordinary_email_and_can_accept(
+    monkeypatch: pytest.MonkeyPatch, member: Any, commit: Any, mailoutbox: Any
+) -> None:
+    monkeypatch.setattr(MemberKnowledge, "email_index", None)
+    bob = make_user("bob", email=ADDRESS)
+    with commit():
+        invitation = inviting.invite(member, ADDRESS).invitation
+    [message] = mailoutbox
+    assert not says_so(message)
+    client = Client()
+    client.force_login(bob)
+    [key] = set(keys.PATTERN.findall(str(message.body)))
+    client.get(scenes.link(key))
+    assert client.post("/accounts/invited/accept/").status_code == 200
+    invitation.refresh_from_db()
+    assert invitation.status == "accepted"
