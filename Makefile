@@ -4,6 +4,7 @@ PYTHON ?= python3
 VENV ?= .venv
 PORT ?= 8000
 PYTEST ?=
+BENCH ?=
 CHROMIUM ?= $(firstword $(wildcard /usr/bin/chromium /usr/bin/chromium-browser /usr/bin/google-chrome))
 
 BIN := $(VENV)/bin
@@ -104,8 +105,8 @@ matrix: $(VENV)/.dev ## Python and Django, oldest and newest: the tests; between
 	PATH="$$($(PYTHON) -c 'import os, sys; print(os.path.dirname(sys.executable))'):$(subst $(SPACE),:,$(PYENV)):$$PATH" \
 		tests/matrix $(abspath $(BIN))/tox $(if $(PYTEST),-- $(PYTEST))
 
-bench: $(VENV)/.test ## what the app costs beside the same work without it, as ratios
-	$(BIN)/python -m tests.bench
+bench: $(VENV)/.test ## what the app costs over the least that could do the job: BENCH="--only open --size 1000"
+	$(BIN)/python -m tests.bench $(BENCH)
 
 messages: $(VENV)/.test ## collect the texts to translate and compile the translations; needs gettext
 	cd invitation && $(abspath $(BIN))/django-admin makemessages --all --no-location --no-obsolete --no-wrap

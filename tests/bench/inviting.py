@@ -1,0 +1,61 @@
+"""Inviting one person, with few accounts on the site and with a million."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import count
+from typing import Any
+
+from django.contrib.auth import get_user_model
+from django.core import mail
+
+from tests import scenes
+from tests.bench import seeding
+from tests.bench.measuring import Ratio, compare, queries_of
+from tests.bench.stage import Stage
+from tests.bench.table import Result
+
+ACCOUNTS = 1_000_000
+
+_number = count()
+
+
+def _compare(stage: Stage) -> tuple[Ratio, int]:
+    browser = stage.browser(stage.member)
+    mail.outbox = []
+
+    def sent(address: str) -> None:
+        email = f"guest{next(_number)}@site{next(_number) % 1000}.example.org"
+        assert browser.post(address, {"email": email}).status_code == 302
+        assert mail.outbox.pop().to == [email]
+
+    def ours() -> None:
+        sent(scenes.INVITE)
+
+    ratio = compare(ours, lambda: sent("/floor/invite/"))
+    return ratio, queries_of(ours)
+
+
+def invited(stage: Stage) -> Iterator[Result]:
+    """Compare the form that invites with the floor's."""
+    ratio, queries = _compare(stage)
+    note = f"{ratio.ours:.2f} over {ratio.other:.2f} ms"
+    yield Result("invite", ratio.value, ratio.low, ratio.high, note)
+    yield Result("invite.queries", queries)
+
+
+def invited_among_accounts(stage: Stage) -> Iterator[Result]:
+    """Compare them where the site has as many accounts as invitations."""
+    model: Any = get_user_model()
+    known = model._default_manager.latest("pk")
+    seeding.write(
+        known,
+        range(known.pk + 1, known.pk + 1 + stage.size),
+        lambda n: {"id": n, "username": f"account{n}", "email": f"Account{n}@mail{n % 9}.example"},
+    )
+    seeding.begin_at(known.pk + stage.size + 10, [known])
+    seeding.settle()
+    ratio, _ = _compare(stage)
+    note = f"{ratio.ours:.2f} over {ratio.other:.2f} ms; {stage.size:,} accounts"
+    yield Result("accounts", ratio.value, ratio.low, ratio.high, note)
+    model._base_manager.filter(username__startswith="account")._raw_delete("default")
