@@ -307,6 +307,7 @@ SHORT = {
     "flows/arriving/disowning.py": "needed by one page, and about nothing else",
     "keys/qr.py": "imports a package that need not be installed",
     "models/managers/proofs.py": "the manager of one model",
+    "models/managers/writer.py": "what all other managers inherit",
     "models/moments.py": "one question, which rows and verbs ask",
 }
 #: Names of several modules that are about the same thing, seen from several layers.

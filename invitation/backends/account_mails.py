@@ -13,7 +13,6 @@ from django.contrib import messages
 from django.contrib.auth.decorators import login_not_required
 from django.contrib.auth.views import PasswordResetView as DjangoPasswordResetView
 from django.contrib.sites.shortcuts import get_current_site
-from django.db import transaction
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
 from django.utils.decorators import method_decorator
 from django.utils.translation import gettext as _
@@ -21,6 +20,7 @@ from django.utils.translation import gettext as _
 from invitation.backends import activation
 from invitation.backends.base import email_field_name, name_purposes
 from invitation.flows import arriving, mail
+from invitation.flows.after_commit import on_commit
 from invitation.gate import clients
 from invitation.gate.atomic_requests import OwnTransactionsMixin
 from invitation.keys import sites
@@ -43,7 +43,7 @@ def ask_for_activation(request: HttpRequest, profile: Any, opened: arriving.Open
     invited = opened is not None and opened.proves(email)
     count(request, mail.ACTIVATION_OF_INVITED if invited else mail.ACTIVATION, email)
     # Django logs a failure by the callback's ``__qualname__``. A ``partial`` has none.
-    transaction.on_commit(lambda: mail_activation(profile, request), robust=True)
+    on_commit(lambda: mail_activation(profile, request))
 
 
 def mail_activation(profile: Any, request: HttpRequest) -> None:

@@ -214,7 +214,7 @@ def check_clock(
     app_configs: Any, databases: Collection[str] | None = None, **kwargs: Any
 ) -> list[CheckMessage]:
     """Warn if the clocks of this machine and of the database differ."""
-    if router.db_for_read(InvitationKey) not in (databases or ()):
+    if router.db_for_write(InvitationKey) not in (databases or ()):
         return []
     try:
         difference = upkeep.clock_difference()
@@ -235,7 +235,7 @@ def check_opt_outs(
 
     The key that hashed them is no longer listed.
     """
-    if router.db_for_read(SuppressedAddress) not in (databases or ()):
+    if router.db_for_write(SuppressedAddress) not in (databases or ()):
         return []
     try:
         lost = SuppressedAddress.objects.exclude(key_id__in=unsubscribe.key_ids()).count()

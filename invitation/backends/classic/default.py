@@ -8,7 +8,6 @@ from django.apps import apps
 from django.conf import settings
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.contrib.sites.shortcuts import get_current_site
-from django.db import transaction
 from django.http import HttpRequest
 from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
@@ -19,7 +18,7 @@ from invitation.backends.account_mails import ask_for_activation, waiting_profil
 from invitation.backends.activation import activate_account
 from invitation.backends.classic.base import AccountBackend, Redirect
 from invitation.flows import arriving
-from invitation.flows.after_commit import in_transaction
+from invitation.flows.after_commit import in_transaction, writing
 
 
 class DefaultBackend(AccountBackend):
@@ -44,7 +43,7 @@ class DefaultBackend(AccountBackend):
         user = self.make_user(**kwargs)
         user.is_active = False
         user.date_joined = timezone.now()  # The time of the activation link starts here.
-        with transaction.atomic():
+        with writing():
             user.save()
             key = activation.new_key(arriving.own_address(user))
             self._profiles().create_profile(user, activation_key=key)

@@ -7,13 +7,13 @@ from typing import Any
 from django.conf import settings
 from django.contrib.auth import authenticate, login
 from django.contrib.auth.base_user import AbstractBaseUser
-from django.db import transaction
 from django.http import HttpRequest
 from django.urls import get_script_prefix
 from django.views.decorators.debug import sensitive_variables
 from registration import signals
 
 from invitation.backends.classic.base import AccountBackend, Redirect
+from invitation.flows.after_commit import writing
 
 
 class SimpleBackend(AccountBackend):
@@ -28,7 +28,7 @@ class SimpleBackend(AccountBackend):
         new account, its holder stays logged out.
         """
         user: AbstractBaseUser = self.make_user(**kwargs)
-        with transaction.atomic():
+        with writing():
             user.save()
             signals.user_registered.send(sender=self.__class__, user=user, request=request)
         # With the request: some authentication backends count attempts by address.

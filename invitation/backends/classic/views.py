@@ -28,7 +28,7 @@ from typing import Any
 from django.contrib.auth import get_user_model
 from django.contrib.auth.decorators import login_not_required
 from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError
 from django.forms import BaseForm
 from django.http import HttpRequest, HttpResponseBase
 from django.shortcuts import redirect, render
@@ -44,7 +44,7 @@ from invitation.backends.classic.base import Redirect, get_backend
 from invitation.backends.passwords import hashed_password
 from invitation.exceptions import AddressMismatch, KeyRefused, MailLimitReached
 from invitation.flows import arriving
-from invitation.flows.after_commit import in_transaction, writing
+from invitation.flows.after_commit import in_transaction, roll_back, writing
 from invitation.gate.atomic_requests import own_transactions
 
 
@@ -149,7 +149,7 @@ def _activate(
     user = chosen.activate(request, **kwargs)
     if not user:
         # Undo all changes to an account that cannot be activated.
-        transaction.set_rollback(True)
+        roll_back()
     return user
 
 

@@ -3,15 +3,21 @@
 from invitation.flows.after_commit.transactions import (
     BATCH_SIZE,
     announce,
+    database,
     in_transaction,
+    on_commit,
     retrying,
+    roll_back,
     writing,
 )
 
 __all__ = [
     "BATCH_SIZE",
     "announce",
+    "database",
     "in_transaction",
+    "on_commit",
     "retrying",
+    "roll_back",
     "writing",
 ]

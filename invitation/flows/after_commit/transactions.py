@@ -9,7 +9,7 @@ from contextlib import ExitStack, contextmanager
 from functools import wraps
 from typing import Any, ParamSpec, TypeVar
 
-from django.db import OperationalError, transaction
+from django.db import OperationalError, connections, router, transaction
 from django.dispatch import Signal
 
 from invitation.models import InvitationKey
@@ -34,6 +34,11 @@ STATES = frozenset({"40P01", "40001"})
 NUMBERS = frozenset({1020, 1213})
 
 
+def database() -> str:
+    """Return the alias of the database that invitations are written to."""
+    return router.db_for_write(InvitationKey)
+
+
 @contextmanager
 def writing() -> Iterator[None]:
     """Run the block in one transaction that will write.
@@ -43,12 +48,12 @@ def writing() -> Iterator[None]:
     the lock longer than the connection does. Nothing has been done by then, so nothing must be
     repeated. Inside another transaction, this is a savepoint.
     """
-    connection = transaction.get_connection()
+    connection = connections[database()]
     with ExitStack() as stack:
         if connection.vendor == "sqlite" and not connection.in_atomic_block:
             _take_turn(connection, stack)
         else:
-            stack.enter_context(transaction.atomic())
+            stack.enter_context(transaction.atomic(using=connection.alias))
         yield
 
 
@@ -58,7 +63,7 @@ def _take_turn(connection: Any, stack: ExitStack) -> None:
     while True:
         try:
             with connection.execute_wrapper(_at_once):
-                stack.enter_context(transaction.atomic())
+                stack.enter_context(transaction.atomic(using=connection.alias))
         except OperationalError as error:
             if not is_locked(error) or time.monotonic() >= until:
                 raise
@@ -82,7 +87,7 @@ def retrying(verb: Callable[P, T]) -> Callable[P, T]:
 
     @wraps(verb)
     def done(*args: P.args, **kwargs: P.kwargs) -> T:
-        own = not transaction.get_connection().in_atomic_block
+        own = not connections[database()].in_atomic_block
         for tried in range(1, DEADLOCK_TRIES):
             try:
                 return verb(*args, **kwargs)
@@ -127,6 +132,14 @@ def _pause(tried: int) -> None:
 
 def announce(signal: Signal, **arguments: Any) -> None:
     """Send a signal once the transaction is committed. Log a receiver that raises."""
-    transaction.on_commit(
-        lambda: signal.send_robust(sender=InvitationKey, **arguments), robust=True
-    )
+    on_commit(lambda: signal.send_robust(sender=InvitationKey, **arguments))
+
+
+def on_commit(step: Callable[[], Any]) -> None:
+    """Do this once the transaction is committed. Log a step that raises."""
+    transaction.on_commit(step, using=database(), robust=True)
+
+
+def roll_back() -> None:
+    """Let the transaction, or its innermost savepoint, be rolled back at the end of its block."""
+    transaction.set_rollback(True, using=database())

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from django.contrib.auth import get_user_model
 from django.contrib.auth.base_user import AbstractBaseUser
-from django.db import connections, router, transaction
+from django.db import connections, router
 from django.db.models import F
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
@@ -24,7 +24,7 @@ from invitation.exceptions import (
     KeyUsedUp,
     NotPending,
 )
-from invitation.flows.after_commit import announce, writing
+from invitation.flows.after_commit import announce, on_commit, writing
 from invitation.flows.arriving.proofs import own_address, prove
 from invitation.flows.inviting import end, join_groups
 from invitation.flows.upkeep import release_all
@@ -109,7 +109,7 @@ def claim(opened: Opened, create: Callable[[], User], *, email: str = "") -> Use
         # Registered before the callbacks of the site, because one of them may raise after the
         # commit.
         made: list[tuple[Acceptance, User]] = []
-        transaction.on_commit(lambda: _announce_claim(opened, email, *made[0]), robust=True)
+        on_commit(lambda: _announce_claim(opened, email, *made[0]))
         user = create()
         account: Any = user
         acceptance = Acceptance.objects.create(

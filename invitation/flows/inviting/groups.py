@@ -12,7 +12,7 @@ from django.db.models import QuerySet
 
 from invitation.conf import conf
 from invitation.exceptions import GroupRefused
-from invitation.models import InvitationKey
+from invitation.models import InvitationKey, managers
 
 
 def has_groups(user: Any) -> bool:
@@ -65,7 +65,8 @@ def groups_to_join(invitation: InvitationKey) -> list[Group]:
     if not carried or invitation.from_user_id is None:
         return []
     # Read again, because the inviter may have lost this right since the invitation was opened.
-    inviter = get_user_model()._base_manager.filter(pk=invitation.from_user_id).first()
+    inviters = managers.from_writer(get_user_model()._base_manager.all())
+    inviter = inviters.filter(pk=invitation.from_user_id).first()
     allowed = set(grantable_groups(inviter).values_list("pk", flat=True))
     return [group for group in carried if group.pk in allowed]
 

@@ -20,6 +20,7 @@ from django.utils.translation import gettext_lazy as _
 from invitation import addresses
 from invitation.conf import conf
 from invitation.exceptions import MailLimitReached
+from invitation.flows.after_commit import database
 from invitation.models import InvitationEmail, InvitationKey, MailCounter
 
 _HOUR = 3600
@@ -120,7 +121,7 @@ def count_all(
         return None, Counter()
     now, hour = timezone.now(), this_hour()
     # It uses the caller's transaction, if there is one. So the count is rolled back with it.
-    with transaction.atomic(savepoint=False):
+    with transaction.atomic(using=database(), savepoint=False):
         held = MailCounter.objects.hold(scopes, hour, now)
         room = Room(Counter({scope: sum(hours.values()) for scope, hours in held.items()}))
         for limits in wanted:

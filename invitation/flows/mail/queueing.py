@@ -9,13 +9,13 @@ from email.utils import make_msgid
 from urllib.parse import urlsplit
 
 from django.core.exceptions import ObjectDoesNotExist
-from django.db import transaction
 from django.utils import timezone
 
 from invitation.conf import conf
 from invitation.delivery import wording
 from invitation.delivery.base import get_delivery
 from invitation.exceptions import MailTooSoon
+from invitation.flows.after_commit import on_commit
 from invitation.flows.mail import limits
 from invitation.flows.mail.sending import IN_PROCESS_SECONDS, deliver, deliver_rows
 from invitation.keys import sites
@@ -40,7 +40,7 @@ def ask_for_mail(invitation: InvitationKey, *, written: list[int] | None = None)
         own = InvitationEmail.objects.of_invitations().filter(invitation=invitation)
         waiting = (InvitationEmail.objects.due(now) & own).values_list("pk", flat=True)
         let_go = _let_go if written is None else written.extend
-        transaction.on_commit(lambda: let_go(list(waiting)), robust=True)
+        on_commit(lambda: let_go(list(waiting)))
         return True
     own = InvitationEmail.objects.of_invitations().filter(invitation=invitation)
     if rested and own.filter(state=InvitationEmail.State.SENDING).exists():
@@ -101,11 +101,11 @@ def queue(
     # Robust: if sending fails, the invitation stays and the member's request goes on. Django logs
     # the error. The lease ends, and the next try follows.
     if immediate:
-        transaction.on_commit(lambda: deliver(mail), robust=True)
+        on_commit(lambda: deliver(mail))
     elif written is not None:  # the caller hands over all of them at once
-        transaction.on_commit(lambda: written.append(mail.pk))
+        on_commit(lambda: written.append(mail.pk))
     else:
-        transaction.on_commit(lambda: hand_over([mail.pk], not_before), robust=True)
+        on_commit(lambda: hand_over([mail.pk], not_before))
     return True
 
 
@@ -128,7 +128,7 @@ def send_together() -> Iterator[list[int]]:
         yield written
     finally:
         # Also after an error: what was committed before stays.
-        transaction.on_commit(lambda: _let_go_few(written), robust=True)
+        on_commit(lambda: _let_go_few(written))
 
 
 def queue_many(invitations: Sequence[InvitationKey]) -> None:
@@ -154,7 +154,7 @@ def queue_many(invitations: Sequence[InvitationKey]) -> None:
     ]
     managers.insert(mails)
     if len(mails) <= BULK_IMMEDIATE or not get_delivery().immediate:
-        transaction.on_commit(lambda: _let_go(_pks_of(mails)), robust=True)
+        on_commit(lambda: _let_go(_pks_of(mails)))
 
 
 def _pks_of(mails: Sequence[InvitationEmail]) -> list[int]:

@@ -5,11 +5,10 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from functools import partial
 
-from django.db import transaction
 from django.utils import timezone
 
 from invitation.conf import conf
-from invitation.flows.after_commit import BATCH_SIZE, in_transaction
+from invitation.flows.after_commit import BATCH_SIZE, in_transaction, on_commit, roll_back
 from invitation.flows.mail import limits
 from invitation.flows.mail.queueing import hand_over
 from invitation.flows.mail.queueing import queue as queue_mail
@@ -40,7 +39,7 @@ def remind(now: datetime | None = None, batch_size: int = BATCH_SIZE) -> int:
         old = [invitation for invitation in batch if _is_half_over(invitation, now)]
         for invitation in limits.with_room(old, InvitationEmail.Kind.REMINDER):
             reminded += in_transaction(partial(_remind, invitation, now, rested, written))
-    transaction.on_commit(lambda: hand_over(written, now), robust=True)
+    on_commit(lambda: hand_over(written, now))
     return reminded
 
 
@@ -61,5 +60,5 @@ def _remind(invitation: InvitationKey, now: datetime, rested: datetime, written:
     if queue_mail(invitation, kind, now=now, not_before=now, written=written):
         return True
     # The limit of emails for today is reached. Undo the mark, so that the next run tries again.
-    transaction.set_rollback(True)
+    roll_back()
     return False

@@ -6,12 +6,11 @@ from collections.abc import Iterable
 from datetime import timedelta
 from functools import partial
 
-from django.db import transaction
 from django.utils import timezone
 
 from invitation import signals
 from invitation.delivery.base import get_delivery
-from invitation.flows.after_commit import BATCH_SIZE, announce, in_transaction
+from invitation.flows.after_commit import BATCH_SIZE, announce, in_transaction, on_commit
 from invitation.flows.mail.queueing import send_together
 from invitation.models import DeliveryPause, InvitationEmail
 
@@ -36,7 +35,7 @@ def retry(mails: Iterable[InvitationEmail]) -> list[InvitationEmail]:
 
 def _retry(pks: list[int], written: list[int]) -> list[InvitationEmail]:
     mails = InvitationEmail.objects.retry(pks, timezone.now())
-    transaction.on_commit(lambda: written.extend(mail.pk for mail in mails), robust=True)
+    on_commit(lambda: written.extend(mail.pk for mail in mails))
     return mails
 
 

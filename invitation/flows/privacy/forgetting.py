@@ -11,14 +11,19 @@ from functools import partial
 from typing import Any
 
 from django.apps import apps
-from django.db import transaction
 from django.db.models import Q, QuerySet, TextField
 from django.db.models.functions import Cast
 from django.utils import timezone
 
 from invitation import addresses, signals
 from invitation.conf import conf
-from invitation.flows.after_commit import BATCH_SIZE, announce, in_transaction, writing
+from invitation.flows.after_commit import (
+    BATCH_SIZE,
+    announce,
+    in_transaction,
+    roll_back,
+    writing,
+)
 from invitation.flows.mail import announce_cancelled, lift
 from invitation.flows.upkeep import mark_expired
 from invitation.keys import unsubscribe
@@ -136,7 +141,7 @@ def forget(email: str, *, drop_opt_out: bool = False, dry_run: bool = False) -> 
         return _forget_person(email, drop_opt_out)
     with writing():
         found = _forget_person(email, drop_opt_out)
-        transaction.set_rollback(True)
+        roll_back()
     return found
 
 

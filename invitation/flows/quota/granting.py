@@ -22,7 +22,7 @@ from django.utils import timezone
 from invitation.conf import conf
 from invitation.flows.after_commit import in_transaction
 from invitation.flows.quota.spending import Reason, check_amount
-from invitation.models import InvitationQuota, QuotaEntry
+from invitation.models import InvitationQuota, QuotaEntry, managers
 
 #: Members in one batch where the limit is asked for each member.
 BATCH_SIZE = 500
@@ -116,7 +116,8 @@ def _with_limits(users: QuerySet[Any]) -> Iterator[Limited]:
 
 def _limits_one_by_one(users: QuerySet[Any]) -> Iterator[Limited]:
     manager = get_user_model()._default_manager
-    numbered = enumerate(users.order_by("pk").iterator(BATCH_SIZE))
+    users = managers.from_writer(users.order_by("pk"))
+    numbered = enumerate(users.iterator(BATCH_SIZE))
     for _number, batch in groupby(numbered, key=lambda one: one[0] // BATCH_SIZE):
         limits: dict[int | None, list[Any]] = {}
         for _place, user in batch:
@@ -145,7 +146,7 @@ def _limit_in_sql(limits: Mapping[str | None, int | None], user: str) -> Any:
 def quota_lines(users: QuerySet[Any]) -> Iterator[QuotaLine]:
     """Yield the quota of each of these members, in the queryset's order. Runs one query."""
     now, period, rule = timezone.now(), conf.INVITATION_QUOTA_PERIOD, conf.quota_rule
-    users = users.select_related("invitation_quota")
+    users = managers.from_writer(users.select_related("invitation_quota"))
     in_sql = isinstance(rule, Mapping)
     if isinstance(rule, Mapping):
         users = users.annotate(invitation_limit=_limit_in_sql(rule, "pk"))

@@ -65,7 +65,7 @@ def clock_difference() -> timedelta:
 
     Returns zero where the database has no clock of its own, for example SQLite.
     """
-    connection = connections[router.db_for_read(InvitationKey)]
+    connection = connections[router.db_for_write(InvitationKey)]
     if connection.vendor not in SECONDS:
         return timedelta()
     with connection.cursor() as cursor:

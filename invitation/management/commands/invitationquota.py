@@ -10,12 +10,12 @@ from typing import Any
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Group
 from django.core.management.base import BaseCommand, CommandError
-from django.db import transaction
 from django.db.models import Q, QuerySet
 from django.db.models.functions import Lower
 from django.utils import timezone
 
 from invitation.flows import quota
+from invitation.flows.after_commit import roll_back, writing
 
 Verb = Callable[[QuerySet[Any]], int]
 
@@ -107,9 +107,9 @@ class Command(BaseCommand):
         }
         action, users = options["action"], chosen_users(options)
         if options["dry_run"]:
-            with transaction.atomic():
+            with writing():
                 number = verbs[action](users)
-                transaction.set_rollback(True)
+                roll_back()
         else:
             number = verbs[action](users)
         if options["verbosity"] > 0:

@@ -20,6 +20,7 @@ from invitation.models.managers.quotas import (
     ThrottleCounterManager,
 )
 from invitation.models.managers.suppressions import SuppressedAddressManager
+from invitation.models.managers.writer import WriterManager, from_writer
 
 __all__ = [
     "AcceptanceManager",
@@ -33,6 +34,8 @@ __all__ = [
     "QuotaEntryManager",
     "SuppressedAddressManager",
     "ThrottleCounterManager",
+    "WriterManager",
+    "from_writer",
     "insert",
     "insert_or_update",
     "values_at_once",

@@ -15,6 +15,7 @@ from invitation.conf import conf
 from invitation.keys import sites
 from invitation.models.managers.forgetting import KeyForgettingMixin
 from invitation.models.managers.quotas import Held
+from invitation.models.managers.writer import WriterManager
 from invitation.models.moments import passed
 from invitation.models.querysets import (
     UNUSED,
@@ -68,12 +69,14 @@ TAKING_A_USE = Update(
 )
 
 
-class InvitationKeyManager(KeyForgettingMixin, models.Manager["InvitationKey"]):
+class InvitationKeyManager(KeyForgettingMixin, WriterManager["InvitationKey"]):
     """Manager of invitations, with the manager methods of version 1.0."""
 
     def get_queryset(self) -> InvitationKeyQuerySet:
         """Return all invitations, as an ``InvitationKeyQuerySet``."""
-        return InvitationKeyQuerySet(self.model, using=self._db)
+        rows = InvitationKeyQuerySet(self.model, using=self._db)
+        vars(rows)["_for_write"] = True  # see ``WriterManager``
+        return rows
 
     # -- the names of django-invitation 1.0 ------------------------------------------------
 
@@ -149,7 +152,7 @@ class InvitationKeyManager(KeyForgettingMixin, models.Manager["InvitationKey"]):
         rows = self.filter(pk=invitation.pk, uses__gt=0)
         reopened = rows.filter(holds("status", status.ACCEPTED))
         try:
-            with transaction.atomic():
+            with transaction.atomic(using=self.db):
                 if reopened.filter(forgotten_at=None).update(
                     status=status.PENDING,
                     pending_slot=invitation.slot(),
@@ -325,7 +328,7 @@ class InvitationKeyManager(KeyForgettingMixin, models.Manager["InvitationKey"]):
         return by_model.get(self.model._meta.label, 0)
 
 
-class AcceptanceManager(models.Manager["Acceptance"]):
+class AcceptanceManager(WriterManager["Acceptance"]):
     """Manager that writes acceptances one row at a time."""
 
     def unactivated(self) -> models.QuerySet[Acceptance]:

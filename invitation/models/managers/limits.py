@@ -6,12 +6,12 @@ from collections.abc import Collection, Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from django.db import models
 from django.db.models import F, Q, Value
 from django.db.models.functions import Coalesce
 from django.db.models.lookups import GreaterThan, LessThan
 
 from invitation.models.managers.batches import insert_or_update, values_at_once
+from invitation.models.managers.writer import WriterManager
 from invitation.models.moments import latest
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ HOURS = 24
 AHEAD = timedelta(hours=2 * HOURS + 1)
 
 
-class MailCounterManager(models.Manager["MailCounter"]):
+class MailCounterManager(WriterManager["MailCounter"]):
     """Manager that counts emails in many scopes, exactly under concurrent changes.
 
     Each statement finds its rows by their scopes, and locks them in the order of the scopes. Lock

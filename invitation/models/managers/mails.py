@@ -14,6 +14,7 @@ from django.db.models.functions import Coalesce
 from invitation.models.managers.forgetting import MailForgettingMixin
 from invitation.models.managers.outcomes import MailOutcomesMixin, note
 from invitation.models.managers.retries import MailOperatingMixin, PauseOperatingMixin
+from invitation.models.managers.writer import WriterManager
 from invitation.models.moments import latest, passed
 from invitation.models.querysets import holds
 
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
 
 class InvitationEmailManager(
-    MailOutcomesMixin, MailOperatingMixin, MailForgettingMixin, models.Manager["InvitationEmail"]
+    MailOutcomesMixin, MailOperatingMixin, MailForgettingMixin, WriterManager["InvitationEmail"]
 ):
     """Manager that moves an email through the states of the outbox.
 
@@ -332,7 +333,7 @@ def _by_lease(mails: Iterable[InvitationEmail]) -> dict[datetime | None, list[in
     return groups
 
 
-class DeliveryPauseManager(PauseOperatingMixin, models.Manager["DeliveryPause"]):
+class DeliveryPauseManager(PauseOperatingMixin, WriterManager["DeliveryPause"]):
     """Manager that begins and ends pauses of the delivery, exactly once each.
 
     A row with ``failures`` is a pause. Nobody tries before ``until``. Then exactly one sender

@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Any
 from django.db import models
 
 from invitation.keys import unsubscribe
+from invitation.models.managers.writer import WriterManager
 
 if TYPE_CHECKING:
     from invitation.models import ProvenAddress
 
 
-class ProvenAddressManager(models.Manager["ProvenAddress"]):
+class ProvenAddressManager(WriterManager["ProvenAddress"]):
     """Manager that writes one row for each account and address, however often it is proven."""
 
     def add(self, user: Any, email: str) -> None:

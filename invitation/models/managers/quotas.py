@@ -14,6 +14,7 @@ from django.db.models.constants import OnConflict
 from django.db.models.functions import Coalesce
 from django.db.models.lookups import GreaterThan, LessThanOrEqual
 
+from invitation.models.managers.writer import WriterManager
 from invitation.models.moments import latest, passed, since
 from invitation.models.querysets import lock_in_order
 
@@ -73,7 +74,7 @@ def _insert(
         cursor.execute(f"{insert} {table} ({names}) {select} {suffix}", params)
 
 
-class InvitationQuotaManager(models.Manager["InvitationQuota"]):
+class InvitationQuotaManager(WriterManager["InvitationQuota"]):
     """Manager that counts what members spend, exactly under concurrent changes."""
 
     def hold(self, user: Any) -> None:
@@ -269,7 +270,7 @@ class InvitationQuotaManager(models.Manager["InvitationQuota"]):
         return rows.exclude(granted=F("total") + F("spent"))
 
 
-class QuotaEntryManager(models.Manager["QuotaEntry"]):
+class QuotaEntryManager(WriterManager["QuotaEntry"]):
     """Manager that writes the ledger."""
 
     def latest_pk(self) -> int:
@@ -300,7 +301,7 @@ class QuotaEntryManager(models.Manager["QuotaEntry"]):
         return balance
 
 
-class ThrottleCounterManager(models.Manager["ThrottleCounter"]):
+class ThrottleCounterManager(WriterManager["ThrottleCounter"]):
     """Manager that counts limited attempts, exactly under concurrent changes.
 
     Each statement finds its row by the scope, so that all of them lock in one order.
@@ -310,7 +311,7 @@ class ThrottleCounterManager(models.Manager["ThrottleCounter"]):
         """Count an attempt unless the window is full; return whether it was counted."""
         over = _begun_by(now - window) | _begun_ahead(now)
         # One transaction: the row must stay until the attempt is counted.
-        with transaction.atomic():
+        with transaction.atomic(using=self.db):
             self.hold(scope, now)
             rows = self.filter(scope=scope)
             free = rows.filter(over | Q(count__lt=limit)) if limit > 0 else self.none()

@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING
 from django.db import connections, models, router
 from django.db.models.expressions import RawSQL
 
+from invitation.models.managers.writer import WriterManager
+
 if TYPE_CHECKING:
     from invitation.models import SuppressedAddress
 
 
-class SuppressedAddressManager(models.Manager["SuppressedAddress"]):
+class SuppressedAddressManager(WriterManager["SuppressedAddress"]):
     """Manager that writes one row for each address, however often it is suppressed."""
 
     def known(self, digests: Collection[str]) -> models.QuerySet[SuppressedAddress]:
@@ -25,7 +27,7 @@ class SuppressedAddressManager(models.Manager["SuppressedAddress"]):
         Pass at least one digest. The SQL is written by hand, because each email that is sent needs
         it. Building it from ``Exists`` takes longer than running it.
         """
-        quote = connections[router.db_for_read(self.model)].ops.quote_name
+        quote = connections[router.db_for_write(self.model)].ops.quote_name
         table, column = map(quote, (self.model._meta.db_table, "digest"))
         places = ", ".join(["%s"] * len(digests))
         # Only the names of a table and a column vary in the text; the digests are parameters.
