@@ -92,7 +92,8 @@ def open_carried(request: HttpRequest) -> arriving.Opened:
     key = carried_key(request) or ended_key(request)
     if not key:
         raise NoKey()
-    return arriving.open_invitation(key, sites.current_site_id(request))
+    may_lag = request.method in ("GET", "HEAD")
+    return arriving.open_invitation(key, sites.current_site_id(request), may_lag=may_lag)
 
 
 def refuse(

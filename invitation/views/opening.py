@@ -75,7 +75,8 @@ class InvitedView(OwnTransactionsMixin, View):
     def get(self, request: HttpRequest, invitation_key: str = "") -> HttpResponse:
         """Redirect to the landing page, or show why the key opens nothing."""
         try:
-            arriving.open_invitation(invitation_key, sites.current_site_id(request))
+            site_id = sites.current_site_id(request)
+            arriving.open_invitation(invitation_key, site_id, may_lag=True)
         except KeyRefused as refusal:
             return refuse(request, refusal, invitation_key)
         declining = request.GET.get("answer") == "no"

@@ -185,10 +185,10 @@ class Away:
         return "written"
 
 
-def test_the_router_chooses_the_database(row: InvitationKey, settings: Any) -> None:
+def test_the_router_chooses_the_database_for_writing(row: InvitationKey, settings: Any) -> None:
     settings.DATABASE_ROUTERS = [Away()]
     for alias, run in (
-        ("read", lambda manager: OF_EMAIL.first(manager, email="")),
+        ("written", lambda manager: OF_EMAIL.first(manager, email="")),
         ("written", lambda manager: LOCKED.first(manager, pk=row.pk)),
         ("written", lambda manager: NOTING.run(manager, pk=row.pk, note="")),
     ):

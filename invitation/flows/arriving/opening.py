@@ -24,7 +24,7 @@ from invitation.exceptions import (
     KeyUsedUp,
     NotPending,
 )
-from invitation.flows.after_commit import announce, on_commit, writing
+from invitation.flows.after_commit import announce, database, on_commit, writing
 from invitation.flows.arriving.proofs import own_address, prove
 from invitation.flows.inviting import end, join_groups
 from invitation.flows.upkeep import release_all
@@ -68,13 +68,16 @@ class Opened:
         return AddressMismatch(params={"email": addresses.display(invitation.email)})
 
 
-def open_invitation(text: object, site_id: int | None = None) -> Opened:
+def open_invitation(text: object, site_id: int | None = None, *, may_lag: bool = False) -> Opened:
     """Return the invitation that a key opens now; one query, and none for a forged key.
+
+    ``may_lag`` is for a page that changes nothing. The invitation may then come from a replica that
+    the router reads from. What the replica does not open is looked up again where it is written.
 
     Raises the ``KeyRefused`` that says why the key opens nothing. Changes nothing.
     """
     site_id = sites.current_site_id() if site_id is None else site_id
-    resolved = keys.resolve(text, _find, site_id)
+    resolved = keys.resolve(text, _find_on_replica if may_lag else _find, site_id)
     if resolved is None:
         raise KeyNotFound()
     refusal = resolved.row.refusal()
@@ -85,6 +88,17 @@ def open_invitation(text: object, site_id: int | None = None) -> Opened:
 
 def _find(locator: str, site_id: int) -> InvitationKey | None:
     return InvitationKey.objects.find(locator, site_id, noting_groups=True)
+
+
+def _find_on_replica(locator: str, site_id: int) -> InvitationKey | None:
+    """Return the invitation as the replica knows it, if it opens there, or as it is."""
+    reader = router.db_for_read(InvitationKey)
+    if reader != database():
+        rows = InvitationKey.objects.db_manager(reader)
+        row: InvitationKey | None = rows.find(locator, site_id, noting_groups=True)
+        if row is not None and row.locator == locator and row.refusal() is None:
+            return row
+    return _find(locator, site_id)
 
 
 def claim(opened: Opened, create: Callable[[], User], *, email: str = "") -> User:
