@@ -16,6 +16,8 @@ only fill in their values::
     COUNT_USE = Update(_count_use, pk=models.BigIntegerField())
     changed = COUNT_USE.run(manager, pk=7)
 
+    write_new(InvitationKey(from_user=user))  # as save(force_insert=True)
+
 The function gets all rows of the manager's model and a ``Parameter`` for each value. It may use a
 parameter in a filter, in an expression, or as a new value of a column. The field of a parameter
 converts the values, as it does in a queryset. Some rules follow:
@@ -35,13 +37,21 @@ compares each statement with its queryset on every database.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, Generic, TypeAlias, TypeVar
+from copy import copy
+from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar
 
 from django.conf import settings
+from django.contrib.auth import get_user_model
 from django.db import connections, models, router, transaction
-from django.db.models.expressions import Value
+from django.db.models.expressions import DatabaseDefault, Value
 from django.db.models.query import ModelIterable
-from django.db.models.sql import UpdateQuery
+from django.db.models.signals import post_save, pre_save
+from django.db.models.sql import InsertQuery, UpdateQuery
+
+if TYPE_CHECKING:
+    AnyField = models.Field[Any, Any]
+else:
+    AnyField = models.Field
 
 Build: TypeAlias = Callable[..., Any]
 Compiled = TypeVar("Compiled", bound="_Compiled")
@@ -53,6 +63,14 @@ class Parameter(Value):
     def as_sql(self, compiler: Any, connection: Any) -> Any:
         """Return a placeholder, and this object in place of the value."""
         return "%s", [self]
+
+
+class MemberField(AnyField):
+    """Field of the primary key of a member, which may be of any kind."""
+
+    def get_db_prep_value(self, value: Any, connection: Any, prepared: bool = False) -> Any:
+        """Return the key in the form of the database."""
+        return get_user_model()._meta.pk.get_db_prep_value(value, connection, prepared)
 
 
 class _Compiled:
@@ -218,6 +236,50 @@ class Update(_Statement[_Compiled]):
         query.add_update_values(changes)
         query.annotations = {}  # as QuerySet.update does
         return _Compiled(*query.get_compiler(rows.db).as_sql())
+
+
+#: SQL that inserts one object, by model, database, and which values are null.
+_INSERTS: dict[tuple[Any, ...], str] = {}
+
+
+def write_new(row: models.Model) -> None:
+    """Insert one new object and set its primary key, as ``save(force_insert=True)`` does."""
+    model = type(row)
+    if pre_save.has_listeners(model) or post_save.has_listeners(model):
+        row.save(force_insert=True)  # The site listens.
+        return
+    using = router.db_for_write(model, instance=row)
+    connection: Any = connections[using]
+    fields = [field for field in model._meta.local_concrete_fields if not field.primary_key]
+    values = []
+    for field in fields:
+        value = field.pre_save(row, True)
+        if isinstance(value, DatabaseDefault):
+            value = copy(field.db_default)
+            setattr(row, field.attname, value)
+        values.append(field.get_db_prep_save(value, connection))
+    # Some databases write the place of a null differently.
+    key = (model, using, connection.vendor, *(value is None for value in values))
+    sql = _INSERTS.get(key)
+    if sql is None:
+        sql = _INSERTS[key] = _insert_sql(row, fields, connection)
+    with transaction.mark_for_rollback_on_error(using=using), connection.cursor() as cursor:
+        cursor.execute(sql, values)
+        if connection.features.can_return_columns_from_insert:
+            row.pk = cursor.fetchone()[0]
+        else:
+            opts = model._meta
+            row.pk = connection.ops.last_insert_id(cursor, opts.db_table, opts.pk.column)
+    row._state.adding, row._state.db = False, using
+
+
+def _insert_sql(row: models.Model, fields: Sequence[Any], connection: Any) -> str:
+    query: Any = InsertQuery(type(row))
+    query.insert_values(fields, [row])
+    compiler = query.get_compiler(connection=connection)
+    compiler.returning_fields = [row._meta.pk]
+    [(sql, _params)] = compiler.as_sql()
+    return str(sql)
 
 
 def database_for_writing(manager: models.Manager[Any]) -> str:

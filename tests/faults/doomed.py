@@ -24,7 +24,7 @@ from django.contrib.auth import get_user_model  # noqa: E402
 from django.core.mail.backends.smtp import EmailBackend  # noqa: E402
 
 from invitation.flows import inviting, mail  # noqa: E402
-from invitation.models import InvitationEmail  # noqa: E402
+from invitation.flows.mail import queueing  # noqa: E402
 from invitation.models.managers import InvitationEmailManager  # noqa: E402
 
 
@@ -65,11 +65,8 @@ def send(address: str) -> None:
 
 #: What to do, and where in it the end comes.
 POINTS: dict[str, tuple[Callable[[str], None], Any]] = {
-    "before insert": (invite, patch.object(InvitationEmail, "save", die)),
-    "after insert": (
-        invite,
-        patch.object(InvitationEmail, "save", after(InvitationEmail.save)),
-    ),
+    "before insert": (invite, patch.object(queueing, "write_new", die)),
+    "after insert": (invite, patch.object(queueing, "write_new", after(queueing.write_new))),
     "after commit": (invite, patch("invitation.flows.mail.queueing.deliver", die)),
     "after lease": (send, patch.object(InvitationEmailManager, "begin", die)),
     "during SMTP": (send, patch.object(smtplib.SMTP, "data", half_a_mail)),

@@ -7,18 +7,30 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from importlib import import_module
 from pkgutil import iter_modules
+from types import SimpleNamespace
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from django.db import IntegrityError, connection, models, transaction
 from django.db.models.expressions import Value
+from django.db.models.signals import post_save, pre_save
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from invitation.models import InvitationKey, managers
-from invitation.models.managers import invitations
-from invitation.models.statements import Select, Update
-from tests.factories import make_invitation, make_user
+from invitation.models import (
+    InvitationEmail,
+    InvitationKey,
+    InvitationQuota,
+    QuotaEntry,
+    managers,
+)
+from invitation.models import (
+    statements as built,
+)
+from invitation.models.managers import invitations, spends
+from invitation.models.statements import MemberField, Select, Update, write_new
+from tests.factories import DAY, make_invitation, make_user
 
 pytestmark = pytest.mark.django_db
 
@@ -33,12 +45,22 @@ def of_a_use(row: InvitationKey) -> Values:
     return {"pk": row.pk, "locator": row.locator, "now": timezone.now()}
 
 
+def of_spending(row: InvitationKey) -> Values:
+    now = timezone.now()
+    quotas = InvitationQuota.objects
+    quotas.get_or_create(inviter=row.from_user, defaults={"granted": 2, "period_start": now})
+    values = {"inviter": row.from_user_id, "amount": 1, "limit": 0, "slot": "x" * 64}
+    return values | {"begin": now - DAY, "latest": now}
+
+
 #: For each statement: its model, its options, and its values for an invitation.
 CASES: list[tuple[str, Any, type[models.Model], tuple[Any, ...], Callable[[Any], Values]]] = [
     ("OF_LOCATOR", invitations.OF_LOCATOR, InvitationKey, (False,), of_invitation),
     ("OF_LOCATOR", invitations.OF_LOCATOR, InvitationKey, (True,), of_invitation),
     ("TAKING_A_USE", invitations.TAKING_A_USE, InvitationKey, (True,), of_a_use),
     ("TAKING_A_USE", invitations.TAKING_A_USE, InvitationKey, (False,), of_a_use),
+    ("SPENDING", spends.SPENDING, InvitationQuota, (False, False, False), of_spending),
+    ("SPENDING", spends.SPENDING, InvitationQuota, (True, True, True), of_spending),
 ]
 SELECTS = [case for case in CASES if isinstance(case[1], Select)]
 UPDATES = [case for case in CASES if isinstance(case[1], Update)]
@@ -257,3 +279,97 @@ def test_threads_may_use_a_statement_at_once(row: InvitationKey) -> None:
     thread.join()
     assert statement.first(InvitationKey.objects, pk=row.pk) == row
     assert statement._on(InvitationKey.objects, "default", ())[1] is built[0]
+
+
+# -- one new object --
+
+
+def new_rows(row: InvitationKey) -> list[models.Model]:
+    """Return new objects of several models, with empty and with other values."""
+    given = {"from_user": row.from_user, "email": "Kim@example.org", "data": {"a": [1, None, "ü"]}}
+    return [
+        InvitationKey(from_user=row.from_user),
+        InvitationKey(**given, max_uses=None, allowed_domains=["x.org"], destination="/a/"),
+        InvitationKey(code_digest="c", pending_slot="s", expires_at=timezone.now(), label="l"),
+        InvitationEmail(invitation=row),
+        InvitationEmail(invitation=row, sent_at=timezone.now(), failure="refused"),
+        QuotaEntry(inviter=row.from_user, change=-1, reason="invited", invitation=row),
+        QuotaEntry(inviter=row.from_user, change=3, reason="granted"),
+    ]
+
+
+@pytest.mark.anywhere
+def test_a_new_object_is_written_as_saving_it_does(row: InvitationKey) -> None:
+    for _ in range(2):
+        for one in new_rows(row):
+            model = type(one)
+            values = {
+                field.attname: getattr(one, field.attname) for field in model._meta.concrete_fields
+            }
+            written = []
+            for write in (write_new, lambda other: other.save(force_insert=True)):
+                with transaction.atomic():
+                    other = model(**values)
+                    write(other)  # type: ignore[no-untyped-call]
+                    assert not other._state.adding
+                    found = model._default_manager.get(pk=other.pk)
+                    written.append(everything(found) | {"id": None})
+                    assert everything(other) | {"id": None} == written[-1]
+                    transaction.set_rollback(True)
+            assert written[0] == written[1]
+
+
+def test_each_new_object_has_values_of_its_own(row: InvitationKey) -> None:
+    one, other = InvitationKey(), InvitationKey()
+    write_new(one)
+    write_new(other)
+    one.allowed_domains.append("x.org")
+    assert other.allowed_domains == []
+
+
+def test_who_listens_to_django_hears_of_a_new_object(row: InvitationKey) -> None:
+    for signal in (pre_save, post_save):
+        heard: list[Any] = []
+
+        def hear(instance: Any, heard: list[Any] = heard, **kwargs: Any) -> None:
+            heard.append(instance)
+
+        signal.connect(hear, sender=InvitationKey)
+        try:
+            write_new(one := InvitationKey())
+        finally:
+            signal.disconnect(hear, sender=InvitationKey)
+        assert heard == [one]
+        assert one.pk
+
+
+def test_a_new_object_goes_where_the_router_writes(settings: Any) -> None:
+    settings.DATABASE_ROUTERS = [Away()]
+    with pytest.raises(Exception, match="'written' doesn't exist"):
+        write_new(InvitationKey())
+
+
+def test_an_insert_that_fails_ends_the_transaction(row: InvitationKey) -> None:
+    with transaction.atomic():
+        with pytest.raises(IntegrityError):
+            write_new(InvitationKey(locator=row.locator))
+        assert connection.needs_rollback
+        transaction.set_rollback(True)
+
+
+def test_a_database_that_returns_no_key_is_asked_for_it(
+    row: InvitationKey, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(built, "_INSERTS", {})
+    monkeypatch.setattr(connection.features, "can_return_columns_from_insert", False)
+    monkeypatch.setattr(connection.ops, "last_insert_id", lambda cursor, table, column: 77)
+    write_new(one := InvitationKey())
+    assert one.pk == 77
+
+
+def test_the_key_of_a_member_may_be_of_any_kind(monkeypatch: pytest.MonkeyPatch) -> None:
+    key = uuid4()
+    user = SimpleNamespace(_meta=SimpleNamespace(pk=models.UUIDField()))
+    monkeypatch.setattr(built, "get_user_model", lambda: user)
+    expected = models.UUIDField().get_db_prep_value(key, connection)
+    assert MemberField().get_db_prep_value(key, connection) == expected

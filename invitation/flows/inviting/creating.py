@@ -34,7 +34,7 @@ from invitation.flows.inviting.notes import check_note
 from invitation.flows.mail import ask_for_mail, too_soon
 from invitation.flows.mail import queue as queue_mail
 from invitation.keys import destinations, sites
-from invitation.models import InvitationKey, make_slot
+from invitation.models import InvitationKey, make_slot, managers
 
 #: Number of rounds of "create or renew" while other requests open and end the same invitation.
 INVITE_ROUNDS = 5
@@ -300,11 +300,10 @@ def _create(
     slot = invitation.pending_slot = invitation.slot()
     # The slot is unique, so the insert fails if this member has a pending invitation to the
     # address. The check comes first, because a failed insert makes MariaDB lock more rows.
-    taken = InvitationKey.objects.open_for("inviter", slot) if slot else None
-    quota.spend(inviter, unless=taken)
+    quota.spend(inviter, slot=slot)
     if email_key and mail:
         invitation.mail_requested_at = invitation.date_invited
-    invitation.save(force_insert=True)
+    managers.write_new(invitation)
     quota.write_entry(inviter, -1, quota.Reason.INVITED, invitation)
     announce(signals.invitation_created, invitation=invitation)
     return invitation

@@ -20,6 +20,7 @@ from invitation.flows.mail import limits
 from invitation.flows.mail.sending import IN_PROCESS_SECONDS, deliver, deliver_rows
 from invitation.keys import sites
 from invitation.models import InvitationEmail, InvitationKey, managers
+from invitation.models.managers import write_new
 
 #: Most emails of a list that are sent at once; more wait for ``sendinvitations``.
 BULK_IMMEDIATE = 10
@@ -97,7 +98,7 @@ def queue(
         mail.state = InvitationEmail.State.SENDING
         mail.attempts, mail.tried_at = 1, now
         mail.lease_until = now + InvitationEmail.objects.LEASE
-    mail.save(force_insert=True)
+    write_new(mail)
     # Robust: if sending fails, the invitation stays and the member's request goes on. Django logs
     # the error. The lease ends, and the next try follows.
     if immediate:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db.models import Exists, F
+from django.db.models import F
 from django.utils import timezone
 
 from invitation.conf import conf
@@ -50,22 +50,27 @@ def remaining_invitations(user: Any) -> int | None:
     return quota_of(user).remaining
 
 
-def spend(inviter: Any, amount: int = 1, *, unless: Exists | None = None) -> None:
+def spend(inviter: Any, amount: int = 1, *, slot: Any = None) -> None:
     """Spend from a member's quota; ``note`` the change in the same transaction.
 
-    Raises ``QuotaExceeded`` if less is left, or if the condition ``unless`` holds. Call it in a
-    transaction: the member's quota stays locked until its end.
+    Raises ``QuotaExceeded`` if less is left. With ``slot``, it raises ``QuotaExceeded`` as well if
+    the member has a pending invitation there. Call it in a transaction: the member's quota stays
+    locked until its end.
     """
     quotas, limit = InvitationQuota.objects, conf.invitations_per_user(inviter)
-    period = conf.INVITATION_QUOTA_PERIOD
+    period, now = conf.INVITATION_QUOTA_PERIOD, timezone.now()
+    current = None if period is None else (period, now)
+    if quotas.spend(inviter, limit, amount, current=current, slot=slot):
+        return
+    # Too little is left, or the member has no row, or a new period begins.
     if limit is not None and amount > limit and not quotas.has_row(inviter):
         # The member has no grants either, so fail without making a row. Others would wait for that
         # row. It would go with this transaction, and they would deadlock on MariaDB.
         raise QuotaExceeded()
     quotas.hold(inviter)
     if period is not None:
-        _refill(inviter, limit, period, timezone.now())
-    if not quotas.spend(inviter, limit, amount, unless=unless):
+        _refill(inviter, limit, period, now)
+    if not quotas.spend(inviter, limit, amount, slot=slot):
         raise QuotaExceeded()
 
 
@@ -81,7 +86,8 @@ def write_entry(
     inviter: Any, change: int, reason: QuotaEntry.Reason, invitation: InvitationKey | None = None
 ) -> None:
     """Write a ledger entry for a change of the counter, in the transaction of the change."""
-    QuotaEntry.objects.create(inviter=inviter, change=change, reason=reason, invitation=invitation)
+    entry = QuotaEntry(inviter=inviter, change=change, reason=reason, invitation=invitation)
+    managers.write_new(entry)
 
 
 def give_back(held: Collection[Held], reason: QuotaEntry.Reason) -> None:

@@ -21,6 +21,7 @@ from invitation.models.managers.quotas import (
 )
 from invitation.models.managers.suppressions import SuppressedAddressManager
 from invitation.models.managers.writer import WriterManager, from_writer
+from invitation.models.statements import write_new
 
 __all__ = [
     "AcceptanceManager",
@@ -39,4 +40,5 @@ __all__ = [
     "insert",
     "insert_or_update",
     "values_at_once",
+    "write_new",
 ]

@@ -13,7 +13,9 @@ from django.db.models import Case, Exists, F, OuterRef, Q, Subquery, Value, When
 from django.db.models.constants import OnConflict
 from django.db.models.functions import Coalesce
 from django.db.models.lookups import GreaterThan, LessThanOrEqual
+from django.utils import timezone
 
+from invitation.models.managers.spends import SPENDING
 from invitation.models.managers.writer import WriterManager
 from invitation.models.moments import latest, passed, since
 from invitation.models.querysets import lock_in_order
@@ -101,20 +103,35 @@ class InvitationQuotaManager(WriterManager["InvitationQuota"]):
         return bool(self.filter(inviter=user).update(spent=F("spent")))
 
     def spend(
-        self, user: Any, limit: int | None, amount: int = 1, *, unless: Q | Exists | None = None
+        self,
+        user: Any,
+        limit: int | None,
+        amount: int = 1,
+        *,
+        current: tuple[timedelta, datetime] | None = None,
+        slot: Any = None,
     ) -> bool:
         """Spend from a member's quota if enough is left; return whether it was.
 
-        Call ``hold`` before. ``limit`` is the site's limit for the member, ``None`` for no limit.
-        Grants come on top. The method never decides by counting rows. It spends nothing if the
-        condition ``unless`` holds after the member's other transactions have ended.
+        The result is false if the member has no row. ``limit`` is the site's limit for the member,
+        ``None`` for no limit. Grants come on top. The method never decides by counting rows.
+
+        With ``current``, a period and the present time, it spends only if that period is not over.
+        With ``slot``, it spends nothing if the member has a pending invitation at this slot. To see
+        what other transactions are about to commit, call ``hold`` before.
         """
-        rows = self.filter(inviter=user) if unless is None else self.filter(~unless, inviter=user)
-        if limit is not None:
-            # Only add: MySQL's unsigned columns raise an error for a difference below zero.
-            enough = LessThanOrEqual(F("spent") + amount, F("granted") + max(limit, 0))
-            rows = rows.filter(Q(unlimited=True) | enough)
-        return rows.update(spent=F("spent") + amount) == 1
+        period, now = current or (timedelta(), timezone.now())
+        spent = SPENDING.run(
+            self,
+            *(limit is not None, current is not None, slot is not None),
+            inviter=user.pk,
+            amount=amount,
+            limit=max(limit or 0, 0),
+            begin=now - period,
+            latest=latest(now),
+            slot=slot,
+        )
+        return spent == 1
 
     def refill(
         self,

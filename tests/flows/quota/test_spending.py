@@ -13,7 +13,7 @@ from invitation.flows import inviting, quota
 from invitation.flows.quota import spending
 from invitation.models import InvitationKey, InvitationQuota
 from invitation.models.managers import Held
-from tests.factories import make_user, spent
+from tests.factories import DAY, make_user, spent
 
 pytestmark = pytest.mark.django_db
 
@@ -129,11 +129,23 @@ def test_more_than_the_limit_cannot_be_spent_at_once(member: Any) -> None:
     assert spent(member) == 0
 
 
+@pytest.mark.anywhere
+@pytest.mark.parametrize("period", [None, DAY])
+def test_who_has_spent_before_spends_with_one_statement(
+    member: Any, settings: Any, django_assert_num_queries: Any, period: Any
+) -> None:
+    settings.INVITATIONS_PER_USER, settings.INVITATION_QUOTA_PERIOD = 3, period
+    quota.spend(member)
+    with django_assert_num_queries(1):
+        quota.spend(member)
+    assert spent(member) == 2
+
+
 def test_a_member_who_can_never_have_so_many_gets_no_row_that_others_wait_for(
     member: Any, settings: Any, django_assert_num_queries: Any
 ) -> None:
     settings.INVITATIONS_PER_USER = 3
-    with django_assert_num_queries(1), pytest.raises(QuotaExceeded):
+    with django_assert_num_queries(2), pytest.raises(QuotaExceeded):
         quota.spend(member, 4)
     assert not InvitationQuota.objects.exists()
 
