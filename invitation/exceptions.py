@@ -1,7 +1,4 @@
-"""Exceptions of this app, each with a stable code and a message for people.
-
-Codes are part of the public API: templates, forms and tests may rely on them.
-"""
+"""Exceptions of this app, each with a message for people and a stable code: the public API."""
 
 from __future__ import annotations
 
@@ -10,6 +7,9 @@ from typing import Any
 
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
+
+Text = str | Promise | None
+Params = Mapping[str, Any] | None
 
 
 class InvitationError(Exception):
@@ -24,16 +24,10 @@ class InvitationError(Exception):
     message: str | Promise = _("Something is wrong with this invitation.")
 
     def __init__(
-        self,
-        message: str | Promise | None = None,
-        *,
-        code: str | None = None,
-        params: Mapping[str, Any] | None = None,
+        self, message: Text = None, *, code: str | None = None, params: Params = None
     ) -> None:
-        if message is not None:
-            self.message = message
-        if code is not None:
-            self.code = code
+        self.message = self.message if message is None else message
+        self.code = code or self.code
         self.params = dict(params or {})
         # One argument only: copying and pickling call the class with these arguments.
         super().__init__(self.message)
@@ -133,7 +127,7 @@ class TooManyAttempts(InvitationError):
     code = "too_many_attempts"
     message = _("Too many codes were wrong. Please wait a few minutes and try again.")
 
-    def __init__(self, message: str | Promise | None = None, *, seconds: int = 0) -> None:
+    def __init__(self, message: Text = None, *, seconds: int = 0) -> None:
         super().__init__(message)
         self.seconds = seconds
 
@@ -353,6 +347,13 @@ class MailLimitReached(InvitationError):
     message = _("No more mail can be sent today. Please try again tomorrow.")
 
 
+class Busy(InvitationError):
+    """Error after the database undid an action again and again; nothing has changed."""
+
+    code = "busy"
+    message = _("Many people are using this site at the moment. Please try again in a few seconds.")
+
+
 class NotPending(InvitationError):
     """Error for an action on an invitation that is no longer pending."""
 
@@ -371,9 +372,8 @@ class DeliveryFailed(InvitationError):
     """Error for an email that was not sent.
 
     ``permanent``: trying again is useless (RFC 5321, section 4.2.1: reply codes 5yz). ``codes``:
-    the reply codes of the mail server, for the log. ``of_recipient``: the server refused the
-    recipient, before it saw the email. ``unconfirmed``: the server got the whole email and did not
-    answer. It may have accepted the email.
+    its reply codes, for the log. ``of_recipient``: the server refused the recipient, before it saw
+    the email. ``unconfirmed``: it got the whole email and did not answer. It may have accepted it.
     """
 
     code = "delivery_failed"
@@ -381,7 +381,7 @@ class DeliveryFailed(InvitationError):
 
     def __init__(
         self,
-        message: str | Promise | None = None,
+        message: Text = None,
         *,
         permanent: bool = False,
         codes: Iterable[int] = (),

@@ -19,6 +19,7 @@ from invitation.exceptions import (
     AddressBlocked,
     AddressRefused,
     AlreadyInvited,
+    Busy,
     InvitationError,
     MailLimitReached,
     MailTooSoon,
@@ -69,6 +70,10 @@ REFUSED = {
     AlreadyInvited.code: ngettext_lazy(
         "%d invitation stays expired: its inviter has another open one to the address.",
         "%d invitations stay expired: their inviters have other open ones to the addresses.",
+    ),
+    Busy.code: ngettext_lazy(
+        "%d invitation was not changed, because the database is busy. Please try again.",
+        "%d invitations were not changed, because the database is busy. Please try again.",
     ),
 }
 

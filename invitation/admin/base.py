@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager, nullcontext, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from datetime import datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin
@@ -18,7 +20,8 @@ from django.utils.translation import gettext
 
 from invitation import addresses
 from invitation.flows.after_commit import retrying, writing
-from invitation.gate.atomic_requests import own_transactions
+from invitation.gate import repeat_visit
+from invitation.gate.atomic_requests import answering, own_transactions
 from invitation.models import InvitationKey
 
 if TYPE_CHECKING:
@@ -100,26 +103,32 @@ class TransactionsMixin(Base):
         """Return the URLs, with views that Django does not wrap in a transaction."""
         urls = super().get_urls()
         for url in urls:
-            own_transactions(url.callback)
+            url.callback = answering(own_transactions(url.callback))
         return urls
 
     def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
         """Show or change a row. A POST request begins a transaction for writing."""
-        with _writing(request):
-            return super().changeform_view(request, *args, **kwargs)
+        return _writing(request, partial(super().changeform_view, request, *args, **kwargs))
 
     def delete_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
         """Confirm or delete a row. A POST request begins a transaction for writing."""
-        with _writing(request):
-            return super().delete_view(request, *args, **kwargs)
+        return _writing(request, partial(super().delete_view, request, *args, **kwargs))
 
     def log_change(self, *args: Any, **kwargs: Any) -> Any:
         """Note a change in the admin's own log, when the turn to write has come."""
         return retrying(super().log_change)(*args, **kwargs)
 
 
-def _writing(request: HttpRequest) -> AbstractContextManager[None]:
-    return writing() if request.method == "POST" else nullcontext()
+def _writing(request: HttpRequest, view: Callable[[], Any]) -> Any:
+    """Return the answer of a view of Django; for a POST request, in a transaction for writing."""
+    if request.method != "POST":
+        return view()
+
+    def attempt() -> Any:
+        with writing():
+            return view()
+
+    return repeat_visit(request, attempt)
 
 
 class LookMixin(TransactionsMixin):

@@ -7,6 +7,7 @@ the account.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from django.contrib.auth import get_user_model
@@ -23,9 +24,9 @@ from invitation import addresses, gate
 from invitation.backends.passwords import hashed_password
 from invitation.conf import conf
 from invitation.delivery import texts
-from invitation.exceptions import AddressMismatch, KeyRefused, MailLimitReached, NoKey
+from invitation.exceptions import AddressMismatch, Busy, KeyRefused, MailLimitReached, NoKey
 from invitation.flows import arriving, mail
-from invitation.flows.after_commit import writing
+from invitation.flows.after_commit import in_transaction, writing
 from invitation.gate import visitor
 from invitation.gate.atomic_requests import OwnTransactionsMixin
 from invitation.keys import destinations, masking, sites
@@ -128,6 +129,25 @@ def use_invited_address(form: Any, opened: arriving.Opened | None) -> str:
     return invited
 
 
+class FormOutdated(Exception):
+    """Exception that ends a registration: its form is no longer valid, and says so."""
+
+
+def replace_form(form: Any, fresh: Any) -> None:
+    """Make a form that was saved in a transaction that was rolled back a fresh one, and check it.
+
+    The old one believes that its objects are in the database. Everybody who has the form has the
+    fresh one then.
+
+    Raises ``FormOutdated`` if it is not valid any more. For example, somebody else took the name.
+    """
+    valid = fresh.is_valid()
+    vars(form).clear()
+    vars(form).update(vars(fresh))
+    if not valid:
+        raise FormOutdated
+
+
 class _Waiting(Exception):
     """Exception that undoes a claim: the address has an account that waits for its activation."""
 
@@ -207,10 +227,24 @@ class InvitationRegistrationMixin(OwnTransactionsMixin):
         return super().register(form)  # type: ignore[misc]
 
     def register(self, form: Any) -> Any:
-        """Claim the invitation and create the account: both or neither."""
+        """Claim the invitation and create the account: both or neither.
+
+        If the database undoes that because of others, it is done again. Each try has a fresh form,
+        and the session that the visitor had before.
+        """
         if self.resumed is not None:
             return self.remind_waiting(self.resumed)
-        opened = self.opened
+        # A request that loses the race hashes for nothing. That costs less than a long lock.
+        with hashed_password(form):
+            attempt, renew = partial(self._register, form), partial(self.renew_form, form)
+            return gate.repeat_visit(self.request, attempt, renew)
+
+    def renew_form(self, form: Any) -> None:
+        """Make the form a fresh one before another try. Raises ``FormOutdated``."""
+        replace_form(form, self.get_form())
+
+    def _register(self, form: Any) -> Any:
+        opened, self.claimed = self.opened, None
         form.cleaned_data.pop(HINT_FIELD, None)  # not for the site's own save()
         email = use_invited_address(form, opened)
         if opened is not None and (conf.INVITE_MODE or opened.admits(email)):
@@ -223,7 +257,7 @@ class InvitationRegistrationMixin(OwnTransactionsMixin):
             else:
                 self.claimed = opened
                 return account
-        with hashed_password(form), writing():
+        with writing():
             return self.create_account(form)
 
     def destination(self, user: Any) -> str:
@@ -248,9 +282,7 @@ class InvitationRegistrationMixin(OwnTransactionsMixin):
             return self.create_account(form)
 
         try:
-            # A request that loses the race hashes for nothing. That costs less than a long lock.
-            with hashed_password(form):
-                return arriving.claim(opened, create, email=email)
+            return arriving.claim(opened, create, email=email)
         except _Waiting:
             return self.remind_waiting(waiting[0])
 
@@ -271,8 +303,7 @@ class InvitationRegistrationMixin(OwnTransactionsMixin):
 
     def remind_waiting(self, user: Any) -> Any:
         """Send the activation email of an account again, without changing the account."""
-        with writing():
-            self.ask_for_activation(user)
+        in_transaction(partial(self.ask_for_activation, user))
         return user
 
     def resume(self, form: Any) -> Any | None:
@@ -328,6 +359,14 @@ class InvitationRegistrationMixin(OwnTransactionsMixin):
             response = self.show_invalid(form)
             response.status_code = 429
             return response
+        except Busy as error:
+            gate.note_busy(error)
+            form.add_error(None, str(error))
+            response = self.show_invalid(form)
+            gate.ask_again_later(response)
+            return response
+        except FormOutdated:
+            return self.form_invalid(form)
         except IntegrityError:
             # Somebody has taken the name since the form was checked. A new check finds that.
             checked = self.get_form()

@@ -32,6 +32,7 @@ from invitation.backends.account_mails import (
     waiting_profile,
 )
 from invitation.backends.base import InvitationRegistrationMixin, email_field_name
+from invitation.exceptions import Busy
 from invitation.flows import arriving
 from invitation.flows.after_commit import in_transaction
 from invitation.gate.atomic_requests import OwnTransactionsMixin
@@ -273,7 +274,19 @@ def into_the_site() -> str:
 
 @sensitive_variables("password")
 def log_in(request: HttpRequest, user: Any, password: str) -> None:
-    """Log a new account in, if the site's authentication backends agree."""
+    """Log a new account in, if the site's authentication backends agree.
+
+    The account is there already. If the database undoes the login because of others, it is done
+    again. If that does not help, the person has to log in.
+    """
+    try:
+        gate.repeat_visit(request, partial(_log_in, request, user, password))
+    except Busy as error:
+        gate.note_busy(error)
+
+
+@sensitive_variables("password")
+def _log_in(request: HttpRequest, user: Any, password: str) -> None:
     # With the request, unlike redux: some backends count attempts and need it.
     account = authenticate(request, username=user.get_username(), password=password)
     # A backend may find another account with this name and password.

@@ -10,7 +10,11 @@ from django.db import DEFAULT_DB_ALIAS, connections
 
 from invitation.checks import routing
 from invitation.checks.registration import view_class
-from invitation.gate.atomic_requests import OwnTransactionsMixin, has_own_transactions
+from invitation.gate.atomic_requests import (
+    OwnTransactionsMixin,
+    has_own_transactions,
+    innermost,
+)
 
 #: Minimum number of seconds that SQLite should wait for its lock. Python's default is 5.
 TIMEOUT_MIN = 20
@@ -33,7 +37,8 @@ def check_own_transactions(app_configs: Any, **kwargs: Any) -> list[CheckMessage
         view = view_class(route.callback)
         if view is None or not issubclass(view, OwnTransactionsMixin):
             continue
-        if all(has_own_transactions(route.callback, alias) for alias in aliases):
+        page = innermost(route.callback)
+        if all(has_own_transactions(page, alias) for alias in aliases):
             continue
         message = (
             f'ATOMIC_REQUESTS puts one transaction around the page at "/{route}". It holds its '

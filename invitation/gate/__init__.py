@@ -1,11 +1,11 @@
 """Find the key that a request carries, and know who stands at the gate."""
 
+from invitation.gate.busy import ask_again_later, note_busy, repeat_visit
 from invitation.gate.carried_keys import (
     NO_SITE_TEMPLATE,
     PARAMETERS,
     REFUSAL_TEMPLATE,
     REFUSALS,
-    ProtectedMixin,
     View,
     all_on_a_site,
     carried_key,
@@ -14,10 +14,10 @@ from invitation.gate.carried_keys import (
     login_url,
     on_a_site,
     open_carried,
-    protect,
     refuse,
     remember,
 )
+from invitation.gate.protecting import ProtectedMixin, protect
 
 __all__ = [
     "NO_SITE_TEMPLATE",
@@ -27,13 +27,16 @@ __all__ = [
     "ProtectedMixin",
     "View",
     "all_on_a_site",
+    "ask_again_later",
     "carried_key",
     "ended_key",
     "given_key",
     "login_url",
+    "note_busy",
     "on_a_site",
     "open_carried",
     "protect",
     "refuse",
     "remember",
+    "repeat_visit",
 ]

@@ -8,7 +8,13 @@ order, and hold them only for a moment.
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import ExitStack
+from functools import wraps
 from typing import Any, TypeVar
+
+from django.db import connections, transaction
+
+from invitation.gate.busy import answering_busy
 
 View = TypeVar("View", bound=Callable[..., Any])
 
@@ -28,8 +34,36 @@ def own_transactions(view: View) -> View:
 
 
 def has_own_transactions(view: Callable[..., Any], alias: str) -> bool:
-    """Return whether Django puts no transaction around a view on this database."""
+    """Return whether no transaction is put around a view on this database."""
     return alias in getattr(view, "_non_atomic_requests", ())
+
+
+def answering(view: Callable[..., Any]) -> Callable[..., Any]:
+    """Return the view, with a page in place of the error if the database undid its changes.
+
+    Where ATOMIC_REQUESTS asks for a transaction around the view, it begins here. So an error, also
+    one of its commit, has rolled it back before the page is made.
+    """
+
+    @wraps(view)
+    def in_transaction(*args: Any, **kwargs: Any) -> Any:
+        with ExitStack() as stack:
+            for connection in connections.all():
+                atomic = connection.settings_dict["ATOMIC_REQUESTS"]
+                if atomic and not has_own_transactions(view, connection.alias):
+                    stack.enter_context(transaction.atomic(using=connection.alias))
+            return view(*args, **kwargs)
+
+    page = own_transactions(answering_busy(in_transaction))
+    vars(page)["answered_view"] = view
+    return page
+
+
+def innermost(view: Callable[..., Any]) -> Callable[..., Any]:
+    """Return the view that ``answering`` has wrapped, perhaps more than once."""
+    while hasattr(view, "answered_view"):
+        view = view.answered_view
+    return view
 
 
 class OwnTransactionsMixin:
@@ -47,5 +81,5 @@ class OwnTransactionsMixin:
         """
         view: Callable[..., Any] = super().as_view(**initkwargs)  # type: ignore[misc]
         if initkwargs.get("own_transactions", cls.own_transactions):
-            return own_transactions(view)
-        return view
+            own_transactions(view)
+        return answering(view)

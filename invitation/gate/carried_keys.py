@@ -14,11 +14,9 @@ from urllib.parse import urlsplit
 from django.conf import settings
 from django.contrib.auth import REDIRECT_FIELD_NAME
 from django.core.exceptions import ObjectDoesNotExist
-from django.db import connections
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, QueryDict
 from django.shortcuts import render, resolve_url
 from django.urls import NoReverseMatch, URLPattern, URLResolver
-from django.utils.cache import patch_cache_control
 
 from invitation.exceptions import (
     CodeNotFound,
@@ -34,7 +32,8 @@ from invitation.exceptions import (
 )
 from invitation.flows import arriving
 from invitation.gate import visitor
-from invitation.gate.atomic_requests import has_own_transactions
+from invitation.gate.atomic_requests import answering
+from invitation.gate.protecting import protect
 from invitation.keys import masking, sites
 
 logger = logging.getLogger(__name__)
@@ -144,17 +143,6 @@ def remember(request: HttpRequest, response: HttpResponseBase, key: str) -> None
     visitor.remember(response, key, secure=request.is_secure())
 
 
-def protect(response: HttpResponseBase, referrer_policy: str = "same-origin") -> None:
-    """Keep a page with a key out of caches, search engines and foreign Referer headers.
-
-    A page that may contain a form needs ``same-origin``, not ``no-referrer``. With ``no-referrer``,
-    browsers post the form with ``Origin: null``. Django's CSRF protection refuses that.
-    """
-    patch_cache_control(response, no_store=True, private=True)
-    response["Referrer-Policy"] = referrer_policy
-    response["X-Robots-Tag"] = "noindex"
-
-
 # -- hosts without a site --------------------------------------------------------------------
 
 
@@ -162,22 +150,19 @@ def on_a_site(view: View) -> View:
     """Return the view, with a page in place of the error if the request has no Site.
 
     This happens if SITE_ID is not set and no Site has the host. It also happens if no Site has the
-    id in SITE_ID. If Django puts one transaction around the view, its changes are rolled back.
+    id in SITE_ID. There is also a page for a request that the database undid (see ``answering``).
     """
+    answered = answering(view)
 
-    @wraps(view)
+    @wraps(answered)
     def page(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         try:
-            return view(request, *args, **kwargs)
+            response: HttpResponseBase = answered(request, *args, **kwargs)
         except ObjectDoesNotExist as error:
             if not sites.is_missing(error):
                 raise
             response = _show_no_site(request)
-            for connection in connections.all(initialized_only=True):
-                wrapped = connection.settings_dict["ATOMIC_REQUESTS"] and connection.in_atomic_block
-                if wrapped and not has_own_transactions(view, connection.alias):
-                    connection.set_rollback(True)
-            return response
+        return response
 
     return page
 
@@ -215,13 +200,3 @@ def all_on_a_site(patterns: Iterable[URLPattern | URLResolver]) -> list[URLPatte
         )
         for pattern in patterns
     ]
-
-
-class ProtectedMixin:
-    """Mixin for views whose pages stay out of caches, because they show people's addresses."""
-
-    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        """Return the response, with headers that forbid caches and search engines to keep it."""
-        response: HttpResponseBase = super().dispatch(request, *args, **kwargs)  # type: ignore[misc]
-        protect(response)
-        return response

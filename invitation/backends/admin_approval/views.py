@@ -21,7 +21,7 @@ from invitation.backends.account_mails import ResendActivationMixin
 from invitation.backends.activation import MailingActivationMixin
 from invitation.backends.redux import ActivationMailMixin, ActivationMixin, ReduxMixin
 from invitation.flows import arriving
-from invitation.flows.after_commit import in_transaction, writing
+from invitation.flows.after_commit import in_transaction
 from invitation.gate.atomic_requests import OwnTransactionsMixin
 
 logger = logging.getLogger(__name__)
@@ -118,12 +118,15 @@ class ApprovalView(OwnTransactionsMixin, redux.ApprovalView):
         Of two calls at once, only one returns true.
         """
         rows = type(account)._base_manager.filter(pk=account.pk, is_active=False)
-        with writing():
+
+        def step() -> bool:
             first = bool(rows.update(is_active=True))
             account.is_active = True
             if first:
                 account.save(update_fields=["is_active"])  # for receivers of ``post_save``
-        return first
+            return first
+
+        return in_transaction(step)
 
     def _tell(self, profile: Any) -> None:
         """Send the approval email to the new member.

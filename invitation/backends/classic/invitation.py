@@ -197,8 +197,13 @@ class InvitationBackend:
 class _Submitted:
     """Cleaned data in the shape of a form, hidden from error reports."""
 
-    def __init__(self, cleaned_data: dict[str, Any]) -> None:
-        self.cleaned_data = cleaned_data
+    def __init__(self, given: dict[str, Any]) -> None:
+        self.given = given
+        self.renew()
+
+    def renew(self) -> None:
+        """Restore the data that was given."""
+        self.cleaned_data = dict(self.given)
 
 
 class _WrappedHost:
@@ -236,6 +241,10 @@ class _Gate(InvitationRegistrationMixin, _WrappedHost):
         if conf.INVITE_MODE and self.opened and address and not self.opened.admits(address):
             raise self.opened.mismatch()
         return user
+
+    def renew_form(self, form: _Submitted) -> None:
+        """Restore the submitted data before another try."""
+        form.renew()
 
     def waiting_account(self, email: str) -> Any | None:
         """Return the wrapped backend's account that waits, or ``None`` if it cannot find one."""

@@ -39,10 +39,10 @@ from django.views.decorators.http import require_http_methods
 
 from invitation import gate
 from invitation.backends import activation
-from invitation.backends.base import email_field_name
+from invitation.backends.base import FormOutdated, email_field_name, replace_form
 from invitation.backends.classic.base import Redirect, get_backend
 from invitation.backends.passwords import hashed_password
-from invitation.exceptions import AddressMismatch, KeyRefused, MailLimitReached
+from invitation.exceptions import AddressMismatch, Busy, KeyRefused, MailLimitReached
 from invitation.flows import arriving
 from invitation.flows.after_commit import in_transaction, roll_back, writing
 from invitation.gate.atomic_requests import own_transactions
@@ -91,6 +91,8 @@ def register(
         status = 429 if full else None
         context |= _called(extra_context)
         response = render(request, template_name, context, status=status)
+        if form.has_error(NON_FIELD_ERRORS, Busy.code):
+            gate.ask_again_later(response)
     elif success_url is None:
         response = _go(chosen.post_registration_redirect(request, user))
     else:
@@ -204,9 +206,14 @@ def _submit(
     if not form.is_valid():
         return _resume(request, chosen, form)
     try:
-        # One transaction around the backend's work: a failure halfway leaves nothing.
-        with hashed_password(form), writing():
-            return None, chosen.register(request, **form.cleaned_data)
+        with hashed_password(form):
+            attempt = partial(_register, request, chosen, form)
+            return None, gate.repeat_visit(request, attempt, partial(_renew, request, form))
+    except FormOutdated:
+        pass  # It says what has changed since it was checked.
+    except Busy as busy:
+        gate.note_busy(busy)
+        form.add_error(None, ValidationError(str(busy), code=busy.code))
     except MailLimitReached as full:
         _add_limit(form, full)
     except AddressMismatch as mismatch:
@@ -218,6 +225,18 @@ def _submit(
         if form.is_valid() and not _name_taken(form):
             raise
     return form, None
+
+
+@sensitive_variables()
+def _register(request: HttpRequest, chosen: Any, form: BaseForm) -> Any:
+    # One transaction around the backend's work: a failure halfway leaves nothing.
+    with writing():
+        return chosen.register(request, **form.cleaned_data)
+
+
+def _renew(request: HttpRequest, form: BaseForm) -> None:
+    """Make the form a fresh one before another try. Raises ``FormOutdated``."""
+    replace_form(form, type(form)(data=request.POST, files=request.FILES))
 
 
 def _resume(request: HttpRequest, chosen: Any, form: BaseForm) -> tuple[BaseForm | None, Any]:

@@ -1,11 +1,13 @@
-"""Send signals after the commit, and repeat what a deadlock ended."""
+"""Send signals after the commit, and repeat what the database undid."""
 
 from invitation.flows.after_commit.transactions import (
     BATCH_SIZE,
     announce,
     database,
     in_transaction,
+    is_unavailable,
     on_commit,
+    repeat,
     retrying,
     roll_back,
     writing,
@@ -16,7 +18,9 @@ __all__ = [
     "announce",
     "database",
     "in_transaction",
+    "is_unavailable",
     "on_commit",
+    "repeat",
     "retrying",
     "roll_back",
     "writing",

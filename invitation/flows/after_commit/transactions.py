@@ -12,6 +12,7 @@ from typing import Any, ParamSpec, TypeVar
 from django.db import OperationalError, connections, router, transaction
 from django.dispatch import Signal
 
+from invitation.exceptions import Busy
 from invitation.models import InvitationKey
 
 #: Rows that one step of the cleanup works on. It limits memory and the time that locks are held.
@@ -19,19 +20,26 @@ BATCH_SIZE = 500
 P = ParamSpec("P")
 T = TypeVar("T")
 
-#: Number of times a step is tried if the database ends it because of a deadlock.
-DEADLOCK_TRIES = 5
-#: Longest pause in seconds after the first try. It grows with each try. It is random, so that the
-#: same steps do not meet again.
-DEADLOCK_PAUSE = 0.02
-#: Shortest time in seconds to wait for SQLite's one lock. A server ends a request after 30.
+#: Number of times a step is tried if the database undoes it because of others.
+TRIES = 12
+#: Longest pause in seconds after the first try. It doubles with each try, up to ``PAUSE_MAX``. It
+#: is random, so that the same steps do not meet again.
+PAUSE = 0.02
+PAUSE_MAX = 0.8
+#: Time in seconds after which no step is tried again. A server ends a request after 30.
+REPEAT_SECONDS = 20
+#: Shortest time in seconds to wait for SQLite's one lock.
 LOCK_SECONDS = 20
 
-#: Errors after which a transaction can be repeated. ``STATES`` are the SQLSTATE codes for a
-#: deadlock and a failed serialization. ``NUMBERS`` are the codes of MariaDB and MySQL for a
-#: deadlock and a changed row.
-STATES = frozenset({"40P01", "40001"})
-NUMBERS = frozenset({1020, 1213})
+#: SQLSTATE codes of PostgreSQL for a failed serialization, a deadlock, and a lock that was not
+#: available in time.
+STATES = frozenset({"40001", "40P01", "55P03"})
+#: Codes of MariaDB and MySQL for a changed row, a lock that was not available in time, a deadlock,
+#: and a transaction that a group of servers refused. A Galera cluster reports a conflict with
+#: another node as a deadlock, also at the commit.
+NUMBERS = frozenset({1020, 1205, 1213, 3101})
+#: Code of a Galera node that has lost its cluster. No other try on this connection helps.
+NOT_READY = 1047
 
 
 def database() -> str:
@@ -49,12 +57,21 @@ def writing() -> Iterator[None]:
     repeated. Inside another transaction, this is a savepoint.
     """
     connection = connections[database()]
-    with ExitStack() as stack:
-        if connection.vendor == "sqlite" and not connection.in_atomic_block:
-            _take_turn(connection, stack)
-        else:
-            stack.enter_context(transaction.atomic(using=connection.alias))
-        yield
+    own = not connection.in_atomic_block
+    committed: list[bool] = []
+    try:
+        with ExitStack() as stack:
+            if own and connection.vendor == "sqlite":
+                _take_turn(connection, stack)
+            else:
+                stack.enter_context(transaction.atomic(using=connection.alias))
+            if own:
+                transaction.on_commit(lambda: committed.append(True), using=connection.alias)
+            yield
+    except OperationalError as error:
+        # It comes from a callback of the site. The transaction itself must not be repeated.
+        vars(error)["committed"] = bool(committed)
+        raise
 
 
 def _take_turn(connection: Any, stack: ExitStack) -> None:
@@ -78,47 +95,72 @@ def _at_once(execute: Any, sql: str, params: Any, many: bool, context: Any) -> A
 
 
 def retrying(verb: Callable[P, T]) -> Callable[P, T]:
-    """Return the function, repeated if the database ends its transaction because of a deadlock.
-
-    Rows are locked in the order of their keys. But a database that reads a small table as a whole
-    may wait for other rows. The function must create or read again what it writes. A row in memory
-    does not know that its transaction was rolled back.
-    """
+    """Return the function, repeated if the database undoes its transaction; see ``repeat``."""
 
     @wraps(verb)
     def done(*args: P.args, **kwargs: P.kwargs) -> T:
-        own = not connections[database()].in_atomic_block
-        for tried in range(1, DEADLOCK_TRIES):
-            try:
-                return verb(*args, **kwargs)
-            except OperationalError as error:
-                # Inside another transaction, a rollback also loses the work of its owner.
-                if not own or not may_be_tried_again(error):
-                    raise
-                _pause(tried)
-        return verb(*args, **kwargs)
+        return repeat(lambda: verb(*args, **kwargs))
 
     return done
 
 
+def repeat(attempt: Callable[[], T]) -> T:
+    """Call a function, and call it again if the database undoes its transaction because of others.
+
+    Rows are locked in the order of their keys. But a database that reads a small table as a whole
+    may wait for other rows. A stricter isolation level or another node of a cluster may refuse a
+    transaction even at its commit.
+
+    The function must create or read again what it writes. A row in memory does not know that its
+    transaction was rolled back. Inside another transaction nothing is repeated, because a rollback
+    also loses the work of its owner.
+
+    Raises ``Busy`` after the last try. Nothing has changed then.
+    """
+    if connections[database()].in_atomic_block:
+        return attempt()
+    until = time.monotonic() + REPEAT_SECONDS
+    tried = 1
+    while True:
+        try:
+            return attempt()
+        except OperationalError as error:
+            if not is_conflict(error):
+                raise
+            if tried >= TRIES or time.monotonic() >= until:
+                raise Busy() from error
+        _pause(tried)
+        tried += 1
+
+
 @retrying
 def in_transaction(step: Callable[[], T]) -> T:
-    """Run one step in a transaction, and repeat it after a deadlock."""
+    """Run one step in a transaction, and repeat it if the database undoes it."""
     with writing():
         return step()
 
 
-def may_be_tried_again(error: OperationalError) -> bool:
-    """Return whether the database ended a transaction that did nothing wrong.
+def is_conflict(error: OperationalError) -> bool:
+    """Return whether the database undid a transaction that did nothing wrong.
 
     It looks at the error code, because a server's message may be in any language. psycopg calls the
     code ``sqlstate``, and psycopg2 calls it ``pgcode``.
     """
+    if vars(error).get("committed"):
+        return False
     cause = error.__cause__
     state = getattr(cause, "sqlstate", None) or getattr(cause, "pgcode", None)
-    number = error.args[0] if error.args else None
     named = "deadlock" in str(error).lower()
-    return named or state in STATES or number in NUMBERS or is_locked(error)
+    return named or state in STATES or _number(error) in NUMBERS or is_locked(error)
+
+
+def is_unavailable(error: OperationalError) -> bool:
+    """Return whether another try later may succeed: after a conflict, or on a node that is back."""
+    return is_conflict(error) or _number(error) == NOT_READY
+
+
+def _number(error: OperationalError) -> object:
+    return error.args[0] if error.args else None
 
 
 def is_locked(error: OperationalError) -> bool:
@@ -127,7 +169,8 @@ def is_locked(error: OperationalError) -> bool:
 
 
 def _pause(tried: int) -> None:
-    time.sleep(DEADLOCK_PAUSE * tried * secrets.randbelow(1000) / 1000)
+    longest = min(PAUSE * 2 ** (tried - 1), PAUSE_MAX)
+    time.sleep(longest * secrets.randbelow(1000) / 1000)
 
 
 def announce(signal: Signal, **arguments: Any) -> None:

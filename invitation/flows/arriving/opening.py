@@ -24,7 +24,7 @@ from invitation.exceptions import (
     KeyUsedUp,
     NotPending,
 )
-from invitation.flows.after_commit import announce, database, on_commit, writing
+from invitation.flows.after_commit import announce, database, on_commit, retrying, writing
 from invitation.flows.arriving.proofs import own_address, prove
 from invitation.flows.inviting import end, join_groups
 from invitation.flows.upkeep import release_all
@@ -185,6 +185,7 @@ def decline(opened: Opened | InvitationKey) -> None:
         raise refusal_now(invitation) from error
 
 
+@retrying
 def activate(user: Any) -> None:
     """Record that an account that came by invitation can now be used; repeated calls are safe."""
     if not user.is_active:
@@ -222,6 +223,7 @@ def lock_account(pk: Any) -> bool:
     return bool(list(locked.filter(pk=pk).values_list("pk")))
 
 
+@retrying
 def release(user: Any) -> None:
     """Give back the uses of an account that is about to be deleted and was never active."""
     with writing():

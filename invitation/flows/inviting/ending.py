@@ -15,6 +15,7 @@ from invitation.flows.after_commit import announce, retrying, writing
 from invitation.models import InvitationKey
 
 
+@retrying
 def close_all_of(user: Any) -> None:
     """Revoke the pending invitations of a member whose account is about to be deleted.
 

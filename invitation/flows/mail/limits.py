@@ -20,7 +20,7 @@ from django.utils.translation import gettext_lazy as _
 from invitation import addresses
 from invitation.conf import conf
 from invitation.exceptions import MailLimitReached
-from invitation.flows.after_commit import database
+from invitation.flows.after_commit import database, retrying
 from invitation.models import InvitationEmail, InvitationKey, MailCounter
 
 _HOUR = 3600
@@ -109,6 +109,7 @@ def count(invitations: Sequence[InvitationKey], kind: str) -> bool:
     return refusal is None
 
 
+@retrying
 def count_all(
     wanted: Sequence[Sequence[MailLimit]],
 ) -> tuple[MailLimitReached | None, Counter[str]]:

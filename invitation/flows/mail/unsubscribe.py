@@ -79,7 +79,9 @@ def report_bounce(
     mail = InvitationEmail.objects.sent_to(unsubscribe.comparable(email), message_id)
     # PostgreSQL cannot store NUL, and a mail server's answer may quote the email with its key.
     details = keys.conceal(details).replace("\0", "")[:DETAILS_LENGTH]
-    returned = mail is not None and InvitationEmail.objects.mark_bounced(mail, details)
+    returned = mail is not None and in_transaction(
+        partial(InvitationEmail.objects.mark_bounced, mail, details)
+    )
     if returned:
         state, failure = InvitationEmail.State.FAILED, InvitationEmail.Failure.BOUNCED
         announce(signals.mail_settled, mail=mail, state=str(state), failure=str(failure))
@@ -132,9 +134,11 @@ def _add(known: Digest, reason: str) -> bool:
     If two processes write at once, the unique digest decides. The second one does not read the row
     that is there. On MariaDB, its transaction might not see that row.
     """
-    row = SuppressedAddress(digest=known.digest, key_id=known.key_id, reason=reason)
+    create = partial(
+        SuppressedAddress.objects.create, digest=known.digest, key_id=known.key_id, reason=reason
+    )
     try:
-        in_transaction(partial(row.save, force_insert=True))
+        in_transaction(create)
     except IntegrityError:
         return False
     return True

@@ -17,13 +17,7 @@ from django.utils import timezone
 
 from invitation import addresses, signals
 from invitation.conf import conf
-from invitation.flows.after_commit import (
-    BATCH_SIZE,
-    announce,
-    in_transaction,
-    roll_back,
-    writing,
-)
+from invitation.flows.after_commit import BATCH_SIZE, announce, in_transaction, roll_back
 from invitation.flows.mail import announce_cancelled, lift
 from invitation.flows.upkeep import mark_expired
 from invitation.keys import unsubscribe
@@ -139,9 +133,12 @@ def forget(email: str, *, drop_opt_out: bool = False, dry_run: bool = False) -> 
         raise ValueError("There is no address to forget.")
     if not dry_run:
         return _forget_person(email, drop_opt_out)
-    with writing():
-        found = _forget_person(email, drop_opt_out)
-        roll_back()
+    return in_transaction(partial(_count_person, email, drop_opt_out))
+
+
+def _count_person(email: str, drop_opt_out: bool) -> Forgotten:
+    found = _forget_person(email, drop_opt_out)
+    roll_back()
     return found
 
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 
 from django.utils import timezone
 from django.utils.crypto import salted_hmac
 
 from invitation.conf import conf
 from invitation.exceptions import TooManyAttempts
-from invitation.flows.after_commit import writing
+from invitation.flows.after_commit import in_transaction
 from invitation.models import ThrottleCounter
 
 #: The longest window of a limit. Older counters are useless.
@@ -44,11 +45,10 @@ def attempt(limits: Sequence[Limit]) -> None:
     now = timezone.now()
     for place, limit in enumerate(limits):
         # Each counter by itself: a transaction over several would hold them in the caller's order.
-        with writing():
-            counted = ThrottleCounter.objects.hit(
-                limit.hashed_scope, limit.times, limit.window, now
-            )
-        if not counted:
+        hit = partial(
+            ThrottleCounter.objects.hit, limit.hashed_scope, limit.times, limit.window, now
+        )
+        if not in_transaction(hit):
             take_back(limits[:place])
             raise TooManyAttempts(seconds=int(limit.window.total_seconds()))
 
@@ -63,5 +63,4 @@ def is_full(limit: Limit) -> bool:
 def take_back(limits: Sequence[Limit]) -> None:
     """Take back a counted attempt that should not count."""
     for limit in limits:
-        with writing():
-            ThrottleCounter.objects.take_back(limit.hashed_scope)
+        in_transaction(partial(ThrottleCounter.objects.take_back, limit.hashed_scope))

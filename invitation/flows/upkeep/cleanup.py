@@ -12,7 +12,7 @@ from django.utils import timezone
 from invitation import signals
 from invitation.conf import conf
 from invitation.flows import quota
-from invitation.flows.after_commit import BATCH_SIZE, announce, in_transaction, writing
+from invitation.flows.after_commit import BATCH_SIZE, announce, in_transaction, retrying
 from invitation.flows.mail import awaiting_news, news_of_expiry
 from invitation.flows.quota import WINDOW_MAX
 from invitation.models import Acceptance, InvitationKey, MailCounter, ThrottleCounter
@@ -114,6 +114,7 @@ def purge(batch_size: int = BATCH_SIZE, now: datetime | None = None) -> int:
     return deleted
 
 
+@retrying
 def forget_attempts(now: datetime | None = None) -> int:
     """Delete counters of attempts that limit nothing any more, and return how many.
 
@@ -123,6 +124,7 @@ def forget_attempts(now: datetime | None = None) -> int:
     return ThrottleCounter.objects.forget(now - WINDOW_MAX, COUNTERS_AT_ONCE, now)
 
 
+@retrying
 def forget_mail_counts(now: datetime | None = None) -> int:
     """Delete counters of emails that limit nothing any more, and return how many.
 
@@ -163,6 +165,9 @@ def _next_batch(rows: Any, after: int, size: int) -> list[int]:
 def release_all(acceptances: QuerySet[Acceptance]) -> None:
     """Give back the use of each of these acceptances, once each."""
     for acceptance in acceptances.select_related("invitation"):
-        with writing():
-            if Acceptance.objects.take_back(acceptance.pk):
-                InvitationKey.objects.release_use(acceptance.invitation, timezone.now())
+        in_transaction(partial(_release, acceptance))
+
+
+def _release(acceptance: Acceptance) -> None:
+    if Acceptance.objects.take_back(acceptance.pk):
+        InvitationKey.objects.release_use(acceptance.invitation, timezone.now())

@@ -13,7 +13,9 @@ from django.db import OperationalError, connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
+from invitation.exceptions import Busy
 from invitation.flows import inviting, upkeep
+from invitation.flows.after_commit import transactions
 from invitation.models import Acceptance, InvitationEmail, InvitationKey, InvitationQuota
 from invitation.models.managers import InvitationKeyManager
 from tests.factories import DAY, make_acceptance, make_invitation, make_mail, make_user, spent
@@ -363,13 +365,22 @@ def test_what_a_deadlock_ended_is_done_again(ended_by_the_database: Any) -> None
 
 
 @pytest.mark.django_db(transaction=True)
-@pytest.mark.parametrize(("times", "message"), [(5, DEADLOCK), (1, "server has gone away")])
+@pytest.mark.parametrize(
+    ("times", "message", "error"),
+    [(99, DEADLOCK, Busy), (1, "server has gone away", OperationalError)],
+    ids=["conflict", "other"],
+)
 def test_what_else_goes_wrong_is_not_hidden(
-    ended_by_the_database: Any, times: int, message: str
+    ended_by_the_database: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    times: int,
+    message: str,
+    error: type[Exception],
 ) -> None:
+    monkeypatch.setattr(transactions, "PAUSE", 0)
     make_invitation(status="revoked")
     ended_by_the_database(times, message)
-    with pytest.raises(OperationalError):
+    with pytest.raises(error):
         upkeep.purge()
     assert InvitationKey.objects.exists()
 
