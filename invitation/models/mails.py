@@ -89,6 +89,9 @@ class InvitationEmail(models.Model):
     created_at = models.DateTimeField(_("created"), default=timezone.now)
     sent_at = models.DateTimeField(_("sent"), null=True, blank=True)
 
+    #: Whether a sender may have died because of it. Only a leased row knows it.
+    is_suspect = False
+
     objects = managers.InvitationEmailManager()
 
     class Meta:
@@ -104,6 +107,14 @@ class InvitationEmail(models.Model):
 
     def __str__(self) -> str:
         return f"{self.get_kind_display()} {self.pk} ({self.get_state_display()})"
+
+    def is_held_as(self, held: InvitationEmail) -> bool:
+        """Return whether this row still has the lease that a sender got as ``held``."""
+        return self.state == self.State.SENDING and self.lease_until == held.lease_until
+
+    def take_turn(self, now: datetime) -> None:
+        """Count the attempt that begins now. Its result records the number."""
+        self.attempts, self.tried_at = self.attempts + 1, now
 
     @classmethod
     def state_for_inviter(cls, state: str | None) -> str:

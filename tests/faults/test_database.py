@@ -139,7 +139,7 @@ def test_a_connection_that_is_cut_before_each_statement(outbox: list[InvitationE
         # What was noted through a new connection goes no other time.
         assert len(outbox) == len(mails), cut_before
         cut_before += 1
-    assert cut_before > 3 * len(mails)  # begin, look, mark
+    assert cut_before > 6  # pause, lease, look, whether they are wanted, members, mark
 
 
 def end_of(number: int) -> None:

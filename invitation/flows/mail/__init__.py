@@ -12,6 +12,7 @@ from invitation.flows.mail.account_mails import (
 from invitation.flows.mail.health import OutboxHealth, outbox_health
 from invitation.flows.mail.limits import room_for
 from invitation.flows.mail.notices import NEWS, awaiting_news, news_of_expiry
+from invitation.flows.mail.pausing import delivery_pause
 from invitation.flows.mail.queueing import (
     ask_for_mail,
     queue,
@@ -22,7 +23,7 @@ from invitation.flows.mail.queueing import (
 )
 from invitation.flows.mail.reminders import remind
 from invitation.flows.mail.retries import announce_cancelled, cancel, is_delayed, reopen, retry
-from invitation.flows.mail.sending import deliver, deliver_due, deliver_rows, delivery_pause
+from invitation.flows.mail.sending import deliver, deliver_due, deliver_rows
 from invitation.flows.mail.timing import remember, seem_to_send, wait
 from invitation.flows.mail.unsubscribe import (
     is_suppressed,

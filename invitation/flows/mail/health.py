@@ -14,7 +14,7 @@ from django.db.models import Case, Count, F, Min, Q, When
 from django.utils import timezone
 
 from invitation import signals
-from invitation.flows.mail.sending import delivery_pause
+from invitation.flows.mail.pausing import delivery_pause
 from invitation.models import InvitationEmail
 from invitation.models.moments import since
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import secrets
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from django.db import InterfaceError, OperationalError, connections
@@ -34,9 +35,9 @@ JITTER = 0.2
 REASON_LENGTH = 500
 
 
-def note_sent(mail: InvitationEmail) -> None:
-    """Record that an email was sent."""
-    _settle_sent(mail)
+def note_sent(mails: Sequence[InvitationEmail]) -> None:
+    """Record that these emails were sent."""
+    _settle_sent(mails)
 
 
 def note_probably_sent(mail: InvitationEmail, error: DeliveryFailed) -> None:
@@ -47,31 +48,31 @@ def note_probably_sent(mail: InvitationEmail, error: DeliveryFailed) -> None:
         mail.pk,
         mail.unconfirmed + 1,
     )
-    _settle_sent(mail, str(Failure.UNCONFIRMED), kept(str(error)))
+    _settle_sent([mail], str(Failure.UNCONFIRMED), kept(str(error)))
 
 
-def _settle_sent(mail: InvitationEmail, *failure: str) -> None:
-    if not _mark_sent(mail, *failure):
-        return  # Its lease had ended, and another sender has it now.
-    if mail.kind == InvitationEmail.Kind.INVITATION:
-        announce(signals.invitation_sent, invitation=mail.invitation, mail=mail)
-    announce(signals.mail_settled, mail=mail, state=str(State.SENT), failure=mail.failure)
+def _settle_sent(mails: Sequence[InvitationEmail], *failure: str) -> None:
+    # Not those whose lease had ended: another sender has them now.
+    for mail in _mark_sent(mails, *failure):
+        if mail.kind == InvitationEmail.Kind.INVITATION:
+            announce(signals.invitation_sent, invitation=mail.invitation, mail=mail)
+        announce(signals.mail_settled, mail=mail, state=str(State.SENT), failure=mail.failure)
 
 
-def _mark_sent(mail: InvitationEmail, *failure: str) -> bool:
-    """Record that an email was sent, even if the database just closed the connection.
+def _mark_sent(mails: Sequence[InvitationEmail], *failure: str) -> list[InvitationEmail]:
+    """Record that emails were sent, even if the database just closed the connection.
 
-    Otherwise the email would be sent twice.
+    Otherwise they would be sent twice.
     """
     outbox = InvitationEmail.objects
     try:
-        return outbox.mark_sent(mail, timezone.now(), *failure)
+        return outbox.mark_sent(mails, timezone.now(), *failure)
     except (OperationalError, InterfaceError):
         connection = connections[outbox.db]
         if connection.in_atomic_block:
             raise
         connection.close()
-        return outbox.mark_sent(mail, timezone.now(), *failure)
+        return outbox.mark_sent(mails, timezone.now(), *failure)
 
 
 def is_probably_sent(mail: InvitationEmail) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
@@ -31,10 +32,17 @@ class StopReason:
     state: str = State.FAILED
 
 
-def stop_reason(mail: InvitationEmail, wanting: str = "") -> StopReason | None:
+def address_of(mail: InvitationEmail) -> str:
+    """Return the address that an email goes to; empty if its inviter has none."""
+    if mail.kind in (InvitationEmail.Kind.INVITATION, InvitationEmail.Kind.REMINDER):
+        return mail.invitation.email
+    return addresses.of_member(mail.invitation.from_user)
+
+
+def stop_reason(mail: InvitationEmail, wanting: Collection[str] = ()) -> StopReason | None:
     """Return why an email became pointless or unwanted after it was queued, or ``None``.
 
-    ``wanting`` is an address that was not suppressed when the row was read. It is not checked
+    ``wanting`` has addresses that were not suppressed when the row was read. They are not checked
     again.
     """
     kind = InvitationEmail.Kind
@@ -47,35 +55,36 @@ def stop_reason(mail: InvitationEmail, wanting: str = "") -> StopReason | None:
             return StopReason(Failure.POINTLESS, str(refusal))
         return _to_address(mail.invitation.email, wanting)
     if mail.kind == kind.RENEWAL:
-        return _to_renewal(mail.invitation)
-    return _to_news(mail)
+        return _to_renewal(mail.invitation, wanting)
+    return _to_news(mail, wanting)
 
 
-def _to_renewal(invitation: InvitationKey) -> StopReason | None:
+def _to_renewal(invitation: InvitationKey, wanting: Collection[str]) -> StopReason | None:
     inviter = invitation.from_user
     dead = isinstance(invitation.refusal(), (KeyExpired, KeyRevoked))
     if dead and inviter and inviter.is_active:
-        return _to_inviter(inviter)
+        return _to_inviter(inviter, wanting)
     error: InvitationError = NotRenewable()
     return StopReason(Failure.POINTLESS, str(error))
 
 
-def _to_inviter(inviter: Any) -> StopReason | None:
+def _to_inviter(inviter: Any, wanting: Collection[str]) -> StopReason | None:
     """Return why this inviter gets no email, or ``None``.
 
     An inviter who unsubscribed from invitations still gets these emails.
     """
-    reason = is_suppressed(addresses.of_member(inviter))
+    email = addresses.of_member(inviter)
+    reason = is_suppressed(email) if email not in wanting else None
     if reason in (Reason.BOUNCED, Reason.COMPLAINED):
         return StopReason(str(reason), "The inviter's address takes no mail.")
     return None
 
 
-def _to_news(mail: InvitationEmail) -> StopReason | None:
+def _to_news(mail: InvitationEmail, wanting: Collection[str]) -> StopReason | None:
     """Return why an inviter is not told what happened to their invitations, or ``None``."""
     if not wants_news(mail.invitation.from_user, mail.kind):
         return StopReason(Failure.POINTLESS, "The inviter is not to be told any more.")
-    objection = _to_inviter(mail.invitation.from_user)
+    objection = _to_inviter(mail.invitation.from_user, wanting)
     if objection is not None:
         return objection
     if mail.kind == InvitationEmail.Kind.ACCEPTED:
@@ -93,7 +102,7 @@ def wants_news(inviter: Any, kind: str) -> bool:
     return addresses.of_member(inviter) != ""
 
 
-def _to_address(email: str, wanting: str) -> StopReason | None:
+def _to_address(email: str, wanting: Collection[str]) -> StopReason | None:
     """Return why this address gets no email, or ``None``.
 
     This includes addresses that were blocked or suppressed after the invitation.
@@ -102,7 +111,7 @@ def _to_address(email: str, wanting: str) -> StopReason | None:
         blocklist.check(email)
     except AddressRefused as error:
         return StopReason(Failure.BLOCKED, str(error))
-    reason = is_suppressed(email) if email != wanting else None
+    reason = is_suppressed(email) if email not in wanting else None
     if reason == Reason.BOUNCED:
         return StopReason(Failure.BOUNCED)
     if reason == Reason.COMPLAINED:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from functools import partial
 
 from django.db import IntegrityError
@@ -60,6 +60,15 @@ def is_suppressed(email: str) -> SuppressedAddress.Reason | None:
     """Return why an address gets no invitations, or ``None`` if it gets them; one query."""
     reason = SuppressedAddress.objects.reason(digests_of(email))
     return None if reason is None else Reason(reason)
+
+
+def not_suppressed(emails: Collection[str]) -> set[str]:
+    """Return those of these addresses that get invitations; one query, blank ones left out."""
+    known = {email: digests_of(email) for email in emails if email}
+    wanted = [digest for digests in known.values() for digest in digests]
+    rows = SuppressedAddress.objects.known(wanted).values_list("digest", flat=True)
+    found = set(rows) if wanted else set()
+    return {email for email, digests in known.items() if found.isdisjoint(digests)}
 
 
 def report_bounce(

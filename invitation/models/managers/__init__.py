@@ -11,7 +11,8 @@ from __future__ import annotations
 from invitation.models.managers.batches import insert, insert_or_update, values_at_once
 from invitation.models.managers.invitations import AcceptanceManager, InvitationKeyManager
 from invitation.models.managers.limits import MailCounterManager
-from invitation.models.managers.mails import DeliveryPauseManager, InvitationEmailManager
+from invitation.models.managers.mails import InvitationEmailManager
+from invitation.models.managers.pauses import DeliveryPauseManager
 from invitation.models.managers.proofs import ProvenAddressManager
 from invitation.models.managers.quotas import (
     Held,

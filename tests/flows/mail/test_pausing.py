@@ -320,7 +320,7 @@ def test_who_comes_in_the_moment_in_which_it_is_opened_goes_on_as_well(
     PAUSES.close("closed", NOW)
     held = InvitationEmail.objects.lease(mails[0].pk, NOW)
     assert held is not None
-    monkeypatch.setattr("invitation.flows.mail.sending.delivery_pause", lambda: None)
+    monkeypatch.setattr("invitation.flows.mail.pausing.delivery_pause", lambda: None)
     assert deliver(held)
 
 
@@ -420,10 +420,10 @@ def cut(monkeypatch: pytest.MonkeyPatch, gate: Gate) -> None:
     gate.error = None
     mark, failures = InvitationEmail.objects.mark_sent, [OperationalError("gone")]
 
-    def mark_sent(mail: InvitationEmail, now: datetime) -> bool:
+    def mark_sent(mails: Sequence[InvitationEmail], now: datetime) -> list[InvitationEmail]:
         if failures:
             raise failures.pop()
-        return mark(mail, now)
+        return mark(mails, now)
 
     monkeypatch.setattr(InvitationEmail.objects, "mark_sent", mark_sent)
 

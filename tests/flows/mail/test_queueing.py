@@ -11,7 +11,6 @@ import time_machine
 from django.core.exceptions import ImproperlyConfigured
 from django.db import connection
 from django.db.models import Q
-from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from invitation import keys
@@ -21,8 +20,8 @@ from invitation.flows import inviting
 from invitation.flows.mail import deliver, deliver_due, waiting_mails
 from invitation.flows.mail.outcomes import JITTER, MAIL_ATTEMPTS, MAIL_PAUSE, MAIL_PAUSE_MAX
 from invitation.models import InvitationEmail, InvitationKey
-from invitation.models.managers.mails import _locks_ranges
-from tests.factories import ADDRESS, DAY, make_invitation, make_mail, make_user
+from invitation.models.managers.leases import _locks_ranges
+from tests.factories import ADDRESS, DAY, make_invitation, make_mail
 from tests.flows.conftest import Heard
 
 pytestmark = pytest.mark.django_db
@@ -266,7 +265,7 @@ def test_a_failure_of_a_mail_that_somebody_else_has_by_now_is_not_noted(
 
     class Late(DeliveryFailed):
         def __str__(self) -> str:
-            InvitationEmail.objects.filter(pk=mail.pk).update(attempts=5)
+            InvitationEmail.objects.filter(pk=mail.pk).update(lease_until=NOW + DAY)
             return "late"
 
     fail(Late(permanent=permanent))
@@ -341,7 +340,7 @@ def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None
         features = type(connection.features)
         monkeypatch.setattr(features, "has_select_for_update_skip_locked", True)
         by_key = request.param == "locking by key"
-        monkeypatch.setattr("invitation.models.managers.mails._locks_ranges", lambda using: by_key)
+        monkeypatch.setattr("invitation.models.managers.leases._locks_ranges", lambda using: by_key)
 
 
 def test_a_lease_of_many_counts_no_attempt(way: None) -> None:
@@ -476,25 +475,30 @@ def test_what_is_settled_is_not_due(state: str) -> None:
 def test_who_lost_the_lease_before_its_turn_came_goes_on(
     outbox: list[InvitationEmail], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    mails = [make_mail(make_invitation(email=f"g{number}@example.org")) for number in range(3)]
-    begin = InvitationEmail.objects.begin
+    mails = [
+        make_mail(make_invitation(email=f"g{number}@example.org"), attempts=attempts)
+        for number, attempts in enumerate([0, 0, 0, 1, 1])
+    ]
+    lost = [mails[1].pk, mails[3].pk]
+    lease_batch = InvitationEmail.objects.lease_batch
 
-    def too_late(mail: InvitationEmail, now: Any) -> bool:
-        if mail.pk == mails[1].pk:
-            InvitationEmail.objects.filter(pk=mail.pk).update(lease_until=now + 2 * LEASE)
-        return begin(mail, now)
+    def too_late(number: int, now: Any, *args: Any, **options: Any) -> list[InvitationEmail]:
+        held = lease_batch(number, now, *args, **options)
+        InvitationEmail.objects.filter(pk__in=lost).update(lease_until=now + 2 * LEASE)
+        return held
 
-    monkeypatch.setattr(InvitationEmail.objects, "begin", too_late)
-    assert deliver_due() == (2, 0)
-    assert outbox == [mails[0], mails[2]]
-    assert stored(mails[1]).attempts == 0
+    monkeypatch.setattr(InvitationEmail.objects, "lease_batch", too_late)
+    assert deliver_due() == (3, 0)
+    assert outbox == [mails[0], mails[2], mails[4]]
+    assert [stored(mail).attempts for mail in mails] == [1, 0, 1, 1, 2]
 
 
 def test_who_lost_it_while_it_was_read_again_sends_nothing(outbox: list[InvitationEmail]) -> None:
     mail = leased()
-    InvitationEmail.objects.filter(pk=mail.pk).update(attempts=2)
+    InvitationEmail.objects.filter(pk=mail.pk).update(lease_until=NOW + DAY)
     assert not deliver(mail)
-    InvitationEmail.objects.filter(pk=mail.pk).update(attempts=1, state="cancelled")
+    until = mail.lease_until
+    InvitationEmail.objects.filter(pk=mail.pk).update(lease_until=until, state="cancelled")
     assert not deliver(mail)
     assert outbox == []
 
@@ -509,20 +513,20 @@ def test_a_mail_that_goes_in_the_moment_of_its_lease_is_no_error(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     mail = make_mail()
-    select_related = InvitationEmail.objects.select_related
+    present = InvitationEmail.objects._present
 
-    def too_late(*fields: str) -> Any:
+    def too_late(held: Any) -> Any:
         mail.invitation.delete()
-        return select_related(*fields)
+        return present(held)
 
-    monkeypatch.setattr(InvitationEmail.objects, "select_related", too_late)
+    monkeypatch.setattr(InvitationEmail.objects, "_present", too_late)
     assert InvitationEmail.objects.lease(mail.pk, timezone.now()) is None
 
 
 @pytest.mark.parametrize(
     "finish",
     [
-        lambda mail: InvitationEmail.objects.mark_sent(mail, NOW),
+        lambda mail: InvitationEmail.objects.mark_sent([mail], NOW),
         lambda mail: InvitationEmail.objects.mark_ended(mail, "failed", "given_up", "late"),
         lambda mail: InvitationEmail.objects.mark_queued(mail, "late", NOW),
     ],
@@ -549,7 +553,7 @@ def test_a_mail_that_was_sent_by_another_one_is_told_once(
     slow = leased()
 
     def lose(self: DummyDelivery, mail: InvitationEmail) -> None:
-        InvitationEmail.objects.filter(pk=mail.pk).update(attempts=2)
+        InvitationEmail.objects.filter(pk=mail.pk).update(lease_until=NOW + DAY)
 
     monkeypatch.setattr(DummyDelivery, "send", lose)
     with commit():
@@ -575,20 +579,6 @@ def test_all_attempts_carry_one_message_id(fail: Any, outbox: list[InvitationEma
     with time_machine.travel(NOW + DAY / 2, tick=False):
         deliver_due()
     assert [mail.message_id for mail in outbox] == ["<x@example.com>"]
-
-
-def test_each_mail_more_costs_three_statements() -> None:
-    def cost(number: int) -> int:
-        inviter = make_user(f"ann{number}")
-        for guest in range(number):
-            make_mail(make_invitation(inviter, f"g{guest}@example.org"))
-        with CaptureQueriesContext(connection) as queries:
-            assert deliver_due() == (number, 0)
-        return len(queries)
-
-    # Begin, the row with invitation, inviter and whether it is wanted, the mark.
-    cost(1)
-    assert cost(12) - cost(2) == 10 * 3
 
 
 def test_what_is_queued_again_waits_for_no_lease_of_before(member: Any) -> None:

@@ -220,7 +220,7 @@ def test_what_is_leased_in_the_meantime_is_not_stopped() -> None:
     leased = InvitationEmail.objects.lease(mail.pk, timezone.now())
     assert cancel([mail]) == []
     assert leased is not None
-    assert InvitationEmail.objects.mark_sent(leased, timezone.now())
+    assert InvitationEmail.objects.mark_sent([leased], timezone.now())
 
 
 def test_batches_cost_the_same_for_each_mail_more(monkeypatch: Any, later: Any) -> None:

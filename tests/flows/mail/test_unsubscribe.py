@@ -380,7 +380,7 @@ def test_a_bounce_that_is_faster_than_the_note_of_the_sending_stands(
     )
     mail.refresh_from_db()
     report_bounce(ADDRESS, ID)
-    assert InvitationEmail.objects.mark_sent(mail, mail.created_at) is False
+    assert InvitationEmail.objects.mark_sent([mail], mail.created_at) == []
     mail.refresh_from_db()
     assert mail.state == "failed"
 

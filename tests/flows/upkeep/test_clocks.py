@@ -135,13 +135,13 @@ def test_what_failed_too_far_ahead_has_not_failed_of_late() -> None:
 
 def test_a_delivery_in_the_background_is_not_told_to_wait_for_it(settings: Any) -> None:
     settings.INVITATION_DELIVERY = "tests.flows.mail.test_retries.Later"
-    from invitation.flows.mail.sending import _Sending
+    from invitation.flows.mail.pausing import Way
     from tests.flows.mail.test_retries import Later
 
     told: list[Any] = []
     delivery = Later()
     delivery.hand_over = lambda pks, not_before=None: told.append(not_before)  # type: ignore[method-assign]
-    _Sending()._hand_over_again(delivery, [1], timezone.now() + YEAR)
+    Way().hand_over(delivery, [1], timezone.now() + YEAR)
     assert told[0] <= timezone.now() + DeliveryPause.objects.LONGEST
 
 
