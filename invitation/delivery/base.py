@@ -66,7 +66,7 @@ class BaseDelivery(ABC, MemberKnowledge):
         """End the batch and close its connections; this hides no error and raises none."""
 
     def prepare(self, emails: Sequence[str]) -> None:
-        """Look up everything for the emails to these addresses, at the beginning of a batch."""
+        """Look up what the emails to these addresses need. A batch may call it several times."""
 
     @abstractmethod
     def send(self, mail: InvitationEmail) -> None:
