@@ -219,6 +219,9 @@ watch(Signal, "connect", asked_by_us=True)
 watch(ModelSignal, "connect", asked_by_us=True)
 watch(BaseDatabaseWrapper, "connect", asked_by_us=False)
 django.setup()
+import tests.urls
+late = ["email_validator", "dns", "idna", "segno", "invitation.checks.values"]
+assert not (early := sys.modules.keys() & late), f"Requests rarely need {early}."
 for name in sys.argv[1:]:
     importlib.import_module(name)
 """

@@ -910,6 +910,23 @@ def test_a_template_of_the_site_s_own_is_not_reported(settings: Any, tmp_path: P
     assert ids(installation.check_templates) == []
 
 
+def test_only_a_template_of_the_site_is_compiled(
+    settings: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    override_template(settings, tmp_path, "invitation/invited.html", b"Welcome!")
+    compiled: list[str] = []
+    monkeypatch.setattr(installation, "get_template", compiled.append)
+    assert ids(installation.check_templates) == []
+    assert compiled == ["invitation/invited.html"]
+
+
+def test_a_library_in_place_of_the_app_s_own_is_reported(settings: Any) -> None:
+    options = settings.TEMPLATES[0]["OPTIONS"]
+    options = options | {"libraries": {"invitation_tags": "django.templatetags.static"}}
+    settings.TEMPLATES = [settings.TEMPLATES[0] | {"OPTIONS": options}]
+    assert set(ids(installation.check_templates)) == {"E023"}
+
+
 def test_templates_that_are_not_found_are_reported(settings: Any) -> None:
     settings.TEMPLATES = [settings.TEMPLATES[0] | {"APP_DIRS": False}]
     assert ids(installation.check_templates) == ["E024"]

@@ -19,11 +19,10 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Callable
-from dataclasses import dataclass
 from fnmatch import translate
 from functools import lru_cache
+from typing import NamedTuple
 
-import idna
 from django.core.exceptions import ImproperlyConfigured
 from django.utils.module_loading import import_string
 
@@ -36,8 +35,7 @@ _DOMAIN = re.compile(r"[a-z0-9_*-]+(\.[a-z0-9_*-]+)*")
 _LOCAL_PART = re.compile(r"[\x21-\x3f\x41-\x7e]+")
 
 
-@dataclass(frozen=True)
-class Blocklist:
+class Blocklist(NamedTuple):
     """Entries of the setting, sorted by how an address is compared with them."""
 
     #: Domains and addresses without a wildcard.
@@ -119,6 +117,8 @@ def _ascii(label: str) -> str:
     """Return a label of a domain in its ASCII form (IDNA 2008), in lower case."""
     if label.isascii():
         return label.lower()
+    import idna  # large tables
+
     # Each letter is lowered alone, as in ``addresses``: a final sigma is a different letter.
     lowered = unicodedata.normalize("NFC", "".join(char.lower() for char in label))
     return idna.encode(lowered).decode()

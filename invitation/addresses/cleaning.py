@@ -39,8 +39,6 @@ import unicodedata
 from functools import lru_cache
 from typing import Any
 
-import email_validator
-import idna
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
@@ -199,6 +197,8 @@ def display(email: str) -> str:
     local, _at, domain = email.rpartition("@")
     if "xn--" not in domain:
         return email
+    import idna  # large tables
+
     try:
         readable = f"{local}@{idna.decode(domain)}"
         return readable if clean(readable) == email else email
@@ -233,6 +233,8 @@ def _clean_domain(domain: str) -> str:
     The result is cached: most addresses share few domains, and each domain is checked several
     times.
     """
+    import email_validator  # its patterns take as long as all our own modules
+
     if not domain.isascii():
         domain = _fold(domain)
     labels = domain.lower().split(".")
@@ -267,6 +269,8 @@ def _fold(domain: str) -> str:
     IDNA 2008. The Kelvin sign is refused: it is the only sign that Unicode lowers to an ASCII
     letter.
     """
+    import idna  # large tables
+
     folded = unicodedata.normalize("NFC", "".join(char.lower() for char in domain))
     try:
         mapped = idna.uts46_remap(folded, std3_rules=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,8 @@ from django.apps import apps
 from django.conf import settings
 from django.core.checks import CheckMessage, Error
 from django.core.checks import Warning as CheckWarning
-from django.template import TemplateDoesNotExist, TemplateSyntaxError
+from django.template import TemplateDoesNotExist, TemplateSyntaxError, engines
+from django.template.backends.django import DjangoTemplates, get_installed_libraries
 from django.template.loader import get_template
 from django.utils.module_loading import import_string
 
@@ -72,10 +74,12 @@ def check_templates(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
     """Report templates that are not found or cannot be read."""
     missing: list[str] = []
     messages: list[CheckMessage] = []
+    loaders = _loaders()
     for file in sorted(TEMPLATES.rglob("*.*")):
         name = file.relative_to(TEMPLATES).as_posix()
         try:
-            get_template(name)
+            if not _finds_own(loaders, name, file):
+                get_template(name)
         except TemplateDoesNotExist:
             missing.append(name)
         except (TemplateSyntaxError, UnicodeError) as error:
@@ -89,6 +93,30 @@ def check_templates(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
         hint = 'Set "APP_DIRS" to True, or list the app_directories loader among the "loaders".'
         messages.append(Error(message, hint=hint, id="invitation.E024"))
     return messages
+
+
+def _loaders() -> list[Any]:
+    """Return the loaders that find a template, if the app's own templates need not be compiled.
+
+    The tests of this package compile them. But tag libraries of the site's settings could take the
+    place of those that they load.
+    """
+    configured = next(iter(engines.all()), None)
+    if not isinstance(configured, DjangoTemplates):
+        return []
+    engine: Any = configured.engine
+    usual = (engine.default_builtins, get_installed_libraries())
+    return engine.template_loaders if (engine.builtins, engine.libraries) == usual else []
+
+
+def _finds_own(loaders: list[Any], name: str, file: Path) -> bool:
+    """Return whether these loaders find the app's own file under this name."""
+    for loader in loaders:
+        for origin in loader.get_template_sources(name):
+            with suppress(TemplateDoesNotExist):
+                loader.get_contents(origin)
+                return Path(origin.name) == file
+    return False
 
 
 def check_middleware(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:

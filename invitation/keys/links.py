@@ -20,6 +20,7 @@ import re
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Generic, TypeVar
 
 from django.core.signing import Signer
@@ -57,7 +58,7 @@ _SLASH = r"(?:/|%(?:25)*2[Ff])"
 #: codes of shared links as the owner sees them (see ``codes``); QR codes of links (see ``qr``);
 #: codes as people type them, and activation keys of a registration backend, both found by the text
 #: before them.
-_WRITTEN = re.compile(
+_WRITTEN = (
     rf"(?P<key>{PATTERN.pattern}|[A-Za-z0-9_-]{{43}}\.[A-Za-z0-9_-]{{22}})".replace(
         r"\.", r"(?:\.|%(?:25)*2[Ee])"
     )
@@ -69,8 +70,7 @@ _WRITTEN = re.compile(
     + rf"{_BETWEEN}(?P<typed>[0-9A-TV-Za-tv-z](?:{_BETWEEN}[0-9A-TV-Za-tv-z]){{11}})"
     + r"(?![0-9A-Za-z_])"
     + rf"|(?P<before>{_SLASH}activate{_SLASH}|activation_key['\"]?\s*[:=]\s*['\"]?)"
-    + r"(?P<activation>[\w.:%-]{20,})",
-    re.DOTALL,
+    + r"(?P<activation>[\w.:%-]{20,})"
 )
 #: Name that registration backends give to an activation key. It has no pattern of its own.
 ACTIVATION = "activation_key"
@@ -178,7 +178,13 @@ def conceal(text: str) -> str:
     Secrets are keys, tokens of unsubscribe links, codes of shared links, QR codes of links, and
     activation keys. A custom code stays: it is public.
     """
-    return _WRITTEN.sub(_cut, text)
+    return _written().sub(_cut, text)
+
+
+@cache
+def _written() -> re.Pattern[str]:
+    """Return the pattern of all secrets, which takes long to compile."""
+    return re.compile(_WRITTEN, re.DOTALL)
 
 
 def _cut(found: re.Match[str]) -> str:

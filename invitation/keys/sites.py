@@ -8,9 +8,8 @@ ALLOWED_HOSTS, in this order.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 from urllib.parse import urlsplit
 
 from django.apps import apps
@@ -42,8 +41,7 @@ class SiteLike(Protocol):
         ...
 
 
-@dataclass(frozen=True)
-class SiteStandIn:
+class SiteStandIn(NamedTuple):
     """Replacement for a Site where ``django.contrib.sites`` is not installed."""
 
     domain: str

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import base64
 import re
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from django.core.signing import Signer
 from django.utils.crypto import constant_time_compare, salted_hmac
@@ -43,8 +43,7 @@ _TOKEN_SALT = "invitation:opt-out:token"  # noqa: S105 (it is no secret)
 _KEY_SALT = "invitation:opt-out:key"
 
 
-@dataclass(frozen=True)
-class Digest:
+class Digest(NamedTuple):
     """Hash that stands for an address, and the id of the key that made it."""
 
     digest: str

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from django.contrib import messages
 from django.contrib.auth.mixins import LoginRequiredMixin
@@ -103,8 +102,7 @@ class InvitationDetailView(OwnInvitationsMixin, TemplateView):
         return render(self.request, InvitationDetailView.template_name, context, status=status)
 
 
-@dataclass(frozen=True)
-class Action:
+class Action(NamedTuple):
     """Action on an invitation with one click."""
 
     verb: Callable[[InvitationKey], None]

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 from django.contrib import messages
 from django.contrib.auth.mixins import LoginRequiredMixin
@@ -200,8 +199,7 @@ class SharedLinkDetailView(OwnSharedLinksMixin, TemplateView):
         return render(self.request, self.template_name, context, status=status)
 
 
-@dataclass(frozen=True)
-class LinkAction:
+class LinkAction(NamedTuple):
     """Action on a shared link with one click."""
 
     verb: Callable[[InvitationKey], None]

@@ -360,7 +360,7 @@ def test_a_report_shows_nothing_of_the_frames_that_hold_the_halves_of_a_key() ->
     locator = keys.new_locator()
     try:
         keys.resolve(keys.make(locator, keys.COPY, 1), None, 1)  # type: ignore[arg-type]
-    except AttributeError as error:
+    except TypeError as error:
         record = logging.LogRecord("x", logging.ERROR, "", 0, "failed", (), sys.exc_info())  # type: ignore[arg-type]
         frames = [frame for frame, _line in traceback.walk_tb(error.__traceback__)]
     [frame] = [frame for frame in frames if frame.f_code.co_name == "resolve"]

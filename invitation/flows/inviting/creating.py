@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from django.contrib.auth.models import Group
 from django.db import IntegrityError
@@ -46,8 +45,7 @@ KEPT = ("recipient_name", "note", "language")
 Days = int | None | Literal["default"]
 
 
-@dataclass(frozen=True)
-class Invited:
+class Invited(NamedTuple):
     """Outcome of ``invite``."""
 
     invitation: InvitationKey

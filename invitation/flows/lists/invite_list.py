@@ -10,7 +10,6 @@ from __future__ import annotations
 import secrets
 import uuid
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from functools import partial
 from typing import Any
@@ -171,7 +170,7 @@ def _invite(
     # and whatever happened to the first invitations.
     remaining = 0 if _is_used(inviter, batch) else quota.remaining_now(inviter)
     rows = [
-        replace(row, verdict=Verdict.INVITED)
+        row._replace(verdict=Verdict.INVITED)
         if row.verdict == Verdict.NEW and row.email_key in made
         else row
         for row in rows
@@ -200,7 +199,7 @@ def _made(inviter: Any, batch: uuid.UUID) -> set[str]:
 
 
 def _done(row: Row) -> Row:
-    return replace(row, verdict=Verdict.INVITED) if row.verdict == Verdict.NEW else row
+    return row._replace(verdict=Verdict.INVITED) if row.verdict == Verdict.NEW else row
 
 
 def _write(inviter: Any, site_id: int, batch: uuid.UUID, rows: list[Row]) -> None:
@@ -271,7 +270,7 @@ def _read(inviter: Any, recipients: Sequence[Recipient], note: str) -> list[Row]
             continue
         if row.email_key in seen:
             reason = _("The same address is in row %(number)d.") % {"number": seen[row.email_key]}
-            row = replace(row, verdict=Verdict.DUPLICATE, reason=reason, code="duplicate")
+            row = row._replace(verdict=Verdict.DUPLICATE, reason=reason, code="duplicate")
         seen.setdefault(row.email_key, row.number)
         rows.append(row)
     return rows
@@ -354,4 +353,4 @@ def _already(row: Row, invitation: InvitationKey) -> Row:
         ),
     }
     reason = reasons[invitation.state]
-    return replace(row, verdict=Verdict.ALREADY, reason=reason, code=AlreadyInvited.code)
+    return row._replace(verdict=Verdict.ALREADY, reason=reason, code=AlreadyInvited.code)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 from django.db import models
 from django.utils.functional import Promise
@@ -30,8 +30,7 @@ class Verdict(models.TextChoices):
     OVER_LIMIT = "over_limit", _("over the limit of a day")
 
 
-@dataclass(frozen=True)
-class Row:
+class Row(NamedTuple):
     """One row of a list, with its result and the reason for it."""
 
     number: int
@@ -45,7 +44,7 @@ class Row:
     group_names: tuple[str, ...] = ()
     #: The reason why the row is not invited, as a sentence, and the code of that error.
     reason: str | Promise = ""
-    code: str = field(default="")
+    code: str = ""
     email_key: str = ""
 
 
@@ -76,10 +75,10 @@ def mark_excess(
             yield row
         elif refusal := room.refusal(limits[row.email_key]):
             reason: str | Promise = str(refusal)
-            yield replace(row, verdict=Verdict.OVER_LIMIT, reason=reason, code=refusal.code)
+            yield row._replace(verdict=Verdict.OVER_LIMIT, reason=reason, code=refusal.code)
         elif remaining is not None and remaining <= 0:
             reason = _("You have no invitation left for this one.")
-            yield replace(row, verdict=Verdict.OVER_QUOTA, reason=reason, code="over_quota")
+            yield row._replace(verdict=Verdict.OVER_QUOTA, reason=reason, code="over_quota")
         else:
             room.take(limits[row.email_key])
             remaining = None if remaining is None else remaining - 1

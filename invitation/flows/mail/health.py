@@ -6,9 +6,8 @@ A log record names the mail by its number alone: no address, no name, no key.
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.db.models import Case, Count, F, Min, Q, When
 from django.utils import timezone
@@ -24,8 +23,7 @@ logger = logging.getLogger("invitation.mail")
 FAILED_WITHIN = timedelta(hours=24)
 
 
-@dataclass(frozen=True)
-class OutboxHealth:
+class OutboxHealth(NamedTuple):
     """State of the outbox: how many emails wait, whether they leave, and how late they are."""
 
     #: Emails that wait for their first or next try, and how many of them may be tried now.

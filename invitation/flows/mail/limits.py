@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cache, partial
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.db import transaction
 from django.utils import timezone
@@ -62,8 +62,7 @@ REACHED: dict[str, Callable[[], MailLimitReached]] = {
 }
 
 
-@dataclass(frozen=True)
-class MailLimit:
+class MailLimit(NamedTuple):
     """One limit that an email counts for."""
 
     #: Name of its counter: a keyed hash, so that the table names nobody.

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from invitation import addresses
 from invitation.addresses import blocklist
@@ -23,8 +22,7 @@ Failure = InvitationEmail.Failure
 State = InvitationEmail.State
 
 
-@dataclass(frozen=True)
-class StopReason:
+class StopReason(NamedTuple):
     """Reason why an email is no longer sent, with the final state of its row."""
 
     failure: str

@@ -5,10 +5,9 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.apps import apps
 from django.db.models import Q, QuerySet, TextField
@@ -105,8 +104,7 @@ def _forget_log_of_ended(before: datetime, batch_size: int) -> None:
 # -- one who asks for it ----------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class Forgotten:
+class Forgotten(NamedTuple):
     """Counts of what was erased about one person."""
 
     #: Invitations to the address, and how many of them were still pending.

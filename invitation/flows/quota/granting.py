@@ -8,11 +8,10 @@ batches.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from itertools import groupby
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.contrib.auth import get_user_model
 from django.db.models import Case, Exists, F, IntegerField, OuterRef, QuerySet, Value, When
@@ -32,8 +31,7 @@ BATCH_SIZE = 500
 Limited = tuple[QuerySet[Any], Any]
 
 
-@dataclass(frozen=True)
-class QuotaLine:
+class QuotaLine(NamedTuple):
     """Quota of one member, as a line of a table."""
 
     user: Any
@@ -45,8 +43,7 @@ class QuotaLine:
     refills_at: datetime | None
 
 
-@dataclass(frozen=True)
-class Difference:
+class Difference(NamedTuple):
     """Difference between a member's counter and the sum of their ledger."""
 
     inviter: int

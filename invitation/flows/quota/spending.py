@@ -7,9 +7,8 @@ entries always equals their counter.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.db.models import F
 from django.utils import timezone
@@ -26,8 +25,7 @@ Reason = QuotaEntry.Reason
 GRANT_MAX = 1_000_000
 
 
-@dataclass(frozen=True)
-class QuotaState:
+class QuotaState(NamedTuple):
     """Invitations that a member has left."""
 
     #: Invitations left; ``None`` is unlimited.

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
+from typing import NamedTuple
 
 from django.utils import timezone
 from django.utils.crypto import salted_hmac
@@ -19,8 +19,7 @@ from invitation.models import ThrottleCounter
 WINDOW_MAX = timedelta(days=1)
 
 
-@dataclass(frozen=True)
-class Limit:
+class Limit(NamedTuple):
     """Limit on how often one party may try something within a window of time."""
 
     #: What is limited, and for whom. Only a keyed hash of it is stored.

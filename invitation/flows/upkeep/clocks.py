@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.db import connections, router
 from django.utils import timezone
@@ -31,8 +30,7 @@ SECONDS = {
 }
 
 
-@dataclass(frozen=True)
-class MomentsAhead:
+class MomentsAhead(NamedTuple):
     """Numbers of stored moments that are too far in the future, because a clock was wrong."""
 
     #: Unsent emails, held or waiting. They are still sent.

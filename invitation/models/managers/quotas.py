@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from django.core.exceptions import EmptyResultSet
 from django.db import connections, models, transaction
@@ -33,8 +32,7 @@ if TYPE_CHECKING:
 REWARD = "reward"
 
 
-@dataclass(frozen=True)
-class Held:
+class Held(NamedTuple):
     """Amount that an invitation may give back to its inviter's quota."""
 
     invitation: int
@@ -180,7 +178,7 @@ class InvitationQuotaManager(WriterManager["InvitationQuota"]):
                 amount = min(amount, paid.get(one.invitation, unknown))
             quota.spent -= amount
             if amount:
-                given.append(replace(one, amount=amount))
+                given.append(one._replace(amount=amount))
         changed = {one.inviter for one in given}
         cases = [When(pk=quotas[user].pk, then=Value(quotas[user].spent)) for user in changed]
         if cases:
