@@ -96,16 +96,29 @@ LimitsOf = Callable[[str], tuple[MailLimit, ...]]
 
 
 def count(invitations: Sequence[InvitationKey], kind: str) -> bool:
-    """Count an email of this kind for each invitation, before the emails are written.
+    """Count an email of this kind for each invitation, in the transaction of the emails.
 
-    For invitations, it raises ``MailLimitReached``, because a person gets the answer. For other
-    kinds, it returns ``False``, and the emails are left out. In both cases nothing is counted. Its
-    locks must be the last locks of the transaction.
+    For invitations, it raises ``MailLimitReached``, because a person gets the answer. The
+    transaction must then be rolled back. For other kinds, it returns ``False`` and counts nothing,
+    and the emails are left out. Its locks must be the last locks of the transaction.
     """
-    refusal, _before = count_all(list(_limits_of_mails(invitations, kind)))
-    if refusal is not None and kind == InvitationEmail.Kind.INVITATION:
+    wanted = list(_limits_of_mails(invitations, kind))
+    asked = kind == InvitationEmail.Kind.INVITATION
+    refusal = _count_one(wanted[0]) if asked and len(wanted) == 1 else count_all(wanted)[0]
+    if refusal is not None and asked:
         raise refusal
     return refusal is None
+
+
+def _count_one(limits: Sequence[MailLimit]) -> MailLimitReached | None:
+    """Count one email, with one statement if possible; return the error of a reached limit."""
+    if not limits:
+        return None
+    times = {limit.scope: limit.times for limit in limits}
+    full = MailCounter.objects.count_one(times, this_hour(), timezone.now())
+    if full is None:
+        return count_all([limits])[0]
+    return next((limit.error() for limit in limits if limit.scope in full), None)
 
 
 @retrying

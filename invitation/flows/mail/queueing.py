@@ -83,7 +83,8 @@ def queue(
     another kind is then not written. Call it inside the transaction of the change that the email is
     about, after all other locks of that transaction.
     """
-    if not limits.count([invitation], kind):
+    wanted = kind == InvitationEmail.Kind.INVITATION
+    if not wanted and not limits.count([invitation], kind):
         return False
     now = now or timezone.now()
     mail = InvitationEmail(
@@ -99,6 +100,9 @@ def queue(
         mail.attempts, mail.tried_at = 1, now
         mail.lease_until = now + InvitationEmail.objects.LEASE
     write_new(mail)
+    if wanted:
+        # After all else, because others wait for the counters until the commit.
+        limits.count([invitation], kind)
     # Robust: if sending fails, the invitation stays and the member's request goes on. Django logs
     # the error. The lease ends, and the next try follows.
     if immediate:

@@ -208,8 +208,8 @@ def test_the_queries_do_not_depend_on_who_has_the_address(member: Any) -> None:
     assert len(known) == len(fresh)
 
 
-@pytest.mark.parametrize(("limited", "number"), [(True, 9), (False, 6)])
-def test_inviting_costs_nine_statements(
+@pytest.mark.parametrize(("limited", "number"), [(True, 7), (False, 6)])
+def test_inviting_costs_seven_statements(
     member: Any, django_assert_num_queries: Any, settings: Any, limited: bool, number: int
 ) -> None:
     inviting.invite(member, "warm@example.org")
@@ -217,7 +217,7 @@ def test_inviting_costs_nine_statements(
     if not limited:
         scenes.no_limits(settings)
     # Counter of the quota, invitation, ledger and mail, between savepoint and release; and
-    # the limits' lock, look and count.
+    # the count of the limits.
     with django_assert_num_queries(number):
         inviting.invite(member, ADDRESS)
 

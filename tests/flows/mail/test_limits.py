@@ -18,6 +18,7 @@ from invitation.flows import inviting, lists, upkeep
 from invitation.flows.lists import Verdict, invite_list
 from invitation.flows.mail import limits as limits_module
 from invitation.flows.mail import queue as queue_mail
+from invitation.flows.mail.limits import MailLimit
 from invitation.models import InvitationEmail, InvitationKey, MailCounter
 from tests import scenes
 from tests.factories import make_user, rolled_back, spent
@@ -502,7 +503,7 @@ def test_somebody_who_is_faster_gets_the_mail(
 def test_a_list_of_many_domains_is_counted_in_few_statements(member: Any, settings: Any) -> None:
     lists.check_list(member, people("a@x.org"))  # The Site is kept in memory.
     numbers = []
-    for limits, size in ((None, 1), (1000, 1), (1000, 200)):
+    for limits, size in ((None, 2), (1000, 2), (1000, 200)):
         for name in STEPS:
             limit(settings, name, limits)
         rows = people(*(f"a@x{size}-{limits}-{n}.org" for n in range(size)))
@@ -524,15 +525,15 @@ def test_a_deadlock_over_a_counter_that_was_just_deleted_is_tried_again(
     member = make_user()
     row = inviting.invite(member, "old@x.org").invitation
     limit(settings, "SITE", 9)
-    hold, left = MailCounter.objects.hold, [2]
+    count, left = MailCounter.objects.count_one, [2]
 
     def deadlock(*args: Any) -> Any:
         if left[0]:
             left[0] -= 1
             raise OperationalError("Deadlock found when trying to get lock")
-        return hold(*args)
+        return count(*args)
 
-    monkeypatch.setattr(MailCounter.objects, "hold", deadlock)
+    monkeypatch.setattr(MailCounter.objects, "count_one", deadlock)
     verbs: dict[str, Callable[[], Any]] = {
         "invite": lambda: inviting.invite(member, "a@x.org"),
         "invite_many": lambda: lists.invite_many(member, people("a@x.org")),
@@ -546,3 +547,74 @@ def test_a_deadlock_over_a_counter_that_was_just_deleted_is_tried_again(
 def test_nothing_to_hold_is_held_by_no_statement(django_assert_num_queries: Any) -> None:
     with transaction.atomic(), django_assert_num_queries(0):
         assert MailCounter.objects.hold([], 1, datetime.now(timezone.utc)) == {}
+
+
+# -- one email, counted with one statement -------------------------------------------------------
+
+NOW_HOUR = 500_000
+#: What a counter may hold: hours of this day, of the next one by another clock, and of no day.
+HELD: list[dict[str, int]] = [
+    {},
+    {"500000": 2},
+    {"499976": 1, "499975": 5, "499999": 3},
+    {"500024": 1, "500025": 7, "1": 1},
+]
+
+
+def count_with(scope: Any, held: dict[str, int] | None, times: int, way: str) -> Any:
+    """Return the hours of a counter after an email, or ``None`` if it was full."""
+    if held is not None:
+        MailCounter.objects.create(scope=scope, hours=held, updated_at=NOON)
+    one = MailLimit(scope, times, limits_module.REACHED["site"])
+    with transaction.atomic():
+        if way == "at once":
+            refused = limits_module._count_one([one])
+        else:
+            refused = limits_module.count_all([[one]])[0]
+    hours = MailCounter.objects.get(scope=scope).hours
+    MailCounter.objects.all().delete()
+    return None if refused else hours
+
+
+@pytest.mark.anywhere
+def test_one_statement_counts_as_lock_look_and_count_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits_module, "this_hour", lambda: NOW_HOUR)
+    scope = limits_module.scope_of("site", 1)
+    for held in (None, *HELD):
+        for times in (1, 2, 3, 4, 5, 99):
+            ways = [count_with(scope, held, times, way) for way in ("at once", "in steps")]
+            assert ways[0] == ways[1], (held, times)
+
+
+@pytest.mark.anywhere
+def test_the_full_counters_are_named(member: Any, settings: Any) -> None:
+    for name, times in (("INVITER", 9), ("RECIPIENT", 9), ("DOMAIN", 2), ("SITE", 2)):
+        limit(settings, name, times)
+    inviting.invite(member, "a@x.org")
+    inviting.invite(member, "b@y.org")
+    assert refusal(lambda: inviting.invite(member, "c@x.org")) == "site_limit_reached"
+    limit(settings, "SITE", 3)
+    assert refusal(lambda: inviting.invite(member, "c@x.org")) == ""
+    assert refusal(lambda: inviting.invite(member, "d@x.org")) == "domain_limit_reached"
+    assert counted() == [1, 1, 1, 1, 2, 3, 3]
+
+
+def test_one_email_is_counted_with_one_statement(member: Any, settings: Any) -> None:
+    numbers = []
+    for times in (None, 99):
+        for name in STEPS:
+            limit(settings, name, times)
+        for email in (f"a@{times}.org", f"b@{times}.org"):
+            with scenes.statements() as asked:
+                inviting.invite(member, email)
+        numbers.append(len(asked))
+    assert numbers[1] == numbers[0] + 1
+
+
+def test_a_database_without_such_a_statement_counts_in_steps(
+    member: Any, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    limit(settings, "SITE", 1)
+    monkeypatch.setattr("invitation.models.managers.limits._COUNTING", {})
+    inviting.invite(member, "a@x.org")
+    assert refusal(lambda: inviting.invite(member, "b@x.org")) == "site_limit_reached"
