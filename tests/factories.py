@@ -64,7 +64,6 @@ def make_mail(invitation: InvitationKey | None = None, **fields: Any) -> Invitat
     """Return a mail in the outbox, by default one that waits and is due."""
     return InvitationEmail.objects.create(
         invitation=invitation or make_invitation(make_user("inviter")),
-        message_id=fields.pop("message_id", "<1@example.com>"),
         **fields,
     )
 

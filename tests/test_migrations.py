@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from importlib import import_module
 from typing import Any
 
 import pytest
@@ -14,11 +13,10 @@ from django.db.migrations.executor import MigrationExecutor
 from django.db.migrations.state import ProjectState
 from django.test.utils import override_settings
 
-from invitation.flows import quota
-from invitation.models import InvitationKey, QuotaEntry
+from invitation.models import InvitationKey
 from tests.factories import make_acceptance, make_mail, make_user
 
-LATEST = "0008_failures_of_recipients"
+LATEST = "0001_initial"
 
 
 def tables() -> set[str]:
@@ -49,29 +47,6 @@ def test_they_lead_back_to_nothing_and_forth_again_with_rows_in_them() -> None:
     call_command("migrate", "invitation", verbosity=0)
     assert tables() == every
     assert not InvitationKey.objects.exists()
-
-
-@pytest.mark.django_db(transaction=True)
-@pytest.mark.usefixtures("_migrated_again")
-def test_the_ledger_begins_with_what_each_counter_says(monkeypatch: pytest.MonkeyPatch) -> None:
-    module = import_module("invitation.migrations.0003_opening_entries")
-    monkeypatch.setattr(module, "BATCH_SIZE", 2)
-    counters = [(0, 3), (5, 0), (2, 2), (0, 0), (4, 1), (0, 7)]
-    people = [make_user(f"member{number}") for number in range(len(counters))]
-    call_command("migrate", "invitation", "0001", verbosity=0)
-    state = MigrationExecutor(connection).loader.project_state(("invitation", "0001_initial"))
-    old = state.apps.get_model("invitation", "InvitationQuota").objects
-    for user, (granted, spent) in zip(people, counters, strict=True):
-        old.create(inviter_id=user.pk, granted=granted, spent=spent)
-    call_command("migrate", "invitation", verbosity=0)
-    entries = QuotaEntry.objects.order_by("pk").values_list("inviter", "change", "reason")
-    assert list(entries) == [
-        (people[0].pk, -3, "opening"),
-        (people[1].pk, 5, "opening"),
-        (people[4].pk, 3, "opening"),
-        (people[5].pk, -7, "opening"),
-    ]
-    assert quota.ledger_differences() == []
 
 
 @pytest.mark.django_db

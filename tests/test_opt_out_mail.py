@@ -72,7 +72,7 @@ def test_the_headers_arrive_whole(
     assert found["auto-submitted"] == ["auto-generated"]
     assert found["x-auto-response-suppress"] == ["DR, RN, NRN, OOF, AutoReply"]
     assert found["content-language"] == ["en"]
-    assert found["message-id"] == [mail.message_id]
+    assert found["message-id"] == [mail.header_id]
     # What a signer signs (RFC 8058, 4) must be there once.
     signed = ("from", "to", "subject", "date", "message-id", "mime-version")
     assert {len(found[header]) for header in signed} == {1}

@@ -50,7 +50,7 @@ def test_the_envelope_and_the_headers(smtp: Sink, commit: Any) -> None:
     assert message["To"] == "Bob@example.org"
     assert message["From"] == "site@example.com"
     assert message["Subject"] == "Ännchen Smith invites you to join example.com"
-    assert message["Message-ID"] == mail.message_id
+    assert message["Message-ID"] == mail.header_id
     assert message["Auto-Submitted"] == "auto-generated"
     assert message["Date"]
     assert {"Reply-To", "Cc", "Bcc", "Sender"}.isdisjoint(message.keys())

@@ -60,6 +60,10 @@ class QuotaEntryAdmin(
         """
         return self.searchable(request, user_search_fields("inviter"))
 
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        """Return the entries with their invitations; ``None`` for those that were deleted."""
+        return super().get_queryset(request).select_related(*self.list_select_related)
+
     def get_list_display(self, request: HttpRequest) -> Any:
         """Return the columns. The invitation is a link if the reader may see it."""
         columns = self.shown(request, self.list_display)
@@ -73,8 +77,8 @@ class QuotaEntryAdmin(
 
     @admin.display(description=_("invitation"), ordering="invitation")
     def invited(self, entry: QuotaEntry) -> str:
-        """Return the address or label of the invitation, or ``-`` without one."""
-        return NOBODY if entry.invitation is None else name_of(entry.invitation)
+        """Return the address or label of the invitation; its number if it was deleted."""
+        return name_of(entry.invitation) if entry.invitation else self.invitation_number(entry)
 
     @admin.display(description=_("inviter"))
     def inviter_number(self, entry: QuotaEntry) -> str:
@@ -84,13 +88,13 @@ class QuotaEntryAdmin(
     @admin.display(description=_("invitation"))
     def invitation_number(self, entry: QuotaEntry) -> str:
         """Return the number of the invitation, for readers who may not see invitations."""
-        return number_of(entry.invitation)
+        return NOBODY if entry.invitation_id is None else f"#{entry.invitation_id}"
 
     @admin.display(description=_("invitation"), ordering="invitation")
     def invited_link(self, entry: QuotaEntry) -> str:
         """Return the text of ``invited`` as a link to the invitation."""
         if entry.invitation is None:
-            return NOBODY
+            return self.invitation_number(entry)
         address = page_of(self.admin_site, entry.invitation)
         return format_html('<a href="{}">{}</a>', address, name_of(entry.invitation))
 

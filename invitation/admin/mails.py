@@ -91,6 +91,7 @@ class InvitationEmailAdmin(GuardedMixin, MailColumnsMixin, OperatingMixin, LookM
     list_filter = ("state", "failure", "kind", "created_at", "sent_at")
     list_select_related = ("invitation__from_user",)
     date_hierarchy = "created_at"
+    #: ``get_search_results`` also finds a Message-ID.
     search_fields = ("invitation__email", "message_id")
     search_help_text = _("Search by the invited address or the Message-ID.")
     show_full_result_count = False
@@ -107,7 +108,7 @@ class InvitationEmailAdmin(GuardedMixin, MailColumnsMixin, OperatingMixin, LookM
         "not_before",
         "lease_until",
         "sent_at",
-        "message_id",
+        "header_id",
     )
 
     def get_list_display(self, request: HttpRequest) -> Any:
@@ -117,6 +118,20 @@ class InvitationEmailAdmin(GuardedMixin, MailColumnsMixin, OperatingMixin, LookM
     def get_search_fields(self, request: HttpRequest) -> list[str]:
         """Return the fields that the reader may search."""
         return self.searchable(request, super().get_search_fields(request))
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
+    ) -> tuple[QuerySet[Any], bool]:
+        """Return the rows that match, or the email with the Message-ID in the search term."""
+        found = InvitationEmail.objects.named(search_term)
+        if found is not None:
+            return queryset.filter(pk=found.pk), False
+        return super().get_search_results(request, queryset, search_term)
+
+    @admin.display(description=_("Message-ID"))
+    def header_id(self, row: InvitationEmail) -> str:
+        """Return the Message-ID."""
+        return row.header_id or NOBODY
 
     @admin.display(description=_("invitation"))
     def invitation_number(self, row: InvitationEmail) -> str:

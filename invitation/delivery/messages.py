@@ -174,8 +174,8 @@ class MessageWriter(MemberKnowledge):
             "Auto-Submitted": "auto-generated",
             "X-Auto-Response-Suppress": "DR, RN, NRN, OOF, AutoReply",
         }
-        if mail.message_id:
-            headers["Message-ID"] = mail.message_id
+        if mail.header_id:
+            headers["Message-ID"] = mail.header_id
         return headers
 
     def get_opt_out_headers(self, url: str) -> dict[str, str]:

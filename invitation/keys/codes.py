@@ -54,20 +54,20 @@ def normalise(text: object) -> str | None:
 
 
 @sensitive_variables()
-def new_digest(locator: str, site_id: int) -> str:
+def new_digest(locator: str, site_id: int) -> bytes:
     """Return the hash of a locator's code, by which the row is found."""
     secret = conf.INVITATION_SIGNING_KEYS[0]
     return _digest(secret, _make(secret, locator, site_id), site_id)
 
 
 @sensitive_variables()
-def digests(code: str, site_id: int) -> list[str]:
+def digests(code: str, site_id: int) -> list[bytes]:
     """Return the possible hashes of this normalised code, one for each signing key."""
     return [_digest(secret, code, site_id) for secret in conf.INVITATION_SIGNING_KEYS]
 
 
 @sensitive_variables()
-def show(locator: str, site_id: int, digest: str | None) -> str:
+def show(locator: str, site_id: int, digest: bytes | None) -> str:
     """Return the code of a row in its groups, as a ``Secret``.
 
     The result is empty if the signing key of the code is lost.
@@ -125,6 +125,6 @@ def _make(secret: str, locator: str, site_id: int) -> str:
 
 
 @sensitive_variables()
-def _digest(secret: str, code: str, site_id: int) -> str:
+def _digest(secret: str, code: str, site_id: int) -> bytes:
     salt = f"invitation:code digest:{site_id}"
-    return salted_hmac(salt, code, secret=secret, algorithm="sha256").hexdigest()
+    return salted_hmac(salt, code, secret=secret, algorithm="sha256").digest()

@@ -1,6 +1,6 @@
 """Unsubscribed addresses: how they are recognised without storing them.
 
-    digest = HMAC-SHA256 of the canonical address, as hexadecimal digits, in the table
+    digest = HMAC-SHA256 of the canonical address, in the table
     token  = the same in base64 "." signature, in the link of an email
 
 Both use the site's signing keys. Neither can be reversed without the key, even by hashing every
@@ -46,7 +46,7 @@ _KEY_SALT = "invitation:opt-out:key"
 class Digest(NamedTuple):
     """Hash that stands for an address, and the id of the key that made it."""
 
-    digest: str
+    digest: bytes
     key_id: str
 
 
@@ -57,7 +57,7 @@ def digests(email: str, purpose: str = OPT_OUT) -> list[Digest]:
     ``purpose`` is ``OPT_OUT`` or ``PROOF``: the same address has another hash in each table.
     """
     listed = conf.INVITATION_SIGNING_KEYS
-    return [Digest(_mac(key, email, purpose).hex(), key_id(key)) for key in listed]
+    return [Digest(_mac(key, email, purpose), key_id(key)) for key in listed]
 
 
 @sensitive_variables()
@@ -85,7 +85,7 @@ def resolve(text: object) -> Digest | None:
     ]
     if not made_by:
         return None
-    return Digest(base64.urlsafe_b64decode(f"{digest}=").hex(), key_id(made_by[0]))
+    return Digest(base64.urlsafe_b64decode(f"{digest}="), key_id(made_by[0]))
 
 
 @sensitive_variables()

@@ -5,11 +5,14 @@ from __future__ import annotations
 from datetime import datetime
 
 from django.db import models
+from django.db.models import Q
 from django.utils import timezone
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
+from invitation.keys import message_ids
 from invitation.models import managers
+from invitation.models.columns import DigestField, SparseIndex
 from invitation.models.moments import has_passed
 
 
@@ -70,10 +73,11 @@ class InvitationEmail(models.Model):
     )
     kind = models.CharField(_("kind"), max_length=20, choices=Kind.choices, default=Kind.INVITATION)
     state = models.CharField(_("state"), max_length=10, choices=State.choices, default=State.QUEUED)
-    attempts = models.PositiveIntegerField(_("attempts"), default=0)
+    attempts = models.PositiveSmallIntegerField(_("attempts"), default=0)
     not_before = models.DateTimeField(_("not before"), default=timezone.now)
     lease_until = models.DateTimeField(_("held until"), null=True, blank=True)
-    message_id = models.CharField(_("Message-ID"), max_length=255, blank=True)
+    #: Message-ID that a site or its email provider chose; null for the one of ``keys.message_ids``.
+    message_id = models.CharField(_("Message-ID"), max_length=255, null=True, blank=True)
     last_error = models.TextField(_("last error"), blank=True)
     #: Tries that handed over the whole email and got no answer. The server may have taken it.
     unconfirmed = models.PositiveSmallIntegerField(_("unconfirmed"), default=0, db_default=0)
@@ -101,12 +105,30 @@ class InvitationEmail(models.Model):
         verbose_name_plural = _("invitation mails")
         ordering = ["-pk"]
         indexes = [
-            models.Index(fields=["state", "not_before"], name="invitation_mail_due"),
-            models.Index(fields=["message_id"], name="invitation_mail_message_id"),
+            SparseIndex(
+                fields=["state", "not_before", "id"],
+                where=Q(state__in=["queued", "sending"]),
+                whole=["state", "not_before"],
+                name="invitation_mail_due",
+            ),
+            SparseIndex(
+                fields=["message_id"],
+                where=Q(message_id__isnull=False),
+                whole=["message_id"],
+                name="invitation_mail_message_id",
+            ),
         ]
 
     def __str__(self) -> str:
         return f"{self.get_kind_display()} {self.pk} ({self.get_state_display()})"
+
+    @property
+    def header_id(self) -> str:
+        """Message-ID, the same in all attempts; empty for an unsaved row or a forgotten person."""
+        about = self.invitation
+        if self.message_id or self._state.adding or about.forgotten_at is not None:
+            return self.message_id or ""
+        return message_ids.make(self.pk, about.locator, about.site_id)
 
     def is_held_as(self, held: InvitationEmail) -> bool:
         """Return whether this row still has the lease that a sender got as ``held``."""
@@ -138,7 +160,7 @@ class DeliveryPause(models.Model):
     """Pause of all email delivery, for all senders on all machines."""
 
     #: Name of the paused queue. There is only one outbox.
-    queue = models.CharField(_("queue"), max_length=20, unique=True, default="mail")
+    queue = models.CharField(_("queue"), max_length=20, default="mail")
     #: Time before which nobody sends. The pause is over when it has passed.
     until = models.DateTimeField(_("paused until"))
     since = models.DateTimeField(_("paused since"))
@@ -149,10 +171,13 @@ class DeliveryPause(models.Model):
     objects = managers.DeliveryPauseManager()
 
     class Meta:
-        """Names of the table."""
+        """Names and constraints of the table."""
 
         verbose_name = _("delivery pause")
         verbose_name_plural = _("delivery pauses")
+        constraints = [
+            models.UniqueConstraint(fields=["queue"], name="invitation_pause_of_queue"),
+        ]
 
     def __str__(self) -> str:
         return self.queue
@@ -166,7 +191,7 @@ class MailCounter(models.Model):
     """Number of emails in the last 24 hours, for an inviter, a recipient, a domain or a site."""
 
     #: Keyed hash of what is counted, so that the table names nobody.
-    scope = models.CharField(max_length=64, unique=True)
+    scope = DigestField(max_length=32)
     #: Number of emails in each hour, by the number of the hour since 1970.
     hours = models.JSONField(default=dict)
     updated_at = models.DateTimeField(db_index=True)
@@ -174,13 +199,16 @@ class MailCounter(models.Model):
     objects = managers.MailCounterManager()
 
     class Meta:
-        """Names of the table."""
+        """Names and constraints of the table."""
 
         verbose_name = _("mail counter")
         verbose_name_plural = _("mail counters")
+        constraints = [
+            models.UniqueConstraint(fields=["scope"], name="invitation_mailcounter_scope"),
+        ]
 
     def __str__(self) -> str:
-        return f"{self.scope[:6]}…"
+        return f"{self.scope.hex()[:6]}…"
 
 
 class SuppressedAddress(models.Model):
@@ -195,7 +223,7 @@ class SuppressedAddress(models.Model):
         ADMIN = "admin", _("set by an administrator")
 
     #: Keyed hash of the address (see ``optouts``).
-    digest = models.CharField(max_length=64, unique=True, editable=False)
+    digest = DigestField(max_length=32)
     #: Id of the site key that made the hash. It shows whether that key has been removed.
     key_id = models.CharField(max_length=16, editable=False)
     reason = models.CharField(_("reason"), max_length=10, choices=Reason.choices)
@@ -204,11 +232,14 @@ class SuppressedAddress(models.Model):
     objects = managers.SuppressedAddressManager()
 
     class Meta:
-        """Names and order of the table."""
+        """Names, order and constraints of the table."""
 
         verbose_name = _("suppressed address")
         verbose_name_plural = _("suppressed addresses")
         ordering = ["-pk"]
+        constraints = [
+            models.UniqueConstraint(fields=["digest"], name="invitation_suppressed_once"),
+        ]
 
     def __str__(self) -> str:
-        return f"{self.digest[:6]}…"
+        return f"{self.digest.hex()[:6]}…"

@@ -8,6 +8,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from invitation.models import managers
+from invitation.models.columns import DigestField
 
 
 class ProvenAddress(models.Model):
@@ -21,10 +22,11 @@ class ProvenAddress(models.Model):
         settings.AUTH_USER_MODEL,
         verbose_name=_("account"),
         on_delete=models.CASCADE,
+        db_index=False,  # the constraint below begins with it
         related_name="+",
     )
     #: Keyed hash of the address (see ``optouts``).
-    digest = models.CharField(max_length=64, db_index=True, editable=False)
+    digest = DigestField(max_length=32)
     #: Id of the site key that made the hash.
     key_id = models.CharField(max_length=16, editable=False)
     proven_at = models.DateTimeField(_("proven"), default=timezone.now)
@@ -32,14 +34,15 @@ class ProvenAddress(models.Model):
     objects = managers.ProvenAddressManager()
 
     class Meta:
-        """Names, order and constraints of the table."""
+        """Names, order, indexes and constraints of the table."""
 
         verbose_name = _("proven address")
         verbose_name_plural = _("proven addresses")
         ordering = ["-pk"]
+        indexes = [models.Index(fields=["digest"], name="invitation_proven_digest")]
         constraints = [
             models.UniqueConstraint(fields=["user", "digest"], name="invitation_proven_once")
         ]
 
     def __str__(self) -> str:
-        return f"{self.digest[:6]}…"
+        return f"{self.digest.hex()[:6]}…"

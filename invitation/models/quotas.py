@@ -10,6 +10,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from invitation.models import managers
+from invitation.models.columns import DigestField
 from invitation.models.moments import has_passed
 
 
@@ -109,24 +110,27 @@ class QuotaEntry(models.Model):
     )
     change = models.IntegerField(_("change"))
     reason = models.CharField(_("reason"), max_length=10, choices=Reason.choices)
+    #: Only the number of the invitation, which may be deleted. The database does not check it, so
+    #: a deletion writes no ledger row. It has no index: ask for the inviter's entries as well.
     invitation = models.ForeignKey(
         "invitation.InvitationKey",
         verbose_name=_("invitation"),
-        on_delete=models.SET_NULL,
+        on_delete=models.DO_NOTHING,
         null=True,
-        related_name="quota_entries",
+        db_constraint=False,
+        db_index=False,
+        related_name="+",
     )
     created_at = models.DateTimeField(_("time"), default=timezone.now)
 
     objects = managers.QuotaEntryManager()
 
     class Meta:
-        """Names, order and indexes of the table."""
+        """Names and order of the table."""
 
         verbose_name = _("quota entry")
         verbose_name_plural = _("quota entries")
         ordering = ["-pk"]
-        indexes = [models.Index(fields=["inviter", "-id"], name="invitation_entry_inviter")]
 
     def __str__(self) -> str:
         return f"{self.change:+d} ({self.get_reason_display()})"
@@ -136,18 +140,21 @@ class ThrottleCounter(models.Model):
     """Number of attempts in a time window. It is in the database, so it works without a cache."""
 
     #: Keyed hash of what is limited and for whom, so that the table names nobody.
-    scope = models.CharField(max_length=64, unique=True)
+    scope = DigestField(max_length=32)
     window_start = models.DateTimeField()
     count = models.PositiveIntegerField(default=0)
 
     objects = managers.ThrottleCounterManager()
 
     class Meta:
-        """Names and indexes of the table."""
+        """Names, indexes and constraints of the table."""
 
         verbose_name = _("throttle counter")
         verbose_name_plural = _("throttle counters")
         indexes = [models.Index(fields=["window_start"], name="invitation_throttle_window")]
+        constraints = [
+            models.UniqueConstraint(fields=["scope"], name="invitation_throttle_scope"),
+        ]
 
     def __str__(self) -> str:
-        return f"{self.scope[:6]}… {self.count}"
+        return f"{self.scope.hex()[:6]}… {self.count}"

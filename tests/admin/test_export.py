@@ -73,12 +73,12 @@ def test_the_answer_is_a_file_that_no_browser_takes_for_a_page(address: str, set
 
 def test_of_invitations_it_says_what_the_list_says(member: Any) -> None:
     moment = datetime(2026, 11, 22, 9, 30, tzinfo=timezone.utc)
+    shared = {"shared": True, "label": "Open day", "max_uses": 20, "uses": 3}
+    make_invitation(member, "", date_invited=moment - timedelta(1), left=None, **shared)
     invitation = make_invitation(
         member, "bob@xn--mnchen-3ya.example.org", date_invited=moment, left=None
     )
     make_mail(invitation, state="failed")
-    shared = {"shared": True, "label": "Open day", "max_uses": 20, "uses": 3}
-    make_invitation(member, "", date_invited=moment - timedelta(1), left=None, **shared)
     first, second = export(staff.boss(), INVITATIONS)
     assert first == {
         "E-mail address": "bob@münchen.example.org",
@@ -155,7 +155,7 @@ def test_no_cell_is_executed(start: str) -> None:
 @pytest.mark.anywhere
 def test_it_says_nothing_of_a_key(address: str, member: Any) -> None:
     invitation = make_invitation(
-        member, "", shared=True, code_digest="digest" * 9, word="publicword", label="x"
+        member, "", shared=True, code_digest=b"digest", word="publicword", label="x"
     )
     make_acceptance(member, invitation)
     InvitationQuota.objects.create(inviter=member)

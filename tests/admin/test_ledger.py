@@ -14,7 +14,7 @@ from django.urls import reverse
 from invitation.flows import inviting
 from invitation.flows.quota import correct_quota, grant
 from invitation.models import InvitationQuota, QuotaEntry
-from tests import staff
+from tests import scenes, staff
 from tests.factories import make_invitation, make_user
 from tests.staff import INVITATIONS, LEDGER, QUOTAS, note, text_of
 
@@ -224,3 +224,24 @@ def test_that_they_go_with_members_shows_them_to_nobody(member: Any) -> None:
     assert "/acceptance/" in said
     assert LEDGER not in said
     assert QUOTAS not in said
+
+
+@pytest.mark.parametrize("sees", [True, False])
+def test_of_a_deleted_invitation_it_has_the_number(sees: bool, member: Any) -> None:
+    invitation = make_invitation(member)
+    note(member, -1, invitation=invitation)
+    entry = QuotaEntry.objects.get()
+    pk = invitation.pk
+    invitation.delete()
+    assert QuotaEntry.objects.get().invitation_id == pk
+    client = staff.boss() if sees else staff.staff("view_quotaentry")
+    for address in (LEDGER, f"{LEDGER}{entry.pk}/change/"):
+        assert f"#{pk}" in text_of(client.get(address))
+
+
+def test_a_deletion_writes_no_ledger_row(member: Any) -> None:
+    invitation = make_invitation(member)
+    note(member, -1, invitation=invitation)
+    with scenes.statements() as asked:
+        invitation.delete()
+    assert not [statement for statement in asked if "quotaentry" in statement]

@@ -196,6 +196,6 @@ class TestRows:
         make_member(email=NEWCOMER)
         row = ProvenAddress.objects.get()
         assert NEWCOMER not in str(vars(row))
-        assert str(row) == f"{row.digest[:6]}…"
+        assert str(row) == f"{row.digest.hex()[:6]}…"
         assert row.digest not in [known.digest for known in unsubscribe.digests(NEWCOMER)]
         assert row.key_id in unsubscribe.key_ids()

@@ -68,7 +68,7 @@ def test_a_message_holds_the_id_and_nothing_secret(queue: Queue, member: Any, co
     mail = invite(commit, member, recipient_name="Robert", note="See you at the lake")
     [message] = queue.messages()
     invitation = mail.invitation
-    secrets = [ADDRESS, "bob", "Robert", "lake", member.email, mail.message_id]
+    secrets = [ADDRESS, "bob", "Robert", "lake", member.email, mail.header_id]
     secrets += [invitation.locator, invitation.mail_key, invitation.key]
     assert str(mail.pk) in message.text
     assert [secret for secret in secrets if secret in message.text] == []

@@ -44,8 +44,8 @@ def test_it_says_nothing_of_the_key_and_the_row_nothing_of_it() -> None:
     code = codes.normalise(code_of())
     assert code is not None
     digest = codes.new_digest(LOCATOR, 1)
-    assert re.fullmatch("[0-9a-f]{64}", digest)
-    assert code.lower() not in digest
+    assert len(digest) == 32
+    assert code.encode() not in digest
     assert code not in keys.make(LOCATOR, keys.COPY, 1).upper()
 
 
@@ -124,7 +124,7 @@ class TestRotation:
         settings.INVITATION_SIGNING_KEYS = [SECOND]
         assert codes.show(LOCATOR, 1, digest) == ""
 
-    @pytest.mark.parametrize("digest", [None, ""])
+    @pytest.mark.parametrize("digest", [None, b""])
     def test_nor_for_a_row_without_one(self, digest: str | None) -> None:
         assert codes.show(LOCATOR, 1, digest) == ""
 

@@ -36,7 +36,7 @@ def token() -> str:
     return unsubscribe.make_token(ADDRESS)
 
 
-def digest(email: str = ADDRESS) -> str:
+def digest(email: str = ADDRESS) -> bytes:
     return unsubscribe.digests(email)[0].digest
 
 
@@ -54,8 +54,8 @@ def test_it_is_the_same_in_every_mail(token: str) -> None:
 
 
 def test_a_digest_is_keyed(settings: Any) -> None:
-    plain = hashlib.sha256(ADDRESS.encode()).hexdigest()
-    assert re.fullmatch("[0-9a-f]{64}", digest())
+    plain = hashlib.sha256(ADDRESS.encode()).digest()
+    assert len(digest()) == 32
     assert digest() != plain
     before = digest()
     settings.INVITATION_SIGNING_KEYS = [NEW]
@@ -129,7 +129,7 @@ def test_no_text_is_a_token_by_chance(text: str) -> None:
 
 def test_a_digest_from_the_table_makes_no_token(token: str) -> None:
     """A copy of the database opts nobody out."""
-    bare = base64.urlsafe_b64encode(bytes.fromhex(digest())).rstrip(b"=").decode()
+    bare = base64.urlsafe_b64encode(digest()).rstrip(b"=").decode()
     assert token.startswith(bare)
     key = keys.make("x" * keys.LOCATOR_LENGTH, keys.MAIL, 1)
     forged = f"{bare}.{key.split('.')[1][: unsubscribe.SIGNATURE_LENGTH]}"

@@ -130,7 +130,7 @@ def test_a_slot_is_of_site_inviter_and_address() -> None:
         for address in (ADDRESS, "eve@example.org")
     }
     assert len(slots) == 2 * 3 * 2
-    assert {len(slot) for slot in slots} == {64}
+    assert {len(slot) for slot in slots} == {15}
 
 
 def test_what_is_addressed_to_nobody_has_no_slot() -> None:

@@ -186,7 +186,7 @@ def test_edits_closes_and_new_links_of_one_member_block_nobody(
 
 
 def test_no_more_attempts_are_counted_than_the_limit(arena: Arena) -> None:
-    def attempt(scope: str, number: int) -> str:
+    def attempt(scope: bytes, number: int) -> str:
         hit = ThrottleCounter.objects.hit(scope, 3, timedelta(hours=1), timezone.now())
         return "counted" if hit else "stopped"
 
@@ -200,11 +200,12 @@ def test_no_more_attempts_are_counted_than_the_limit(arena: Arena) -> None:
 def test_a_window_that_is_over_begins_again_once(arena: Arena) -> None:
     hour = timedelta(hours=1)
 
-    def before(number: int) -> str:
+    def before(number: int) -> bytes:
         start = timezone.now() - 2 * hour
-        return ThrottleCounter.objects.create(scope=f"{number}", window_start=start, count=3).scope
+        scope = str(number).encode()
+        return ThrottleCounter.objects.create(scope=scope, window_start=start, count=3).scope
 
-    def attempt(scope: str, number: int) -> str:
+    def attempt(scope: bytes, number: int) -> str:
         if number == 0:
             now = timezone.now()
             ThrottleCounter.objects.forget(now - hour, 10, now)

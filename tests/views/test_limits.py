@@ -149,12 +149,12 @@ def test_the_command_says_it_for_each_row(
 
 
 def test_cleanup_forgets_old_counters() -> None:
-    MailCounter.objects.create(scope="old", updated_at=timezone.now() - 2 * DAY)
-    MailCounter.objects.create(scope="new", updated_at=timezone.now())
+    MailCounter.objects.create(scope=b"old", updated_at=timezone.now() - 2 * DAY)
+    MailCounter.objects.create(scope=b"new", updated_at=timezone.now())
     call_command("cleanupinvitation", "--dry-run", verbosity=0)
     assert MailCounter.objects.count() == 2
     call_command("cleanupinvitation", verbosity=0)
-    assert MailCounter.objects.get().scope == "new"
+    assert MailCounter.objects.get().scope == b"new"
 
 
 # -- notes ---------------------------------------------------------------------------------------

@@ -69,7 +69,7 @@ def test_without_a_worker_an_id_waits_and_no_secret(way: Way, sink: SlowSink) ->
     [message] = eventually(way.queued)
     assert str(mail.pk) in message
     invitation = mail.invitation
-    secrets = [ADDRESS, "bob", "lake", "member@", invitation.locator, mail.message_id]
+    secrets = [ADDRESS, "bob", "lake", "member@", invitation.locator, mail.header_id]
     assert [secret for secret in secrets if secret in message] == []
     assert sink.got == []
 
@@ -102,5 +102,5 @@ def test_what_a_killed_worker_leaves_is_sent_by_the_command(worker: Way, sink: S
     assert sorted(set(sink.recipients())) == addresses
     # The server may have taken the one that the worker was busy with: then it knows it again.
     slow = [message["Message-ID"] for _, to, message in sink.got if to == ["slow@example.org"]]
-    assert set(slow) == {busy_with.message_id}
+    assert set(slow) == {busy_with.header_id}
     assert len(sink.got) - len(slow) == 2

@@ -204,7 +204,7 @@ def _invite(
 
 @retrying
 def _renew(
-    slot: str, fields: dict[str, Any], groups: Collection[Group] | None, *, mail: bool
+    slot: bytes, fields: dict[str, Any], groups: Collection[Group] | None, *, mail: bool
 ) -> Invited | None:
     pk = InvitationKey.objects.find_open(slot)
     if pk is None:

@@ -6,6 +6,7 @@ from collections.abc import Collection
 from contextlib import suppress
 from datetime import datetime
 from functools import partial
+from typing import Any
 
 from django.contrib.auth.models import Group
 from django.db import IntegrityError
@@ -126,7 +127,7 @@ def change_link(invitation: InvitationKey) -> None:
         if invitation.key_expired():
             raise NotPending()
         locator = keys.new_locator()
-        changes = {"locator": locator}
+        changes: dict[str, Any] = {"locator": locator}
         if invitation.shared:
             changes["code_digest"] = codes.new_digest(locator, invitation.site_id)
         _write(invitation, **changes)
@@ -167,7 +168,7 @@ def revoke(invitation: InvitationKey) -> None:
     end(invitation, InvitationKey.Status.REVOKED, signals.invitation_revoked)
 
 
-def _write(invitation: InvitationKey, **changes: str) -> None:
+def _write(invitation: InvitationKey, **changes: Any) -> None:
     with writing():
         if InvitationKey.objects.renew(invitation.pk, **changes) is None:
             raise NotPending()

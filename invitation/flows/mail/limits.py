@@ -66,7 +66,7 @@ class MailLimit(NamedTuple):
     """One limit that an email counts for."""
 
     #: Name of its counter: a keyed hash, so that the table names nobody.
-    scope: str
+    scope: bytes
     times: int
     #: Callable that returns the error for a reached limit.
     error: Callable[[], MailLimitReached]
@@ -76,8 +76,8 @@ class MailLimit(NamedTuple):
 class Room:
     """Room for more emails, checked for one email after the other."""
 
-    used: Counter[str]
-    taken: Counter[str] = field(default_factory=Counter)
+    used: Counter[bytes]
+    taken: Counter[bytes] = field(default_factory=Counter)
 
     def refusal(self, limits: Iterable[MailLimit]) -> MailLimitReached | None:
         """Return the error of the first reached limit, or ``None``."""
@@ -124,7 +124,7 @@ def _count_one(limits: Sequence[MailLimit]) -> MailLimitReached | None:
 @retrying
 def count_all(
     wanted: Sequence[Sequence[MailLimit]],
-) -> tuple[MailLimitReached | None, Counter[str]]:
+) -> tuple[MailLimitReached | None, Counter[bytes]]:
     """Count an email for each of these limits, all or none.
 
     Returns the error of a reached limit or ``None``, and what each counter had before.
@@ -228,11 +228,11 @@ def limit_for(name: str, times: int | None, reached: str = "") -> Callable[[Any]
     return limit
 
 
-def scope_of(name: str, whom: Any, secret: str | None = None) -> str:
+def scope_of(name: str, whom: Any, secret: str | None = None) -> bytes:
     """Return the name of a counter: a keyed hash, so that the table names nobody."""
     secret = conf.INVITATION_SIGNING_KEYS[0] if secret is None else secret
     hashed = salted_hmac("invitation:limit", f"{name}:{whom}", secret=secret, algorithm="sha256")
-    return hashed.hexdigest()
+    return hashed.digest()
 
 
 def this_hour() -> int:

@@ -5,10 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
-from email.utils import make_msgid
-from urllib.parse import urlsplit
 
-from django.core.exceptions import ObjectDoesNotExist
 from django.utils import timezone
 
 from invitation.conf import conf
@@ -18,7 +15,6 @@ from invitation.exceptions import MailTooSoon
 from invitation.flows.after_commit import on_commit
 from invitation.flows.mail import limits
 from invitation.flows.mail.sending import IN_PROCESS_SECONDS, deliver, deliver_rows
-from invitation.keys import sites
 from invitation.models import InvitationEmail, InvitationKey, managers
 from invitation.models.managers import write_new
 
@@ -92,7 +88,6 @@ def queue(
         kind=kind,
         not_before=not_before or now,
         created_at=now,
-        message_id=make_msgid(domain=_mail_host(invitation.site_id)),
     )
     immediate = get_delivery().immediate and not_before is None and written is None
     if immediate:
@@ -147,13 +142,12 @@ def queue_many(invitations: Sequence[InvitationKey]) -> None:
     if not invitations:
         return
     limits.count(invitations, InvitationEmail.Kind.INVITATION)
-    now, host = timezone.now(), _mail_host(invitations[0].site_id)
+    now = timezone.now()
     mails = [
         InvitationEmail(
             invitation=invitation,
             not_before=now,
             created_at=now,
-            message_id=make_msgid(domain=host),
         )
         for invitation in invitations
     ]
@@ -185,19 +179,6 @@ def _let_go(pks: list[int]) -> None:
         deliver_rows(pks, IN_PROCESS_SECONDS)
     else:
         delivery.hand_over(pks)
-
-
-def _mail_host(site_id: int) -> str:
-    """Return the host name for the Message-IDs of a site."""
-    try:
-        host = urlsplit(sites.base_url(site_id)).hostname or ""
-    except ObjectDoesNotExist:  # The site is gone: its email fails when it is written.
-        return "localhost"
-    # A Message-ID is ASCII (RFC 5322, 3.6.4). A site's domain may have other letters.
-    try:
-        return host.encode("idna").decode()
-    except UnicodeError:  # no host name: the system checks report it
-        return "localhost"
 
 
 def waiting_mails() -> tuple[int, datetime | None]:

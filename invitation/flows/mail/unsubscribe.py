@@ -51,7 +51,7 @@ def lift(email: str) -> bool:
     return bool(deleted)
 
 
-def digests_of(email: str) -> list[str]:
+def digests_of(email: str) -> list[bytes]:
     """Return the digests under which an address may be suppressed; no query."""
     return [known.digest for known in unsubscribe.digests(email)]
 

@@ -89,7 +89,7 @@ def _mail(mail: InvitationEmail) -> dict[str, Any]:
         "asked_for_at": _moment(mail.created_at),
         "sent_at": _moment(mail.sent_at),
         "attempts": mail.attempts,
-        "message_id": mail.message_id,
+        "message_id": mail.header_id,
         "failure": str(mail.failure),
         # An error from the inviter's own mail server is not about the invited person.
         "error": mail.last_error if own else "",

@@ -28,11 +28,11 @@ class Limit(NamedTuple):
     window: timedelta
 
     @property
-    def hashed_scope(self) -> str:
+    def hashed_scope(self) -> bytes:
         """Name of the counter, hashed so that the table names nobody."""
         secret = conf.INVITATION_SIGNING_KEYS[0]
         salt = "invitation:throttle"
-        return salted_hmac(salt, self.scope, secret=secret, algorithm="sha256").hexdigest()
+        return salted_hmac(salt, self.scope, secret=secret, algorithm="sha256").digest()
 
 
 def attempt(limits: Sequence[Limit]) -> None:

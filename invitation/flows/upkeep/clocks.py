@@ -95,7 +95,7 @@ def doubt_about_clock(now: datetime | None = None) -> str:
 def _newest_moment() -> datetime | None:
     """Return when something last happened. Runs four queries, each with an index."""
     rows: Any = (
-        InvitationKey.objects.order_by("-date_invited").values_list("date_invited"),
+        InvitationKey.objects.order_by("-pk").values_list("date_invited"),
         InvitationEmail.objects.order_by("-pk").values_list("created_at"),
         Acceptance.objects.order_by("-pk").values_list("claimed_at"),
         QuotaEntry.objects.order_by("-pk").values_list("created_at"),

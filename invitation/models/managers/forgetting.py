@@ -85,6 +85,6 @@ class MailForgettingMixin(Mails):
         stopped = [pk for pk, now in locked.values_list("pk", "state") if now in unsettled]
         self.filter(pk__in=stopped).update(state=state.CANCELLED, lease_until=None, failure="")
         of.filter(news).exclude(last_error="").update(last_error="")
-        rest = of.exclude(news).exclude(last_error="", message_id="")
-        rest.update(last_error="", message_id="")
+        rest = of.exclude(news).exclude(last_error="", message_id=None)
+        rest.update(last_error="", message_id=None)
         return list(self.select_related("invitation__from_user").filter(pk__in=stopped))

@@ -198,11 +198,11 @@ class InvitationKeyManager(KeyForgettingMixin, WriterManager["InvitationKey"]):
             return []
         return list(own.filter(holds("status", status.REVOKED), ended_at=now).order_by("pk"))
 
-    def find_open(self, slot: str) -> int | None:
+    def find_open(self, slot: bytes) -> int | None:
         """Return the id of the pending invitation that holds this slot, or ``None``."""
         return self.filter(pending_slot=slot).values_list("pk", flat=True).first()
 
-    def open_for(self, inviter: str, slot: str) -> Exists:
+    def open_for(self, inviter: str, slot: bytes) -> Exists:
         """Return the condition that an outer row's inviter has a pending invitation at this slot.
 
         The database locks the outer row before it evaluates the condition.
@@ -233,7 +233,7 @@ class InvitationKeyManager(KeyForgettingMixin, WriterManager["InvitationKey"]):
         return self._open(pk).update(expires_at=later) == 1
 
     def revive(
-        self, pk: int, slot: str | None, expires_at: datetime | None, quota_held: int
+        self, pk: int, slot: bytes | None, expires_at: datetime | None, quota_held: int
     ) -> bool:
         """Make an expired invitation pending again; return whether it was still expired.
 
@@ -243,7 +243,7 @@ class InvitationKeyManager(KeyForgettingMixin, WriterManager["InvitationKey"]):
         changes = {"status": self.model.Status.PENDING, "pending_slot": slot, "ended_at": None}
         return expired.update(**changes, expires_at=expires_at, quota_held=quota_held) == 1
 
-    def address(self, pk: int, email: str, email_key: str, slot: str, now: datetime) -> bool:
+    def address(self, pk: int, email: str, email_key: str, slot: bytes, now: datetime) -> bool:
         """Set the address of a usable invitation; return whether it is set.
 
         An invitation that has another address is not changed.

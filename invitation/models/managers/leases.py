@@ -171,7 +171,7 @@ class MailLeasesMixin(Mails):
             mail.lease_until = until
 
     def look(
-        self, held: InvitationEmail, *, for_pause: bool = False, digests: Collection[str] = ()
+        self, held: InvitationEmail, *, for_pause: bool = False, digests: Collection[bytes] = ()
     ) -> tuple[InvitationEmail | None, datetime | None]:
         """Return the present row of an email that we hold, and the end of the pause.
 

@@ -78,11 +78,13 @@ class MailCounterManager(WriterManager["MailCounter"]):
     these rows last. After that, a transaction must not lock any other row.
     """
 
-    def used(self, scopes: Collection[str], hour: int) -> dict[str, int]:
+    def used(self, scopes: Collection[bytes], hour: int) -> dict[bytes, int]:
         """Return each scope's number of emails in the last 24 hours, without a lock."""
         return {scope: sum(hours.values()) for scope, hours in self._recent(scopes, hour)}
 
-    def hold(self, scopes: Collection[str], hour: int, now: datetime) -> dict[str, dict[str, int]]:
+    def hold(
+        self, scopes: Collection[bytes], hour: int, now: datetime
+    ) -> dict[bytes, dict[str, int]]:
         """Lock the counters until the end of the transaction; return the counts of their hours.
 
         Missing counters are created. Call it in a transaction.
@@ -94,7 +96,7 @@ class MailCounterManager(WriterManager["MailCounter"]):
         # Not a locking read: MariaDB reads all rows of a small table and would wait for each.
         return dict(self._recent(scopes, hour))
 
-    def count_one(self, limits: Mapping[str, int], hour: int, now: datetime) -> set[str] | None:
+    def count_one(self, limits: Mapping[bytes, int], hour: int, now: datetime) -> set[bytes] | None:
         """Count an email in each of these scopes, with one statement; return the full ones.
 
         The others are counted, so a transaction with a full one must be rolled back. Return
@@ -131,8 +133,8 @@ class MailCounterManager(WriterManager["MailCounter"]):
 
     def add(
         self,
-        held: Mapping[str, Mapping[str, int]],
-        taken: Mapping[str, int],
+        held: Mapping[bytes, Mapping[str, int]],
+        taken: Mapping[bytes, int],
         hour: int,
         now: datetime,
     ) -> None:
@@ -159,12 +161,14 @@ class MailCounterManager(WriterManager["MailCounter"]):
         unwritten = Q(LessThan(written, Value(before))) | Q(GreaterThan(written, Value(ahead)))
         return sum(self.filter(unwritten, scope=scope).delete()[0] for scope in old)
 
-    def _recent(self, scopes: Collection[str], hour: int) -> Iterator[tuple[str, dict[str, int]]]:
+    def _recent(
+        self, scopes: Collection[bytes], hour: int
+    ) -> Iterator[tuple[bytes, dict[str, int]]]:
         """Yield each counter that exists, without hours that are too old."""
         wanted = sorted(scopes)
         size = values_at_once(self.db)
         for start in range(0, len(wanted), size):
-            rows = self.filter(scope__in=wanted[start : start + size])
+            rows: Any = self.filter(scope__in=wanted[start : start + size])
             for scope, hours in rows.values_list("scope", "hours"):
                 # Also hours ahead of this machine's clock, but no more than a day.
                 begin, end = hour - HOURS, hour + HOURS

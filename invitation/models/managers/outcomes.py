@@ -9,6 +9,7 @@ from django.db import models
 from django.db.models import Q
 from django.utils import timezone
 
+from invitation.keys import message_ids
 from invitation.models.moments import latest
 from invitation.models.querysets import holds
 
@@ -36,15 +37,28 @@ class MailOutcomesMixin(Mails):
         kinds = (self.model.Kind.INVITATION, self.model.Kind.REMINDER)
         rows = self.select_related("invitation__from_user").order_by("-pk")
         rows = rows.filter(invitation__email_key=email_key, kind__in=kinds)
-        bare = message_id.replace("\0", "").strip().strip("<>")
-        if bare:
-            ids = (bare, f"<{bare}>")
-            named = rows.filter(message_id__in=ids).first()
-            # The Message-ID may be of an email to an inviter with the same address. Such a report
-            # says nothing of their own invitation.
-            if named or self.exclude(kind__in=kinds).filter(message_id__in=ids).exists():
-                return named
+        named = self.named(message_id)
+        # The Message-ID may be of an email to an inviter with the same address. Such a report
+        # says nothing of their own invitation.
+        if named is not None and named.kind not in kinds:
+            return None
+        if named is not None and named.invitation.email_key == email_key:
+            return named
         return rows.filter(state=self.model.State.SENT).first()
+
+    def named(self, message_id: str) -> InvitationEmail | None:
+        """Return the email with this Message-ID, with or without angle brackets, or ``None``."""
+        bare = message_id.replace("\0", "").strip().strip("<>")
+        if not bare:
+            return None
+        rows = self.select_related("invitation__from_user")
+        found = message_ids.read(bare)
+        if found is not None:
+            pk, mac = found
+            mail = rows.filter(pk=pk).first()
+            if mail is not None and message_ids.is_of(pk, mail.invitation.locator, mac):
+                return mail
+        return rows.filter(message_id__in=(bare, f"<{bare}>")).order_by("-pk").first()
 
     def tried_beside(self, mail: InvitationEmail, number: int) -> list[tuple[str, str]]:
         """Return state and error of the other emails to invited people that were tried last.

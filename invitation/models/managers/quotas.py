@@ -193,7 +193,11 @@ class InvitationQuotaManager(WriterManager["InvitationQuota"]):
         """
         entries: Any = self.model._meta.apps.get_model("invitation", "QuotaEntry").objects
         since = Q(created_at__gte=F("inviter__invitation_quota__period_start"))
-        known = entries.filter(invitation_id__in=[one.invitation for one in held])
+        # The inviters' entries have an index.
+        known = entries.filter(
+            inviter_id__in={one.inviter for one in held},
+            invitation_id__in=[one.invitation for one in held],
+        )
         known = known.exclude(reason=REWARD)
         sums = known.values_list("invitation_id").annotate(
             sum=Coalesce(models.Sum("change", filter=since), 0)
@@ -310,7 +314,9 @@ class QuotaEntryManager(WriterManager["QuotaEntry"]):
 
     def balance_of(self, invitation: InvitationKey) -> int | None:
         """Return the sum of an invitation's entries, or ``None`` if it has none; ignore rewards."""
-        paid = self.filter(invitation=invitation).exclude(reason=REWARD)
+        # The inviter's entries have an index.
+        paid = self.filter(inviter=invitation.from_user_id, invitation=invitation)
+        paid = paid.exclude(reason=REWARD)
         sums = paid.aggregate(sum=models.Sum("change"))
         balance: int | None = sums["sum"]
         return balance
@@ -322,7 +328,7 @@ class ThrottleCounterManager(WriterManager["ThrottleCounter"]):
     Each statement finds its row by the scope, so that all of them lock in one order.
     """
 
-    def hit(self, scope: str, limit: int, window: timedelta, now: datetime) -> bool:
+    def hit(self, scope: bytes, limit: int, window: timedelta, now: datetime) -> bool:
         """Count an attempt unless the window is full; return whether it was counted."""
         over = _begun_by(now - window) | _begun_ahead(now)
         # One transaction: the row must stay until the attempt is counted.
@@ -337,7 +343,7 @@ class ThrottleCounterManager(WriterManager["ThrottleCounter"]):
             )
         return changed == 1
 
-    def hold(self, scope: str, now: datetime) -> None:
+    def hold(self, scope: bytes, now: datetime) -> None:
         """Lock a counter until the end of the transaction; create it if it is missing."""
         features = connections[self.db].features
         target = ["scope"] if features.supports_update_conflicts_with_target else None
@@ -348,12 +354,12 @@ class ThrottleCounterManager(WriterManager["ThrottleCounter"]):
             unique_fields=target,
         )
 
-    def is_full(self, scope: str, limit: int, window: timedelta, now: datetime) -> bool:
+    def is_full(self, scope: bytes, limit: int, window: timedelta, now: datetime) -> bool:
         """Return whether the window has reached the limit."""
         begun = since("window_start", now - window, now)
         return self.filter(begun, scope=scope, count__gte=limit).exists()
 
-    def take_back(self, scope: str) -> None:
+    def take_back(self, scope: bytes) -> None:
         """Subtract an attempt that should not have counted."""
         self.filter(scope=scope, count__gt=0).update(count=F("count") - 1)
 

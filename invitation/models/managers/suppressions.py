@@ -17,11 +17,11 @@ if TYPE_CHECKING:
 class SuppressedAddressManager(WriterManager["SuppressedAddress"]):
     """Manager that writes one row for each address, however often it is suppressed."""
 
-    def known(self, digests: Collection[str]) -> models.QuerySet[SuppressedAddress]:
+    def known(self, digests: Collection[bytes]) -> models.QuerySet[SuppressedAddress]:
         """Return the rows of one address, which any of these digests may stand for."""
         return self.filter(digest__in=digests)
 
-    def is_known(self, digests: Collection[str]) -> RawSQL:
+    def is_known(self, digests: Collection[bytes]) -> RawSQL:
         """Return the condition, for ``annotate``, that one of these digests has a row.
 
         Pass at least one digest. The SQL is written by hand, because each email that is sent needs
@@ -34,7 +34,7 @@ class SuppressedAddressManager(WriterManager["SuppressedAddress"]):
         sql = f"EXISTS(SELECT 1 FROM {table} WHERE {column} IN ({places}))"  # noqa: S608
         return RawSQL(sql, tuple(digests), models.BooleanField())  # noqa: S611
 
-    def reason(self, digests: Collection[str]) -> str | None:
+    def reason(self, digests: Collection[bytes]) -> str | None:
         """Return why this address gets no invitations, or ``None``; one query.
 
         There may be two rows, one written by a link and one with a newer key. The wish of the owner
@@ -46,7 +46,7 @@ class SuppressedAddressManager(WriterManager["SuppressedAddress"]):
         )
         return found[0] if found else None
 
-    def outrank(self, digests: Collection[str], reason: str) -> bool:
+    def outrank(self, digests: Collection[bytes], reason: str) -> bool:
         """Replace a bounce by another reason; return whether there was a bounce.
 
         A bounce says nothing of what the address's owner wants.

@@ -196,7 +196,7 @@ def test_rows_are_written_spent_noted_mailed_and_told(
     assert {entry.invitation for entry in QuotaEntry.objects.all()} == set(rows)
     assert [mail.invitation for mail in outbox] == rows
     assert [mail.state for mail in InvitationEmail.objects.all()] == ["sent"] * 2
-    ids = {mail.message_id for mail in InvitationEmail.objects.all()}
+    ids = {mail.header_id for mail in InvitationEmail.objects.all()}
     assert len(ids) == 2
     assert all(re.fullmatch("<.+@example.com>", one) for one in ids)
     assert heard.names() == ["invitation_created"] * 2 + ["invitation_sent", "mail_settled"] * 2
@@ -552,7 +552,7 @@ def test_a_statement_leaves_out_what_the_database_fills_in(unconfirmed: int) -> 
     assert ("unconfirmed" in asked[0]) is bool(unconfirmed)
     assert "of_recipient" not in asked[0]
     assert "lease_until" not in asked[0]
-    rows = InvitationEmail.objects.order_by("message_id")
+    rows = InvitationEmail.objects.order_by("pk")
     assert [row.unconfirmed for row in rows] == [0, unconfirmed]
     assert {(row.failure, row.of_recipient, row.lease_until) for row in rows} == {("", False, None)}
 

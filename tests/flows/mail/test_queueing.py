@@ -72,19 +72,19 @@ def test_the_mail_waits_for_the_commit_already_leased(member: Any) -> None:
 def test_its_message_id_names_the_host_of_the_link(member: Any, settings: Any) -> None:
     settings.INVITATION_BASE_URL = "https://join.example.org/app"
     inviting.invite(member, ADDRESS)
-    assert InvitationEmail.objects.get().message_id.endswith("@join.example.org>")
+    assert InvitationEmail.objects.get().header_id.endswith("@join.example.org>")
 
 
 def test_its_message_id_is_ascii_where_the_host_is_not(member: Any, settings: Any) -> None:
     settings.INVITATION_BASE_URL = "https://bücher.example"
     mail = inviting.invite(member, ADDRESS).invitation.mails.get()
-    assert mail.message_id.endswith("@xn--bcher-kva.example>")
+    assert mail.header_id.endswith("@xn--bcher-kva.example>")
 
 
 def test_a_host_that_is_no_host_name_does_not_break_inviting(member: Any, settings: Any) -> None:
     settings.INVITATION_BASE_URL = "https://example..org"
     mail = inviting.invite(member, ADDRESS).invitation.mails.get()
-    assert mail.message_id.endswith("@localhost>")
+    assert mail.header_id.endswith("@localhost>")
 
 
 def test_after_the_commit_it_is_sent_and_told(member: Any, commit: Any, heard: Heard) -> None:

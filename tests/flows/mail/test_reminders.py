@@ -59,7 +59,7 @@ def test_who_has_not_answered_is_reminded_when_little_time_is_left(member: Any) 
     assert remind() == 1
     [mail] = reminders()
     assert (mail.invitation, mail.state, mail.not_before) == (invitation, "queued", NOON)
-    assert mail.message_id
+    assert mail.header_id
     invitation.refresh_from_db()
     assert invitation.reminded_at == invitation.mail_requested_at == NOON
 
@@ -193,9 +193,8 @@ def test_it_works_in_batches(member: Any, django_assert_num_queries: Any) -> Non
     for number in range(5):
         mailed(member, email=f"g{number}@example.org")
     # Three of two rows at most and an empty one, and what room there is for each of the three; for
-    # each row a savepoint, the note, three for the limits, the mail's row and its release; and the
-    # site.
-    with django_assert_num_queries(4 + 3 + 5 * 7 + 1):
+    # each row a savepoint, the note, three for the limits, the mail's row and its release.
+    with django_assert_num_queries(4 + 3 + 5 * 7):
         assert remind(batch_size=2) == 5
     assert len(reminders()) == 5
 

@@ -69,7 +69,7 @@ def test_a_mail_that_came_to_nothing_is_queued_as_if_it_were_new(later: Any, sta
     now = stored(mail)
     assert (now.state, now.attempts, now.failure, now.lease_until) == ("queued", 0, "", None)
     assert timezone.now() - now.not_before < timedelta(minutes=1)
-    assert now.message_id == mail.message_id
+    assert now.header_id == mail.header_id
 
 
 @pytest.mark.parametrize("state", [State.QUEUED, State.SENDING, State.SENT, State.SUPPRESSED])

@@ -240,7 +240,7 @@ def test_nor_where_it_was_forgotten_in_the_meantime(forgotten: InvitationKey) ->
     InvitationKey.objects.filter(pk=before.pk).update(email="", email_key="", forgotten_at=DAY_AGO)
     with pytest.raises(NotPending):
         inviting.resend(before)
-    assert not InvitationKey.objects.revive(before.pk, "slot", None, 1)
+    assert not InvitationKey.objects.revive(before.pk, b"slot", None, 1)
 
 
 DAY_AGO = timezone.now() - DAY

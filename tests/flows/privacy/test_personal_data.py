@@ -113,7 +113,7 @@ def test_it_costs_the_same_for_any_number(many: int, django_assert_max_num_queri
         row = make_invitation(make_user(f"n{number}"))
         make_mail(row)
         make_acceptance(make_user(f"m{number}"), row)
-    with django_assert_max_num_queries(8):
+    with django_assert_max_num_queries(9):
         assert len(privacy.export(ADDRESS)["invitations"]) == many
 
 

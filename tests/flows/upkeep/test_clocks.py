@@ -275,11 +275,11 @@ def test_it_is_forgotten_by_the_same_moment(left: timedelta | None, forgotten: i
 
 def test_cleanup_deletes_counters_too_far_ahead() -> None:
     now = timezone.now()
-    for scope, away in (("a", DAY), ("b", 3 * DAY)):
+    for scope, away in ((b"a", DAY), (b"b", 3 * DAY)):
         ThrottleCounter.objects.create(scope=scope, window_start=now + away)
         MailCounter.objects.create(scope=scope, updated_at=now + away)
     assert (upkeep.forget_attempts(), upkeep.forget_mail_counts()) == (2, 1)
-    assert MailCounter.objects.get().scope == "a"
+    assert MailCounter.objects.get().scope == b"a"
 
 
 @pytest.fixture
@@ -370,8 +370,8 @@ def test_status_fails_while_moments_lie_too_far_ahead(outbox: list[Any]) -> None
     make_mail(make_invitation(email="a@example.org"), not_before=far)
     make_mail(make_invitation(email="b@example.org"), state=State.SENDING, lease_until=far)
     make_mail(make_invitation(email="c@example.org"), state=State.SENT, not_before=far)
-    ThrottleCounter.objects.create(scope="x", window_start=far)
-    MailCounter.objects.create(scope="x", updated_at=far)
+    ThrottleCounter.objects.create(scope=b"x", window_start=far)
+    MailCounter.objects.create(scope=b"x", updated_at=far)
     words = "Moments lie in the future that cannot: emails 2, counters 2, pauses 1."
     with pytest.raises(CommandError, match=words) as failure:
         run("sendinvitations", "--status")
