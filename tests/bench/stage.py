@@ -192,11 +192,7 @@ class Stage:
 
     def _mail_of(self, number: int) -> Mapping[str, Any]:
         pk = self.pk_of(number)
-        return {
-            "id": pk,
-            "invitation_id": pk,
-            "message_id": f"<{number:012}.{token_urlsafe(24)}@example.com>",
-        }
+        return {"id": pk, "invitation_id": pk}
 
     def _entry_of(self, number: int) -> Mapping[str, Any]:
         pk = self.pk_of(number)

@@ -49,7 +49,7 @@ def of_spending(row: InvitationKey) -> Values:
     now = timezone.now()
     quotas = InvitationQuota.objects
     quotas.get_or_create(inviter=row.from_user, defaults={"granted": 2, "period_start": now})
-    values = {"inviter": row.from_user_id, "amount": 1, "limit": 0, "slot": "x" * 64}
+    values = {"inviter": row.from_user_id, "amount": 1, "limit": 0, "slot": b"x" * 15}
     return values | {"begin": now - DAY, "latest": now}
 
 
@@ -290,7 +290,7 @@ def new_rows(row: InvitationKey) -> list[models.Model]:
     return [
         InvitationKey(from_user=row.from_user),
         InvitationKey(**given, max_uses=None, allowed_domains=["x.org"], destination="/a/"),
-        InvitationKey(code_digest="c", pending_slot="s", expires_at=timezone.now(), label="l"),
+        InvitationKey(code_digest=b"c", pending_slot=b"s", expires_at=timezone.now(), label="l"),
         InvitationEmail(invitation=row),
         InvitationEmail(invitation=row, sent_at=timezone.now(), failure="refused"),
         QuotaEntry(inviter=row.from_user, change=-1, reason="invited", invitation=row),

@@ -42,5 +42,5 @@ SPENDING = Update(
     limit=models.IntegerField(),
     begin=models.DateTimeField(),
     latest=models.DateTimeField(),
-    slot=models.CharField(),
+    slot=models.BinaryField(),
 )
