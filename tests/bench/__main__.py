@@ -26,7 +26,7 @@ NOT_INSTALLED = 69
 
 def options() -> argparse.Namespace:
     """Return what the command line says."""
-    names = sorted({name.partition(".")[0] for name in LINES})
+    names = sorted({name.partition(".")[0] for name in LINES} | {"page300"})
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
     parser.add_argument("--only", action="append", choices=names, default=[], metavar="NAME")
     parser.add_argument("--size", action="append", type=int, default=[], metavar="ROWS")
@@ -42,7 +42,7 @@ def measured(database: str, sizes: list[int], only: list[str]) -> list[dict[str,
     environment = os.environ | {"PYTHON": sys.executable, "PYTHONHASHSEED": "0"}
     environment["DJANGO_SETTINGS_MODULE"] = "tests.bench.settings"
     with tempfile.TemporaryDirectory(prefix="django-invitation-bench.") as folder:
-        if database == "sqlite":
+        if database in ("sqlite", "none"):
             environment["INVITATION_TEST_DB"] = "sqlite"
             environment["INVITATION_BENCH_DATABASE"] = f"{folder}/bench.sqlite3"
         else:
@@ -82,7 +82,12 @@ def main() -> int:
     chosen = options()
     started = time.monotonic()
     results: list[dict[str, Any]] = []
-    for database in chosen.database or DATABASES:
+    databases = chosen.database or DATABASES
+    if not chosen.only or "starting" in chosen.only:
+        databases = ["none", *databases]
+    if chosen.only == ["starting"]:
+        databases = ["none"]
+    for database in databases:
         results += measured(database, sorted(chosen.size or SIZES), chosen.only)
     chosen.json.parent.mkdir(parents=True, exist_ok=True)
     chosen.json.write_text(json.dumps(results, indent=1) + "\n", "utf-8")

@@ -39,6 +39,9 @@ def begin_at(number: int, rows: Iterable[models.Model]) -> None:
             model._base_manager.filter(pk=row.pk).update(**{name: number})
             for sql in connection.ops.sequence_reset_sql(no_style(), [model]):
                 cursor.execute(sql)
+            if connection.vendor == "sqlite":  # which looks only at what is inserted
+                sql = "UPDATE sqlite_sequence SET seq = %s WHERE name = %s"
+                cursor.execute(sql, [number, model._meta.db_table])
             model._base_manager.filter(pk=number).update(**{name: row.pk})
 
 

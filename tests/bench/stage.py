@@ -173,7 +173,7 @@ class Stage:
         ending = None if overdue else ENDINGS.get(number % 100)
         late = overdue or number % 100 in OVERDUE
         row.email, row.email_key, row.from_user_id = email, email, self.inviter_of(number)
-        invited = self.now - timedelta(days=300) + timedelta(seconds=number)
+        invited = self.now - timedelta(days=300) + timedelta(seconds=number % MANY_OWN[0])
         return {
             "id": self.pk_of(number),
             "locator": token_urlsafe(16),
