@@ -38,13 +38,18 @@ else:
 NOBODY = "-"
 
 
-def user_search_fields(relation: str) -> list[str]:
-    """Return the fields to search a related user by: login name and email address."""
+def account_fields() -> list[str]:
+    """Return the fields that name an account: login name, and email address if it has one."""
     model: Any = get_user_model()
     names = [model.USERNAME_FIELD]
     with suppress(FieldDoesNotExist):  # The model may lack this field.
         names.append(model._meta.get_field(model.get_email_field_name()).name)
-    return [f"{relation}__{name}" for name in dict.fromkeys(names)]
+    return list(dict.fromkeys(names))
+
+
+def user_search_fields(relation: str) -> list[str]:
+    """Return the fields to search a related user by."""
+    return [f"{relation}__{name}" for name in account_fields()]
 
 
 def may_see(site: admin.AdminSite, model: Any, request: HttpRequest) -> bool:

@@ -17,11 +17,12 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, StreamingHttpResponse
 from django.utils import timezone
 from django.utils.text import capfirst
+from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
-from django.utils.translation import ngettext
 
 from invitation.addresses import sheets
 from invitation.admin.base import NOBODY, AnyAdmin, here
+from invitation.admin.bounds import LIMIT, few, in_pieces
 from invitation.flows.after_commit import retrying
 
 if TYPE_CHECKING:
@@ -48,8 +49,9 @@ class ExportMixin(Base):
     )
     def export(self, request: HttpRequest, queryset: QuerySet[Any]) -> StreamingHttpResponse:
         """Return the selected rows as a file, and log who exported them."""
-        rows = queryset.select_related(*self.list_select_related)  # type: ignore[misc]
-        self._log_export(request, rows.count())
+        pks = few(queryset)
+        self._log_export(request, pks)
+        rows = in_pieces(self, queryset, pks, self.export_chunk)
         response = StreamingHttpResponse(
             sheets.lines(self._lines(rows, self.get_export_fields(request))),
             content_type="text/csv; charset=utf-8",
@@ -63,10 +65,10 @@ class ExportMixin(Base):
         """Return the columns of the file."""
         return self.export_fields
 
-    def _lines(self, rows: QuerySet[Any], names: tuple[str, ...]) -> Iterator[list[Any]]:
+    def _lines(self, rows: Iterator[Any], names: tuple[str, ...]) -> Iterator[list[Any]]:
         headings = (label_for_field(name, self.model, self) for name in names)
         yield [capfirst(str(heading)) for heading in headings]
-        for row in rows.iterator(chunk_size=self.export_chunk):
+        for row in rows:
             yield [self._cell(name, row) for name in names]
 
     def _cell(self, name: str, row: Any) -> Any:
@@ -80,9 +82,13 @@ class ExportMixin(Base):
         choices = dict(getattr(field, "flatchoices", ()))
         return choices.get(value, value)
 
-    def _log_export(self, request: HttpRequest, count: int) -> None:
+    def _log_export(self, request: HttpRequest, pks: list[Any] | None) -> None:
         kind = ContentType.objects.get_for_model(self.model, for_concrete_model=False)
-        message = ngettext("Exported %d row as CSV.", "Exported %d rows as CSV.", count) % count
+        if pks is None:
+            message = gettext("Exported more than %(limit)d rows as CSV.") % {"limit": LIMIT}
+        else:
+            count = len(pks)
+            message = ngettext("Exported %d row as CSV.", "Exported %d rows as CSV.", count) % count
         # One log entry without a row: an export changes none of them.
         retrying(LogEntry.objects.create)(
             user=cast(Any, request.user),

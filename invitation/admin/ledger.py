@@ -24,14 +24,24 @@ from invitation.admin.base import (
     page_of,
     user_search_fields,
 )
+from invitation.admin.bounds import BoundedMixin
 from invitation.admin.exporting import ExportMixin
+from invitation.admin.filters import ReasonFilter
 from invitation.admin.guarding import ACCOUNT, INVITATION, GuardedMixin, number_of
+from invitation.admin.searching import Search, SearchMixin
 from invitation.models import InvitationKey, InvitationQuota, QuotaEntry
 
 
 @admin.register(QuotaEntry)
 class QuotaEntryAdmin(
-    GuardedMixin, ExportMixin, WithMemberMixin, ReadOnlyMixin, LookMixin, AnyAdmin
+    SearchMixin,
+    GuardedMixin,
+    ExportMixin,
+    WithMemberMixin,
+    ReadOnlyMixin,
+    BoundedMixin,
+    LookMixin,
+    AnyAdmin,
 ):
     """Admin of the ledger: whose quota changed, when, why, and by which invitation."""
 
@@ -46,11 +56,9 @@ class QuotaEntryAdmin(
     guarded_searches: ClassVar = {"inviter": ACCOUNT}
 
     list_display = ("created_at", "inviter", "signed", "reason", "invited")
-    list_filter = ("reason", "created_at")
+    list_filter = (ReasonFilter,)
     list_select_related = ("inviter", "invitation")
-    date_hierarchy = "created_at"
-    search_help_text = _("Search by the member's login name or e-mail address.")
-    show_full_result_count = False
+    search_help_text = _("Search by the member's whole login name, or #number.")
     fields = list_display
 
     def get_search_fields(self, request: HttpRequest) -> list[str]:
@@ -63,6 +71,14 @@ class QuotaEntryAdmin(
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         """Return the entries with their invitations; ``None`` for those that were deleted."""
         return super().get_queryset(request).select_related(*self.list_select_related)
+
+    def look_up(self, text: str, seen: set[str]) -> Search:
+        """Return the entries that a text finds."""
+        search = Search(text)
+        search.add_number(QuotaEntry)
+        if ACCOUNT in seen:
+            search.add_accounts(QuotaEntry, "inviter")
+        return search
 
     def get_list_display(self, request: HttpRequest) -> Any:
         """Return the columns. The invitation is a link if the reader may see it."""
@@ -99,7 +115,7 @@ class QuotaEntryAdmin(
         return format_html('<a href="{}">{}</a>', address, name_of(entry.invitation))
 
 
-class LedgerMixin(GuardedMixin):
+class LedgerMixin(GuardedMixin, BoundedMixin):
     """Admin with a column for the sum of the ledger, and a link to its entries."""
 
     def get_list_display(self, request: HttpRequest) -> Any:
@@ -115,12 +131,17 @@ class LedgerMixin(GuardedMixin):
         """Return the column for the sum of the ledger, with a link if the reader may follow it."""
         return "ledger" if may_see(self.admin_site, QuotaEntry, request) else "ledger_sum"
 
-    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+    def get_object(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+        """Return a quota with the sum of its member's entries, or ``None``."""
+        quota = super().get_object(request, *args, **kwargs)
+        return quota and self.with_details(self.get_queryset(request)).get(pk=quota.pk)
+
+    def with_details(self, queryset: QuerySet[Any]) -> QuerySet[Any]:
         """Return the quotas, each with the sum of its member's entries."""
         entries = QuotaEntry.objects.filter(inviter=OuterRef("inviter")).order_by()
         sums = entries.values("inviter").annotate(sum=Sum("change")).values("sum")
         total = Coalesce(Subquery(sums), Value(0), output_field=IntegerField())
-        quotas: Any = super().get_queryset(request)
+        quotas: Any = super().with_details(queryset)
         return cast("QuerySet[Any]", quotas.annotate(entries_sum=total))
 
     @admin.display(description=_("ledger"))
@@ -128,7 +149,7 @@ class LedgerMixin(GuardedMixin):
         """Return the sum of the ledger as a number, for exported files."""
         return int(quota.entries_sum)
 
-    @admin.display(description=_("ledger"), ordering="entries_sum")
+    @admin.display(description=_("ledger"))
     def ledger_sum(self, quota: Any) -> Any:
         """Return the sum of the ledger. If the counters differ, return both."""
         # A quota on the page for a new one has no entries yet.
@@ -140,7 +161,7 @@ class LedgerMixin(GuardedMixin):
             "counters": counters,
         }
 
-    @admin.display(description=_("ledger"), ordering="entries_sum")
+    @admin.display(description=_("ledger"))
     def ledger(self, quota: InvitationQuota) -> Any:
         """Return the text of ``ledger_sum`` as a link to the entries."""
         entries = reverse(

@@ -15,7 +15,10 @@ from django.utils.translation import ngettext_lazy
 
 from invitation import addresses
 from invitation.admin.base import NOBODY, AnyAdmin, LookMixin, ReadOnlyMixin, name_of
+from invitation.admin.bounds import BoundedMixin
+from invitation.admin.filters import MailFailureFilter, MailKindFilter
 from invitation.admin.guarding import ACCOUNT, INVITATION, NOTHING, GuardedMixin, number_of
+from invitation.admin.searching import Search, SearchMixin, search_invitations
 from invitation.flows import mail
 from invitation.models import DeliveryPause, InvitationEmail
 
@@ -68,7 +71,15 @@ class MailColumnsMixin:
 
 
 @admin.register(InvitationEmail)
-class InvitationEmailAdmin(GuardedMixin, MailColumnsMixin, OperatingMixin, LookMixin, AnyAdmin):
+class InvitationEmailAdmin(
+    SearchMixin,
+    GuardedMixin,
+    MailColumnsMixin,
+    OperatingMixin,
+    BoundedMixin,
+    LookMixin,
+    AnyAdmin,
+):
     """Admin of the outbox: which emails were sent, which wait, and why."""
 
     actions = ("retry", "cancel")
@@ -88,13 +99,12 @@ class InvitationEmailAdmin(GuardedMixin, MailColumnsMixin, OperatingMixin, LookM
         "last_error": ((ACCOUNT, INVITATION), NOTHING),
     }
     guarded_searches: ClassVar = {"invitation": INVITATION}
-    list_filter = ("state", "failure", "kind", "created_at", "sent_at")
+    list_filter = ("state", MailFailureFilter, MailKindFilter)
     list_select_related = ("invitation__from_user",)
-    date_hierarchy = "created_at"
-    #: ``get_search_results`` also finds a Message-ID.
     search_fields = ("invitation__email", "message_id")
-    search_help_text = _("Search by the invited address or the Message-ID.")
-    show_full_result_count = False
+    search_help_text = _(
+        "Search by the invited address or its beginning, #number, or the whole Message-ID."
+    )
     fields = (
         "address",
         "kind",
@@ -119,14 +129,15 @@ class InvitationEmailAdmin(GuardedMixin, MailColumnsMixin, OperatingMixin, LookM
         """Return the fields that the reader may search."""
         return self.searchable(request, super().get_search_fields(request))
 
-    def get_search_results(
-        self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
-    ) -> tuple[QuerySet[Any], bool]:
-        """Return the rows that match, or the email with the Message-ID in the search term."""
-        found = InvitationEmail.objects.named(search_term)
-        if found is not None:
-            return queryset.filter(pk=found.pk), False
-        return super().get_search_results(request, queryset, search_term)
+    def look_up(self, text: str, seen: set[str]) -> Search:
+        """Return the emails that a text finds."""
+        search = Search(text)
+        search.add_number(InvitationEmail)
+        named = InvitationEmail.objects.named(search.text)
+        if named is not None:
+            search.pks.add(named.pk)
+        search.add_of(InvitationEmail, search_invitations(text, seen & {INVITATION}))
+        return search
 
     @admin.display(description=_("Message-ID"))
     def header_id(self, row: InvitationEmail) -> str:

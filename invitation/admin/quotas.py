@@ -16,8 +16,10 @@ from django.utils.translation import ngettext_lazy
 
 from invitation.admin.base import AnyAdmin, LookMixin, WithMemberMixin, user_search_fields
 from invitation.admin.exporting import ExportMixin
+from invitation.admin.filters import UnlimitedFilter
 from invitation.admin.guarding import ACCOUNT, ENTRY, NOTHING, number_of, readable
 from invitation.admin.ledger import LedgerMixin
+from invitation.admin.searching import Search, SearchMixin
 from invitation.conf import conf
 from invitation.flows import quota
 from invitation.models import InvitationQuota
@@ -43,7 +45,9 @@ class QuotaActionForm(ActionForm):
 
 
 @admin.register(InvitationQuota)
-class InvitationQuotaAdmin(LedgerMixin, ExportMixin, WithMemberMixin, LookMixin, AnyAdmin):
+class InvitationQuotaAdmin(
+    SearchMixin, LedgerMixin, ExportMixin, WithMemberMixin, LookMixin, AnyAdmin
+):
     """Admin of the quotas: what members have spent, and granting more.
 
     A quota cannot be deleted. Deleting it would give back all that was spent, without an entry in
@@ -65,11 +69,10 @@ class InvitationQuotaAdmin(LedgerMixin, ExportMixin, WithMemberMixin, LookMixin,
     #: Maximum number that the form grants. A member who needs more needs no limit.
     granted_max = 1_000_000
     list_display = ("inviter", "granted", "unlimited", "spent", "remaining")
-    list_filter = ("unlimited",)
+    list_filter = (UnlimitedFilter,)
     list_select_related = ("inviter",)
     raw_id_fields = ("inviter",)
-    search_help_text = _("Search by the member's login name or e-mail address.")
-    show_full_result_count = False
+    search_help_text = _("Search by the member's whole login name, or #number.")
     fields = ("inviter", "granted", "unlimited", "spent", "remaining")
     #: Counts can change while the page is open, so they are not edited. Grant more instead.
     readonly_fields = ("spent", "remaining", "ledger", "ledger_sum", "inviter_number")
@@ -101,9 +104,17 @@ class InvitationQuotaAdmin(LedgerMixin, ExportMixin, WithMemberMixin, LookMixin,
         """
         return self.searchable(request, user_search_fields("inviter"))
 
-    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+    def look_up(self, text: str, seen: set[str]) -> Search:
+        """Return the quotas that a text finds."""
+        search = Search(text)
+        search.add_number(InvitationQuota)
+        if ACCOUNT in seen:
+            search.add_accounts(InvitationQuota, "inviter")
+        return search
+
+    def with_details(self, queryset: QuerySet[Any]) -> QuerySet[Any]:
         """Return the quotas, with their members' groups if the limit depends on groups."""
-        rows = super().get_queryset(request)
+        rows = super().with_details(queryset)
         by_group = isinstance(conf.quota_rule, Mapping) and hasattr(get_user_model(), "groups")
         return rows.prefetch_related("inviter__groups") if by_group else rows
 

@@ -17,14 +17,26 @@ from invitation.admin.base import (
     tree_link,
     user_search_fields,
 )
+from invitation.admin.bounds import BoundedMixin
 from invitation.admin.exporting import ExportMixin
+from invitation.admin.filters import ActivatedFilter, NewAccountFilter
 from invitation.admin.guarding import ACCOUNT, INVITATION, GuardedMixin, number_of
+from invitation.admin.searching import Search, SearchMixin, search_invitations
 from invitation.admin.trees import TreeMixin
 from invitation.models import Acceptance
 
 
 @admin.register(Acceptance)
-class AcceptanceAdmin(GuardedMixin, TreeMixin, ExportMixin, ReadOnlyMixin, LookMixin, AnyAdmin):
+class AcceptanceAdmin(
+    SearchMixin,
+    GuardedMixin,
+    TreeMixin,
+    ExportMixin,
+    ReadOnlyMixin,
+    BoundedMixin,
+    LookMixin,
+    AnyAdmin,
+):
     """Admin of the acceptances: which account accepted which invitation.
 
     It also has a page for each account that shows who invited whom.
@@ -55,12 +67,13 @@ class AcceptanceAdmin(GuardedMixin, TreeMixin, ExportMixin, ReadOnlyMixin, LookM
     }
 
     list_display = ("claimed_at", "account", "address", "inviter", "activated_at")
-    list_filter = ("claimed_at", ("activated_at", admin.EmptyFieldListFilter), "new_account")
+    list_filter = (ActivatedFilter, NewAccountFilter)
     list_select_related = ("user", "invitation__from_user")
-    date_hierarchy = "claimed_at"
     search_fields = ("invitation__email", "invitation__label")
-    search_help_text = _("Search by the account, the invited address, or the inviter.")
-    show_full_result_count = False
+    search_help_text = _(
+        "Search by the invited address or its beginning, #number, or the whole login name of the "
+        "account or the inviter."
+    )
     fields = ("account", "address", "inviter", "claimed_at", "activated_at", "new_account")
 
     def get_search_fields(self, request: HttpRequest) -> list[str]:
@@ -70,6 +83,15 @@ class AcceptanceAdmin(GuardedMixin, TreeMixin, ExportMixin, ReadOnlyMixin, LookM
         """
         people = [*user_search_fields("user"), *user_search_fields("invitation__from_user")]
         return self.searchable(request, [*self.search_fields, *people])
+
+    def look_up(self, text: str, seen: set[str]) -> Search:
+        """Return the acceptances that a text finds."""
+        search = Search(text)
+        search.add_number(Acceptance)
+        if ACCOUNT in seen:
+            search.add_accounts(Acceptance, "user")
+        search.add_of(Acceptance, search_invitations(text, seen))
+        return search
 
     def get_list_display(self, request: HttpRequest) -> Any:
         """Return the columns that the reader may see."""

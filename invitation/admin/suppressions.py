@@ -15,6 +15,8 @@ from django.utils.translation import gettext_lazy as _
 
 from invitation import addresses
 from invitation.admin.base import AnyAdmin, LookMixin
+from invitation.admin.bounds import BoundedMixin
+from invitation.admin.filters import SuppressionFilter
 from invitation.exceptions import AddressRefused
 from invitation.flows import mail
 from invitation.keys import unsubscribe
@@ -55,19 +57,17 @@ class SuppressedAddressForm(RowForm):
 
 
 @admin.register(SuppressedAddress)
-class SuppressedAddressAdmin(LookMixin, AnyAdmin):
+class SuppressedAddressAdmin(BoundedMixin, LookMixin, AnyAdmin):
     """Admin of the suppressed addresses: when and why, but not which address.
 
     Deleting a row allows invitations again. To find a row, search for the whole address.
     """
 
     list_display = ("code", "reason", "created_at")
-    list_filter = ("reason", "created_at")
-    date_hierarchy = "created_at"
+    list_filter = (SuppressionFilter,)
     #: ``get_search_results`` hashes the search term first.
     search_fields = ("digest",)
     search_help_text = _("Search by a whole e-mail address: only its hash is kept.")
-    show_full_result_count = False
     readonly_fields = ("code", "reason", "created_at")
 
     @admin.display(description=_("code of the address"), ordering="digest")

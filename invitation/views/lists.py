@@ -147,12 +147,18 @@ class BulkProgressView(OwnInvitationsMixin, KeyListView):
 
     def get_queryset(self) -> InvitationKeyQuerySet:
         """Return the invitations of the list, in its order."""
-        return self.get_invitations().filter(lists.in_list(self.kwargs["batch"])).order_by("pk")
+        return self.get_rows().filter(lists.in_list(self.kwargs["batch"])).order_by("pk")
+
+    def get_paginator(self, *args: Any, **kwargs: Any) -> Any:
+        """Return the paginator, which need not count the rows again."""
+        paginator = super().get_paginator(*args, **kwargs)
+        paginator.count = self.mails["total"]
+        return paginator
 
     @cached_property
     def mails(self) -> dict[str, int]:
         """Email counts for each state that the inviter may see, and their total."""
-        rows: Any = self.get_queryset().order_by()
+        rows: Any = self.get_queryset().with_latest_mail().order_by()
         mails = dict.fromkeys(("sent", "waiting", "failed", "cancelled", "total"), 0)
         for state, count in rows.values_list("latest_mail_state").annotate(Count("pk")):
             mails["total"] += count
@@ -165,7 +171,10 @@ class BulkProgressView(OwnInvitationsMixin, KeyListView):
         refreshing = bool(self.request.GET.get("refresh")) and self.mails["waiting"] > 0
         kwargs |= {"mails": self.mails, "batch": self.kwargs["batch"], "refreshing": refreshing}
         kwargs["mail_pause"] = pause_of_mails()
-        return super().get_context_data(refresh_seconds=REFRESH_SECONDS, **kwargs)
+        context = super().get_context_data(refresh_seconds=REFRESH_SECONDS, **kwargs)
+        shown = [row.pk for row in context[self.context_object_name]]
+        rows = self.get_invitations().filter(pk__in=shown).order_by("pk")
+        return context | {self.context_object_name: rows}
 
     def render_to_response(self, context: dict[str, Any], **kwargs: Any) -> HttpResponse:
         """Return the page; it reloads itself only if the member has asked for that."""

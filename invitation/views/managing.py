@@ -12,8 +12,9 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils.functional import Promise, cached_property
+from django.utils.http import urlencode
 from django.utils.translation import gettext_lazy as _
-from django.views.generic import FormView, ListView, TemplateView
+from django.views.generic import FormView, TemplateView
 
 from invitation import gate, keys
 from invitation.exceptions import InvitationError, InvitingForbidden, NotPending
@@ -24,12 +25,12 @@ from invitation.keys import qr, sites
 from invitation.models import Acceptance, InvitationKey
 from invitation.models.querysets import InvitationKeyQuerySet
 from invitation.views.inviting import left_to, pause_of_mails
+from invitation.views.pages import find_page
 
 if TYPE_CHECKING:
     EditFormView = FormView[InvitationEditForm]
-    KeyListView = ListView[InvitationKey]
 else:
-    EditFormView, KeyListView = FormView, ListView
+    EditFormView = FormView
 
 
 class OwnInvitationsMixin(OwnTransactionsMixin, gate.ProtectedMixin, LoginRequiredMixin):
@@ -37,43 +38,52 @@ class OwnInvitationsMixin(OwnTransactionsMixin, gate.ProtectedMixin, LoginRequir
 
     request: HttpRequest
 
-    def get_invitations(self) -> InvitationKeyQuerySet:
-        """Return these invitations with everything that the pages show of them."""
+    def get_rows(self) -> InvitationKeyQuerySet:
+        """Return these invitations, to find those that a page shows."""
         site_id = sites.current_site_id(self.request)
+        return InvitationKey.objects.personal().sent_by(self.request.user).on_site(site_id)
+
+    def get_invitations(self) -> InvitationKeyQuerySet:
+        """Return these invitations with everything that the pages show of them.
+
+        A database reads all of it also for rows that it skips. So find the rows of a page first.
+        """
         accepted = Acceptance.objects.select_related("user")
         # The inviter is included: whether an invitation works also depends on their account.
-        rows = InvitationKey.objects.personal().sent_by(self.request.user).on_site(site_id)
         return (
-            rows.select_related("from_user")
+            self.get_rows()
+            .select_related("from_user")
             .with_latest_mail()
             .noting_groups()
             .prefetch_related(Prefetch("acceptances", accepted))
         )
 
 
-class InvitationListView(OwnInvitationsMixin, KeyListView):
+class InvitationListView(OwnInvitationsMixin, TemplateView):
     """Page with the states of a member's invitations, the newest first."""
 
     template_name = "invitation/invitation_list.html"
-    context_object_name = "invitations"
-    paginate_by = 25
+    #: Number of invitations on one page.
+    page_size = 25
 
     @cached_property
     def form(self) -> InvitationSearchForm:
         """Form that filters the list."""
         return InvitationSearchForm(self.request.GET)
 
-    def get_queryset(self) -> InvitationKeyQuerySet:
-        """Return the filtered invitations."""
-        return self.form.narrow(self.get_invitations())
-
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
-        """Return a page of invitations and the member's invitations left."""
-        kept = self.request.GET.copy()
-        kept.pop("page", None)
+        """Return a page of the filtered invitations, and the member's invitations left."""
+        asked = self.request.GET
+        page = find_page(self.form.narrow(self.get_rows()), asked.dict(), self.page_size)
+        kept: dict[str, Any] = {name: asked[name] for name in ("q", "state") if asked.get(name)}
         kwargs = {**left_to(self.request.user), "mail_pause": pause_of_mails(), **kwargs}
         return super().get_context_data(
-            form=self.form, narrowed=any(kept.values()), query=kept.urlencode(), **kwargs
+            invitations=self.get_invitations().filter(pk__in=page.pks).order_by("-pk"),
+            newer=page.newer and urlencode(kept | page.newer),
+            older=page.older and urlencode(kept | page.older),
+            form=self.form,
+            narrowed=bool(kept),
+            **kwargs,
         )
 
 

@@ -69,13 +69,6 @@ def url(model: Any, page: str, *args: Any) -> str:
     return reverse(f"admin:invitation_{model._meta.model_name}_{page}", args=args)
 
 
-@pytest.fixture(autouse=True)
-def time_zones(db: None, settings: Any) -> None:
-    """Skip where the database cannot tell a day: the admin needs MySQL's time zone tables."""
-    if settings.TIME_ZONE != "UTC" and not connection.features.has_zoneinfo_database:
-        pytest.skip("the time zone tables are not loaded (mysql_tzinfo_to_sql)")
-
-
 INVITATIONS = "/admin/invitation/invitationkey/"
 QUOTAS = "/admin/invitation/invitationquota/"
 MAILS = "/admin/invitation/invitationemail/"
@@ -139,9 +132,9 @@ def test_a_list_asks_no_query_per_row(page: str, rows: int, admin_client: Client
     with CaptureQueriesContext(connection) as queries:
         response = admin_client.get(page)
     assert len(response.context["cl"].result_list) == rows
-    # Session, user, count, rows, and two for the date hierarchy; savepoints are no questions.
+    # Session, user, the keys of the rows, and the rows; savepoints are no questions.
     asked = [query["sql"] for query in queries if "SAVEPOINT" not in query["sql"]]
-    assert len(asked) == (4 if page == QUOTAS else 6)
+    assert len(asked) == 4
 
 
 def test_the_list_says_who_invited_whom_and_what_became_of_it(
@@ -195,7 +188,7 @@ def test_the_outbox_says_for_whom_and_what_each_mail_is(member: Any, admin_clien
     addresses = re.findall(r'class="field-address"><a[^>]*>([^<]*)<', page)
     assert addresses == ["-", "member@example.com", invitation.email]
     assert page.count("request for a new link</td>") == 2
-    assert text_of(admin_client.get(f"{outbox}?kind__exact=renewal")).count("field-address") == 2
+    assert text_of(admin_client.get(f"{outbox}?kind=renewal")).count("field-address") == 2
 
 
 def test_the_list_shows_invitations_without_inviter_address_and_mail(admin_client: Client) -> None:
@@ -273,14 +266,6 @@ def test_search_does_without_an_address_where_the_user_model_has_none(
 ) -> None:
     monkeypatch.setattr(get_user_model(), "EMAIL_FIELD", "contact")
     assert user_search_fields("from_user") == ["from_user__username"]
-
-
-def test_the_list_can_be_browsed_by_date(member: Any, admin_client: Client) -> None:
-    long_ago = timezone.now() - timedelta(days=800)
-    make_invitation(member, "old@example.org", date_invited=long_ago)
-    make_invitation(member, "new@example.org")
-    query = {"date_invited__year": long_ago.year}
-    assert listed(admin_client.get(INVITATIONS, query)) == {"old@example.org"}
 
 
 def test_the_list_can_be_sorted_by_each_column(member: Any, admin_client: Client) -> None:

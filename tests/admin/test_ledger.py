@@ -71,15 +71,16 @@ def test_the_list_asks_no_query_per_row(rows: int) -> None:
         note(inviter, -1, invitation=make_invitation(inviter, f"bob{number}@example.org"))
     response, queries = staff.asked(staff.boss(), LEDGER)
     assert len(response.context["cl"].result_list) == rows  # type: ignore[attr-defined]
-    assert queries == 6
+    assert queries == 4
 
 
 @pytest.mark.parametrize(
     ("query", "found"),
     [
         ("", {-1, 1, 5}),
-        ("reason__exact=granted", {5}),
+        ("reason=granted", {5}),
         ("created_at__year=1999", set()),
+        ("reason=nonsense", {-1, 1, 5}),
         ("q=member", {-1, 1}),
         ("q=MEMBER@example.com", {-1, 1}),
         ("q=nobody", set()),

@@ -6,6 +6,7 @@ import re
 import sys
 from collections.abc import Callable
 from datetime import timedelta
+from html import unescape
 from typing import Any
 
 import pytest
@@ -153,6 +154,19 @@ class TestWhoMaySee:
         assert invitation.status == "revoked"
 
 
+def many(member: Any, number: int, name: str = "n") -> list[InvitationKey]:
+    """Return invitations of a member, the newest first."""
+    addresses = [f"{name}{one}@example.com" for one in range(number)]
+    rows = [make_invitation(member, address, site_id=site_id()) for address in addresses]
+    return rows[::-1]
+
+
+def link(response: Any, rel: str) -> str:
+    """Return where the link to a neighbouring page leads; empty if there is none."""
+    found = re.search(rf'<a rel="{rel}" href="([^"]*)">', response.content.decode())
+    return unescape(found[1]) if found else ""
+
+
 @pytest.mark.anywhere
 class TestTheList:
     def test_before_the_first_invitation_it_says_so(self, member_client: Client) -> None:
@@ -166,19 +180,63 @@ class TestTheList:
 
     def test_a_page_holds_25(self, member: Any, member_client: Client, settings: Any) -> None:
         settings.INVITATIONS_PER_USER = None
-        for number in range(27):
-            make_invitation(member, f"n{number}@example.com", site_id=site_id())
-        first, second = member_client.get(LIST), member_client.get(LIST, {"page": "2"})
-        assert len(first.context["invitations"]) == 25
-        assert len(second.context["invitations"]) == 2
-        assert "Page 1 of 2" in words(first)
-        assert "You may invite as many people as you like." in words(first)
-        assert b"?page=2" in first.content
-        assert b"?page=1" in second.content
+        rows = many(member, 52)
+        shown = [member_client.get(LIST)]
+        for _page in range(2):
+            shown.append(member_client.get(LIST + link(shown[-1], "next")))
+        assert [row for page in shown for row in page.context["invitations"]] == rows
+        assert [len(page.context["invitations"]) for page in shown] == [25, 25, 2]
+        assert link(shown[0], "prev") == link(shown[2], "next") == ""
+        assert "You may invite as many people as you like." in words(shown[0])
+        back = member_client.get(LIST + link(shown[2], "prev"))
+        assert list(back.context["invitations"]) == rows[25:50]
+        first = member_client.get(LIST + link(back, "prev"))
+        assert list(first.context["invitations"]) == rows[:25]
+        assert link(first, "prev") == ""
 
-    @pytest.mark.parametrize("number", ["0", "3", "x", "-1", "9" * 40])
-    def test_a_page_that_is_not_there_is_404(self, member_client: Client, number: str) -> None:
-        assert member_client.get(LIST, {"page": number}).status_code == 404
+    def test_a_new_invitation_moves_no_other_to_another_page(
+        self, member: Any, member_client: Client
+    ) -> None:
+        rows = many(member, 26)
+        older = link(member_client.get(LIST), "next")
+        newest = many(member, 1, "new")
+        assert list(member_client.get(LIST + older).context["invitations"]) == rows[25:]
+        newer = link(member_client.get(LIST + older), "prev")
+        shown = list(member_client.get(LIST + newer).context["invitations"])
+        assert shown == rows[:25]
+        assert link(member_client.get(LIST + newer), "prev") == f"?after={rows[0].pk}"
+        assert newest[0] in member_client.get(LIST, {"after": rows[0].pk}).context["invitations"]
+
+    @pytest.mark.parametrize("name", ["before", "after", "page"])
+    @pytest.mark.parametrize("value", ["", "0", "x", "-1", "²", "1.5", "9" * 18, "9" * 40, "\0"])
+    def test_a_page_that_is_not_there_is_the_first(
+        self, member: Any, member_client: Client, name: str, value: str
+    ) -> None:
+        rows = many(member, 2)
+        response = member_client.get(LIST, {name: value})
+        assert response.status_code == 200
+        assert list(response.context["invitations"]) == rows
+
+    def test_a_page_whose_rows_are_gone_is_the_first(
+        self, member: Any, member_client: Client
+    ) -> None:
+        rows = many(member, 27)
+        older = link(member_client.get(LIST), "next")
+        InvitationKey.objects.filter(pk__lte=rows[24].pk).delete()
+        assert list(member_client.get(LIST + older).context["invitations"]) == rows[:24]
+
+    @pytest.mark.each_case
+    @pytest.mark.parametrize("rows", [60, 600])
+    def test_the_last_page_asks_no_more_than_the_first(
+        self, member: Any, member_client: Client, rows: int
+    ) -> None:
+        oldest = many(member, rows)[-20].pk
+        for address in (LIST, f"{LIST}?before={oldest}"):
+            with CaptureQueriesContext(connection) as queries:
+                assert member_client.get(address).status_code == 200
+            [details] = [query["sql"] for query in queries if "latest_mail_state" in query["sql"]]
+            assert " OFFSET " not in "".join(query["sql"] for query in queries)
+            assert " IN (" in details
 
     @pytest.mark.each_case
     @pytest.mark.parametrize(
@@ -222,12 +280,13 @@ class TestTheList:
         assert f'href="{LIST}"'.encode() in response.content
 
     def test_the_pages_keep_what_was_asked_for(self, member: Any, member_client: Client) -> None:
-        for number in range(26):
-            make_invitation(member, f"n{number}@example.com", site_id=site_id())
-        response = member_client.get(LIST, {"q": 'n"<&', "state": "", "page": "1"})
-        assert "page=" not in response.context["query"]
-        response = member_client.get(LIST, {"q": "n", "state": "pending"})
-        assert b"?q=n&amp;state=pending&amp;page=2" in response.content
+        rows = many(member, 26)
+        response = member_client.get(LIST, {"q": "n", "state": "pending", "page": "1", "x": "y"})
+        assert link(response, "next") == f"?q=n&state=pending&before={rows[24].pk}"
+        odd = InvitationKey.objects.filter(from_user=member)
+        odd.update(recipient_name='"<&é')
+        response = member_client.get(LIST, {"q": '"<&é', "state": ""})
+        assert link(response, "next") == f"?q=%22%3C%26%C3%A9&before={rows[24].pk}"
 
     @pytest.mark.parametrize("rows", [1, 60])
     def test_it_costs_six(self, member: Any, member_client: Client, rows: int) -> None:
