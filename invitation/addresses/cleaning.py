@@ -108,6 +108,15 @@ def clean(text: object) -> str:
     """
     if not isinstance(text, str):
         raise AddressRefused(_BARE, code="not_text")
+    return _clean(text)
+
+
+@lru_cache(maxsize=256)
+def _clean(text: str) -> str:
+    """Return the cleaned address, or raise ``AddressRefused``.
+
+    The result is cached, because an address is needed several times while it is invited or sent to.
+    """
     address = text.strip(_MARGIN)
     if not address:
         raise AddressRefused(_("Please enter an e-mail address."), code="blank")

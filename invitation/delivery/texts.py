@@ -21,6 +21,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from django.utils.translation import gettext_lazy as _
@@ -89,7 +90,13 @@ def plain_name(text: str, limit: int = NAME_LENGTH_MAX) -> str:
     encoded word (RFC 2047), which an email program would decode in a header. The result can be
     empty. It is stable: ``plain_name(plain_name(text)) == plain_name(text)``.
     """
-    name = " ".join(_visible(str(text or "")[: _SLACK * limit]).split())
+    return _plain_name(str(text or "")[: _SLACK * limit], limit)
+
+
+@lru_cache(maxsize=256)
+def _plain_name(text: str, limit: int) -> str:
+    """Return the name; cached, because the emails of one inviter all have theirs."""
+    name = " ".join(_visible(text).split())
     while (safe := _cut(_defang(name), limit)) != name:
         name = safe
     return name

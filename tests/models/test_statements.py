@@ -18,6 +18,7 @@ from django.db.models.signals import post_save, pre_save
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
+from invitation.flows.mail.unsubscribe import digests_of, suppress
 from invitation.models import (
     InvitationEmail,
     InvitationKey,
@@ -28,9 +29,9 @@ from invitation.models import (
 from invitation.models import (
     statements as built,
 )
-from invitation.models.managers import invitations, spends
+from invitation.models.managers import invitations, leases, mails, spends
 from invitation.models.statements import MemberField, Select, Update, write_new
-from tests.factories import DAY, make_invitation, make_user
+from tests.factories import DAY, make_invitation, make_mail, make_user
 
 pytestmark = pytest.mark.django_db
 
@@ -53,16 +54,38 @@ def of_spending(row: InvitationKey) -> Values:
     return values | {"begin": now - DAY, "latest": now}
 
 
+def of_a_sent_email(row: InvitationKey) -> Values:
+    now = timezone.now()
+    mail = row.mails.first() or make_mail(row, state="sending", lease_until=now, attempts=1)
+    values = {"pk": mail.pk, "until": mail.lease_until, "now": now, "tried_at": now}
+    return values | {"attempts": 2, "failure": "", "details": "of course"}
+
+
+def of_a_held_email(row: InvitationKey) -> Values:
+    return {"pk": of_a_sent_email(row)["pk"]}
+
+
+def of_a_recipient(row: InvitationKey) -> Values:
+    suppress(row.email)
+    first, *_ = digests_of(row.email)
+    return of_a_held_email(row) | {"digest0": first, "digest1": first}
+
+
 #: For each statement: its model, its options, and its values for an invitation.
 CASES: list[tuple[str, Any, type[models.Model], tuple[Any, ...], Callable[[Any], Values]]] = [
     ("OF_LOCATOR", invitations.OF_LOCATOR, InvitationKey, (False,), of_invitation),
     ("OF_LOCATOR", invitations.OF_LOCATOR, InvitationKey, (True,), of_invitation),
     ("TAKING_A_USE", invitations.TAKING_A_USE, InvitationKey, (True,), of_a_use),
     ("TAKING_A_USE", invitations.TAKING_A_USE, InvitationKey, (False,), of_a_use),
+    ("MARKING_SENT", mails.MARKING_SENT, InvitationEmail, (), of_a_sent_email),
     ("SPENDING", spends.SPENDING, InvitationQuota, (False, False, False), of_spending),
     ("SPENDING", spends.SPENDING, InvitationQuota, (True, True, True), of_spending),
 ]
 SELECTS = [case for case in CASES if isinstance(case[1], Select)]
+SELECTS += [
+    ("looking", leases.looking(0), InvitationEmail, (), of_a_held_email),
+    ("looking", leases.looking(2), InvitationEmail, (), of_a_recipient),
+]
 UPDATES = [case for case in CASES if isinstance(case[1], Update)]
 
 

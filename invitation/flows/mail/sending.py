@@ -68,6 +68,8 @@ class _Sending:
     started: float = field(default_factory=lambda: time.monotonic())
     #: When the emails of the present batch were leased, by ``time.monotonic()``.
     leased: float = 0.0
+    #: Number of emails to read next. It follows from how many could be sent in ``FRESH_SECONDS``.
+    together: int = field(default_factory=lambda: TOGETHER)
 
     def __post_init__(self) -> None:
         self.way = Way(self.pks)
@@ -161,10 +163,10 @@ class _Sending:
         if time.monotonic() - self.leased > RENEW_SECONDS:
             self.leased = time.monotonic()
             InvitationEmail.objects.renew(left, timezone.now())
-        group = [held for held in left[:TOGETHER] if not held.is_suspect]
+        group = [held for held in left[: self.together] if not held.is_suspect]
         rows = self._read(delivery, group)
         read = time.monotonic()
-        for held in group:
+        for number, held in enumerate(group, 1):
             if self._is_over():
                 break
             del left[0]
@@ -173,6 +175,7 @@ class _Sending:
                 mail.take_turn(timezone.now())
                 if not self.tries.make(delivery, mail):
                     return False
+            self.together = min(2 * number, TOGETHER)
             if time.monotonic() - read > FRESH_SECONDS:
                 break
         self.tries.record()
@@ -203,9 +206,8 @@ class _Sending:
         """
         known = held._meta.get_field("invitation").is_cached(held)
         email = held.invitation.email if known else ""
-        mail, paused_until = InvitationEmail.objects.look(
-            held, for_pause=True, digests=digests_of(email) if email else ()
-        )
+        digests = digests_of(email) if email else ()
+        mail, paused_until = InvitationEmail.objects.look(held, digests)
         if mail is None:
             return
         if paused_until is not None and not self.way.may_try():

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
+from functools import cache
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
+from django.apps import apps
 from django.db import connections, models, transaction
-from django.db.models import Q, Subquery
+from django.db.models import Exists, Q, Subquery
 
 from invitation.models.moments import passed
 from invitation.models.querysets import holds
+from invitation.models.statements import Select
 
 if TYPE_CHECKING:
     from invitation.models import InvitationEmail
@@ -171,26 +174,20 @@ class MailLeasesMixin(Mails):
             mail.lease_until = until
 
     def look(
-        self, held: InvitationEmail, *, for_pause: bool = False, digests: Collection[bytes] = ()
+        self, held: InvitationEmail, digests: Sequence[bytes] = ()
     ) -> tuple[InvitationEmail | None, datetime | None]:
-        """Return the present row of an email that we hold, and the end of the pause.
+        """Return the present row of an email that we hold, and the end of the pause; one query.
 
         The row comes with its invitation and inviter. It is ``None`` if we no longer hold it, or if
-        cleanup has deleted it. With ``for_pause``, the second value is the end of the present
-        pause, even if that moment has passed. With ``digests``, the row's ``suppressed`` tells
-        whether one of them is suppressed.
+        cleanup has deleted it. The second value is the end of the present pause, even if that
+        moment has passed. With ``digests``, the row's ``suppressed`` tells whether one of them is
+        suppressed.
         """
-        rows: Any = self._present([held])
-        if for_pause:
-            pauses: Any = self.model._meta.apps.get_model("invitation", "DeliveryPause")
-            rows = rows.annotate(paused_until=Subquery(pauses.objects.closed().values("until")))
-        if digests:
-            suppressed: Any = self.model._meta.apps.get_model("invitation", "SuppressedAddress")
-            rows = rows.annotate(suppressed=suppressed.objects.is_known(digests))
-        for mail in rows:
-            if mail.is_held_as(held):
-                return mail, getattr(mail, "paused_until", None)
-        return None, None
+        known = {f"digest{place}": digest for place, digest in enumerate(digests)}
+        mail = looking(len(digests)).first(self, pk=held.pk, **known)
+        if mail is None or not mail.is_held_as(held):
+            return None, None
+        return mail, mail.paused_until
 
     def look_at(self, held: Sequence[InvitationEmail]) -> dict[int, InvitationEmail]:
         """Return the present rows of emails that we still hold, by primary key; one query.
@@ -198,11 +195,8 @@ class MailLeasesMixin(Mails):
         They come with their invitations and inviters.
         """
         leased = {mail.pk: mail for mail in held}
-        return {row.pk: row for row in self._present(held) if row.is_held_as(leased[row.pk])}
-
-    def _present(self, held: Iterable[InvitationEmail]) -> models.QuerySet[InvitationEmail]:
-        rows = self.select_related("invitation__from_user")
-        return rows.filter(pk__in=[mail.pk for mail in held]).order_by()
+        rows = self.select_related("invitation__from_user").filter(pk__in=leased).order_by()
+        return {row.pk: row for row in rows if row.is_held_as(leased[row.pk])}
 
     def lease(self, pk: int, now: datetime) -> InvitationEmail | None:
         """Lease one due row, begin an attempt and return the row.
@@ -211,7 +205,7 @@ class MailLeasesMixin(Mails):
         """
         for held in self.lease_batch(1, now, [pk]):
             if self.begin(held, now):
-                return self.look(held)[0]
+                return self.look_at([held]).get(pk)
         return None
 
     def release(self, mails: Iterable[InvitationEmail]) -> None:
@@ -223,6 +217,25 @@ class MailLeasesMixin(Mails):
     def _held(self, mail: InvitationEmail) -> models.QuerySet[InvitationEmail]:
         """Return the row if it is still ours; only a held row has a ``lease_until``."""
         return self.filter(pk=mail.pk, lease_until=mail.lease_until)
+
+
+@cache
+def looking(number: int) -> Select:
+    """Return the statement of ``look`` for so many digests, one for each signing key."""
+    suppressed: Any = apps.get_model("invitation", "SuppressedAddress")
+    pauses: Any = apps.get_model("invitation", "DeliveryPause").objects
+
+    def build(rows: Any, pk: Any, **digests: Any) -> Any:
+        paused = Subquery(pauses.closed().values("until"))
+        rows = rows.select_related("invitation__from_user").annotate(paused_until=paused)
+        if digests:
+            known = suppressed.objects.known(list(digests.values()))
+            rows = rows.annotate(suppressed=Exists(known))
+        return rows.filter(pk=pk).order_by()
+
+    field: Any = suppressed._meta.get_field("digest")
+    fields = {f"digest{place}": field for place in range(number)}
+    return Select(build, pk=models.BigIntegerField(), **fields)
 
 
 def by_lease(mails: Iterable[InvitationEmail]) -> dict[datetime | None, list[InvitationEmail]]:

@@ -17,9 +17,42 @@ from invitation.models.managers.retries import MailOperatingMixin
 from invitation.models.managers.writer import WriterManager
 from invitation.models.moments import latest, passed
 from invitation.models.querysets import holds
+from invitation.models.statements import Update
 
 if TYPE_CHECKING:
     from invitation.models import InvitationEmail, InvitationKey
+
+
+def _changes_of_sent(
+    rows: Any, now: Any, failure: Any, details: Any, attempts: Any, tried_at: Any
+) -> dict[str, Any]:
+    """Return what changes in the row of an email that was sent."""
+    return {
+        "state": rows.model.State.SENT,
+        "sent_at": now,
+        "failure": failure,
+        "last_error": details,
+        "attempts": attempts,
+        "tried_at": tried_at,
+        "lease_until": None,
+    }
+
+
+def _marking_sent(rows: Any, pk: Any, until: Any, **values: Any) -> tuple[Any, dict[str, Any]]:
+    """Return an email if its lease ends then, and what changes in it when it was sent."""
+    return rows.filter(pk=pk, lease_until=until), _changes_of_sent(rows, **values)
+
+
+MARKING_SENT = Update(
+    _marking_sent,
+    pk=models.BigIntegerField(),
+    until=models.DateTimeField(),
+    now=models.DateTimeField(),
+    failure=models.CharField(),
+    details=models.TextField(),
+    attempts=models.IntegerField(),
+    tried_at=models.DateTimeField(),
+)
 
 
 class InvitationEmailManager(
@@ -84,13 +117,17 @@ class InvitationEmailManager(
 
         Returns those of them that were still held. Emails of one lease take one statement.
         """
-        changes = {"state": self.model.State.SENT, "sent_at": now, "lease_until": None}
-        changes |= {"last_error": details, "failure": failure}
         recorded: list[InvitationEmail] = []
         for until, group in by_lease(mails).items():
-            own = {"attempts": group[0].attempts, "tried_at": group[-1].tried_at}
             rows = self.filter(pk__in=[mail.pk for mail in group])
-            if rows.filter(lease_until=until).update(**changes, **own) < len(group):
+            values = {"now": now, "failure": failure, "details": details}
+            values |= {"attempts": group[0].attempts, "tried_at": group[-1].tried_at}
+            changes = _changes_of_sent(self, **values)
+            if len(group) == 1:
+                changed = MARKING_SENT.run(self, pk=group[0].pk, until=until, **values)
+            else:
+                changed = rows.filter(lease_until=until).update(**changes)
+            if changed < len(group):
                 # Somebody else has settled one of them by now, such as a report of its bounce.
                 ours = set(rows.filter(sent_at=now).values_list("pk", flat=True))
                 group = [mail for mail in group if mail.pk in ours]

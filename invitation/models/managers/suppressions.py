@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import TYPE_CHECKING
 
-from django.db import connections, models, router
-from django.db.models.expressions import RawSQL
+from django.db import models
 
 from invitation.models.managers.writer import WriterManager
 
@@ -20,19 +19,6 @@ class SuppressedAddressManager(WriterManager["SuppressedAddress"]):
     def known(self, digests: Collection[bytes]) -> models.QuerySet[SuppressedAddress]:
         """Return the rows of one address, which any of these digests may stand for."""
         return self.filter(digest__in=digests)
-
-    def is_known(self, digests: Collection[bytes]) -> RawSQL:
-        """Return the condition, for ``annotate``, that one of these digests has a row.
-
-        Pass at least one digest. The SQL is written by hand, because each email that is sent needs
-        it. Building it from ``Exists`` takes longer than running it.
-        """
-        quote = connections[router.db_for_write(self.model)].ops.quote_name
-        table, column = map(quote, (self.model._meta.db_table, "digest"))
-        places = ", ".join(["%s"] * len(digests))
-        # Only the names of a table and a column vary in the text; the digests are parameters.
-        sql = f"EXISTS(SELECT 1 FROM {table} WHERE {column} IN ({places}))"  # noqa: S608
-        return RawSQL(sql, tuple(digests), models.BooleanField())  # noqa: S611
 
     def reason(self, digests: Collection[bytes]) -> str | None:
         """Return why this address gets no invitations, or ``None``; one query.

@@ -307,7 +307,7 @@ def test_who_comes_when_it_has_just_been_opened_goes_on(
     PAUSES.close("closed", NOW)
     [held] = InvitationEmail.objects.lease_batch(1, NOW, [mails[0].pk])
     InvitationEmail.objects.begin(held, NOW)
-    look = InvitationEmail.objects.look(held, for_pause=True)
+    look = InvitationEmail.objects.look(held)
     assert look[1] == NOW + MINUTE
     PAUSES.update(failures=0)
     assert deliver(held)

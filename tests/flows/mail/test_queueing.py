@@ -513,13 +513,13 @@ def test_a_mail_that_goes_in_the_moment_of_its_lease_is_no_error(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     mail = make_mail()
-    present = InvitationEmail.objects._present
+    look_at = InvitationEmail.objects.look_at
 
     def too_late(held: Any) -> Any:
         mail.invitation.delete()
-        return present(held)
+        return look_at(held)
 
-    monkeypatch.setattr(InvitationEmail.objects, "_present", too_late)
+    monkeypatch.setattr(InvitationEmail.objects, "look_at", too_late)
     assert InvitationEmail.objects.lease(mail.pk, timezone.now()) is None
 
 
