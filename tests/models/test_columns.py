@@ -12,7 +12,7 @@ from django.utils import timezone
 from invitation.keys import unsubscribe
 from invitation.models import InvitationEmail, InvitationKey, SuppressedAddress, ThrottleCounter
 from invitation.models.columns import DigestField
-from tests.factories import make_invitation, make_user
+from tests.factories import make_invitation, make_mail, make_user
 
 pytestmark = pytest.mark.django_db
 #: First bytes that a driver could take for text, the end of a text, or an escape.
@@ -51,14 +51,15 @@ def test_no_digest_is_there_twice() -> None:
         SuppressedAddress.objects.create(digest=DIGESTS[0], key_id="b", reason="admin")
 
 
-def test_a_condition_by_hand_finds_them_too() -> None:
+def test_a_statement_that_is_built_once_finds_them_too() -> None:
     known = unsubscribe.digests("bob@example.org")[0]
     SuppressedAddress.objects.create(digest=known.digest, key_id=known.key_id, reason="admin")
-    make_invitation()
+    mail = make_mail()
+    [held] = InvitationEmail.objects.lease_batch(1, timezone.now(), [mail.pk])
     for digest, there in ((known.digest, True), (DIGESTS[0], False)):
-        is_known = SuppressedAddress.objects.is_known([digest])
-        [row] = InvitationKey.objects.annotate(suppressed=is_known)
-        assert bool(row.suppressed) is there
+        row, _pause = InvitationEmail.objects.look(held, [digest])
+        assert row is not None
+        assert bool(vars(row)["suppressed"]) is there
 
 
 def test_null_digests_stay_null() -> None:
