@@ -68,7 +68,7 @@ def of_a_held_email(row: InvitationKey) -> Values:
 def of_a_recipient(row: InvitationKey) -> Values:
     suppress(row.email)
     first, *_ = digests_of(row.email)
-    return of_a_held_email(row) | {"digest0": first, "digest1": first}
+    return of_a_held_email(row) | {"digest0": first, "digest1": bytes(32)}
 
 
 #: For each statement: its model, its options, and its values for an invitation.
