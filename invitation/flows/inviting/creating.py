@@ -185,7 +185,7 @@ def _invite(
         if groups:
             invitation.groups.set(groups)
         if mail:
-            queue_mail(invitation)
+            queue_mail(invitation, is_new=True)
         return Invited(invitation, created=True, mailed=mail)
 
     for _round in range(INVITE_ROUNDS):

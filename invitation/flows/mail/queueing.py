@@ -67,13 +67,14 @@ def queue(
     now: datetime | None = None,
     not_before: datetime | None = None,
     written: list[int] | None = None,
+    is_new: bool = False,
 ) -> bool:
     """Write an email into the outbox; return whether it was written.
 
     If the delivery sends at once, this process already holds the lease of the row. With
     ``not_before`` the email waits until that moment, for a worker or ``sendinvitations``. With
     ``written`` it waits, too: the caller gets its primary key there after the commit, and has to
-    hand it over.
+    hand it over. ``is_new`` says that this transaction has made the invitation.
 
     Raises ``MailLimitReached`` for an invitation if the limit of 24 hours is reached. An email of
     another kind is then not written. Call it inside the transaction of the change that the email is
@@ -101,7 +102,7 @@ def queue(
     # Robust: if sending fails, the invitation stays and the member's request goes on. Django logs
     # the error. The lease ends, and the next try follows.
     if immediate:
-        on_commit(lambda: deliver(mail))
+        on_commit(lambda: deliver(mail, is_new=is_new))
     elif written is not None:  # the caller hands over all of them at once
         on_commit(lambda: written.append(mail.pk))
     else:

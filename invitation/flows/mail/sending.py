@@ -28,11 +28,15 @@ RENEW_SECONDS = 30.0
 IN_PROCESS_SECONDS = 15.0
 
 
-def deliver(mail: InvitationEmail) -> bool:
-    """Send one email whose attempt this process has begun; return whether it was sent."""
+def deliver(mail: InvitationEmail, *, is_new: bool = False) -> bool:
+    """Send one email whose attempt this process has begun; return whether it was sent.
+
+    ``is_new`` says that this process has just written its invitation, too.
+    """
     sending = _Sending(seconds=IN_PROCESS_SECONDS)
     with get_delivery() as delivery:
-        sending.finish(delivery, mail)
+        if not (is_new and sending.finish_new(delivery, mail)):
+            sending.finish(delivery, mail)
     sending.way.leave()
     return sending.tries.sent == 1
 
@@ -218,3 +222,18 @@ class _Sending:
             self.tries.wanting = {email}
         self.tries.make(delivery, mail)
         self.tries.record()
+
+    def finish_new(self, delivery: BaseDelivery, mail: InvitationEmail) -> bool:
+        """Send an email whose invitation was just written, if nobody has changed them since.
+
+        Return whether it was tried. One query tells the rest, and the rows are not read again.
+        """
+        email = mail.invitation.email
+        suppressed = InvitationEmail.objects.look_again(mail, digests_of(email))
+        if suppressed is None:
+            return False
+        if not suppressed:
+            self.tries.wanting = {email}
+        self.tries.make(delivery, mail)
+        self.tries.record()
+        return True

@@ -136,7 +136,7 @@ def test_a_mail_that_goes_again_is_left_to_who_has_leased_it(
 def test_a_process_that_dies_after_the_commit_loses_no_mail(
     member: Any, outbox: list[InvitationEmail], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def die(mail: InvitationEmail) -> None:
+    def die(mail: InvitationEmail, **options: bool) -> None:
         raise SystemExit
 
     with monkeypatch.context() as patch:
