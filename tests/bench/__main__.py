@@ -1,6 +1,7 @@
 """Measure, print the table, write it as JSON, and fail where a value is past its bound.
 
-python -m tests.bench [--only NAME]... [--size ROWS]... [--database NAME] [--json FILE]
+python -m tests.bench [--only NAME]... [--size ROWS]... [--database NAME]
+                          [--seconds S] [--json FILE]
 """
 
 from __future__ import annotations
@@ -31,15 +32,18 @@ def options() -> argparse.Namespace:
     parser.add_argument("--only", action="append", choices=names, default=[], metavar="NAME")
     parser.add_argument("--size", action="append", type=int, default=[], metavar="ROWS")
     parser.add_argument("--database", action="append", choices=DATABASES, default=[])
+    parser.add_argument("--seconds", type=float, default=3, help="of each comparison of requests")
     parser.add_argument("--json", type=Path, default=ROOT / "build" / "bench.json", metavar="FILE")
     return parser.parse_args()
 
 
-def measured(database: str, sizes: list[int], only: list[str]) -> list[dict[str, Any]]:
+def measured(database: str, chosen: argparse.Namespace) -> list[dict[str, Any]]:
     """Measure on one database in a process of its own; print each line as it comes."""
-    words = [database, ",".join(map(str, sizes)), ",".join(only)]
+    sizes = sorted(chosen.size or SIZES)
+    words = [database, ",".join(map(str, sizes)), ",".join(chosen.only)]
     command = [sys.executable, "-m", "tests.bench.work", *words]
     environment = os.environ | {"PYTHON": sys.executable, "PYTHONHASHSEED": "0"}
+    environment["INVITATION_BENCH_SECONDS"] = str(chosen.seconds)
     environment["DJANGO_SETTINGS_MODULE"] = "tests.bench.settings"
     with tempfile.TemporaryDirectory(prefix="django-invitation-bench.") as folder:
         if database in ("sqlite", "none"):
@@ -88,7 +92,7 @@ def main() -> int:
     if chosen.only == ["starting"]:
         databases = ["none"]
     for database in databases:
-        results += measured(database, sorted(chosen.size or SIZES), chosen.only)
+        results += measured(database, chosen)
     chosen.json.parent.mkdir(parents=True, exist_ok=True)
     chosen.json.write_text(json.dumps(results, indent=1) + "\n", "utf-8")
     past = [row for row in results if row["verdict"] in ("PAST", "FAILED")]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import os
 import statistics
 import time
 from collections.abc import Callable, Iterator
@@ -16,6 +17,9 @@ from django.db import connection
 CONTROL = ("SAVEPOINT", "RELEASE", "ROLLBACK", "BEGIN", "COMMIT")
 
 Action = Callable[[], Any]
+
+#: Seconds that a comparison takes, if nothing else is said.
+SECONDS = float(os.environ.get("INVITATION_BENCH_SECONDS", "3"))
 
 
 @dataclass(frozen=True)
@@ -42,10 +46,10 @@ def compare(
     ours: Action,
     other: Action,
     *,
-    seconds: float = 3.0,
+    seconds: float = SECONDS,
     warm: int = 3,
     rounds: tuple[int, int] = (5, 101),
-    turn: float = 0.03,
+    turn: float = SECONDS / 100,
 ) -> Ratio:
     """Compare two actions in turns, for about so many seconds.
 

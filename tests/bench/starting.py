@@ -40,6 +40,7 @@ def started(stage: object = None) -> Iterator[Result]:
 def _run(site: str) -> list[float]:
     settings = f"tests.bench.settings_{site}"
     environment = os.environ | {"DJANGO_SETTINGS_MODULE": settings, "INVITATION_TEST_DB": "sqlite"}
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)  # a site has its bytecode
     command = [sys.executable, "-m", "tests.bench.starting"]
     out = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
     values: list[float] = json.loads(out.stdout)
