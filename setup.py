@@ -30,6 +30,7 @@ TEST = [
     "django-anymail>=13",
     "django-tasks>=0.12",
     "django-tasks-db>=0.13",
+    "gunicorn>=23",
     "hypothesis>=6.100",
     "import-linter>=2.5",
     "pillow>=11",

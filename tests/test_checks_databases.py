@@ -140,6 +140,53 @@ def test_nor_is_another_database(monkeypatch: pytest.MonkeyPatch) -> None:
     assert databases.check_sqlite_requests(None) == []
 
 
+class Router:
+    """Write the tables of one app to a database of their own."""
+
+    def __init__(self, *apps: str) -> None:
+        self.apps = apps
+
+    def db_for_write(self, model: Any, **hints: Any) -> str | None:
+        return "other" if model._meta.app_label in self.apps else None
+
+
+def test_accounts_in_another_database_are_reported(settings: Any) -> None:
+    settings.DATABASE_ROUTERS = [Router("invitation")]
+    messages = databases.check_one_database(None)
+    assert ids(messages) == ["invitation.E065", "invitation.E065"]
+    assert "RegistrationProfile" in messages[1].msg
+
+
+def test_accounts_and_invitations_together_elsewhere_are_not(settings: Any) -> None:
+    labels = {model._meta.app_label for model in databases._models_of_accounts()}
+    settings.DATABASE_ROUTERS = [Router("invitation", *labels)]
+    assert databases.check_one_database(None) == []
+
+
+def test_without_registration_and_sessions_there_are_the_accounts(
+    settings: Any, sqlite: Any
+) -> None:
+    gone = ("registration", "django.contrib.sessions")
+    settings.INSTALLED_APPS = [app for app in settings.INSTALLED_APPS if app not in gone]
+    sqlite({})
+    assert databases.check_one_database(None) == []
+    assert ids(databases.check_sqlite_options(None)) == ["invitation.W032"]
+
+
+def test_sessions_in_a_database_of_their_own_are_looked_at(
+    settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.DATABASE_ROUTERS = [Router("sessions")]
+    good, bad = (
+        SimpleNamespace(
+            vendor="sqlite", settings_dict={"OPTIONS": options}, is_in_memory_db=lambda: False
+        )
+        for options in (GOOD, {})
+    )
+    monkeypatch.setattr(databases, "connections", {"default": good, "other": bad})
+    assert ids(databases.check_sqlite_options(None)) == ["invitation.W032"]
+
+
 # -- the mark itself -----------------------------------------------------------------------------
 
 

@@ -14,22 +14,29 @@ from django.core import mail as django_mail
 from django.core.management import call_command
 from django.db import connection, connections
 from django.test import Client
+from django.urls import reverse
 from django.utils import timezone
 
 from invitation import keys
 from invitation.addresses.recipients import Recipient
 from invitation.exceptions import KeyNotFound, MailLimitReached
-from invitation.flows import arriving, inviting, lists, privacy, quota
+from invitation.flows import arriving, inviting, lists, privacy, quota, sharing
 from invitation.keys.links import new_locator
 from invitation.models import Acceptance, InvitationEmail, InvitationKey
 from tests.factories import make_invitation, make_user
 from tests.scenes import (
+    COMPLETE,
+    DECLINE,
+    INVITE,
     LANDING,
     NEWCOMER,
     REGISTER,
     accounts,
     activate,
     answers,
+    flags,
+    link,
+    may_share,
     path_in,
     statements,
     visit,
@@ -95,6 +102,64 @@ def client_of_member(member_client: Client, replica: Replica) -> Client:
     """Return the browser of the member, whose session has reached the replica."""
     replica.catch_up()
     return member_client
+
+
+def test_a_member_sees_at_once_what_they_have_done(client_of_member: Client) -> None:
+    assert client_of_member.post(INVITE, {"email": NEWCOMER}).status_code == 302
+    page = client_of_member.get(COMPLETE)
+    assert NEWCOMER in page.text
+    invitation = InvitationKey.objects.get()
+    assert NEWCOMER in client_of_member.get(LIST).text
+    detail = reverse("invitation_detail", args=[invitation.pk])
+    assert NEWCOMER in client_of_member.get(detail).text
+    assert client_of_member.post(f"{detail}revoke/").status_code == 302
+    assert client_of_member.get(detail).context["invitation"].state == "revoked"
+
+
+def test_a_fresh_invitation_opens_and_is_claimed(replica: Replica, member: Any) -> None:
+    invitation = inviting.invite(member, NEWCOMER).invitation
+    browser = visit(invitation)
+    assert browser.get(LANDING).status_code == 200
+    assert browser.get(REGISTER).status_code == 200
+    assert browser.post(REGISTER, answers()).status_code == 302
+    assert accounts().using("default").exists()
+    invitation.refresh_from_db()
+    assert invitation.status == "accepted"
+    assert Client().get(link(invitation.mail_key)).status_code == 410
+
+
+def test_a_fresh_invitation_is_declined(replica: Replica, member: Any) -> None:
+    invitation = inviting.invite(member, NEWCOMER).invitation
+    browser = visit(invitation)
+    assert browser.get(DECLINE).status_code == 200
+    assert browser.post(DECLINE).status_code == 200
+    assert flags(browser.get(LANDING)) == {"declined_key"}
+
+
+def test_the_quota_is_exact(replica: Replica, member: Any, settings: Any) -> None:
+    settings.INVITATIONS_PER_USER = 3
+    invitations = [inviting.invite(member, f"a{n}@example.org").invitation for n in range(2)]
+    assert quota.remaining_invitations(member) == 1
+    inviting.revoke(invitations[0])
+    inviting.extend(invitations[1])
+    inviting.resend(make_invitation(member, "b@example.org"))
+    quota.grant(member, 2)
+    assert quota.remaining_invitations(member) == 3
+
+
+def test_a_shared_link_is_made_changed_and_opened(replica: Replica, member: Any) -> None:
+    owner = may_share(member)
+    replica.catch_up()
+    owner = type(owner)._default_manager.get(pk=owner.pk)
+    shared = sharing.share(owner, label="all", max_uses=3, expires_at=None, word="lake-house")
+    sharing.edit_shared(shared, label="all", max_uses=2, expires_at=None, word="lake-house")
+    sharing.pause(shared)
+    replica.catch_up()
+    sharing.resume(shared)
+    assert sharing.open_code(shared.code).invitation == shared
+    assert sharing.open_word("lake-house").invitation == shared
+    assert visit(shared).get(LANDING).status_code == 200
+    sharing.close(shared)
 
 
 def test_a_fresh_invitation_is_accepted_by_a_member(replica: Replica, member: Any) -> None:

@@ -91,6 +91,7 @@ CHECKS: tuple[Check, ...] = tuple(
         "registration.check_registration_redirect",
         "databases.check_own_transactions",
         "databases.check_sqlite_requests",
+        "databases.check_one_database",
     )
 )
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.core.checks import CheckMessage
+from django.apps import apps
+from django.contrib.auth import get_user_model
+from django.core.checks import CheckMessage, Error
 from django.core.checks import Warning as CheckWarning
-from django.db import DEFAULT_DB_ALIAS, connections
+from django.db import connections, router
 
 from invitation.checks import routing
 from invitation.checks.registration import view_class
@@ -15,6 +17,7 @@ from invitation.gate.atomic_requests import (
     has_own_transactions,
     innermost,
 )
+from invitation.models import InvitationKey
 
 #: Minimum number of seconds that SQLite should wait for its lock. Python's default is 5.
 TIMEOUT_MIN = 20
@@ -66,17 +69,51 @@ def check_sqlite_requests(app_configs: Any, **kwargs: Any) -> list[CheckMessage]
 
 def check_sqlite_options(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
     """Warn if SQLite gives up too soon when several people write."""
-    if not _is_file(DEFAULT_DB_ALIAS):
-        return []
-    timeout = _options(DEFAULT_DB_ALIAS).get("timeout", 5)
-    short = isinstance(timeout, (int, float)) and timeout < TIMEOUT_MIN
-    if not short and not _is_late(DEFAULT_DB_ALIAS):
+    if not any(_is_file(alias) and _gives_up(alias) for alias in _written_by_requests()):
         return []
     message = (
         "SQLite gives up after a few seconds, or at once, when several people write: they see an "
         'error page ("database is locked").'
     )
     return [CheckWarning(message, hint=SQLITE_OPTIONS, id="invitation.W032")]
+
+
+def check_one_database(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    """Report that an account and the use of its invitation cannot be written in one transaction."""
+    ours = router.db_for_write(InvitationKey)
+    others = [model for model in _models_of_accounts() if router.db_for_write(model) != ours]
+    message = (
+        "DATABASE_ROUTERS write {} to another database than invitations: an account and the use of "
+        "its invitation cannot be saved in one transaction."
+    )
+    hint = "Let the routers keep both in the same database."
+    return [
+        Error(message.format(model._meta.label), hint=hint, id="invitation.E065")
+        for model in others
+    ]
+
+
+def _models_of_accounts() -> list[Any]:
+    """Return the models of an account and of its activation."""
+    found: list[Any] = [get_user_model()]
+    if apps.is_installed("registration"):
+        found.append(apps.get_model("registration", "RegistrationProfile"))
+    return found
+
+
+def _written_by_requests() -> set[str]:
+    """Return the databases that sign-ups and log-ins write to."""
+    models: list[Any] = [InvitationKey, *_models_of_accounts()]
+    if apps.is_installed("django.contrib.sessions"):
+        models.append(apps.get_model("sessions", "Session"))
+    return {router.db_for_write(model) for model in models}
+
+
+def _gives_up(alias: str) -> bool:
+    """Return whether a request may end because another one writes to this SQLite database."""
+    timeout = _options(alias).get("timeout", 5)
+    short = isinstance(timeout, (int, float)) and timeout < TIMEOUT_MIN
+    return short or _is_late(alias)
 
 
 def _with_atomic_requests() -> list[str]:

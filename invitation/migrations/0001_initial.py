@@ -35,6 +35,7 @@ class Migration(migrations.Migration):
                 ("reason", models.TextField(blank=True, verbose_name="reason")),
             ],
             options={
+                "base_manager_name": "objects",
                 "verbose_name": "delivery pause",
                 "verbose_name_plural": "delivery pauses",
                 "constraints": [
@@ -184,6 +185,7 @@ class Migration(migrations.Migration):
                 ),
             ],
             options={
+                "base_manager_name": "objects",
                 "verbose_name": "invitation",
                 "verbose_name_plural": "invitations",
                 "ordering": ["-pk"],
@@ -305,6 +307,7 @@ class Migration(migrations.Migration):
                 ),
             ],
             options={
+                "base_manager_name": "objects",
                 "verbose_name": "invitation mail",
                 "verbose_name_plural": "invitation mails",
                 "ordering": ["-pk"],
@@ -356,6 +359,7 @@ class Migration(migrations.Migration):
                 ("by_mail", models.BooleanField(db_default=False, default=False, editable=False)),
             ],
             options={
+                "base_manager_name": "objects",
                 "verbose_name": "acceptance",
                 "verbose_name_plural": "acceptances",
                 "ordering": ["-pk"],
@@ -397,6 +401,7 @@ class Migration(migrations.Migration):
                 ("unlimited", models.BooleanField(default=False, verbose_name="unlimited")),
             ],
             options={
+                "base_manager_name": "objects",
                 "verbose_name": "invitation quota",
                 "verbose_name_plural": "invitation quotas",
             },
@@ -415,6 +420,7 @@ class Migration(migrations.Migration):
                 ("hours", models.JSONField(default=dict)),
             ],
             options={
+                "base_manager_name": "objects",
                 "verbose_name": "mail counter",
                 "verbose_name_plural": "mail counters",
                 "constraints": [
@@ -449,6 +455,7 @@ class Migration(migrations.Migration):
                 ("key_id", models.CharField(editable=False, max_length=16)),
             ],
             options={
+                "base_manager_name": "objects",
                 "verbose_name": "proven address",
                 "verbose_name_plural": "proven addresses",
                 "ordering": ["-pk"],
@@ -510,6 +517,7 @@ class Migration(migrations.Migration):
                 ),
             ],
             options={
+                "base_manager_name": "objects",
                 "verbose_name": "quota entry",
                 "verbose_name_plural": "quota entries",
                 "ordering": ["-pk"],
@@ -545,6 +553,7 @@ class Migration(migrations.Migration):
                 ),
             ],
             options={
+                "base_manager_name": "objects",
                 "verbose_name": "suppressed address",
                 "verbose_name_plural": "suppressed addresses",
                 "ordering": ["-pk"],
@@ -567,6 +576,7 @@ class Migration(migrations.Migration):
                 ("scope", invitation.models.columns.DigestField(max_length=32)),
             ],
             options={
+                "base_manager_name": "objects",
                 "verbose_name": "throttle counter",
                 "verbose_name_plural": "throttle counters",
                 "indexes": [

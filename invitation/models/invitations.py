@@ -109,6 +109,7 @@ class InvitationKey(models.Model):
     class Meta:
         """Names, order, permissions, indexes and constraints of the table."""
 
+        base_manager_name = "objects"
         verbose_name = _("invitation")
         verbose_name_plural = _("invitations")
         ordering = ["-pk"]
@@ -344,6 +345,7 @@ class Acceptance(models.Model):
     class Meta:
         """Names, order and constraints of the table."""
 
+        base_manager_name = "objects"
         verbose_name = _("acceptance")
         verbose_name_plural = _("acceptances")
         ordering = ["-pk"]

@@ -101,6 +101,7 @@ class InvitationEmail(models.Model):
     class Meta:
         """Names, order and indexes of the table."""
 
+        base_manager_name = "objects"
         verbose_name = _("invitation mail")
         verbose_name_plural = _("invitation mails")
         ordering = ["-pk"]
@@ -173,6 +174,7 @@ class DeliveryPause(models.Model):
     class Meta:
         """Names and constraints of the table."""
 
+        base_manager_name = "objects"
         verbose_name = _("delivery pause")
         verbose_name_plural = _("delivery pauses")
         constraints = [
@@ -201,6 +203,7 @@ class MailCounter(models.Model):
     class Meta:
         """Names and constraints of the table."""
 
+        base_manager_name = "objects"
         verbose_name = _("mail counter")
         verbose_name_plural = _("mail counters")
         constraints = [
@@ -234,6 +237,7 @@ class SuppressedAddress(models.Model):
     class Meta:
         """Names, order and constraints of the table."""
 
+        base_manager_name = "objects"
         verbose_name = _("suppressed address")
         verbose_name_plural = _("suppressed addresses")
         ordering = ["-pk"]

@@ -36,6 +36,7 @@ class ProvenAddress(models.Model):
     class Meta:
         """Names, order, indexes and constraints of the table."""
 
+        base_manager_name = "objects"
         verbose_name = _("proven address")
         verbose_name_plural = _("proven addresses")
         ordering = ["-pk"]

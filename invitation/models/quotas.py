@@ -36,6 +36,7 @@ class InvitationQuota(models.Model):
     class Meta:
         """Names of the table."""
 
+        base_manager_name = "objects"
         verbose_name = _("invitation quota")
         verbose_name_plural = _("invitation quotas")
 
@@ -128,6 +129,7 @@ class QuotaEntry(models.Model):
     class Meta:
         """Names and order of the table."""
 
+        base_manager_name = "objects"
         verbose_name = _("quota entry")
         verbose_name_plural = _("quota entries")
         ordering = ["-pk"]
@@ -149,6 +151,7 @@ class ThrottleCounter(models.Model):
     class Meta:
         """Names, indexes and constraints of the table."""
 
+        base_manager_name = "objects"
         verbose_name = _("throttle counter")
         verbose_name_plural = _("throttle counters")
         indexes = [models.Index(fields=["window_start"], name="invitation_throttle_window")]

@@ -20,7 +20,13 @@ from invitation.flows.after_commit import BATCH_SIZE, announce, in_transaction, 
 from invitation.flows.mail import announce_cancelled, lift
 from invitation.flows.upkeep import mark_expired
 from invitation.keys import unsubscribe
-from invitation.models import DeliveryPause, InvitationEmail, InvitationKey, ProvenAddress
+from invitation.models import (
+    DeliveryPause,
+    InvitationEmail,
+    InvitationKey,
+    ProvenAddress,
+    managers,
+)
 from invitation.models.querysets import InvitationKeyQuerySet
 
 #: Text that replaces what was forgotten. It is constant, because it is written into rows.
@@ -73,7 +79,7 @@ def _log() -> QuerySet[Any] | None:
     """Return the log of Django's admin, or ``None`` if the site has none."""
     if not apps.is_installed("django.contrib.admin"):
         return None
-    return apps.get_model("admin", "LogEntry")._default_manager.all()
+    return managers.from_writer(apps.get_model("admin", "LogEntry")._default_manager.all())
 
 
 def _log_of_invitations() -> QuerySet[Any] | None:
