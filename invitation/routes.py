@@ -7,6 +7,22 @@ from django.urls import URLPattern, URLResolver, path, re_path
 from invitation import gate, views
 
 _pages: list[URLPattern | URLResolver] = [
+    # First the pages that most people open, because Django tries one pattern after the other.
+    path("invited/", views.LandingView.as_view(), name="invitation_landing"),
+    path("invited/accept/", views.AcceptView.as_view(), name="invitation_accept"),
+    path("invited/decline/", views.DeclineView.as_view(), name="invitation_decline"),
+    path(
+        "invited/renewal/",
+        views.RenewalRequestView.as_view(),
+        name="invitation_request_renewal",
+    ),
+    # The key may be any text: a mail program may change the link, and this app's own page must
+    # answer.
+    re_path(
+        r"^invited/(?P<invitation_key>[\s\S]+)/\Z",
+        views.InvitedView.as_view(),
+        name="invitation_invited",
+    ),
     path("invite/", views.InviteView.as_view(), name="invitation_invite"),
     path("invite/complete/", views.InvitationCompleteView.as_view(), name="invitation_complete"),
     path("invite/bulk/", views.BulkView.as_view(), name="invitation_invite_bulk"),
@@ -102,21 +118,6 @@ _pages: list[URLPattern | URLResolver] = [
     ),
     path("join/", views.JoinView.as_view(), name="invitation_join"),
     path("join/<word>/", views.JoinWordView.as_view(), name="invitation_join_word"),
-    path("invited/", views.LandingView.as_view(), name="invitation_landing"),
-    path("invited/accept/", views.AcceptView.as_view(), name="invitation_accept"),
-    path("invited/decline/", views.DeclineView.as_view(), name="invitation_decline"),
-    path(
-        "invited/renewal/",
-        views.RenewalRequestView.as_view(),
-        name="invitation_request_renewal",
-    ),
-    # The key may be any text: a mail program may change the link, and this app's own page must
-    # answer.
-    re_path(
-        r"^invited/(?P<invitation_key>[\s\S]+)/\Z",
-        views.InvitedView.as_view(),
-        name="invitation_invited",
-    ),
 ]
 
 urlpatterns = gate.all_on_a_site(_pages)

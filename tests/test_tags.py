@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import datetime, timezone
 from types import SimpleNamespace
 from typing import Any
 
@@ -13,6 +14,7 @@ from django.contrib.sites.requests import RequestSite
 from django.template import Context, Template, TemplateSyntaxError
 from django.test import RequestFactory
 from django.test.utils import modify_settings
+from django.utils import translation
 
 from invitation.flows import inviting
 from invitation.gate import visitor
@@ -278,3 +280,46 @@ def test_one_that_is_offered_no_longer_is_its_path(settings: Any) -> None:
 @pytest.mark.parametrize("path", ["", None, "//example.com/"], ids=["empty", "None", "elsewhere"])
 def test_where_nobody_is_led_there_is_no_page(path: Any) -> None:
     assert render(CALLED, path=path) == ""
+
+
+# -- what makes pages fast --
+
+
+@pytest.mark.parametrize("language", ["en", "de"])
+@pytest.mark.parametrize(
+    "tag",
+    [
+        '{% translate "Log in" %}',
+        "{% translate 'Log in' %}",
+        '{% translate "100% <b>&" %}',
+        '{% translate "" %}',
+        '{% translate "Log in" as words %}[{{ words }}]',
+        '{% translate "Log in" noop %}',
+        '{% translate "Log in" context "button" %}',
+        '{% translate "Log in"|upper %}',
+        "{% translate words %}",
+        "{% translate nowhere %}",
+    ],
+)
+def test_a_text_is_translated_as_django_does(language: str, tag: str) -> None:
+    with translation.override(language):
+        ours = render("{% load i18n invitation_i18n %}" + tag, words="<Log in>")
+        assert ours == render("{% load i18n %}" + tag, words="<Log in>")
+
+
+def test_a_moment_is_for_people_and_for_machines(settings: Any) -> None:
+    settings.TIME_ZONE = "Europe/Berlin"
+    moment = datetime(2026, 5, 3, 22, 30, tzinfo=timezone.utc)
+    show = "{% load invitation_tags %}{{ moment|invitation_moment }}"
+    words = "May 4, 2026, 12:30 a.m. CEST"
+    assert render(show, moment=moment) == (
+        f'<time datetime="2026-05-03T22:30:00+00:00">{words}</time>'
+    )
+    assert render(show, moment=None) == ""
+
+
+def test_a_moment_without_a_time_zone_is_that_of_the_site(settings: Any) -> None:
+    settings.TIME_ZONE, settings.USE_TZ = "Europe/Berlin", False
+    show = "{% load invitation_tags %}{{ moment|invitation_moment }}"
+    shown = render(show, moment=datetime(2026, 5, 4, 0, 30))
+    assert shown == '<time datetime="2026-05-03T22:30:00+00:00">May 4, 2026, 12:30 a.m. </time>'

@@ -14,6 +14,7 @@ from invitation.gate.carried_keys import (
     login_url,
     on_a_site,
     open_carried,
+    page_url,
     refuse,
     remember,
 )
@@ -35,6 +36,7 @@ __all__ = [
     "note_busy",
     "on_a_site",
     "open_carried",
+    "page_url",
     "protect",
     "refuse",
     "remember",

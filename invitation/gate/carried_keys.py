@@ -104,7 +104,9 @@ def refuse(
     a new link. ``key`` is for a page with the key in its address. By default it is the key of the
     request.
     """
-    context: dict[str, Any] = {known.code: refusal.code == known.code for known in REFUSALS}
+    context: dict[str, Any] = {known.code: False for known in REFUSALS}
+    # An error class of the site's own has no flag.
+    context[refusal.code if refusal.code in context else KeyNotFound.code] = True
     context |= {
         "reason": refusal.code,
         "message": str(refusal),
@@ -127,7 +129,7 @@ def login_url(back: str = "") -> str:
     login.
     """
     try:
-        url = resolve_url(settings.LOGIN_URL)
+        url = page_url(settings.LOGIN_URL)
     except NoReverseMatch:
         return ""
     if not (url and back):
@@ -136,6 +138,14 @@ def login_url(back: str = "") -> str:
     query = QueryDict(parts.query, mutable=True)
     query[REDIRECT_FIELD_NAME] = back
     return parts._replace(query=query.urlencode(safe="/")).geturl()
+
+
+def page_url(to: Any) -> str:
+    """Return the URL of a page from its path or name, as ``resolve_url`` does.
+
+    Django looks for a page that has the path as its name, and that takes time on every page.
+    """
+    return to if type(to) is str and to.startswith("/") else resolve_url(to)
 
 
 def remember(request: HttpRequest, response: HttpResponseBase, key: str) -> None:

@@ -22,7 +22,7 @@ from django.views.decorators.debug import sensitive_variables
 
 from invitation.conf import conf
 from invitation.exceptions import WordRefused
-from invitation.keys import links
+from invitation.keys import written
 
 #: Crockford's base32 (https://www.crockford.com/base32.html): without I, L, O and U.
 SYMBOLS = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
@@ -76,7 +76,7 @@ def show(locator: str, site_id: int, digest: bytes | None) -> str:
         code = _make(secret, locator, site_id)
         if digest and constant_time_compare(_digest(secret, code, site_id), digest):
             groups = (code[start : start + GROUP] for start in range(0, LENGTH, GROUP))
-            return links.Secret("-".join(groups))
+            return written.Secret("-".join(groups))
     return ""
 
 

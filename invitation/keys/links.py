@@ -16,90 +16,32 @@ Expiry, uses and state are always in the row, never in the key.
 
 from __future__ import annotations
 
-import re
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import cache
 from typing import Generic, TypeVar
 
-from django.core.signing import Signer
+from django.core.signing import base64_hmac
 from django.db.models import Model
 from django.utils.crypto import constant_time_compare
-from django.utils.safestring import SafeString
 from django.views.decorators.debug import sensitive_variables
 
 from invitation.conf import conf
+from invitation.keys.written import (
+    LOCATOR_BYTES,
+    LOCATOR_LENGTH,
+    PATTERN,
+    SIGNATURE_LENGTH,
+    Secret,
+)
 
 MAIL = "mail"
 COPY = "copy"
 CHANNELS = (MAIL, COPY)
 
-#: 16 random bytes, 128 bits, as URL-safe base64 (OWASP ASVS 5.0, 11.5.1 asks for 128).
-LOCATOR_BYTES = 16
-LOCATOR_LENGTH = 22
-#: HMAC-SHA256, 32 bytes, as URL-safe base64.
-SIGNATURE_LENGTH = 43
 KEY_LENGTH = LOCATOR_LENGTH + 1 + SIGNATURE_LENGTH
 
-#: Pattern of a key, for finding one in a text.
-PATTERN = re.compile(rf"[A-Za-z0-9_-]{{{LOCATOR_LENGTH}}}\.[A-Za-z0-9_-]{{{SIGNATURE_LENGTH}}}")
-
-#: Pattern of the text between the symbols of a typed code, also percent-encoded (see ``codes``).
-_BETWEEN = (
-    r"(?:[\s+\u2010-\u2015\u2212-]|%(?:25)*2[0Dd]"
-    r"|%(?:25)*[Ee]2%(?:25)*(?:80%(?:25)*9[0-5]|88%(?:25)*92))*"
-)
-_SLASH = r"(?:/|%(?:25)*2[Ff])"
-
-
-#: Secrets in a text, as a browser or a proxy may have rewritten them. In this order: keys, and
-#: tokens of unsubscribe links, which have the two parts the other way round (see ``optouts``);
-#: codes of shared links as the owner sees them (see ``codes``); QR codes of links (see ``qr``);
-#: codes as people type them, and activation keys of a registration backend, both found by the text
-#: before them.
-_WRITTEN = (
-    rf"(?P<key>{PATTERN.pattern}|[A-Za-z0-9_-]{{43}}\.[A-Za-z0-9_-]{{22}})".replace(
-        r"\.", r"(?:\.|%(?:25)*2[Ee])"
-    )
-    + r"|(?:(?<![0-9A-Z-])|(?<=%[0-9A-F]{2}))"
-    + r"(?P<code>[0-9A-HJKMNP-TV-Z]{4}(?:-[0-9A-HJKMNP-TV-Z]{4}){2})(?![0-9A-Z-])"
-    + r"|(?P<drawn><svg\b[^>]*\bsegno\b.*?(?:</svg>|\Z))"
-    # As people type it: only what stands before it tells.
-    + rf"|(?P<asked>{_SLASH}join{_SLASH}|\b(?:code|word)(?:['\"]: ?\[?['\"]|=['\"]?))"
-    + rf"{_BETWEEN}(?P<typed>[0-9A-TV-Za-tv-z](?:{_BETWEEN}[0-9A-TV-Za-tv-z]){{11}})"
-    + r"(?![0-9A-Za-z_])"
-    + rf"|(?P<before>{_SLASH}activate{_SLASH}|activation_key['\"]?\s*[:=]\s*['\"]?)"
-    + r"(?P<activation>[\w.:%-]{20,})"
-)
-#: Name that registration backends give to an activation key. It has no pattern of its own.
-ACTIVATION = "activation_key"
-#: Text shown in place of a code. It contains no part of the code, because a code is short.
-CODE_MASK = "****-****-****"
-
 Row = TypeVar("Row", bound=Model)
-
-
-class Secret(str):
-    """Text that opens something: pages and emails print it, but ``repr`` hides it.
-
-    Messages such as those of ``NoReverseMatch`` quote the values of a template. With this class,
-    they do not write a secret into a log.
-    """
-
-    __slots__ = ()
-
-    def __repr__(self) -> str:
-        return repr(conceal(str(self)))
-
-
-class SecretMarkup(SafeString):
-    """HTML whose ``repr`` hides the secrets in it, as ``Secret`` does."""
-
-    __slots__ = ()
-
-    def __repr__(self) -> str:
-        return repr(conceal(str.__str__(self)))
 
 
 @dataclass(frozen=True)
@@ -113,11 +55,6 @@ class Resolved(Generic[Row]):
 def new_locator() -> str:
     """Return a new random locator of ``LOCATOR_LENGTH`` URL-safe characters."""
     return secrets.token_urlsafe(LOCATOR_BYTES)
-
-
-def mask(locator: str) -> str:
-    """Return the part of a locator that people and logs may see."""
-    return f"{locator[:6]}…"
 
 
 @sensitive_variables()
@@ -168,32 +105,5 @@ def _channel(locator: str, signature: str, site_id: int) -> str | None:
 
 @sensitive_variables()
 def _signature(secret: str, locator: str, channel: str, site_id: int) -> str:
-    signer = Signer(key=secret, salt=f"invitation:{channel}:{site_id}", algorithm="sha256")
-    return signer.signature(locator)
-
-
-def conceal(text: str) -> str:
-    """Return the text with every secret in it cut to the part that people may see.
-
-    Secrets are keys, tokens of unsubscribe links, codes of shared links, QR codes of links, and
-    activation keys. A custom code stays: it is public.
-    """
-    return _written().sub(_cut, text)
-
-
-@cache
-def _written() -> re.Pattern[str]:
-    """Return the pattern of all secrets, which takes long to compile."""
-    return re.compile(_WRITTEN, re.DOTALL)
-
-
-def _cut(found: re.Match[str]) -> str:
-    if found["code"]:
-        return CODE_MASK
-    if found["typed"]:
-        return found["asked"] + CODE_MASK
-    if found["drawn"]:
-        return "<svg…>"
-    if found["activation"]:
-        return found["before"] + mask(found["activation"])
-    return mask(found["key"])
+    # What Signer(key=secret, salt=f"invitation:{channel}:{site_id}").signature(locator) returns.
+    return base64_hmac(f"invitation:{channel}:{site_id}signer", locator, secret, algorithm="sha256")

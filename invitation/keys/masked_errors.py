@@ -17,10 +17,10 @@ from typing import Any, TypeAlias
 from django.http import HttpRequest
 from django.template.context import BaseContext
 
-from invitation.keys import codes, conceal, links, unsubscribe
+from invitation.keys import codes, conceal, links, unsubscribe, written
 
 #: Modules whose local variables contain parts of keys. A part cannot be recognised as a secret.
-HALVES = frozenset({links.__name__, codes.__name__, unsubscribe.__name__})
+HALVES = frozenset(one.__name__ for one in (codes, links, unsubscribe, written))
 
 #: Depth to which containers are searched. Deeper values are checked as printed text.
 DEPTH = 6
@@ -53,10 +53,10 @@ def conceal_named(name: Any, value: Any) -> str:
     """
     if isinstance(value, (list, tuple)) and len(value) == 1:
         value = value[0]
-    if name == links.ACTIVATION and isinstance(value, str):
-        return links.mask(value) if value else ""
+    if name == written.ACTIVATION and isinstance(value, str):
+        return written.mask(value) if value else ""
     is_code = name in TYPED and codes.normalise(value) is not None
-    return links.CODE_MASK if is_code else ""
+    return written.CODE_MASK if is_code else ""
 
 
 def conceal_error(error: BaseException, variables: Variables) -> BaseException:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import ItemsView, Iterator
-from functools import partial
+from functools import lru_cache, partial
 from types import FrameType
 from typing import Any, cast
 
@@ -35,6 +35,7 @@ OUR_LOGGERS = (
     "invitation.flows.mail.notices",
     "invitation.flows.mail.outcomes",
     "invitation.flows.mail.sending",
+    "invitation.gate.busy",
     "invitation.gate.carried_keys",
     "invitation.gate.clients",
     "invitation.mail",
@@ -190,6 +191,7 @@ def _conceal_environment(request: HttpRequest) -> None:
             setattr(match, name, conceal_data(getattr(match, name)))
 
 
+@lru_cache(maxsize=16)
 def _concealing(reporter_class: Any) -> Any:
     """Return a subclass of the site's error reporter that gets no exception with a key."""
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from invitation.keys import links
+from invitation.keys import written
 
 
-def svg(text: str) -> links.SecretMarkup:
+def svg(text: str) -> written.SecretMarkup:
     """Return the QR code as an ``<svg>`` element, or an empty string without segno.
 
     It is dark on light in any colour scheme. The margin has the four modules that the standard
@@ -14,7 +14,7 @@ def svg(text: str) -> links.SecretMarkup:
     try:
         import segno
     except ImportError:
-        return links.SecretMarkup()
+        return written.SecretMarkup()
     code = segno.make_qr(text, error="m")
     drawn: str = code.svg_inline(border=4, light="#fff", dark="#000", omitsize=True)
-    return links.SecretMarkup(drawn)  # safe: segno drew it, only squares
+    return written.SecretMarkup(drawn)  # safe: segno drew it, only squares

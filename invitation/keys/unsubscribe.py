@@ -26,7 +26,7 @@ from django.views.decorators.debug import sensitive_variables
 from invitation import addresses
 from invitation.conf import conf
 from invitation.exceptions import AddressRefused
-from invitation.keys import links
+from invitation.keys import written
 
 #: HMAC-SHA256, 32 bytes, as URL-safe base64; the signature is 128 bits of another HMAC.
 DIGEST_LENGTH = 43
@@ -61,11 +61,11 @@ def digests(email: str, purpose: str = OPT_OUT) -> list[Digest]:
 
 
 @sensitive_variables()
-def make_token(email: str) -> links.Secret:
+def make_token(email: str) -> written.Secret:
     """Return the end of the unsubscribe link for this address, made with the first key."""
     key = conf.INVITATION_SIGNING_KEYS[0]
     digest = base64.urlsafe_b64encode(_mac(key, email)).rstrip(b"=").decode()
-    return links.Secret(f"{digest}.{_signature(key, digest)}")
+    return written.Secret(f"{digest}.{_signature(key, digest)}")
 
 
 @sensitive_variables()

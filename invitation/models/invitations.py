@@ -260,6 +260,9 @@ class InvitationKey(models.Model):
         moment: datetime | None = row.latest_mail_not_before
         return moment if tried and moment is not None and moment > timezone.now() else None
 
+    #: Columns that ``refusal`` reads, besides the inviter.
+    DECIDING = ("status", "expires_at", "max_uses", "uses", "paused_at", "shared")
+
     def refusal(self) -> exceptions.KeyRefused | None:
         """Return why nobody can sign up with it now, or ``None`` if a person can."""
         refusal = self._refusal()

@@ -225,7 +225,7 @@ class SuppressedAddress(models.Model):
         BOUNCED = "bounced", _("takes no mail")
         ADMIN = "admin", _("set by an administrator")
 
-    #: Keyed hash of the address (see ``optouts``).
+    #: Keyed hash of the address (see ``unsubscribe``).
     digest = DigestField(max_length=32)
     #: Id of the site key that made the hash. It shows whether that key has been removed.
     key_id = models.CharField(max_length=16, editable=False)

@@ -25,7 +25,7 @@ class ProvenAddress(models.Model):
         db_index=False,  # the constraint below begins with it
         related_name="+",
     )
-    #: Keyed hash of the address (see ``optouts``).
+    #: Keyed hash of the address (see ``unsubscribe``).
     digest = DigestField(max_length=32)
     #: Id of the site key that made the hash.
     key_id = models.CharField(max_length=16, editable=False)

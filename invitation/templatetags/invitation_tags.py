@@ -9,7 +9,9 @@ from django import template
 from django.apps import apps
 from django.core.exceptions import ImproperlyConfigured, ObjectDoesNotExist
 from django.template.base import FilterExpression, Parser, Token, render_value_in_context
+from django.templatetags import tz
 from django.utils import formats
+from django.utils.html import format_html
 from django.utils.translation import gettext as _
 
 from invitation import addresses
@@ -155,6 +157,23 @@ def invitation_time(moment: datetime) -> str:
     words = formats.time_format(moment, "TIME_FORMAT")
     zone = moment.tzname()
     return f"{words} {zone}" if zone else words.removesuffix(".")
+
+
+@register.filter(expects_localtime=True)
+def invitation_moment(moment: datetime | None) -> str:
+    """Return a day with its time and time zone as HTML: ``{{ expires_at|invitation_moment }}``.
+
+    The ``time`` element has the same moment in the form for machines. It is empty without a moment.
+    """
+    if not moment:
+        return ""
+    return format_html(
+        '<time datetime="{}">{}, {} {}</time>',
+        tz.utc(moment).isoformat(),
+        formats.date_format(moment, "DATE_FORMAT"),
+        formats.time_format(moment, "TIME_FORMAT"),
+        moment.tzname() or "",
+    )
 
 
 @register.filter

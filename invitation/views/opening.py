@@ -7,9 +7,10 @@ from typing import Any
 from django.conf import settings
 from django.contrib.auth.decorators import login_not_required
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
-from django.shortcuts import redirect, render, resolve_url
-from django.urls import NoReverseMatch, get_script_prefix, reverse
+from django.shortcuts import redirect, render
+from django.urls import NoReverseMatch, get_script_prefix, reverse, reverse_lazy
 from django.utils.decorators import method_decorator
+from django.utils.functional import lazy
 from django.views.generic import TemplateView, View
 
 from invitation import gate
@@ -74,10 +75,9 @@ class InvitedView(OwnTransactionsMixin, View):
 
     def get(self, request: HttpRequest, invitation_key: str = "") -> HttpResponse:
         """Redirect to the landing page, or show why the key opens nothing."""
-        try:
-            site_id = sites.current_site_id(request)
-            arriving.open_invitation(invitation_key, site_id, may_lag=True)
-        except KeyRefused as refusal:
+        # The page behind the redirect reads the whole invitation.
+        refusal = arriving.refusal_to_open(invitation_key, sites.current_site_id(request))
+        if refusal is not None:
             return refuse(request, refusal, invitation_key)
         declining = request.GET.get("answer") == "no"
         response = redirect("invitation_decline" if declining else "invitation_landing")
@@ -133,13 +133,13 @@ class LandingView(CarriedInvitationView):
             invitation_key=self.opened.key,
             groups=inviting.groups_to_join(self.opened.invitation),
             may_accept=user.is_authenticated and refusal is None,
-            accept_url=reverse("invitation_accept"),
+            accept_url=reverse_lazy("invitation_accept"),
             register_url=_reverse("registration_register"),
             login_url=gate.login_url(landing_url),
-            logout_url=_reverse("auth_logout") or _reverse("logout"),
+            logout_url=_logout_url(),
             landing_url=landing_url,
             decline_url=reverse("invitation_decline"),
-            leave_url=home_url(),
+            leave_url=_home_url(),
             **kwargs,
         )
 
@@ -176,9 +176,13 @@ class DeclineView(CarriedInvitationView):
 def home_url() -> str:
     """Return the page after a login, or the home page of the site."""
     try:
-        return resolve_url(settings.LOGIN_REDIRECT_URL or get_script_prefix())
+        return gate.page_url(settings.LOGIN_REDIRECT_URL or get_script_prefix())
     except NoReverseMatch:
         return get_script_prefix()
+
+
+#: Only the page of a logged-in visitor asks for these addresses, so only that page looks for them.
+_home_url = lazy(home_url, str)
 
 
 def _reverse(name: str) -> str:
@@ -187,3 +191,10 @@ def _reverse(name: str) -> str:
         return reverse(name)
     except NoReverseMatch:
         return ""
+
+
+def _find_logout_url() -> str:
+    return _reverse("auth_logout") or _reverse("logout")
+
+
+_logout_url = lazy(_find_logout_url, str)

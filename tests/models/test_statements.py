@@ -98,6 +98,7 @@ def of_sent(row: InvitationKey) -> Values:
 CASES: list[tuple[str, Any, type[models.Model], tuple[Any, ...], Callable[[Any], Values]]] = [
     ("OF_LOCATOR", invitations.OF_LOCATOR, InvitationKey, (False,), of_invitation),
     ("OF_LOCATOR", invitations.OF_LOCATOR, InvitationKey, (True,), of_invitation),
+    ("STATE_OF_LOCATOR", invitations.STATE_OF_LOCATOR, InvitationKey, (), of_invitation),
     ("TAKING_A_USE", invitations.TAKING_A_USE, InvitationKey, (True,), of_a_use),
     ("TAKING_A_USE", invitations.TAKING_A_USE, InvitationKey, (False,), of_a_use),
     ("MARKING_SENT", mails.MARKING_SENT, InvitationEmail, (), of_a_sent_email),

@@ -16,6 +16,7 @@ from invitation.flows.arriving.opening import (
     destination_of,
     lock_account,
     open_invitation,
+    refusal_to_open,
     release,
 )
 from invitation.flows.arriving.proofs import drop_outdated_proofs, has_proven, own_address, prove
@@ -38,5 +39,6 @@ __all__ = [
     "proven_addresses",
     "received_invitations",
     "refusal_to_accept",
+    "refusal_to_open",
     "release",
 ]

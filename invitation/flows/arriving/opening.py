@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, TypeVar
 
 from django.contrib.auth import get_user_model
@@ -30,6 +31,7 @@ from invitation.flows.inviting import end, join_groups
 from invitation.flows.upkeep import release_all
 from invitation.keys import destinations, sites
 from invitation.models import Acceptance, InvitationKey
+from invitation.models.managers import InvitationKeyManager
 
 User = TypeVar("User", bound=AbstractBaseUser)
 
@@ -77,7 +79,7 @@ def open_invitation(text: object, site_id: int | None = None, *, may_lag: bool =
     Raises the ``KeyRefused`` that says why the key opens nothing. Changes nothing.
     """
     site_id = sites.current_site_id() if site_id is None else site_id
-    resolved = keys.resolve(text, _find_on_replica if may_lag else _find, site_id)
+    resolved = keys.resolve(text, partial(_find, _whole, may_lag), site_id)
     if resolved is None:
         raise KeyNotFound()
     refusal = resolved.row.refusal()
@@ -86,19 +88,37 @@ def open_invitation(text: object, site_id: int | None = None, *, may_lag: bool =
     return Opened(resolved.row, resolved.channel, keys.Secret(text))
 
 
-def _find(locator: str, site_id: int) -> InvitationKey | None:
-    return InvitationKey.objects.find(locator, site_id, noting_groups=True)
+def refusal_to_open(text: object, site_id: int) -> KeyRefused | None:
+    """Return why a key opens nothing now, or ``None`` if it opens an invitation.
+
+    It makes one query, and none for a forged key. The query reads only what decides. It may ask a
+    replica, as ``open_invitation`` with ``may_lag`` does.
+    """
+    resolved = keys.resolve(text, partial(_find, _state, True), site_id)
+    return KeyNotFound() if resolved is None else resolved.row.refusal()
 
 
-def _find_on_replica(locator: str, site_id: int) -> InvitationKey | None:
-    """Return the invitation as the replica knows it, if it opens there, or as it is."""
-    reader = router.db_for_read(InvitationKey)
+def _whole(rows: InvitationKeyManager, locator: str, site_id: int) -> InvitationKey | None:
+    return rows.find(locator, site_id, noting_groups=True)
+
+
+def _state(rows: InvitationKeyManager, locator: str, site_id: int) -> InvitationKey | None:
+    return rows.find_state(locator, site_id)
+
+
+def _find(
+    look_up: Callable[[InvitationKeyManager, str, int], InvitationKey | None],
+    may_lag: bool,
+    locator: str,
+    site_id: int,
+) -> InvitationKey | None:
+    """Return the invitation as it is, or as a replica knows it if it opens there."""
+    reader = router.db_for_read(InvitationKey) if may_lag else database()
     if reader != database():
-        rows = InvitationKey.objects.db_manager(reader)
-        row: InvitationKey | None = rows.find(locator, site_id, noting_groups=True)
+        row = look_up(InvitationKey.objects.db_manager(reader), locator, site_id)
         if row is not None and row.locator == locator and row.refusal() is None:
             return row
-    return _find(locator, site_id)
+    return look_up(InvitationKey.objects, locator, site_id)
 
 
 def claim(opened: Opened, create: Callable[[], User], *, email: str = "") -> User:

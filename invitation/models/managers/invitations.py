@@ -39,6 +39,17 @@ def _of_locator(
     return found.noting_groups() if noting_groups else found
 
 
+def _state_of_locator(
+    rows: InvitationKeyQuerySet, locator: Any, site_id: Any
+) -> InvitationKeyQuerySet:
+    """Return what says whether the invitation with this locator works, and nothing else."""
+    inviter: Any = rows.model._meta.get_field("from_user").related_model
+    names = {field.name for field in inviter._meta.concrete_fields}
+    active = ["from_user__is_active"] if "is_active" in names else []
+    found = rows.select_related("from_user").filter(locator=locator, site_id=site_id).order_by()
+    return found.only("locator", "from_user", *rows.model.DECIDING, *active)
+
+
 def _taking_a_use(
     rows: InvitationKeyQuerySet, active_inviter: bool, pk: Any, locator: Any, now: Any
 ) -> tuple[InvitationKeyQuerySet, dict[str, Any]]:
@@ -61,6 +72,9 @@ def _taking_a_use(
 
 
 OF_LOCATOR = Select(_of_locator, locator=models.CharField(), site_id=models.IntegerField())
+STATE_OF_LOCATOR = Select(
+    _state_of_locator, locator=models.CharField(), site_id=models.IntegerField()
+)
 TAKING_A_USE = Update(
     _taking_a_use,
     pk=models.BigIntegerField(),
@@ -128,6 +142,14 @@ class InvitationKeyManager(KeyForgettingMixin, WriterManager["InvitationKey"]):
         found: InvitationKey | None = OF_LOCATOR.first(
             self, noting_groups, locator=locator, site_id=site_id
         )
+        return found
+
+    def find_state(self, locator: str, site_id: int) -> InvitationKey | None:
+        """Return what ``refusal`` reads of the invitation with this locator, or ``None``.
+
+        It is one query. Everything else of the invitation would be another one.
+        """
+        found: InvitationKey | None = STATE_OF_LOCATOR.first(self, locator=locator, site_id=site_id)
         return found
 
     # -- one row, atomically -----------------------------------------------------------------

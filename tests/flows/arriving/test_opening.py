@@ -12,6 +12,7 @@ from django.utils import timezone
 from invitation import exceptions, keys
 from invitation.flows import arriving
 from invitation.models import InvitationKey
+from tests import scenes
 from tests.factories import ADDRESS, DAY, make_invitation, open_it
 
 pytestmark = pytest.mark.django_db
@@ -97,6 +98,35 @@ def test_one_that_is_used_up_opens_no_more_whatever_its_status() -> None:
     invitation = make_invitation(max_uses=2, uses=2)
     with pytest.raises(exceptions.KeyUsedUp):
         open_it(invitation)
+
+
+@pytest.mark.parametrize("is_active", [True, False])
+@pytest.mark.parametrize("how", [*scenes.ENDS, "paused", "pending", "nobody's"])
+def test_the_state_alone_tells_what_the_whole_invitation_does(
+    member: Any, django_assert_num_queries: Any, how: str, is_active: bool
+) -> None:
+    invitation = make_invitation(None if how == "nobody's" else member, shared=how == "paused")
+    if how == "paused":
+        InvitationKey.objects.pause(invitation.pk, timezone.now())
+    elif how in scenes.ENDS:
+        scenes.end(invitation, how)
+    if not is_active:
+        type(member)._default_manager.filter(pk=member.pk).update(is_active=False)
+    with django_assert_num_queries(1):
+        refusal = arriving.refusal_to_open(invitation.mail_key, 1)
+    told: list[exceptions.KeyRefused] = []
+    try:
+        arriving.open_invitation(invitation.mail_key)
+    except exceptions.KeyRefused as error:
+        told.append(error)
+    facts = [(type(one), str(one), one.shared) for one in told]
+    assert facts == ([(type(refusal), str(refusal), refusal.shared)] if refusal else [])
+
+
+def test_the_state_of_a_text_that_is_no_key_costs_no_query(django_assert_num_queries: Any) -> None:
+    with django_assert_num_queries(0):
+        refusal = arriving.refusal_to_open("x" * 22 + "." + "y" * 43, 1)
+    assert isinstance(refusal, exceptions.KeyNotFound)
 
 
 def test_opening_changes_no_row() -> None:
