@@ -21,6 +21,8 @@ import django
 from django.core.management import call_command
 from django.db import connection
 
+from tests.bench.measuring import megabytes_of, moment, statements
+
 
 def start(*words: str, keys: Any = None) -> subprocess.Popen[str]:
     """Start such a process on the database of this one."""
@@ -55,10 +57,10 @@ class Transactions:
 
         def watched(autocommit: bool, *args: Any, **kwargs: Any) -> None:
             if not autocommit:
-                self.begun = time.perf_counter()
+                self.begun = moment()
             original(autocommit, *args, **kwargs)
             if autocommit and self.begun is not None:
-                self.longest = max(self.longest, time.perf_counter() - self.begun)
+                self.longest = max(self.longest, moment() - self.begun)
                 self.begun = None
 
         connection.set_autocommit = watched
@@ -66,18 +68,16 @@ class Transactions:
 
 def measured(action: Callable[[], Any]) -> dict[str, Any]:
     """Do the work, and return its time, statements and memory."""
-    from tests.bench.measuring import megabytes_of, statements
-
     transactions = Transactions()
     with statements() as asked:
-        begun = time.monotonic()
+        begun, started = time.monotonic(), moment()
         megabytes = megabytes_of(action)
-        ended = time.monotonic()
+        ended, seconds = time.monotonic(), moment() - started
     slowest = max(asked, default=(0.0, ""))
     return {
         "begun": begun,
         "ended": ended,
-        "seconds": ended - begun,
+        "seconds": seconds,
         "statements": len(asked),
         "longest": slowest[0],
         "slowest": slowest[1][:100],
