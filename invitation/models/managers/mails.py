@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from invitation.models import InvitationEmail, InvitationKey
 
 
-<<<<<<< HEAD
 def _changes_of_sent(
     rows: Any, now: Any, failure: Any, details: Any, attempts: Any, tried_at: Any
 ) -> dict[str, Any]:
@@ -43,31 +42,15 @@ def _changes_of_sent(
 def _marking_sent(rows: Any, pk: Any, until: Any, **values: Any) -> tuple[Any, dict[str, Any]]:
     """Return an email if its lease ends then, and what changes in it when it was sent."""
     return rows.filter(pk=pk, lease_until=until), _changes_of_sent(rows, **values)
-=======
-def _marking_sent(
-    rows: models.QuerySet[InvitationEmail], **of: Any
-) -> tuple[models.QuerySet[InvitationEmail], dict[str, Any]]:
-    """Return an email that is still held, and what its result changes in it."""
-    held = rows.filter(pk=of.pop("pk"), lease_until=of.pop("lease_until"))
-    return held, of | {"lease_until": None}
->>>>>>> 4088d23 (Send the email of a new invitation without reading its rows again)
 
 
 MARKING_SENT = Update(
     _marking_sent,
     pk=models.BigIntegerField(),
-<<<<<<< HEAD
     until=models.DateTimeField(),
     now=models.DateTimeField(),
     failure=models.CharField(),
     details=models.TextField(),
-=======
-    lease_until=models.DateTimeField(),
-    state=models.CharField(),
-    sent_at=models.DateTimeField(),
-    last_error=models.TextField(),
-    failure=models.CharField(),
->>>>>>> 4088d23 (Send the email of a new invitation without reading its rows again)
     attempts=models.IntegerField(),
     tried_at=models.DateTimeField(),
 )
@@ -139,7 +122,6 @@ class InvitationEmailManager(
         recorded: list[InvitationEmail] = []
         for until, group in by_lease(mails).items():
             rows = self.filter(pk__in=[mail.pk for mail in group])
-<<<<<<< HEAD
             values = {"now": now, "failure": failure, "details": details}
             values |= {"attempts": group[0].attempts, "tried_at": group[-1].tried_at}
             changes = _changes_of_sent(self, **values)
@@ -148,14 +130,6 @@ class InvitationEmailManager(
             else:
                 changed = rows.filter(lease_until=until).update(**changes)
             if changed < len(group):
-=======
-            if len(group) == 1:
-                pk, written = group[0].pk, {**changes, **own, "lease_until": until}
-                number = MARKING_SENT.run(self, pk=pk, **written)
-            else:
-                number = rows.filter(lease_until=until).update(**changes, **own)
-            if number < len(group):
->>>>>>> 4088d23 (Send the email of a new invitation without reading its rows again)
                 # Somebody else has settled one of them by now, such as a report of its bounce.
                 ours = set(rows.filter(sent_at=now).values_list("pk", flat=True))
                 group = [mail for mail in group if mail.pk in ours]
