@@ -72,6 +72,35 @@ def test_the_use_is_taken_before_the_account_is_made() -> None:
     assert seen == [1]
 
 
+def test_the_use_of_a_shared_link_is_taken_after_the_account_is_made() -> None:
+    seen = []
+
+    def create() -> Any:
+        seen.append(InvitationKey.objects.get().uses)
+        return make_user("bob", email=ADDRESS)
+
+    link = make_invitation(make_user(), "", shared=True, max_uses=5)
+    arriving.claim(open_it(link), create, email=ADDRESS)
+    assert seen == [0]
+    assert InvitationKey.objects.get().uses == 1
+
+
+def test_who_loses_the_last_use_of_a_shared_link_has_no_account() -> None:
+    link = make_invitation(make_user(), "", shared=True, max_uses=1)
+    opened = open_it(link)
+
+    def create() -> Any:
+        # Somebody else is faster, while this account is made.
+        assert InvitationKey.objects.claim_use(link.pk, link.locator, timezone.now())
+        return make_user("bob", email=ADDRESS)
+
+    with pytest.raises(exceptions.KeyUsedUp) as refused:
+        arriving.claim(opened, create, email=ADDRESS)
+    assert refused.value.shared
+    assert not get_user_model()._default_manager.filter(email=ADDRESS).exists()
+    assert not Acceptance.objects.exists()
+
+
 def test_claiming_is_two_statements_of_ours(django_assert_num_queries: Any) -> None:
     opened = open_it(make_invitation())
     user = make_user()
