@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from itertools import count
 
@@ -20,7 +21,7 @@ _number = count()
 
 def register(client: Client, address: str, email: str) -> None:
     """Post the registration form, and be registered."""
-    answer = client.post(address, scenes.answers(email, f"n{next(_number)}"))
+    answer = client.post(address, scenes.answers(email, f"n{os.getpid()}.{next(_number)}"))
     assert answer.status_code == 302, answer.content.decode()
 
 
