@@ -605,7 +605,16 @@ class Migration(migrations.Migration):
         migrations.AddIndex(
             model_name="invitationkey",
             index=invitation.models.columns.SparseIndex(
-                fields=["status", "ended_at", "id"],
+                fields=["id"],
+                name="invitation_holding",
+                where=models.Q(("quota_held__gt", 0), ("status", "expired")),
+                whole=["status", "quota_held"],
+            ),
+        ),
+        migrations.AddIndex(
+            model_name="invitationkey",
+            index=invitation.models.columns.SparseIndex(
+                fields=["ended_at", "id"],
                 name="invitation_ended",
                 where=models.Q(("status__in", ["declined", "revoked", "expired"])),
                 whole=["status", "ended_at"],

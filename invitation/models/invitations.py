@@ -131,7 +131,13 @@ class InvitationKey(models.Model):
             ),
             # For cleanup, which never deletes accepted ones.
             SparseIndex(
-                fields=["status", "ended_at", "id"],
+                fields=["id"],
+                where=Q(status="expired", quota_held__gt=0),
+                whole=["status", "quota_held"],
+                name="invitation_holding",
+            ),
+            SparseIndex(
+                fields=["ended_at", "id"],
                 where=Q(status__in=["declined", "revoked", "expired"]),
                 whole=["status", "ended_at"],
                 name="invitation_ended",
@@ -298,11 +304,7 @@ class InvitationKey(models.Model):
 
     def given_back(self) -> managers.Held:
         """Return the quota that this gives back if it ends now. It must have an inviter."""
-        amount = self.quota_held if self.uses == 0 else 0
-        if self.shared and self.max_uses is not None:
-            amount = min(self.quota_held, self.max_uses - self.uses)
-        inviter: Any = self.from_user_id
-        return managers.Held(self.pk, inviter, amount, self.date_invited)
+        return managers.Held.by(self)
 
     def send_to(self, email: str) -> None:
         """Set the address of this invitation and email it, as in 1.0.

@@ -7,6 +7,7 @@ from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+from django.core.exceptions import EmptyResultSet
 from django.db import connections, models
 from django.db.models import Exists, F, OuterRef, Q, Subquery, Value
 from django.db.models.expressions import OrderBy
@@ -74,6 +75,37 @@ def begins(rows: models.QuerySet[Any], column: str, text: str) -> models.QuerySe
     return rows.filter(begins_so).order_by(_PatternOrder(F(column)))
 
 
+class Among(models.Func):
+    """Condition that a column has one of many numbers, as one parameter where that is possible."""
+
+    def __init__(self, column: str, numbers: Collection[int]) -> None:
+        super().__init__(F(column), output_field=models.BooleanField())
+        self.numbers = list(numbers)
+
+    def as_sql(self, compiler: Any, connection: Any, *_args: Any, **_options: Any) -> Any:
+        """Return the condition, and its parameters."""
+        if not self.numbers:
+            raise EmptyResultSet
+        sql, params = compiler.compile(self.source_expressions[0])
+        if connection.vendor == "postgresql":
+            return f"{sql} = ANY(%s::bigint[])", [*params, self.numbers]
+        return f"{sql} IN ({', '.join(['%s'] * len(self.numbers))})", [*params, *self.numbers]
+
+
+def locked(rows: models.QuerySet[Any], column: str, *names: str) -> list[Any]:
+    """Lock rows as ``lock_in_order`` does, and return these columns as they are then.
+
+    A locking read sees what others have committed, even if this transaction has read before.
+    Compare the columns in Python: no index must serve a condition here (see ``holds``).
+    """
+    in_order = rows.order_by("pk")
+    if connections[rows.db].features.has_select_for_update:
+        in_order = in_order.select_for_update()
+    else:
+        rows.update(**{column: F(column)})
+    return list(in_order.values_list(*names, named=True))
+
+
 #: Condition that an invitation has a use left; an empty ``max_uses`` is unlimited.
 UNUSED = Q(max_uses=None) | Q(uses__lt=F("max_uses"))
 
@@ -124,7 +156,8 @@ class InvitationKeyQuerySet(models.QuerySet["InvitationKey"]):
         """
         status = self.model.Status
         now = now or timezone.now()
-        rows = self.ended().exclude(status=status.ACCEPTED).filter(ended_by(before, now), uses=0)
+        unused = (status.DECLINED, status.REVOKED, status.EXPIRED)
+        rows = self.filter(ended_by(before, now), status__in=unused, uses=0)
         rows = rows.filter(not_asked_for(now))
         return rows.exclude(status=status.EXPIRED, quota_held__gt=0) if settled else rows
 

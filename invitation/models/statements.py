@@ -62,6 +62,9 @@ class Parameter(Value):
 
     def as_sql(self, compiler: Any, connection: Any) -> Any:
         """Return a placeholder, and this object in place of the value."""
+        field: Any = self.output_field
+        if hasattr(field, "get_placeholder"):
+            return field.get_placeholder(b"", compiler, connection), [self]
         return "%s", [self]
 
 

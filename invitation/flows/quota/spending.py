@@ -92,18 +92,18 @@ def give_back(held: Collection[Held], reason: QuotaEntry.Reason) -> None:
     """Give back to the inviters what invitations held; call it in a transaction."""
     if not held:
         return
-    quotas = InvitationQuota.objects
-    quotas.lock({one.inviter for one in held})
+    now = timezone.now()
     entries = [
         QuotaEntry(
             inviter_id=one.inviter,
             change=one.amount,
             reason=reason,
             invitation_id=one.invitation,
+            created_at=now,
         )
-        for one in quotas.refund(held)
+        for one in InvitationQuota.objects.refund(held)
     ]
-    QuotaEntry.objects.bulk_create(entries)
+    managers.insert(entries)
 
 
 def check_amount(amount: int) -> None:

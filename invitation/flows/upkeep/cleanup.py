@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, TypeVar
 
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from invitation import signals
@@ -16,10 +17,14 @@ from invitation.flows.after_commit import BATCH_SIZE, announce, in_transaction, 
 from invitation.flows.mail import awaiting_news, news_of_expiry
 from invitation.flows.quota import WINDOW_MAX
 from invitation.models import Acceptance, InvitationKey, MailCounter, ThrottleCounter
+from invitation.models.moments import latest
 from invitation.models.querysets import not_asked_for
 
 T = TypeVar("T")
 
+
+#: Rows that one statement finds, for several batches.
+FOUND_AT_ONCE = 20_000
 
 #: Counters of attempts that one run of the cleanup deletes.
 COUNTERS_AT_ONCE = 10_000
@@ -38,10 +43,7 @@ def expire(batch_size: int = BATCH_SIZE, now: datetime | None = None) -> int:
     now = now or timezone.now()
     _release_orphans(batch_size)
     marked = 0
-    overdue = InvitationKey.objects.overdue(now).order_by("pk")
-    last = 0
-    while batch := _next_batch(overdue, last, batch_size):
-        last = batch[-1]
+    for batch in _batches(InvitationKey.objects.overdue(now), batch_size, "expires_at"):
         marked += in_transaction(partial(mark_expired, batch, now))
     _settle(batch_size)
     for step in news_of_expiry(now, batch_size):
@@ -65,10 +67,8 @@ def _orphans() -> QuerySet[Acceptance]:
 
 
 def _release_orphans(batch_size: int) -> None:
-    orphans = _orphans().order_by("pk")
-    last = 0
-    while batch := _next_batch(orphans, last, batch_size):
-        last = batch[-1]
+    orphans = _orphans()
+    for batch in _batches(orphans, batch_size):
         release_all(orphans.filter(pk__in=batch))
 
 
@@ -82,10 +82,8 @@ def _settle(batch_size: int) -> None:
     and marking frees the slot. In one transaction, the two could block each other.
     """
     status = InvitationKey.Status.EXPIRED
-    holding = InvitationKey.objects.filter(status=status, quota_held__gt=0).order_by("pk")
-    last = 0
-    while batch := _next_batch(holding, last, batch_size):
-        last = batch[-1]
+    holding = InvitationKey.objects.filter(status=status, quota_held__gt=0)
+    for batch in _batches(holding, batch_size):
         in_transaction(partial(_refund, batch))
 
 
@@ -103,14 +101,14 @@ def purge(batch_size: int = BATCH_SIZE, now: datetime | None = None) -> int:
     """
     now = now or timezone.now()
     before = now - timedelta(days=conf.INVITATION_RETENTION_DAYS)
-    ended = InvitationKey.objects.disposable(before, now).order_by("pk")
+    ended = InvitationKey.objects.disposable(before, now)
     deleted = 0
-    last = 0
-    while batch := _next_batch(ended, last, batch_size):
-        last = batch[-1]
-        told_later = awaiting_news(batch, now)
-        batch = [pk for pk in batch if pk not in told_later]
-        deleted += in_transaction(partial(InvitationKey.objects.purge, batch, before, now))
+    # Apart, so that each is one range of an index: see ``ended_by``.
+    for span in (Q(ended_at__lte=before), Q(ended_at__gt=latest(now))):
+        for batch in _batches(ended.filter(span), batch_size, "ended_at"):
+            told_later = awaiting_news(batch, now)
+            batch = [pk for pk in batch if pk not in told_later]
+            deleted += in_transaction(partial(InvitationKey.objects.purge, batch, before, now))
     return deleted
 
 
@@ -158,8 +156,22 @@ def count_cleanup(now: datetime | None = None) -> tuple[int, int]:
     return overdue.count() + released.count(), deleted
 
 
-def _next_batch(rows: Any, after: int, size: int) -> list[int]:
-    return list(rows.filter(pk__gt=after).values_list("pk", flat=True)[:size])
+def _batches(rows: QuerySet[Any], size: int, column: str = "pk") -> Iterator[list[int]]:
+    """Yield the primary keys of rows in batches, found in the order of a column with an index.
+
+    One statement finds several batches. The next one begins where it ended, so none reads what was
+    done before.
+    """
+    number = max(size, FOUND_AT_ONCE // size * size)
+    after = Q()
+    while True:
+        found = list(rows.filter(after).order_by(column, "pk").values_list(column, "pk")[:number])
+        for start in range(0, len(found), size):
+            yield sorted(pk for _, pk in found[start : start + size])
+        if len(found) < number:
+            return
+        last, pk = found[-1]
+        after = Q(**{f"{column}__gte": last}) & (Q(**{f"{column}__gt": last}) | Q(pk__gt=pk))
 
 
 def release_all(acceptances: QuerySet[Acceptance]) -> None:

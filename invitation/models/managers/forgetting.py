@@ -41,7 +41,7 @@ class KeyForgettingMixin(Invitations):
                 "pk", "status", "ended_at", "expires_at"
             )
             if status != self.model.Status.PENDING
-            and (before is None or _had_ended(ended_at, expires_at, before, now))
+            and (before is None or had_ended(ended_at, expires_at, before, now))
         ]
         self.filter(pk__in=found).update(
             email="",
@@ -55,7 +55,7 @@ class KeyForgettingMixin(Invitations):
         return found
 
 
-def _had_ended(
+def had_ended(
     ended_at: datetime | None, expires_at: datetime | None, before: datetime, now: datetime
 ) -> bool:
     """Return whether one row had ended by then, as ``querysets.ended_by`` does for many."""

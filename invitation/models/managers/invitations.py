@@ -13,8 +13,8 @@ from django.db.models.functions import Coalesce
 from invitation import keys
 from invitation.conf import conf
 from invitation.keys import sites
+from invitation.models.managers.deleting import KeyCleaningMixin
 from invitation.models.managers.forgetting import KeyForgettingMixin
-from invitation.models.managers.quotas import Held
 from invitation.models.managers.writer import WriterManager
 from invitation.models.moments import passed
 from invitation.models.querysets import (
@@ -83,7 +83,7 @@ TAKING_A_USE = Update(
 )
 
 
-class InvitationKeyManager(KeyForgettingMixin, WriterManager["InvitationKey"]):
+class InvitationKeyManager(KeyCleaningMixin, KeyForgettingMixin, WriterManager["InvitationKey"]):
     """Manager of invitations, with the manager methods of version 1.0."""
 
     def get_queryset(self) -> InvitationKeyQuerySet:
@@ -317,37 +317,6 @@ class InvitationKeyManager(KeyForgettingMixin, WriterManager["InvitationKey"]):
     def lock(self, pks: Collection[int]) -> None:
         """Lock these rows, so that what is read of them stays true until the commit."""
         lock_in_order(self.filter(pk__in=pks), "ended_at")
-
-    def expire(self, pks: Collection[int], now: datetime) -> list[int]:
-        """Mark the overdue ones of these as expired and return their ids."""
-        self.lock(pks)
-        overdue = self.filter(holds("status", self.model.Status.PENDING), expires_at__lte=now)
-        marked = list(overdue.filter(pk__in=pks).order_by("pk").values_list("pk", flat=True))
-        overdue.filter(pk__in=marked).update(
-            status=self.model.Status.EXPIRED, pending_slot=None, ended_at=now
-        )
-        return marked
-
-    def give_up_quota(self, pks: Collection[int]) -> list[Held]:
-        """Take the quota that expired invitations of these hold; return what each gives back.
-
-        A used invitation for one person gives nothing back. A shared link gives back the uses that
-        are left. An invitation whose inviter is gone gives nothing back.
-        """
-        self.lock(pks)
-        expired = holds("status", self.model.Status.EXPIRED)
-        holding = self.filter(expired, pk__in=pks, quota_held__gt=0)
-        held = [row.given_back() for row in holding.filter(from_user__isnull=False).order_by("pk")]
-        holding.update(quota_held=0)
-        return [one for one in held if one.amount]
-
-    def purge(self, pks: Collection[int], before: datetime, now: datetime | None = None) -> int:
-        """Delete the unused ones of these that ended before a time; return how many."""
-        self.lock(pks)
-        # Check again: some may be pending again or asked for since they were picked.
-        ended = self.get_queryset().disposable(before, now).filter(pk__in=pks)
-        _, by_model = self.filter(pk__in=list(ended.values_list("pk", flat=True))).delete()
-        return by_model.get(self.model._meta.label, 0)
 
 
 class AcceptanceManager(WriterManager["Acceptance"]):

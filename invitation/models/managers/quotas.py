@@ -14,10 +14,11 @@ from django.db.models.functions import Coalesce
 from django.db.models.lookups import GreaterThan, LessThanOrEqual
 from django.utils import timezone
 
+from invitation.models.managers.batches import insert_or_update
 from invitation.models.managers.spends import SPENDING
 from invitation.models.managers.writer import WriterManager
 from invitation.models.moments import latest, passed, since
-from invitation.models.querysets import lock_in_order
+from invitation.models.querysets import lock_in_order, locked
 
 if TYPE_CHECKING:
     from invitation.models import (  # noqa: F401 (some are named in a text)
@@ -40,6 +41,14 @@ class Held(NamedTuple):
     amount: int
     #: When it was made. It tells the period of the payment if the ledger does not.
     made: datetime
+
+    @classmethod
+    def by(cls, row: Any) -> Held:
+        """Return what an invitation gives back if it ends now, from its row or its columns."""
+        amount = row.quota_held if row.uses == 0 else 0
+        if row.shared and row.max_uses is not None:
+            amount = min(row.quota_held, row.max_uses - row.uses)
+        return cls(row.pk, row.from_user_id, amount, row.date_invited)
 
 
 def _insert(
@@ -154,36 +163,29 @@ class InvitationQuotaManager(WriterManager["InvitationQuota"]):
         self.filter(pk=row.pk).update(granted=granted, spent=0, period_start=start)
         return regained
 
-    def lock(self, inviters: Collection[int]) -> None:
-        """Lock the quotas of these members, before a refund to several."""
-        lock_in_order(self.filter(inviter_id__in=inviters), "spent")
-
     def refund(self, held: Collection[Held]) -> list[Held]:
-        """Give back what invitations held; return what came back. Call ``lock`` before.
+        """Give back what invitations held; lock the quotas, and return what came back.
 
         What was spent in a past period comes back with the new period, and not twice.
         """
-        inviters = {one.inviter for one in held}
-        rows = self.filter(inviter_id__in=inviters)
-        quotas: dict[int, InvitationQuota] = {row.inviter_id: row for row in rows}
-        paid = self._paid_in_period(held) if any(q.period_start for q in quotas.values()) else {}
+        names = ("inviter_id", "spent", "period_start")
+        rows = locked(self.filter(inviter_id__in={one.inviter for one in held}), "spent", *names)
+        begun = {row.inviter_id: row.period_start for row in rows}
+        spent: dict[int, int] = {row.inviter_id: row.spent for row in rows}
+        paid = self._paid_in_period(held) if any(begun.values()) else {}
         given: list[Held] = []
         for one in held:
-            quota = quotas.get(one.inviter)
-            if quota is None:
-                continue
-            amount = min(one.amount, quota.spent)
-            if quota.period_start:
-                unknown = amount if one.made >= quota.period_start else 0
+            amount, period = min(one.amount, spent.get(one.inviter, 0)), begun.get(one.inviter)
+            if amount and period:
+                unknown = amount if one.made >= period else 0
                 amount = min(amount, paid.get(one.invitation, unknown))
-            quota.spent -= amount
             if amount:
-                given.append(one._replace(amount=amount))
-        changed = {one.inviter for one in given}
-        cases = [When(pk=quotas[user].pk, then=Value(quotas[user].spent)) for user in changed]
-        if cases:
-            # By primary key: see ``querysets.holds``.
-            self.filter(pk__in=[quotas[user].pk for user in changed]).update(spent=Case(*cases))
+                spent[one.inviter] -= amount
+                given.append(one if amount == one.amount else one._replace(amount=amount))
+        # Each of these rows is there and locked. So this is an update, with one value for each row.
+        changed = sorted({one.inviter for one in given})
+        rows = [self.model(inviter_id=user, spent=spent[user]) for user in changed]
+        insert_or_update(rows, "inviter", ["spent"])
         return given
 
     def _paid_in_period(self, held: Collection[Held]) -> dict[int, int]:

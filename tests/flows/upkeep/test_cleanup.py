@@ -248,8 +248,9 @@ def test_what_was_revived_since_it_was_picked_stays() -> None:
     revived, ended = make_invitation(status="expired"), make_invitation(status="expired")
     InvitationKey.objects.filter(pk=revived.pk).update(status="pending", ended_at=None)
     pks = [revived.pk, ended.pk]
-    assert InvitationKey.objects.purge(pks, timezone.now()) == 1
-    assert InvitationKey.objects.purge(pks, timezone.now()) == 0
+    now = timezone.now()
+    assert InvitationKey.objects.purge(pks, now, now) == 1
+    assert InvitationKey.objects.purge(pks, now, now) == 0
     assert InvitationKey.objects.get() == revived
 
 
