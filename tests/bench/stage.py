@@ -160,8 +160,9 @@ class Stage:
         return int(self.lister.pk) if number < OWN else self.inviters[number % MEMBERS]
 
     def email_of(self, number: int) -> str:
-        """Return the address of an invitation: a thousand domains."""
-        return f"person{number}@site{number % 1000}.example.org"
+        """Return the address of an invitation: in no order, and of a thousand domains."""
+        # An odd factor gives each number below 2**32 another one.
+        return f"{number * 2654435761 % 2**32:08x}@s{number % 1000}.example.org"
 
     def pk_of(self, number: int) -> int:
         """Return the primary key of an invitation."""

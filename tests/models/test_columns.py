@@ -10,7 +10,13 @@ from django.db import IntegrityError, connection, models, transaction
 from django.utils import timezone
 
 from invitation.keys import unsubscribe
-from invitation.models import InvitationEmail, InvitationKey, SuppressedAddress, ThrottleCounter
+from invitation.models import (
+    InvitationEmail,
+    InvitationKey,
+    SuppressedAddress,
+    ThrottleCounter,
+    columns,
+)
 from invitation.models.columns import DigestField
 from tests.factories import make_invitation, make_mail, make_user
 
@@ -101,13 +107,13 @@ def test_what_is_rare_has_an_index_of_the_rare_rows() -> None:
 @pytest.mark.skipif(PARTIAL, reason="no partial indexes")
 def test_elsewhere_it_has_an_index_of_all_rows() -> None:
     found = {**about(InvitationKey), **about(InvitationEmail)}
-    columns = {name: found[name]["columns"] for name in found if name.startswith("invitation_")}
-    assert columns["invitation_expiring"] == ["status", "expires_at"]
-    assert columns["invitation_ended"] == ["status", "ended_at"]
-    assert columns["invitation_forgettable"] == ["forgotten_at", "ended_at"]
-    assert columns["invitation_mail_due"] == ["state", "not_before"]
-    assert columns["invitation_mail_message_id"] == ["message_id"]
-    assert columns["invitation_address"] == ["email_key"]
+    indexed = {name: found[name]["columns"] for name in found if name.startswith("invitation_")}
+    assert indexed["invitation_expiring"] == ["status", "expires_at"]
+    assert indexed["invitation_ended"] == ["status", "ended_at"]
+    assert indexed["invitation_forgettable"] == ["forgotten_at", "ended_at"]
+    assert indexed["invitation_mail_due"] == ["state", "not_before"]
+    assert indexed["invitation_mail_message_id"] == ["message_id"]
+    assert indexed["invitation_address"] == ["email_key"]
     for name in ("slot", "code", "word", "locator"):
         assert found[f"invitation_{name}_once"]["unique"]
 
@@ -123,3 +129,16 @@ def test_a_constraint_that_leaves_out_nulls_is_still_one() -> None:
     for changes in ({"code_digest": DIGESTS[0]}, {"word": "peas"}):
         with pytest.raises(IntegrityError), transaction.atomic():
             InvitationKey.objects.filter(pk=second.pk).update(**changes)
+
+
+@pytest.mark.skipif(not connection.features.supports_partial_indexes, reason="partial indexes")
+def test_where_the_planner_can_use_it_only_the_rare_rows_have_an_index(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(columns, "has_partial_indexes", lambda connection: True)
+    made: Any = [*InvitationKey._meta.indexes, *InvitationKey._meta.constraints]
+    sparse = (columns.SparseIndex, columns.UniqueUnlessNull)
+    editor = connection.schema_editor(collect_sql=True)
+    for one in made:
+        statement = str(one.create_sql(InvitationKey, editor))
+        assert ("WHERE" in statement) is isinstance(one, sparse), statement

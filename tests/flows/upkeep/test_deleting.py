@@ -18,6 +18,7 @@ from django.utils import timezone
 from invitation.flows import upkeep
 from invitation.flows.upkeep import cleanup
 from invitation.models import Acceptance, InvitationEmail, InvitationKey
+from invitation.models.querysets import Among, locked
 from tests import scenes
 from tests.factories import DAY, make_invitation, make_mail, make_user
 
@@ -164,3 +165,24 @@ def test_each_search_goes_on_where_the_last_one_ended(
     overdue = [one for one in searches if "expires_at" in one.partition("WHERE")[2]]
     assert len(overdue) == number // 4 + 1
     assert upkeep.purge(batch_size=2) == number
+
+
+def test_many_numbers_are_one_parameter_where_that_is_possible() -> None:
+    query: Any = InvitationKey.objects.all().query
+    condition: Any = Among("pk", [1, 2]).resolve_expression(query)
+    for vendor, number in (("postgresql", 1), ("sqlite", 2)):
+        compiler = query.get_compiler(connection=connection)
+        _sql, params = condition.as_sql(compiler, SimpleNamespace(vendor=vendor))
+        assert len(params) == number
+    assert not InvitationKey.objects.filter(Among("pk", []))
+
+
+def test_one_statement_locks_and_reads_where_a_read_can_lock(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    row = make_invitation()
+    monkeypatch.setattr(connection.features, "has_select_for_update", True)
+    monkeypatch.setattr(connection.ops, "for_update_sql", lambda **options: "")
+    with scenes.statements() as asked:
+        assert [one.pk for one in locked(InvitationKey.objects.all(), "ended_at", "pk")] == [row.pk]
+    assert len(asked) == 1
