@@ -629,6 +629,15 @@ class Migration(migrations.Migration):
                 whole=["forgotten_at", "ended_at"],
             ),
         ),
+        migrations.AddIndex(
+            model_name="invitationkey",
+            index=invitation.models.columns.SparseIndex(
+                fields=["id"],
+                name="invitation_shared",
+                where=models.Q(("shared", True)),
+                whole=["shared"],
+            ),
+        ),
         migrations.AddConstraint(
             model_name="invitationkey",
             constraint=models.CheckConstraint(
@@ -645,7 +654,11 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name="invitationkey",
-            constraint=models.UniqueConstraint(fields=("locator",), name="invitation_locator_once"),
+            constraint=models.UniqueConstraint(
+                fields=("locator",),
+                name="invitation_locator_once",
+                opclasses=["varchar_pattern_ops"],
+            ),
         ),
         migrations.AddConstraint(
             model_name="invitationkey",
@@ -681,6 +694,15 @@ class Migration(migrations.Migration):
                 name="invitation_mail_message_id",
                 where=models.Q(("message_id__isnull", False)),
                 whole=["message_id"],
+            ),
+        ),
+        migrations.AddIndex(
+            model_name="invitationemail",
+            index=invitation.models.columns.SparseIndex(
+                fields=["state", "id"],
+                name="invitation_mail_unsent",
+                where=models.Q(("state__in", ["failed", "suppressed", "cancelled"])),
+                whole=["state"],
             ),
         ),
         migrations.AddConstraint(

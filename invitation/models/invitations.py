@@ -148,6 +148,10 @@ class InvitationKey(models.Model):
                 whole=["forgotten_at", "ended_at"],
                 name="invitation_forgettable",
             ),
+            # For lists: most invitations are personal.
+            SparseIndex(
+                fields=["id"], where=Q(shared=True), whole=["shared"], name="invitation_shared"
+            ),
         ]
         constraints = [
             models.CheckConstraint(
@@ -157,7 +161,12 @@ class InvitationKey(models.Model):
                 condition=Q(pending_slot=None) | Q(status="pending"),
                 name="invitation_slot_only_pending",
             ),
-            models.UniqueConstraint(fields=["locator"], name="invitation_locator_once"),
+            # Also for the beginning of a locator, which staff see.
+            models.UniqueConstraint(
+                fields=["locator"],
+                name="invitation_locator_once",
+                opclasses=["varchar_pattern_ops"],
+            ),
             UniqueUnlessNull(fields=["pending_slot"], name="invitation_slot_once"),
             UniqueUnlessNull(fields=["code_digest"], name="invitation_code_once"),
             UniqueUnlessNull(fields=["site_id", "word"], name="invitation_word_once"),

@@ -118,6 +118,13 @@ class InvitationEmail(models.Model):
                 whole=["message_id"],
                 name="invitation_mail_message_id",
             ),
+            # For lists: most emails are sent.
+            SparseIndex(
+                fields=["state", "id"],
+                where=Q(state__in=["failed", "suppressed", "cancelled"]),
+                whole=["state"],
+                name="invitation_mail_unsent",
+            ),
         ]
 
     def __str__(self) -> str:
