@@ -144,24 +144,17 @@ def queue_many(invitations: Sequence[InvitationKey]) -> None:
         return
     limits.count(invitations, InvitationEmail.Kind.INVITATION)
     now = timezone.now()
-    mails = [
-        InvitationEmail(
-            invitation=invitation,
-            not_before=now,
-            created_at=now,
-        )
-        for invitation in invitations
-    ]
-    managers.insert(mails)
-    if len(mails) <= BULK_IMMEDIATE or not get_delivery().immediate:
-        on_commit(lambda: _let_go(_pks_of(mails)))
+    pks = [invitation.pk for invitation in invitations]
+    managers.insert_like(InvitationEmail(not_before=now, created_at=now), {"invitation_id": pks})
+    if len(pks) <= BULK_IMMEDIATE or not get_delivery().immediate:
+        on_commit(lambda: _let_go(_mails_of(pks, now)))
 
 
-def _pks_of(mails: Sequence[InvitationEmail]) -> list[int]:
-    """Return the primary keys of rows that were written together, in their order."""
-    of = {mail.invitation_id for mail in mails}
+def _mails_of(invitations: Sequence[int], created_at: datetime) -> list[int]:
+    """Return the primary keys of emails that were written together, in their order."""
+    of = set(invitations)
     written = InvitationEmail.objects.filter(
-        created_at=mails[0].created_at, invitation__gte=min(of), invitation__lte=max(of)
+        created_at=created_at, invitation__gte=min(of), invitation__lte=max(of)
     )
     found = written.order_by("pk").values_list("pk", "invitation_id")
     return [pk for pk, invitation in found if invitation in of]

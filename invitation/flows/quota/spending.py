@@ -170,16 +170,6 @@ def write_entries(
     inviter: Any, change: int, reason: QuotaEntry.Reason, invitations: Iterable[InvitationKey]
 ) -> None:
     """Write a ledger entry for each of these invitations, in the transaction of the change."""
-    now = timezone.now()
-    managers.insert(
-        [
-            QuotaEntry(
-                inviter=inviter,
-                change=change,
-                reason=reason,
-                invitation=invitation,
-                created_at=now,
-            )
-            for invitation in invitations
-        ]
-    )
+    like = QuotaEntry(inviter=inviter, change=change, reason=reason, created_at=timezone.now())
+    pks = [invitation.pk for invitation in invitations]
+    managers.insert_like(like, {"invitation_id": pks})

@@ -8,7 +8,12 @@ them ignores. Decisions, the order of steps and signals belong to ``flows``.
 
 from __future__ import annotations
 
-from invitation.models.managers.batches import insert, insert_or_update, values_at_once
+from invitation.models.managers.batches import (
+    insert,
+    insert_like,
+    insert_or_update,
+    values_at_once,
+)
 from invitation.models.managers.invitations import AcceptanceManager, InvitationKeyManager
 from invitation.models.managers.limits import MailCounterManager
 from invitation.models.managers.mails import InvitationEmailManager
@@ -39,6 +44,7 @@ __all__ = [
     "WriterManager",
     "from_writer",
     "insert",
+    "insert_like",
     "insert_or_update",
     "values_at_once",
     "write_new",

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from django.db import connections, models, router
@@ -56,13 +57,138 @@ def _is_filled_in(field: Any, rows: Sequence[models.Model]) -> bool:
     return all(isinstance(value, DatabaseDefault) or value == known for value in values)
 
 
+def insert_like(like: models.Model, columns: Mapping[str, Sequence[Any]]) -> None:
+    """Insert rows that equal ``like``, except for these columns: one row for each of their values.
+
+    It needs no object for each row. Otherwise it is as ``insert``.
+    """
+    model, number = type(like), min(map(len, columns.values()))
+    fields = {
+        field.attname: field
+        for field in model._meta.concrete_fields
+        if not isinstance(field, models.AutoField)
+    }
+    if not _takes_columns(model):
+        kept = {name: _value(field, like) for name, field in fields.items()}
+        each = [{name: values[n] for name, values in columns.items()} for n in range(number)]
+        insert([model(**kept | own) for own in each])
+        return
+    names = [name for name, field in fields.items() if not _is_filled_in(field, [like])]
+    own = {fields[name]: _Same(_value(fields[name], like)) for name in names if name not in columns}
+    if number:
+        _insert_columns(model, number, own | {fields[name]: columns[name] for name in columns})
+
+
+class _Same(tuple[Any]):
+    """Value that a column has in all rows."""
+
+    __slots__ = ()
+
+    def __new__(cls, value: Any) -> _Same:
+        """Return the value in a wrapper that is no list of values."""
+        return super().__new__(cls, (value,))
+
+
 def _insert(rows: Sequence[models.Model], columns: Iterable[Any], **on_conflict: Any) -> None:
-    model = type(rows[0])
-    using = router.db_for_write(model)
+    model, values = type(rows[0]), {}
     fields = [field for field in columns if not isinstance(field, models.AutoField)]
+    if not _takes_columns(model):
+        _insert_rows(rows, fields, **on_conflict)
+        return
+    for field in fields:
+        own = [_value(field, row) for row in rows]
+        same = all(value is own[0] or value == own[0] for value in own)
+        values[field] = _Same(own[0]) if same else own
+    _insert_columns(model, len(rows), values, **on_conflict)
+
+
+def _value(field: Any, row: models.Model) -> Any:
+    """Return what a row has in a column, also if the database would fill it in."""
+    value = getattr(row, field.attname)
+    return field.db_default if isinstance(value, DatabaseDefault) else value
+
+
+def _takes_columns(model: Any) -> bool:
+    """Return whether the database takes rows by columns; not all versions of MySQL do."""
+    return connections[router.db_for_write(model)].vendor in _SOURCES
+
+
+def _insert_columns(
+    model: Any, number: int, columns: Mapping[Any, Sequence[Any]], **on_conflict: Any
+) -> None:
+    """Insert rows by columns. A value that all rows have is sent once."""
+    using = router.db_for_write(model)
+    connection = connections[using]
+    same = {field: values[0] for field, values in columns.items() if isinstance(values, _Same)}
+    differing = [field for field in columns if field not in same]
+    if not differing:
+        differing = [next(iter(same))]
+        columns = {**columns, differing[0]: [same.pop(differing[0])] * number}
+    source = _SOURCES[connection.vendor]
+    size = (values_at_once(using) - len(same)) // len(differing)
+    known = {field: field.get_db_prep_save(value, connection) for field, value in same.items()}
+    for start in range(0, number, size):
+        pieces = [
+            [
+                field.get_db_prep_save(value, connection)
+                for value in columns[field][start : start + size]
+            ]
+            for field in differing
+        ]
+        sql, params = source(connection, list(known), differing, pieces)
+        order = [*known, *differing]
+        names = ", ".join(connection.ops.quote_name(field.column) for field in order)
+        end = ""
+        if on_conflict:
+            end = connection.ops.on_conflict_suffix_sql(
+                order,
+                on_conflict["on_conflict"],
+                [field.column for field in on_conflict["update_fields"]],
+                [field.column for field in on_conflict["unique_fields"]],
+            )
+        table = connection.ops.quote_name(model._meta.db_table)
+        with connection.cursor() as cursor:
+            statement = f"INSERT INTO {table} ({names}) {sql} {end}"
+            cursor.execute(statement, [*known.values(), *params])
+
+
+def _from_arrays(
+    connection: Any, same: list[Any], differing: list[Any], pieces: list[list[Any]]
+) -> tuple[str, list[Any]]:
+    """Return the rows for PostgreSQL, which takes a column as one value."""
+    cells = [f"%s::{_plain_type(field, connection)}" for field in same]
+    arrays = [f"%s::{_plain_type(field, connection)}[]" for field in differing]
+    chosen, given = ", ".join([*cells, "v.*"]), ", ".join(arrays)
+    # Only placeholders and types of columns are put into the text.
+    return f"SELECT {chosen} FROM unnest({given}) AS v", [*pieces]  # noqa: S608
+
+
+def _plain_type(field: Any, connection: Any) -> str:
+    """Return the type of a column without its length: a cast would cut a longer text."""
+    return re.sub(r"\(.*?\)", "", field.db_type(connection))
+
+
+def _from_values(
+    connection: Any, same: list[Any], differing: list[Any], pieces: list[list[Any]]
+) -> tuple[str, list[Any]]:
+    """Return the rows for SQLite. Its condition keeps ``ON CONFLICT`` from being read as a join."""
+    row = f"({', '.join(['%s'] * len(differing))})"
+    cells = [*["%s"] * len(same), "v.*"]
+    rows = ", ".join([row] * len(pieces[0]))
+    values = [value for row in zip(*pieces, strict=True) for value in row]
+    chosen = ", ".join(cells)
+    # Only placeholders are put into the text.
+    return f"SELECT {chosen} FROM (VALUES {rows}) AS v WHERE true", values  # noqa: S608
+
+
+_SOURCES = {"postgresql": _from_arrays, "sqlite": _from_values}
+
+
+def _insert_rows(rows: Sequence[models.Model], fields: Sequence[Any], **on_conflict: Any) -> None:
+    using = router.db_for_write(type(rows[0]))
     size = values_at_once(using) // len(fields)
     for start in range(0, len(rows), size):
-        query: Any = InsertQuery(model, **on_conflict)
+        query: Any = InsertQuery(type(rows[0]), **on_conflict)
         query.insert_values(fields, rows[start : start + size])
         query.get_compiler(using=using).execute_sql()
 
