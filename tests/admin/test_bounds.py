@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from django.contrib.admin.models import LogEntry
 from django.contrib.auth import get_user_model
+from django.db import connection
 from django.test import Client
 
 from invitation.admin.searching import accounts_named
@@ -280,7 +281,7 @@ def old(limit: Callable[[int], None]) -> InvitationKey:
     old = make_invitation(
         inviter, "ann.smith@example.org", recipient_name="Ann", locator="aB-_1x" + "y" * 16
     )
-    make_invitation(email="eve@xn--mnchen-3ya.example.org", locator="ab-_1x" + "y" * 16)
+    make_invitation(email="eve@xn--mnchen-3ya.example.org", locator="ab-_1x" + "z" * 16)
     make_invitation(make_user("inviter2"), "zoe@example.org")
     limit(2)
     return old
@@ -338,7 +339,6 @@ def test_the_number_of_a_row_finds_it_in_each_list(boss: Client, limit: Any) -> 
         "#",
         "@",
         "aB-_1",
-        "INVITER",
         "invite",
     ],
 )
@@ -431,7 +431,8 @@ def test_accounts_are_found_by_an_address_that_has_an_index(
     assert accounts_named("Ann@example.com") == ([], [])
     monkeypatch.setattr("invitation.delivery.members.MemberKnowledge.email_index", index)
     assert accounts_named("Ann@example.com") == ([ann.pk], [])
-    found = [] if index == "exact" else [ann.pk]
+    # MySQL and MariaDB ignore case everywhere.
+    found = [] if index == "exact" and connection.vendor != "mysql" else [ann.pk]
     assert accounts_named("ann@EXAMPLE.com") == (found, [])
 
 
