@@ -36,7 +36,7 @@ def _receive(sender: Any, invitation: InvitationKey, acceptance: Acceptance, **k
 
 
 def _reward(pk: int, amount: int) -> None:
-    # Lock the row before the quota, as in cleanup. The entry has a foreign key that locks the row.
+    # Lock the row before the quota, as in cleanup, so that its inviter stays who they are.
     InvitationKey.objects.lock([pk])
     made = InvitationKey.objects.filter(from_user__isnull=False).select_related("from_user")
     row = made.filter(pk=pk).first()
