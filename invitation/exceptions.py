@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from django.db import OperationalError
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
@@ -15,9 +16,8 @@ Params = Mapping[str, Any] | None
 class InvitationError(Exception):
     """Base class of all errors about invitations.
 
-    ``message`` is shown to people. ``code`` is for programs. ``params`` fills the ``%(name)s``
-    places of the message. All three have a default on the class. ``str()`` returns the finished
-    sentence in the active language.
+    ``message`` is for people, ``code`` for programs. ``params`` fills the ``%(name)s`` places of
+    the message. All three have a default on the class. ``str()`` returns the translated sentence.
     """
 
     code: str = "invitation_error"
@@ -347,7 +347,7 @@ class MailLimitReached(InvitationError):
     message = _("No more mail can be sent today. Please try again tomorrow.")
 
 
-class Busy(InvitationError):
+class Busy(InvitationError, OperationalError):
     """Error after the database undid an action again and again; nothing has changed."""
 
     code = "busy"

@@ -3,7 +3,8 @@
 ``INVITATION_TEST_DB`` chooses the database: ``sqlite`` (default), ``postgresql`` or ``mariadb``.
 The other two are reached at ``INVITATION_TEST_DB_HOST`` and ``INVITATION_TEST_DB_PORT``, with
 ``INVITATION_TEST_DB_USER`` and ``INVITATION_TEST_DB_PASSWORD``; ``make test-services`` starts both
-servers and sets all of these.
+servers and sets all of these. ``INVITATION_TEST_ISOLATION`` is an isolation level in words, such as
+``serializable``; without it, it is Django's own.
 """
 
 from __future__ import annotations
@@ -33,8 +34,13 @@ def database(name: str = "invitation") -> dict[str, Any]:
         "USER": os.environ.get("INVITATION_TEST_DB_USER", ""),
         "PASSWORD": os.environ.get("INVITATION_TEST_DB_PASSWORD", ""),
     }
+    level = os.environ.get("INVITATION_TEST_ISOLATION", "read committed")
+    if kind == "postgresql":
+        from django.db.backends.postgresql.psycopg_any import IsolationLevel
+
+        settings["OPTIONS"] = {"isolation_level": IsolationLevel[level.upper().replace(" ", "_")]}
     if kind == "mariadb":
-        settings["OPTIONS"] = {"charset": "utf8mb4"}
+        settings["OPTIONS"] = {"charset": "utf8mb4", "isolation_level": level}
         settings["TEST"] = {"CHARSET": "utf8mb4"}
     return settings
 

@@ -37,6 +37,9 @@ class Arena:
 
     threads: int
     rounds: int
+    #: What a thread does first, such as choosing its server, and what it does before each round.
+    settle: Callable[[int], None] = lambda number: None
+    prepare: Callable[[], None] = lambda: None
     _errors: list[str] = field(default_factory=list)
 
     def race(
@@ -90,9 +93,11 @@ class Arena:
         outcomes: list[Any],
     ) -> None:
         try:
+            self.settle(number)
             while True:
                 meeting.wait()
                 try:
+                    self.prepare()
                     outcomes[number] = contestant(stages[-1], number)
                 except InvitationError as refusal:
                     outcomes[number] = refusal

@@ -17,6 +17,7 @@ from django.db import connections
 from invitation.delivery.dummy import DummyDelivery
 from tests import scenes
 from tests.races.arena import Arena
+from tests.races.nodes import NODES, WAIT, catch_up, choose_node
 from tests.races.wire import Site
 
 SQLITE = os.environ.get("INVITATION_TEST_DB", "sqlite") == "sqlite"
@@ -33,6 +34,10 @@ def shared_database(django_db_setup: None, django_db_blocker: Any) -> Iterator[N
     with django_db_blocker.unblock():
         if not SQLITE:
             wrapper.settings_dict["CONN_MAX_AGE"] = None
+            if NODES:  # This thread looks at what the others have done.
+                options = {**before["OPTIONS"], "init_command": WAIT}
+                wrapper.settings_dict["OPTIONS"] = options
+                wrapper.close()
             yield
         else:
             wrapper.ensure_connection()
@@ -60,6 +65,8 @@ def arena() -> Arena:
     return Arena(
         threads=int(os.environ.get("INVITATION_TEST_THREADS", threads)),
         rounds=int(os.environ.get("INVITATION_TEST_ROUNDS", rounds)),
+        settle=choose_node,
+        prepare=catch_up,
     )
 
 

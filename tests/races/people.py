@@ -8,6 +8,7 @@ from django.contrib.auth import get_user_model
 
 from invitation import keys
 from invitation.flows import arriving
+from invitation.flows.after_commit import repeat
 from invitation.models import InvitationKey, InvitationQuota
 from tests.factories import ADDRESS, make_invitation, make_user
 
@@ -34,10 +35,23 @@ def make_held(inviter: Any, email: str = ADDRESS, **fields: Any) -> InvitationKe
 def claim(invitation: InvitationKey, name: str, **fields: Any) -> str:
     """Register an account whose registrant opened the invitation while it was still open."""
     opened = arriving.Opened(invitation, keys.MAIL, invitation.mail_key)
-    arriving.claim(
-        opened, lambda: make_account(name, invitation.email, **fields), email=invitation.email
-    )
+
+    def create() -> Any:
+        return make_account(name, invitation.email, **fields)
+
+    repeat(lambda: arriving.claim(opened, create, email=invitation.email))
     return "claimed"
+
+
+def delete_account(pk: int) -> str:
+    """Delete an account, as the code of a site does that repeats what the database undid."""
+
+    def delete() -> None:
+        for user in User.objects.filter(pk=pk):
+            user.delete()
+
+    repeat(delete)
+    return "deleted"
 
 
 def decline(invitation: InvitationKey) -> str:

@@ -12,7 +12,7 @@ from invitation.models import Acceptance, InvitationKey
 from tests.factories import make_user
 from tests.races import books
 from tests.races.arena import Arena, count
-from tests.races.people import User, claim, make_held
+from tests.races.people import User, claim, delete_account, make_held
 from tests.scenes import received
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -78,9 +78,7 @@ def test_an_account_that_is_deleted_while_others_claim_its_invitation(
         return invitation, registrant(invitation).pk
 
     def delete(stage: tuple[InvitationKey, int], number: int) -> str:
-        for user in User.objects.filter(pk=stage[1]):
-            user.delete()
-        return "deleted"
+        return delete_account(stage[1])
 
     def claim_again(stage: tuple[InvitationKey, int], number: int) -> str:
         return claim(stage[0], f"user{number}-{stage[0].pk}")
@@ -102,9 +100,7 @@ def test_an_inviter_who_is_deleted_takes_no_account_with_him(short_arena: Arena)
         return make_held(make_user(f"inviter{number}"), f"round{number}@example.org")
 
     def delete(invitation: InvitationKey, number: int) -> str:
-        for user in User.objects.filter(pk=invitation.from_user_id):
-            user.delete()
-        return "deleted"
+        return delete_account(invitation.from_user_id)
 
     def after(invitation: InvitationKey, outcomes: list[Any]) -> None:
         counts = count(outcomes)

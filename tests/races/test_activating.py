@@ -12,7 +12,7 @@ from invitation.models import Acceptance
 from tests.factories import make_user
 from tests.races import books
 from tests.races.arena import Arena
-from tests.races.people import claim, make_held
+from tests.races.people import claim, delete_account, make_held
 from tests.races.wire import Answer, Site, session_of
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -70,12 +70,11 @@ def test_a_visitor_who_activates_never_meets_an_error(
         return make_waiting(inviter, pairs, supervised="approval" in urls)
 
     def activate(profiles: list[Any], number: int) -> Answer:
-        return site.get(f"/accounts/activate/{profiles[number // 2 % pairs].activation_key}/")
+        profile = profiles[number // 2 % pairs]
+        return site.post(f"/accounts/activate/{profile.activation_key}/", {})
 
     def delete(profiles: list[Any], number: int) -> str:
-        for user in User.objects.filter(pk=profiles[number // 2 % pairs].user_id):
-            user.delete()
-        return "deleted"
+        return delete_account(profiles[number // 2 % pairs].user_id)
 
     def after(profiles: list[Any], outcomes: list[Any]) -> None:
         assert {got.status for got in outcomes if isinstance(got, Answer)} <= {200, 302}

@@ -49,20 +49,26 @@ need() {
 # Print the last of the folders that exist.
 newest() { ls -d "$@" 2>/dev/null | sort -V | tail -n 1 || true; }
 
-# Print a port that nobody uses, below those that the system hands out by itself.
-free_port() {
-    "${PYTHON:-python3}" - <<'PY'
+# Print a port that nobody uses, or as many as asked for, below those that the system hands out by
+# itself.
+free_port() { free_ports 1; }
+free_ports() {
+    "${PYTHON:-python3}" - "$1" <<'PY'
 import random
 import socket
+import sys
 
-for port in random.sample(range(20000, 32000), 100):
+left = int(sys.argv[1])
+for port in random.sample(range(20000, 32000), 1000):
     with socket.socket() as probe:
         try:
             probe.bind(("127.0.0.1", port))
         except OSError:
             continue
         print(port)
-        break
+        left -= 1
+        if not left:
+            break
 PY
 }
 
@@ -75,7 +81,7 @@ wait_for() {
         sleep 0.1
     done
     echo "$(basename "$0"): the server did not start:" >&2
-    cat "$folder/log" >&2
+    cat "${log:-$folder/log}" >&2
     exit 1
 }
 

@@ -21,7 +21,7 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 #: Number of times a step is tried if the database undoes it because of others.
-TRIES = 12
+TRIES = 20
 #: Longest pause in seconds after the first try. It doubles with each try, up to ``PAUSE_MAX``. It
 #: is random, so that the same steps do not meet again.
 PAUSE = 0.02

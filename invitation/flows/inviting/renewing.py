@@ -10,6 +10,7 @@ from django.utils import timezone
 
 from invitation import addresses, keys, signals
 from invitation.exceptions import MailTooSoon, NotRenewable, TextRefused
+from invitation.flows import quota
 from invitation.flows.after_commit import announce, in_transaction
 from invitation.flows.inviting.creating import Invited, invite, may_invite
 from invitation.flows.inviting.groups import groups_to_join
@@ -18,7 +19,7 @@ from invitation.flows.inviting.notes import check_note
 from invitation.flows.mail import queue as queue_mail
 from invitation.flows.upkeep import mark_expired
 from invitation.keys import sites
-from invitation.models import InvitationEmail, InvitationKey, InvitationQuota
+from invitation.models import InvitationEmail, InvitationKey
 from invitation.models.moments import since
 
 #: Limits of requests for one invitation: one within this time, and this many in all. An inviter may
@@ -81,7 +82,7 @@ def _has_asked_enough(invitation: InvitationKey, now: datetime) -> bool:
         return True
     # This lock orders all counts for one member. An invitation has at most one request email within
     # this time. So counting the invitations counts the emails, this one included.
-    InvitationQuota.objects.hold(invitation.from_user)
+    quota.await_turn(f"renewal:{invitation.from_user_id}")
     asked = InvitationKey.objects.sent_by(invitation.from_user)
     recent = asked.filter(since("renewal_requested_at", now - REQUEST_PAUSE, now)).count()
     return recent > REQUESTS_PER_INVITER

@@ -88,7 +88,7 @@ def await_turn(site_id: int, email: str) -> None:
     row. The holder of the lock may have to write a counter into that gap.
     """
     scope = limits_module.scope_of("registering", f"{site_id}:{_key(email)}")
-    ThrottleCounter.objects.hold(scope, timezone.now())
+    ThrottleCounter.objects.take_turn(scope, timezone.now())
 
 
 def spellings_of(email: str) -> list[str]:

@@ -13,6 +13,7 @@ from django.db.models import Q
 
 from invitation import signals
 from invitation.conf import conf
+from invitation.flows import quota
 from invitation.flows.after_commit import retrying, writing
 from invitation.flows.mail.queueing import queue as queue_mail
 from invitation.flows.mail.stop_reasons import wants_news
@@ -126,6 +127,7 @@ def _first_untold(
 def _tell_of_expiry(first: InvitationKey, before: InvitationEmail | None, now: datetime) -> None:
     # Lock the row before any counter of emails. Of two cleanups, the second one waits here.
     InvitationKey.objects.lock([first.pk])
+    quota.await_turn(f"expired:{first.from_user_id}:{first.site_id}")
     ended: Any = first.ended_at
     kind = InvitationEmail.Kind.EXPIRED
     own = InvitationEmail.objects.filter(invitation__from_user=first.from_user, kind=kind)

@@ -13,7 +13,7 @@ from django.utils import timezone
 from invitation import keys, signals
 from invitation.delivery.base import BaseDelivery
 from invitation.exceptions import DeliveryFailed
-from invitation.flows.after_commit import announce
+from invitation.flows.after_commit import announce, retrying
 from invitation.models import InvitationEmail
 
 logger = logging.getLogger(__name__)
@@ -65,14 +65,15 @@ def _mark_sent(mails: Sequence[InvitationEmail], *failure: str) -> list[Invitati
     Otherwise they would be sent twice.
     """
     outbox = InvitationEmail.objects
+    mark = retrying(outbox.mark_sent)
     try:
-        return outbox.mark_sent(mails, timezone.now(), *failure)
+        return mark(mails, timezone.now(), *failure)
     except (OperationalError, InterfaceError):
         connection = connections[outbox.db]
         if connection.in_atomic_block:
             raise
         connection.close()
-        return outbox.mark_sent(mails, timezone.now(), *failure)
+        return mark(mails, timezone.now(), *failure)
 
 
 def is_probably_sent(mail: InvitationEmail) -> bool:
@@ -91,7 +92,9 @@ def settle(
 ) -> None:
     """Record that an email will not be tried again, and why."""
     reason = kept(details)
-    if InvitationEmail.objects.mark_ended(mail, state, failure, reason, of_recipient=of_recipient):
+    if retrying(InvitationEmail.objects.mark_ended)(
+        mail, state, failure, reason, of_recipient=of_recipient
+    ):
         announce(signals.mail_settled, mail=mail, state=str(state), failure=str(failure))
 
 
@@ -112,7 +115,7 @@ def note_failure(
         settle(mail, failure, reason)
     else:
         not_before = timezone.now() + _pause_after(mail.attempts)
-        noted = InvitationEmail.objects.mark_queued(
+        noted = retrying(InvitationEmail.objects.mark_queued)(
             mail,
             kept(reason),
             not_before,
@@ -134,7 +137,7 @@ def note_closing(mail: InvitationEmail, reason: str, now: datetime) -> datetime:
         return now
     again = mail.attempts - 1
     later = now + _pause_after(again) if again else now
-    InvitationEmail.objects.mark_queued(mail, reason, later)
+    retrying(InvitationEmail.objects.mark_queued)(mail, reason, later)
     return later
 
 

@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from invitation import signals
 from invitation.delivery.base import BaseDelivery
-from invitation.flows.after_commit import announce
+from invitation.flows.after_commit import announce, retrying
 from invitation.flows.mail.outcomes import note_closing
 from invitation.models import DeliveryPause, InvitationEmail
 
@@ -42,7 +42,7 @@ class Way:
         pause = self.trial or delivery_pause()
         if pause is None or pause is self.trial:
             return True
-        if not pause.is_over(now) or not DeliveryPause.objects.try_again(pause, now):
+        if not pause.is_over(now) or not retrying(DeliveryPause.objects.try_again)(pause, now):
             return False
         self.trial = pause
         return True
@@ -55,11 +55,11 @@ class Way:
         """
         now = timezone.now()
         if self.trial is not None:
-            until = DeliveryPause.objects.keep_closed(self.trial, reason, now)
+            until = retrying(DeliveryPause.objects.keep_closed)(self.trial, reason, now)
             self.trial = None
             is_news = False
         else:
-            until, is_news = DeliveryPause.objects.close(reason, now)
+            until, is_news = retrying(DeliveryPause.objects.close)(reason, now)
         if is_news:
             logger.error("No invitation mail can leave, the queue is paused: %s", reason)
             announce(signals.delivery_paused, reason=reason)
@@ -67,13 +67,13 @@ class Way:
             if not_before > until:
                 self.hand_over(delivery, [mail.pk], not_before)
         else:
-            InvitationEmail.objects.mark_untried(mail, reason, now)
+            retrying(InvitationEmail.objects.mark_untried)(mail, reason, now)
         self.hand_over(delivery, self.pks or [mail.pk], until)
 
     def reopen(self) -> None:
         """End the pause, if there was one, and log and announce it once."""
         pause, self.trial = self.trial, None
-        if pause is not None and DeliveryPause.objects.reopen(pause, timezone.now()):
+        if pause is not None and retrying(DeliveryPause.objects.reopen)(pause, timezone.now()):
             logger.info("Invitation mails can leave again.")
             announce(signals.delivery_resumed, reason=pause.reason)
 
@@ -81,7 +81,7 @@ class Way:
         """Let another sender make the trial that this run took over but did not make."""
         if self.trial is not None:
             # The email of the trial could not be written, or was no longer wanted.
-            DeliveryPause.objects.leave_to_others(self.trial, timezone.now())
+            retrying(DeliveryPause.objects.leave_to_others)(self.trial, timezone.now())
 
     def hand_over(self, delivery: BaseDelivery, pks: Sequence[int], not_before: datetime) -> None:
         """Hand these rows to the delivery again, for a later moment."""

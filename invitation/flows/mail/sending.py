@@ -11,6 +11,7 @@ from django.db import DatabaseError, InterfaceError
 from django.utils import timezone
 
 from invitation.delivery.base import BaseDelivery, get_delivery
+from invitation.flows.after_commit import retrying
 from invitation.flows.mail.pausing import Way, delivery_pause
 from invitation.flows.mail.trying import Tries
 from invitation.flows.mail.unsubscribe import digests_of
@@ -117,7 +118,7 @@ class _Sending:
         # After a pause, try one email at a time until one leaves.
         one_by_one = self.way.trial is not None or pause is not None
         self.leased = time.monotonic()
-        left = InvitationEmail.objects.lease_batch(
+        left = retrying(InvitationEmail.objects.lease_batch)(
             1 if one_by_one else number, now, self.pks, least_tried=one_by_one
         )
         found = len(left)
@@ -130,7 +131,7 @@ class _Sending:
             # Also after an error, so that one email does not delay the others.
             with suppress(DatabaseError, InterfaceError):
                 self.tries.record()
-                InvitationEmail.objects.release(left)
+                retrying(InvitationEmail.objects.release)(left)
         return found or None if goes_on else None
 
     def _work_off(self, delivery: BaseDelivery, left: list[InvitationEmail]) -> bool:
@@ -153,7 +154,7 @@ class _Sending:
         The attempt is counted before it, and the result is recorded at once.
         """
         held, goes_on = left.pop(0), True
-        if InvitationEmail.objects.begin(held, timezone.now()):
+        if retrying(InvitationEmail.objects.begin)(held, timezone.now()):
             for mail in self._read(delivery, [held]).values():
                 goes_on = self.tries.make(delivery, mail)
         self.tries.record()
@@ -166,7 +167,7 @@ class _Sending:
         """
         if time.monotonic() - self.leased > RENEW_SECONDS:
             self.leased = time.monotonic()
-            InvitationEmail.objects.renew(left, timezone.now())
+            retrying(InvitationEmail.objects.renew)(left, timezone.now())
         group = [held for held in left[: self.together] if not held.is_suspect]
         rows = self._read(delivery, group)
         read = time.monotonic()
@@ -189,7 +190,7 @@ class _Sending:
         self, delivery: BaseDelivery, group: Sequence[InvitationEmail]
     ) -> dict[int, InvitationEmail]:
         """Return the present rows of these emails, and find out what their sending needs."""
-        rows = InvitationEmail.objects.look_at(group)
+        rows = retrying(InvitationEmail.objects.look_at)(group)
         self.tries.prepare(delivery, list(rows.values()))
         return rows
 
@@ -211,11 +212,11 @@ class _Sending:
         known = held._meta.get_field("invitation").is_cached(held)
         email = held.invitation.email if known else ""
         digests = digests_of(email) if email else ()
-        mail, paused_until = InvitationEmail.objects.look(held, digests)
+        mail, paused_until = retrying(InvitationEmail.objects.look)(held, digests)
         if mail is None:
             return
         if paused_until is not None and not self.way.may_try():
-            InvitationEmail.objects.mark_untried(mail)
+            retrying(InvitationEmail.objects.mark_untried)(mail)
             self.way.hand_over(delivery, [mail.pk], paused_until)
             return
         if not getattr(mail, "suppressed", True):

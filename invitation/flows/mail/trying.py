@@ -15,6 +15,7 @@ from django.db import DatabaseError
 from invitation import keys
 from invitation.delivery.base import BaseDelivery
 from invitation.exceptions import DeliveryFailed, DeliveryUnavailable
+from invitation.flows.after_commit import retrying
 from invitation.flows.mail import timing
 from invitation.flows.mail.outcomes import (
     MAIL_ATTEMPTS,
@@ -176,7 +177,7 @@ class Tries:
         answered = delivery.rehearse(mail)
         if self.many and self.way.trial is not None and answered:
             # Emails can leave. The result of this one is decided with the others.
-            InvitationEmail.objects.mark_untried(mail)
+            retrying(InvitationEmail.objects.mark_untried)(mail)
             return _Outcome.ANSWERED
         fate = self.fate if self.seen else fate_of_others(mail)
         watched = delivery.immediate and self.watched
@@ -202,7 +203,7 @@ class Tries:
         """Queue the suppressed emails again, as nothing can leave."""
         followers, self.followers = self.followers, []
         for mail, _why in followers:
-            InvitationEmail.objects.mark_untried(mail)
+            retrying(InvitationEmail.objects.mark_untried)(mail)
 
     def _note_broken(
         self, delivery: BaseDelivery, mail: InvitationEmail, error: Exception

@@ -24,7 +24,14 @@ from invitation.flows.quota.spending import (
     write_entries,
     write_entry,
 )
-from invitation.flows.quota.throttling import WINDOW_MAX, Limit, attempt, is_full, take_back
+from invitation.flows.quota.throttling import (
+    WINDOW_MAX,
+    Limit,
+    attempt,
+    await_turn,
+    is_full,
+    take_back,
+)
 
 __all__ = [
     "GRANT_MAX",
@@ -34,6 +41,7 @@ __all__ = [
     "QuotaState",
     "Reason",
     "attempt",
+    "await_turn",
     "correct_ledger",
     "correct_quota",
     "give_back",

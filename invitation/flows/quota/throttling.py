@@ -52,6 +52,12 @@ def attempt(limits: Sequence[Limit]) -> None:
             raise TooManyAttempts(seconds=int(limit.window.total_seconds()))
 
 
+def await_turn(what: str) -> None:
+    """Let one transaction at a time do something, until its end; call it in a transaction."""
+    scope = Limit(f"turn:{what}", 0, WINDOW_MAX).hashed_scope
+    ThrottleCounter.objects.take_turn(scope, timezone.now())
+
+
 def is_full(limit: Limit) -> bool:
     """Return whether another attempt would exceed the limit; counts nothing."""
     return ThrottleCounter.objects.is_full(

@@ -345,16 +345,24 @@ class ThrottleCounterManager(WriterManager["ThrottleCounter"]):
             )
         return changed == 1
 
-    def hold(self, scope: bytes, now: datetime) -> None:
+    def hold(self, scope: bytes, now: datetime, field: str = "scope") -> None:
         """Lock a counter until the end of the transaction; create it if it is missing."""
         features = connections[self.db].features
         target = ["scope"] if features.supports_update_conflicts_with_target else None
         self.bulk_create(
             [self.model(scope=scope, window_start=now)],
             update_conflicts=True,
-            update_fields=["scope"],
+            update_fields=[field],
             unique_fields=target,
         )
+
+    def take_turn(self, scope: bytes, now: datetime) -> None:
+        """Let one transaction at a time go on, until its end, also on several nodes of a cluster.
+
+        The row gets a new value. A lock alone does not reach another node, and a stricter isolation
+        level lets the one that waited go on with what it read before.
+        """
+        self.hold(scope, now, "window_start")
 
     def is_full(self, scope: bytes, limit: int, window: timedelta, now: datetime) -> bool:
         """Return whether the window has reached the limit."""

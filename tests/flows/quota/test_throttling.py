@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
+from django.db import transaction
 from django.utils import timezone
 
 from invitation.exceptions import TooManyAttempts
@@ -108,3 +109,13 @@ def test_it_forgets_so_many_at_a_time() -> None:
     now = timezone.now()
     assert ThrottleCounter.objects.forget(now, 3, now) == 3
     assert upkeep.forget_attempts() == 2
+
+
+def test_whose_turn_it_is_leaves_a_new_value_that_other_nodes_and_snapshots_meet() -> None:
+    """A lock alone does not reach another node of a cluster, nor end an older snapshot."""
+    values = []
+    for _turn in range(2):
+        with transaction.atomic():
+            quota.await_turn("something")
+        values.append(ThrottleCounter.objects.get().window_start)
+    assert values[0] < values[1]
