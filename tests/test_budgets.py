@@ -7,13 +7,14 @@ from types import ModuleType
 from typing import Any
 
 import pytest
-from django.contrib.auth.models import Group
+from django.contrib.auth.models import AnonymousUser, Group
 from django.db import connection
 from django.http import HttpResponse
-from django.test import Client
+from django.test import Client, RequestFactory
 from django.test.utils import CaptureQueriesContext
 from django.urls import include, path
 
+from invitation.backends.default.views import RegistrationView
 from invitation.flows import upkeep
 from invitation.keys import unsubscribe
 from tests import scenes
@@ -89,6 +90,17 @@ def test_to_look_at_the_page_to_opt_out_costs_none_and_opting_out_two(commit: Co
 
 def test_closed_registration_costs_none(commit: Commit) -> None:
     assert statements(lambda: Client().get(REGISTER), commit) == []
+
+
+@pytest.mark.parametrize("cookie", ["", "x" * 66, f"{'x' * 22}.{'x' * 43}"])
+def test_the_gate_asks_nothing_without_an_invitation(commit: Commit, cookie: str) -> None:
+    request = RequestFactory().get(REGISTER)
+    request.COOKIES["invitation_key"] = cookie
+    request.user = AnonymousUser()
+    view = RegistrationView()
+    view.setup(request)
+    assert statements(view.registration_allowed, commit) == []
+    assert not view.registration_allowed()
 
 
 def test_asking_for_a_new_link_costs_the_question_nothing(member: Any, commit: Commit) -> None:

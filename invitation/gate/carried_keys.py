@@ -9,7 +9,7 @@ import logging
 from collections.abc import Callable, Iterable
 from functools import wraps
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from django.conf import settings
 from django.contrib.auth import REDIRECT_FIELD_NAME
@@ -134,6 +134,8 @@ def login_url(back: str = "") -> str:
         return ""
     if not (url and back):
         return url
+    if "?" not in url and "#" not in url:
+        return f"{url}?{REDIRECT_FIELD_NAME}={quote(back)}"
     parts = urlsplit(url)
     query = QueryDict(parts.query, mutable=True)
     query[REDIRECT_FIELD_NAME] = back

@@ -14,7 +14,10 @@ def protect(response: HttpResponseBase, referrer_policy: str = "same-origin") ->
     A page that may contain a form needs ``same-origin``, not ``no-referrer``. With ``no-referrer``,
     browsers post the form with ``Origin: null``. Django's CSRF protection refuses that.
     """
-    patch_cache_control(response, no_store=True, private=True)
+    if response.has_header("Cache-Control"):
+        patch_cache_control(response, no_store=True, private=True)
+    else:
+        response["Cache-Control"] = "no-store, private"
     response["Referrer-Policy"] = referrer_policy
     response["X-Robots-Tag"] = "noindex"
 

@@ -168,14 +168,19 @@ def conceal_request(request: HttpRequest) -> None:
     except (SuspiciousOperation, LookupError, ValueError):
         pass  # A view that reads GET gets this error. A log filter must not raise it.
     else:
+        _conceal_parameters(request, given)
+    request.path = conceal(request.path)
+    request.path_info = conceal(request.path_info)
+    _conceal_environment(request)
+
+
+def _conceal_parameters(request: HttpRequest, given: QueryDict) -> None:
+    if given:
         shown = _ConcealingQueryDict(mutable=True, encoding=given.encoding)
         for name, values in given.lists():
             shown.setlist(name, values)
         shown._mutable = False
         request.GET = cast(Any, shown)
-    request.path = conceal(request.path)
-    request.path_info = conceal(request.path_info)
-    _conceal_environment(request)
 
 
 def _conceal_environment(request: HttpRequest) -> None:

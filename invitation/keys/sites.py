@@ -51,12 +51,21 @@ class SiteStandIn(NamedTuple):
         return self.name
 
 
+def has_sites() -> bool:
+    """Return whether ``django.contrib.sites`` is installed.
+
+    Every page asks several times, and ``apps.is_installed`` looks at one app after the other.
+    """
+    app = apps.app_configs.get("sites")
+    return app is not None and app.name == "django.contrib.sites"
+
+
 def current_site_id(request: HttpRequest | None = None) -> int:
     """Return the id of the current Site, or ``NO_SITE_ID`` without ``django.contrib.sites``.
 
     ``request`` is needed only if SITE_ID is not set and the host name decides.
     """
-    if not apps.is_installed("django.contrib.sites"):
+    if not has_sites():
         return NO_SITE_ID
     if getattr(settings, "SITE_ID", None):
         return int(settings.SITE_ID)
@@ -66,7 +75,7 @@ def current_site_id(request: HttpRequest | None = None) -> int:
 
 def is_missing(error: Exception) -> bool:
     """Return whether the error means that a Site does not exist."""
-    if not apps.is_installed("django.contrib.sites"):
+    if not has_sites():
         return False
     model: Any = apps.get_model("sites", "Site")
     return isinstance(error, model.DoesNotExist)
@@ -77,7 +86,7 @@ def hosts_without_a_site() -> list[str]:
 
     The result is empty if SITE_ID is set.
     """
-    if not apps.is_installed("django.contrib.sites") or getattr(settings, "SITE_ID", None):
+    if not has_sites() or getattr(settings, "SITE_ID", None):
         return []
     model: Any = apps.get_model("sites", "Site")
     domains = model._default_manager.values_list("domain", flat=True)
@@ -91,14 +100,14 @@ def exists(site_id: int) -> bool:
 
     It makes one query with ``django.contrib.sites``.
     """
-    if not apps.is_installed("django.contrib.sites"):
+    if not has_sites():
         return site_id == NO_SITE_ID
     return bool(apps.get_model("sites", "Site")._default_manager.filter(pk=site_id).exists())
 
 
 def get_site(site_id: int) -> SiteLike:
     """Return the Site with this id, or a replacement from the host of the base URL."""
-    if site_id != NO_SITE_ID and apps.is_installed("django.contrib.sites"):
+    if site_id != NO_SITE_ID and has_sites():
         manager: Any = apps.get_model("sites", "Site")._default_manager
         # get_current() caches the Site in memory, so a request does not query it again.
         if site_id == getattr(settings, "SITE_ID", None):
@@ -115,7 +124,7 @@ def base_url(site_id: int) -> str:
     """
     if conf.INVITATION_BASE_URL:
         return conf.INVITATION_BASE_URL.rstrip("/")
-    if site_id != NO_SITE_ID and apps.is_installed("django.contrib.sites"):
+    if site_id != NO_SITE_ID and has_sites():
         return with_scheme(get_site(site_id).domain)
     for host in settings.ALLOWED_HOSTS:
         if "*" not in host:
