@@ -374,6 +374,7 @@ def broken_view(monkeypatch: pytest.MonkeyPatch) -> None:
         raise scenes.Crash(f"{len(held)} things went wrong")
 
     monkeypatch.setattr(arriving, "open_invitation", crash)
+    monkeypatch.setattr(arriving, "refusal_to_open", crash)
 
 
 @pytest.fixture
