@@ -8,9 +8,10 @@ one member "many" has ten thousand more.
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from functools import partial
+from itertools import count, islice
 from secrets import token_urlsafe
 from typing import Any
 
@@ -31,8 +32,8 @@ DAY = timedelta(days=1)
 ENDINGS = {0: "accepted", 1: "accepted", 2: "accepted", 3: "accepted"}
 ENDINGS |= {4: "declined", 5: "declined", 6: "revoked", 7: "revoked", 8: "expired", 9: "expired"}
 OVERDUE = range(10, 20)
-#: Primary keys of rows that the real verbs write; all others are written here.
-FIRST, VERBS_FROM = 1000, 50_000_000
+#: First primary key of the rows that are written here; the real verbs write below it.
+FIRST = 10_000_000
 #: Numbers of rows that do not belong to the site's size.
 MANY_OWN = range(20_000_000, 20_010_000)
 OVERDUE_FROM, SPARE_FROM = 30_000_000, 40_000_000
@@ -60,8 +61,10 @@ class Stage:
         self.floor_row = floor.Invitation.objects.create(
             inviter=self.member, email="template@x.org"
         )
-        seeding.begin_at(VERBS_FROM, [template, self.mail, self.entry, self.floor_row])
         self.spared = 0
+        #: Numbers of the rows that were written together, and what their primary keys add to them.
+        self._parts: list[tuple[range, int]] = []
+        self._next_pk = FIRST
 
     def _user(self, name: str, **fields: Any) -> Any:
         fields = {"email": f"{name}@example.com", "password": "secret"} | fields
@@ -114,7 +117,7 @@ class Stage:
     def spare(self, number: int) -> list[tuple[str, str]]:
         """Write so many pending invitations to be used up; return their keys and addresses."""
         begin = SPARE_FROM + 100 * self.spared
-        numbers = [n for n in range(begin, begin + 2 * number) if n % 100 > OVERDUE[-1]][:number]
+        numbers = list(islice((n for n in count(begin) if n % 100 > OVERDUE[-1]), number))
         self.spared += number
         self._write(numbers, self.invitation_of)
         return self._keys_of(numbers)
@@ -148,7 +151,12 @@ class Stage:
         client.force_login(user)
         return client
 
-    def _write(self, numbers: Iterable[int], varying: Any) -> None:
+    def _write(self, numbers: Sequence[int], varying: Any) -> None:
+        # Primary keys grow in the order of writing, as on a site: else their indexes would be half
+        # empty.
+        part = range(numbers[0], numbers[-1] + 1)
+        self._parts.append((part, self._next_pk - part.start))
+        self._next_pk += len(part)
         seeding.write(self.invitation, numbers, varying)
         seeding.write(self.mail, numbers, self._mail_of)
         seeding.write(self.entry, numbers, self._entry_of)
@@ -166,7 +174,10 @@ class Stage:
 
     def pk_of(self, number: int) -> int:
         """Return the primary key of an invitation."""
-        return number + FIRST
+        for part, more in reversed(self._parts):
+            if number in part:
+                return number + more
+        return number  # only for the names of the columns
 
     def invitation_of(self, number: int, *, overdue: bool = False) -> Mapping[str, Any]:
         """Return what an invitation has of its own."""
