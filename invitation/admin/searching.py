@@ -134,9 +134,11 @@ def _beginning_of_address(text: str) -> str:
 class SearchMixin(Base):
     """Admin whose search reads indexes, and no whole table."""
 
-    def look_up(self, text: str, seen: set[str]) -> Search:
-        """Return the rows that a text finds. ``seen`` has the models that the reader may see."""
-        raise NotImplementedError
+    if TYPE_CHECKING:
+
+        def look_up(self, text: str, seen: set[str]) -> Search:
+            """Return the rows that a text finds. ``seen``: the models that the reader may see."""
+            raise NotImplementedError
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
