@@ -3,6 +3,7 @@
 from invitation.flows.after_commit.transactions import (
     BATCH_SIZE,
     announce,
+    catch_up,
     database,
     in_transaction,
     is_unavailable,
@@ -16,6 +17,7 @@ from invitation.flows.after_commit.transactions import (
 __all__ = [
     "BATCH_SIZE",
     "announce",
+    "catch_up",
     "database",
     "in_transaction",
     "is_unavailable",

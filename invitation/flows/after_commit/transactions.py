@@ -173,6 +173,22 @@ def _pause(tried: int) -> None:
     time.sleep(longest * secrets.randbelow(1000) / 1000)
 
 
+def catch_up() -> bool:
+    """Wait until this node of a Galera cluster knows what the others have committed.
+
+    Returns whether there is a cluster. Without one, there is nothing to wait for.
+    """
+    connection: Any = connections[database()]
+    if not getattr(connection, "mysql_is_mariadb", False):
+        return False
+    with connection.cursor() as cursor:
+        cursor.execute("SHOW VARIABLES LIKE 'wsrep_on'")
+        if dict(cursor.fetchall()).get("wsrep_on") != "ON":
+            return False
+        cursor.execute("SET STATEMENT wsrep_sync_wait = 1 FOR SELECT 1")
+        return True
+
+
 def announce(signal: Signal, **arguments: Any) -> None:
     """Send a signal once the transaction is committed. Log a receiver that raises."""
     on_commit(lambda: signal.send_robust(sender=InvitationKey, **arguments))

@@ -26,7 +26,14 @@ from invitation.exceptions import (
     KeyUsedUp,
     NotPending,
 )
-from invitation.flows.after_commit import announce, database, on_commit, retrying, writing
+from invitation.flows.after_commit import (
+    announce,
+    catch_up,
+    database,
+    on_commit,
+    retrying,
+    writing,
+)
 from invitation.flows.arriving.proofs import own_address, prove
 from invitation.flows.inviting import end, join_groups
 from invitation.flows.upkeep import release_all
@@ -114,13 +121,19 @@ def _find(
     locator: str,
     site_id: int,
 ) -> InvitationKey | None:
-    """Return the invitation as it is, or as a replica knows it if it opens there."""
+    """Return the invitation as it is, or as a replica knows it if it opens there.
+
+    If a node of a cluster does not know it yet, look once more.
+    """
     reader = router.db_for_read(InvitationKey) if may_lag else database()
     if reader != database():
         row = look_up(InvitationKey.objects.db_manager(reader), locator, site_id)
         if row is not None and row.locator == locator and row.refusal() is None:
             return row
-    return look_up(InvitationKey.objects, locator, site_id)
+    found = look_up(InvitationKey.objects, locator, site_id)
+    if found is None and catch_up():
+        found = look_up(InvitationKey.objects, locator, site_id)
+    return found
 
 
 def claim(opened: Opened, create: Callable[[], User], *, email: str = "") -> User:

@@ -11,6 +11,7 @@ from django.utils import timezone
 
 from invitation import exceptions, keys
 from invitation.flows import arriving
+from invitation.flows.after_commit import transactions
 from invitation.models import InvitationKey
 from tests import scenes
 from tests.factories import ADDRESS, DAY, make_invitation, open_it
@@ -185,3 +186,52 @@ def test_the_policy_decides_which_address_may_register(
     settings.INVITATION_EMAIL_POLICY = policy
     email = email.replace("Kate", "\N{KELVIN SIGN}ate")
     assert open_it(make_invitation(email=invited)).admits(email) is admitted
+
+
+class Node:
+    """Be the connection to a node of a cluster, or to a server alone; remember what was asked."""
+
+    mysql_is_mariadb = True
+
+    def __init__(self, wsrep: list[tuple[str, str]]) -> None:
+        self.wsrep, self.asked = wsrep, list[str]()
+
+    def cursor(self) -> Node:
+        return self
+
+    def __enter__(self) -> Node:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        pass
+
+    def execute(self, sql: str) -> None:
+        self.asked.append(sql)
+
+    def fetchall(self) -> list[tuple[str, str]]:
+        return self.wsrep
+
+
+@pytest.mark.parametrize(
+    ("wsrep", "waits"), [([("wsrep_on", "ON")], True), ([("wsrep_on", "OFF")], False), ([], False)]
+)
+def test_a_node_of_a_cluster_waits_for_the_others_before_it_looks_once_more(
+    wsrep: list[tuple[str, str]], waits: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    node = Node(wsrep)
+    monkeypatch.setattr(transactions, "connections", {transactions.database(): node})
+    assert transactions.catch_up() is waits
+    assert ("SET STATEMENT wsrep_sync_wait = 1 FOR SELECT 1" in node.asked) is waits
+
+
+def test_what_a_node_does_not_know_yet_is_looked_up_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    invitation = make_invitation()
+    key, rows = invitation.key, InvitationKey.objects.filter(pk=invitation.pk)
+    rows.delete()
+
+    def catch_up() -> bool:
+        invitation.save(force_insert=True)
+        return True
+
+    monkeypatch.setattr("invitation.flows.arriving.opening.catch_up", catch_up)
+    assert arriving.open_invitation(key).invitation.locator == invitation.locator
