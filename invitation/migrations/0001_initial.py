@@ -701,7 +701,11 @@ class Migration(migrations.Migration):
             index=invitation.models.columns.SparseIndex(
                 fields=["state", "id"],
                 name="invitation_mail_unsent",
-                where=models.Q(("state__in", ["failed", "suppressed", "cancelled"])),
+                where=models.Q(
+                    ("state__in", ["failed", "suppressed", "cancelled"]),
+                    models.Q(("failure", "unconfirmed"), ("state", "sent")),
+                    _connector="OR",
+                ),
                 whole=["state"],
             ),
         ),

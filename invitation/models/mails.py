@@ -118,10 +118,11 @@ class InvitationEmail(models.Model):
                 whole=["message_id"],
                 name="invitation_mail_message_id",
             ),
-            # For lists: most emails are sent.
+            # For lists and for monitoring: most emails are sent, and the server has said so.
             SparseIndex(
                 fields=["state", "id"],
-                where=Q(state__in=["failed", "suppressed", "cancelled"]),
+                where=Q(state__in=["failed", "suppressed", "cancelled"])
+                | Q(state="sent", failure="unconfirmed"),
                 whole=["state"],
                 name="invitation_mail_unsent",
             ),

@@ -74,13 +74,11 @@ def outbox_health(now: datetime | None = None) -> OutboxHealth:
     oldest = counts.pop("oldest")
     late = [since for since in (counts.pop("untaken"), counts.pop("left_behind")) if since]
     asked = counts.pop("asked")
-    # By the time of the last try. The index has it, and a later bounce does not change it.
-    lately = InvitationEmail.objects.filter(
-        since("not_before", now - FAILED_WITHIN, now, InvitationEmail.objects.WAIT),
-        state__in=(state.FAILED, state.SENT),
-    ).aggregate(
-        failed=Count("pk", filter=Q(state=state.FAILED)),
-        unconfirmed=Count("pk", filter=Q(state=state.SENT, failure=unconfirmed)),
+    # By the time of the last try, which a later bounce does not change.
+    failed, unsure = Q(state=state.FAILED), Q(state=state.SENT, failure=unconfirmed)
+    within = since("not_before", now - FAILED_WITHIN, now, InvitationEmail.objects.WAIT)
+    lately = InvitationEmail.objects.filter(within, failed | unsure).aggregate(
+        failed=Count("pk", filter=failed), unconfirmed=Count("pk", filter=unsure)
     )
     pause = delivery_pause()
     if pause is not None and asked is not None:

@@ -140,7 +140,10 @@ def test_it_looks_at_no_mail_that_was_sent() -> None:
         for query in queries.captured_queries[:2]:
             cursor.execute(f"EXPLAIN QUERY PLAN {query['sql']}")
             plans.append(" ".join(str(row[3]) for row in cursor.fetchall()))
-    assert all("USING" in plan and "invitation_mail_due (state=?" in plan for plan in plans), plans
+    unsent, lately = plans
+    assert "USING INDEX invitation_mail_unsent (state=?" in unsent
+    assert "INDEX invitation_mail_due (state=?" in lately
+    assert "SCAN" not in unsent + lately
 
 
 # The log
