@@ -27,6 +27,7 @@ def undone_commits(
             connection.connection.rollback()
             with mock.patch.object(connection, "in_atomic_block", False):
                 meanwhile()
+            connection.connection.commit()  # what the other process did
             raise OperationalError(*(error or CONFLICT))
         commit()
 

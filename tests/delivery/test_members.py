@@ -327,11 +327,14 @@ def test_the_statement_uses_the_index(
     bob = make_user("bob", email="Bob@example.org")
     table = type(bob)._meta.db_table
     column = {"upper": "UPPER(email)", "lower": "LOWER(email)", "exact": "email"}[index]
-    with connection.cursor() as cursor:
-        cursor.execute(f"CREATE INDEX user_email ON {table} ({column})")
+    if connection.vendor != "mysql":  # MariaDB has no index of an expression.
+        with connection.cursor() as cursor:
+            cursor.execute(f"CREATE INDEX user_email ON {table} ({column})")
     with CaptureQueriesContext(connection) as queries:
         assert EmailDelivery().get_member("Bob@example.org") == bob
     [query] = queries.captured_queries
+    if connection.vendor != "sqlite":
+        return  # The other databases plan by how many rows there are.
     with connection.cursor() as cursor:
         cursor.execute(f"EXPLAIN QUERY PLAN {query['sql']}")
         plan = " ".join(row[-1] for row in cursor.fetchall())
