@@ -349,7 +349,8 @@ def test_an_exact_index_finds_an_address_as_typed_and_in_lower_case(
     kim = make_user("kim", email="kim@example.org")
     assert EmailDelivery().get_member("Bob@example.org") == bob
     assert EmailDelivery().get_member("KIM@example.org") == kim
-    assert EmailDelivery().get_member("BOB@example.org") is None
+    if connection.vendor != "mysql":  # It ignores case anyway.
+        assert EmailDelivery().get_member("BOB@example.org") is None
 
 
 def test_a_member_who_is_not_recognised_gets_the_ordinary_email_and_can_accept(

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import time_machine
-from django.db import OperationalError, transaction
+from django.db import OperationalError, connection, transaction
 
 from invitation import addresses
 from invitation.addresses.recipients import Recipient
@@ -608,7 +608,8 @@ def test_one_email_is_counted_with_one_statement(member: Any, settings: Any) -> 
             with scenes.statements() as asked:
                 inviting.invite(member, email)
         numbers.append(len(asked))
-    assert numbers[1] == numbers[0] + 1
+    # MariaDB and MySQL cannot insert or update on a condition: they take three.
+    assert numbers[1] == numbers[0] + (3 if connection.vendor == "mysql" else 1)
 
 
 def test_a_database_without_such_a_statement_counts_in_steps(
