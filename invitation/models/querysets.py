@@ -117,10 +117,6 @@ class InvitationKeyQuerySet(models.QuerySet["InvitationKey"]):
         """Return the invitations that have not ended; some may be overdue (see ``overdue``)."""
         return self.filter(status=self.model.Status.PENDING)
 
-    def ended(self) -> InvitationKeyQuerySet:
-        """Return those that were accepted, declined, revoked or marked as expired."""
-        return self.exclude(status=self.model.Status.PENDING)
-
     def usable(self, now: datetime | None = None) -> InvitationKeyQuerySet:
         """Return those that a visitor can sign up with at this moment."""
         return self.unended(now).filter(inviter_there(self.model), paused_at=None)

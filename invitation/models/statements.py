@@ -36,6 +36,7 @@ compares each statement with its queryset on every database.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from copy import copy
 from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar
@@ -88,7 +89,7 @@ class _Compiled:
         return [values[one.value] if type(one) is Parameter else one for one in self.params]
 
 
-class _Statement(Generic[Compiled]):
+class _Statement(ABC, Generic[Compiled]):
     """Statement that is built once for each database and each value of its options."""
 
     def __init__(self, build: Build, **fields: models.Field[Any, Any]) -> None:
@@ -111,8 +112,8 @@ class _Statement(Generic[Compiled]):
             compiled = self._compiled[key] = self._compile(self.build(rows, *options, **places))
         return connection, compiled
 
-    def _compile(self, built: Any) -> Compiled:
-        raise NotImplementedError
+    @abstractmethod
+    def _compile(self, built: Any) -> Compiled: ...
 
     def _values(self, connection: Any, values: Mapping[str, Any]) -> dict[str, Any]:
         """Return the values of one run in the form of the database."""

@@ -257,6 +257,7 @@ def declaring(monkeypatch: pytest.MonkeyPatch, **options: Any) -> Any:
     return model
 
 
+@pytest.mark.each_case
 @pytest.mark.parametrize(
     ("options", "index"),
     [

@@ -70,10 +70,6 @@ class InvitationEmailManager(
         """Return the invitation emails, without reminders and without emails to inviters."""
         return self.filter(kind=self.model.Kind.INVITATION)
 
-    def to_invited(self) -> models.QuerySet[InvitationEmail]:
-        """Return all emails to invited people, reminders included."""
-        return self.filter(kind__in=(self.model.Kind.INVITATION, self.model.Kind.REMINDER))
-
     def ahead(self, now: datetime) -> models.QuerySet[InvitationEmail]:
         """Return the unsent emails whose next try or lease is too far ahead to be true."""
         state = self.model.State
