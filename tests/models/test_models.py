@@ -169,7 +169,6 @@ def test_an_account_comes_through_an_invitation_once(member: Any) -> None:
     ("adjective", "names"),
     [
         ("pending", "open forever late"),
-        ("ended", "accepted declined revoked expired"),
         ("usable", "open forever"),
         ("overdue", "late"),
         ("expired", "late expired"),
