@@ -44,8 +44,6 @@ PASSWORD_PAGES: Mapping[str, Callable[..., Any]] = {
     ),
 }
 
-#: Django's own authentication backend.
-MODEL_BACKEND = "django.contrib.auth.backends.ModelBackend"
 #: Redux's pages for staff. They stay closed where the site requires a login for all pages.
 STAFF_PAGES = frozenset({"registration_admin_approve", "registration_approve_complete"})
 
@@ -289,10 +287,6 @@ def log_in(request: HttpRequest, user: Any, password: str) -> None:
 
 @sensitive_variables("password")
 def _log_in(request: HttpRequest, user: Any, password: str) -> None:
-    if password and user.is_active and settings.AUTHENTICATION_BACKENDS == [MODEL_BACKEND]:
-        # It would only compare the password with itself, which takes as long as hashing it again.
-        login(request, user, backend=MODEL_BACKEND)
-        return
     # With the request, unlike redux: some backends count attempts and need it.
     account = authenticate(request, username=user.get_username(), password=password)
     # A backend may find another account with this name and password.

@@ -1304,30 +1304,6 @@ class OneStepContract(BackendContract):
         visitor.post(REGISTER, answers())
         assert visitor.session[SESSION_KEY] == str(scenes.accounts().get().pk)
 
-    def test_the_new_password_is_not_compared_with_itself(
-        self, visitor: Client, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        compared: list[str] = []
-        monkeypatch.setattr(
-            get_user_model(), "check_password", lambda self, raw: compared.append(raw)
-        )
-        visitor.post(REGISTER, answers())
-        assert visitor.session[SESSION_KEY] == str(scenes.accounts().get().pk)
-        assert compared == []
-
-    def test_an_account_that_its_form_leaves_inactive_is_not_logged_in(
-        self, view: Any, visitor: Client, form_class: Any
-    ) -> None:
-        class SitesForm(view.form_class):  # type: ignore[misc] # the class is known at run time
-            def save(self, commit: bool = True) -> Any:
-                self.instance.is_active = False
-                return super().save(commit)
-
-        form_class(SitesForm)
-        visitor.post(REGISTER, answers())
-        assert not scenes.accounts().get().is_active
-        assert SESSION_KEY not in visitor.session
-
     def test_a_form_with_passwords_of_its_own_is_no_error_page(
         self, visitor: Client, form_class: Any
     ) -> None:
