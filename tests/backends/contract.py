@@ -1304,6 +1304,19 @@ class OneStepContract(BackendContract):
         visitor.post(REGISTER, answers())
         assert visitor.session[SESSION_KEY] == str(scenes.accounts().get().pk)
 
+    def test_a_form_that_returns_another_account_logs_nobody_in(
+        self, view: Any, visitor: Client, form_class: Any
+    ) -> None:
+        other = scenes.make_user("other")
+
+        class SitesForm(view.form_class):  # type: ignore[misc] # the class is known at run time
+            def save(self, commit: bool = True) -> Any:
+                return other
+
+        form_class(SitesForm)
+        visitor.post(REGISTER, answers())
+        assert SESSION_KEY not in visitor.session
+
     def test_a_form_with_passwords_of_its_own_is_no_error_page(
         self, visitor: Client, form_class: Any
     ) -> None:
