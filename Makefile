@@ -83,7 +83,10 @@ test-services: $(VENV)/.test ## the tests on PostgreSQL and MariaDB, and with wo
 
 stress: $(VENV)/.test ## races and faults at length: crowds, kills, ten thousand mails, four times as many rounds
 	$(RUN) -m stress $(PYTEST)
-	INVITATION_TEST_ROUNDS=50 tests/services/run $(BIN)/python tests/races $(PYTEST)
+	INVITATION_TEST_THREADS=24 INVITATION_TEST_ATTEMPTS=10000 \
+		$(BIN)/python -m pytest tests/races/test_claiming.py -k many_attempts $(PYTEST)
+	INVITATION_TEST_ROUNDS=50 INVITATION_TEST_ATTEMPTS=10000 \
+		tests/services/run $(BIN)/python tests/races $(PYTEST)
 	for level in "repeatable read" serializable; do INVITATION_TEST_ISOLATION=$$level INVITATION_TEST_ROUNDS=4 \
 		tests/services/with-postgresql $(BIN)/python -m pytest tests/races $(PYTEST) || exit; done
 	INVITATION_TEST_ROUNDS=4 INVITATION_TEST_ATTEMPTS=10000 \

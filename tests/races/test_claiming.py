@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import itertools
+import os
 import threading
+from collections import Counter
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from invitation import signals
-from invitation.flows import arriving
+from invitation.flows import arriving, sharing
 from invitation.flows.after_commit import repeat
 from invitation.models import Acceptance, InvitationKey
 from tests.factories import make_invitation, make_user
@@ -19,6 +23,8 @@ from tests.races.wire import Answer, Site
 from tests.scenes import REGISTER, Crash, answers, received
 
 pytestmark = pytest.mark.django_db(transaction=True)
+
+ATTEMPTS = int(os.environ.get("INVITATION_TEST_ATTEMPTS", 100))
 
 
 def address(number: int) -> str:
@@ -91,6 +97,46 @@ def test_one_key_registers_one_account_and_shows_the_others_a_page(
     with received(signals.invitation_accepted) as accepted:
         arena.race([register], before=before, after=after)
     assert len(accepted) == arena.rounds
+
+
+def test_of_many_attempts_at_a_key_so_many_succeed_as_it_has_uses(
+    arena: Arena, site: Site, settings: Any
+) -> None:
+    settings.INVITATIONS_PER_USER = None
+    inviter = make_user("owner", is_staff=True, is_superuser=True)
+    places = ATTEMPTS // 4
+    turns = itertools.count()
+
+    def before(number: int) -> tuple[InvitationKey, InvitationKey]:
+        alone = make_invitation(inviter, "alone@example.org")
+        return alone, sharing.share(inviter, label="many", max_uses=places, expires_at=None)
+
+    def attempt(invitations: tuple[InvitationKey, InvitationKey], number: int) -> Counter[Any]:
+        alone, many = invitations
+        got: Counter[Any] = Counter()
+        while (turn := next(turns)) < ATTEMPTS:
+            if turn % 2:
+                key, email = alone.mail_key, alone.email
+            else:
+                key, email = many.key, f"newcomer{turn}@example.org"
+            form = answers(email, f"newcomer{turn}")
+            got[turn % 2, site.post(REGISTER, form, {"invitation_key": key}).status] += 1
+        return got
+
+    def after(invitations: Any, got: list[Counter[Any]]) -> None:
+        counts = sum(got, Counter[Any]())
+        print(counts)  # noqa: T201 (the figures are in the docs)
+        for number, uses in enumerate((places, 1)):
+            assert counts[number, 302] == uses
+            # 200: the form says that the winner of the other key has this address.
+            told = counts[number, 410] + counts[number, 200] * number
+            assert counts[number, 302] + told == ATTEMPTS // 2
+            invitation = InvitationKey.objects.get(pk=invitations[1 - number].pk)
+            assert (invitation.uses, invitation.acceptances.count()) == (uses, uses)
+        assert User.objects.filter(username__startswith="newcomer").count() == places + 1
+        books.check_invitations()
+
+    replace(arena, rounds=1).race([attempt], before=before, after=after)
 
 
 def test_a_form_that_is_sent_many_times_registers_once(
