@@ -20,6 +20,9 @@ QuotaRule = Union[int, str, "Callable[[Any], int | None]", "Mapping[str | None, 
 #: Quota after a dotted path was imported.
 Limits = Union[int, "Callable[[Any], int | None]", "Mapping[str | None, int | None]", None]
 
+#: Dotted path of the class that sends the emails where the site names no other.
+DELIVERY = "invitation.delivery.email.EmailDelivery"
+
 
 def _limit_of_groups(limits: Mapping[str | None, int | None], user: Any) -> int | None:
     """Return the highest limit of the member's groups, or the value for ``None``."""
@@ -147,8 +150,7 @@ class Conf:
     @property
     def INVITATION_DELIVERY(self) -> str:
         """Dotted path of the class that sends the emails."""
-        default = "invitation.delivery.email.EmailDelivery"
-        return cast(str, getattr(settings, "INVITATION_DELIVERY", default))
+        return cast(str, getattr(settings, "INVITATION_DELIVERY", DELIVERY))
 
     @property
     def INVITATION_BASE_URL(self) -> str | None:

@@ -221,6 +221,7 @@ watch(BaseDatabaseWrapper, "connect", asked_by_us=False)
 django.setup()
 import tests.urls
 late = ["email_validator", "dns", "idna", "segno", "invitation.checks.values"]
+late += ["invitation.delivery.email", "invitation.delivery.celery", "invitation.admin.lineage"]
 assert not (early := sys.modules.keys() & late), f"Requests rarely need {early}."
 for name in sys.argv[1:]:
     importlib.import_module(name)

@@ -15,7 +15,6 @@ from django.utils.decorators import method_decorator
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
-from invitation.admin import lineage
 from invitation.admin.base import AnyAdmin, may_see, name_of, page_of, tree_of
 from invitation.admin.guarding import ACCOUNT, INVITATION, number_of, readable
 from invitation.models import Acceptance, InvitationKey
@@ -48,6 +47,8 @@ class TreeMixin(Base):
         """
         if not self.has_view_permission(request):
             raise PermissionDenied
+        from invitation.admin import lineage  # only this page needs it
+
         account = _account(object_id)
         invited = lineage.invited_by(account).select_related("user", "invitation")
         page = Paginator(invited, self.tree_per_page).get_page(request.GET.get("p"))

@@ -7,8 +7,7 @@ do not move the others to another page. A row that is gone or a text that is no 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.db.models import F, QuerySet
 
@@ -16,8 +15,7 @@ from django.db.models import F, QuerySet
 DIGITS_MAX = 18
 
 
-@dataclass(frozen=True)
-class Page:
+class Page(NamedTuple):
     """Primary keys of the rows on a page, the newest first, and what leads to its neighbours."""
 
     pks: list[int]

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
 from functools import cache, partial
 from typing import Any, NamedTuple
 
@@ -72,12 +71,12 @@ class MailLimit(NamedTuple):
     error: Callable[[], MailLimitReached]
 
 
-@dataclass
 class Room:
     """Room for more emails, checked for one email after the other."""
 
-    used: Counter[bytes]
-    taken: Counter[bytes] = field(default_factory=Counter)
+    def __init__(self, used: Counter[bytes]) -> None:
+        self.used = used
+        self.taken: Counter[bytes] = Counter()
 
     def refusal(self, limits: Iterable[MailLimit]) -> MailLimitReached | None:
         """Return the error of the first reached limit, or ``None``."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 
 from django.utils import timezone
@@ -27,14 +26,14 @@ def delivery_pause() -> DeliveryPause | None:
     return DeliveryPause.objects.closed().first()
 
 
-@dataclass
 class Way:
     """Way out for the emails of one run: open, paused, or on trial by this run."""
 
-    #: Rows that the run was told of; another process sends all others.
-    pks: Sequence[int] | None = None
-    #: Pause during which this run tries whether emails can leave again.
-    trial: DeliveryPause | None = None
+    def __init__(self, pks: Sequence[int] | None = None) -> None:
+        #: Rows that the run was told of; another process sends all others.
+        self.pks = pks
+        #: Pause during which this run tries whether emails can leave again.
+        self.trial: DeliveryPause | None = None
 
     def may_try(self) -> bool:
         """Return whether this run may send: nothing is paused, or it is this run's turn to try."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
 
 from django.db import DatabaseError, InterfaceError
 from django.utils import timezone
@@ -61,26 +60,28 @@ def deliver_due(
     return _Sending(stopping=stopping).drain(limit)
 
 
-@dataclass
 class _Sending:
     """One run of sending: the emails of a request, the rows of a worker, or the whole outbox."""
 
-    seconds: float | None = None
-    pks: Sequence[int] | None = None
-    stopping: Callable[[], bool] = lambda: False
-    way: Way = field(init=False)
-    tries: Tries = field(init=False)
-    started: float = field(default_factory=lambda: time.monotonic())
-    #: When the emails of the present batch were leased, by ``time.monotonic()``.
-    leased: float = 0.0
-    #: Number of emails to read next. It follows from how many could be sent in ``FRESH_SECONDS``.
-    together: int = field(default_factory=lambda: TOGETHER)
-
-    def __post_init__(self) -> None:
-        self.way = Way(self.pks)
-        self.tries = Tries(self.way, watched=self.seconds is not None)
-        if self.seconds is not None:
-            self.tries.deadline = self.started + self.seconds
+    def __init__(
+        self,
+        *,
+        seconds: float | None = None,
+        pks: Sequence[int] | None = None,
+        stopping: Callable[[], bool] = lambda: False,
+    ) -> None:
+        self.seconds = seconds
+        self.pks = pks
+        self.stopping = stopping
+        self.started = time.monotonic()
+        #: When the emails of the present batch were leased, by ``time.monotonic()``.
+        self.leased = 0.0
+        #: Number of emails to read next: as many as could be sent in ``FRESH_SECONDS``.
+        self.together = TOGETHER
+        self.way = Way(pks)
+        self.tries = Tries(self.way, watched=seconds is not None)
+        if seconds is not None:
+            self.tries.deadline = self.started + seconds
 
     # -- many emails --
 

@@ -6,7 +6,6 @@ import logging
 import time
 import traceback
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, field
 from enum import Enum
 from math import inf
 
@@ -51,30 +50,30 @@ class _Outcome(Enum):
     CLOSED = "closed"
 
 
-@dataclass
 class Tries:
     """Tries of one run: their number, their results, and what follows from them."""
 
-    way: Way
-    #: Whether a member waits for them.
-    watched: bool = False
-    #: Time by which each must end, by ``time.monotonic()``.
-    deadline: float = inf
-    #: Whether other emails may follow in this run.
-    many: bool = False
-    sent: int = 0
-    unsent: int = 0
-    #: Addresses that were not suppressed when the present emails were read.
-    wanting: Collection[str] = ()
-    #: Error of the latest email of this batch that reached a server; ``None`` if it was sent.
-    fate: DeliveryFailed | None = None
-    #: Whether an email of this batch has reached a server.
-    seen: bool = False
-    #: Suppressed emails that wait until the result of others is known.
-    followers: list[tuple[InvitationEmail, StopReason]] = field(default_factory=list)
-    #: Emails that were sent, and suppressed ones that end with them: not recorded yet.
-    done: list[InvitationEmail] = field(default_factory=list)
-    ended: list[tuple[InvitationEmail, StopReason]] = field(default_factory=list)
+    def __init__(self, way: Way, *, watched: bool) -> None:
+        self.way = way
+        #: Whether a member waits for them.
+        self.watched = watched
+        #: Time by which each must end, by ``time.monotonic()``.
+        self.deadline: float = inf
+        #: Whether other emails may follow in this run.
+        self.many = False
+        self.sent = 0
+        self.unsent = 0
+        #: Addresses that were not suppressed when the present emails were read.
+        self.wanting: Collection[str] = ()
+        #: Error of the latest email of this batch that reached a server; ``None`` if it was sent.
+        self.fate: DeliveryFailed | None = None
+        #: Whether an email of this batch has reached a server.
+        self.seen = False
+        #: Suppressed emails that wait until the result of others is known.
+        self.followers: list[tuple[InvitationEmail, StopReason]] = []
+        #: Emails that were sent, and suppressed ones that end with them: not recorded yet.
+        self.done: list[InvitationEmail] = []
+        self.ended: list[tuple[InvitationEmail, StopReason]] = []
 
     def prepare(self, delivery: BaseDelivery, mails: Sequence[InvitationEmail]) -> None:
         """Find out which recipients are suppressed, and what the delivery needs; one query each.
