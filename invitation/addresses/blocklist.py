@@ -55,8 +55,13 @@ class Blocklist(NamedTuple):
 
 def check(email: str) -> None:
     """Raise ``AddressBlocked`` for an address that nobody may invite."""
+    check_key(cleaning.canonical(email))
+
+
+def check_key(email_key: str) -> None:
+    """Raise ``AddressBlocked`` for a blocked address that is canonical already."""
     is_blocked = get_rule()
-    if is_blocked(cleaning.canonical(email)):
+    if is_blocked(email_key):
         raise AddressBlocked()
 
 

@@ -89,6 +89,32 @@ def test_a_value_that_all_rows_have_is_sent_once() -> None:
     assert queries[0]["sql"].count("only once") == 1
 
 
+def test_rows_that_are_like_one_send_a_value_of_all_rows_once() -> None:
+    if connection.vendor == "mysql":
+        pytest.skip("MySQL and MariaDB get each value of each row")
+    columns = {"locator": [f"l{n}" for n in range(50)], "note": ["only once"] * 50}
+    with CaptureQueriesContext(connection) as queries:
+        batches.insert_like(InvitationKey(), columns)
+    assert len(queries) == 1
+    assert queries[0]["sql"].count("only once") == 1
+    assert InvitationKey.objects.filter(note="only once").count() == 50
+
+
+@pytest.mark.parametrize("number", [4, 5])
+def test_a_statement_has_so_many_rows(
+    monkeypatch: pytest.MonkeyPatch, way: None, number: int
+) -> None:
+    monkeypatch.setattr(batches, "ROWS_AT_ONCE", 2)
+    locators = [f"l{n}" for n in range(number)]
+    with CaptureQueriesContext(connection) as queries:
+        batches.insert_like(InvitationKey(), {"locator": locators})
+        batches.insert(drafts(number))
+    assert len(queries) == 2 * -(-number // 2)
+    written = InvitationKey.objects.order_by("pk").values_list("locator", flat=True)
+    assert list(written)[:number] == locators
+    assert len(written) == 2 * number
+
+
 def test_many_rows_take_several_statements(monkeypatch: pytest.MonkeyPatch, way: None) -> None:
     monkeypatch.setattr(batches, "VALUES_AT_ONCE", 60)
     batches.insert(drafts(30))

@@ -120,7 +120,8 @@ def test_resending_and_inviting_share_the_limit_of_a_mailbox(arena: Arena, setti
         InvitationEmail.objects.update(state=InvitationEmail.State.SENT)
         MailCounter.objects.update(hours={})
         # Half of the room is taken already.
-        limits_module.count([found[0][1]] * (arena.threads - arena.threads // 2), "reminder")
+        for _email in range(arena.threads - arena.threads // 2):
+            assert limits_module.has_counted(found[0][1], "reminder")
         return found
 
     def resend(stage: Any, number: int) -> str:

@@ -22,7 +22,7 @@ from django.utils import timezone as clock
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
-from invitation import addresses, signals
+from invitation import addresses, keys, signals
 from invitation.addresses import blocklist
 from invitation.addresses.recipients import Recipient
 from invitation.delivery import texts
@@ -36,7 +36,7 @@ from invitation.exceptions import (
     TooManyAttempts,
 )
 from invitation.flows import quota
-from invitation.flows.after_commit import announce, in_transaction
+from invitation.flows.after_commit import BATCH_SIZE, in_transaction, on_commit
 from invitation.flows.inviting import (
     INVITE_ROUNDS,
     check_note,
@@ -50,7 +50,7 @@ from invitation.flows.lists.rows import ListResult, Row, Verdict, mark_excess
 from invitation.flows.mail import queue_many as queue_mails
 from invitation.flows.quota import Limit, attempt
 from invitation.keys import sites
-from invitation.models import InvitationEmail, InvitationKey, InvitationQuota, managers
+from invitation.models import InvitationEmail, InvitationKey, InvitationQuota, make_slot, managers
 
 #: Time for which a list can be confirmed after it was checked.
 LIST_AGE = timedelta(days=1)
@@ -99,8 +99,8 @@ def check_list(
     """
     site_id = _prepare(inviter, site_id)
     rows = _compare(inviter, site_id, _read(inviter, recipients, note))
-    remaining = quota.remaining_invitations(inviter)
-    return ListResult(batch or new_list_id(), list(mark_excess(inviter, site_id, rows, remaining)))
+    mark_excess(inviter, site_id, rows, quota.remaining_invitations(inviter))
+    return ListResult(batch or new_list_id(), rows)
 
 
 def invite_many(
@@ -176,10 +176,10 @@ def _invite(
         for row in rows
     ]
     rows = _compare(inviter, site_id, rows)
-    rows = list(mark_excess(inviter, site_id, rows, remaining, lock=last_try))
+    taken = mark_excess(inviter, site_id, rows, remaining, lock=last_try)
     if new := [row for row in rows if row.verdict == Verdict.NEW]:
         quota.spend(inviter, len(new))
-        _write(inviter, site_id, batch, new)
+        queue_mails(_write(inviter, site_id, batch, new), taken)
     return ListResult(batch, [_done(row) for row in rows])
 
 
@@ -202,46 +202,53 @@ def _done(row: Row) -> Row:
     return row._replace(verdict=Verdict.INVITED) if row.verdict == Verdict.NEW else row
 
 
-def _write(inviter: Any, site_id: int, batch: uuid.UUID, rows: list[Row]) -> None:
-    now = clock.now()
-    expires_at, language = expiry_date(now), language_for(inviter)
-    invitations = [
-        InvitationKey(
-            from_user=inviter,
-            site_id=site_id,
-            email=row.email,
-            email_key=row.email_key,
-            recipient_name=row.recipient_name,
-            note=row.note,
-            language=row.language or language,
-            label=_label(batch),
-            date_invited=now,
-            mail_requested_at=now,
-            expires_at=expires_at,
-            quota_held=1,
-        )
-        for row in rows
-    ]
-    for invitation in invitations:
-        invitation.pending_slot = invitation.slot()
-    managers.insert(invitations)
-    written = InvitationKey.objects.filter(from_user=inviter, date_invited=now, label=_label(batch))
-    ids = dict(written.values_list("locator", "pk"))
-    for invitation in invitations:
-        invitation.pk = ids[invitation.locator]
-        invitation._state.adding = False
-    through = InvitationKey.groups.through
-    managers.insert(
-        [
-            through(invitationkey_id=invitation.pk, group_id=group)
-            for invitation, row in zip(invitations, rows, strict=True)
-            for group in row.groups
-        ]
+def _write(inviter: Any, site_id: int, batch: uuid.UUID, rows: list[Row]) -> list[int]:
+    """Write the invitations by columns, without an object for each; return their primary keys."""
+    now, language = clock.now(), language_for(inviter)
+    like = InvitationKey(
+        from_user=inviter,
+        site_id=site_id,
+        label=_label(batch),
+        date_invited=now,
+        mail_requested_at=now,
+        expires_at=expiry_date(now),
+        quota_held=1,
     )
-    quota.write_entries(inviter, -1, quota.Reason.INVITED, invitations)
-    queue_mails(invitations)
-    for invitation in invitations:
-        announce(signals.invitation_created, invitation=invitation)
+    locators = [keys.new_locator() for _row in rows]
+    columns: dict[str, list[Any]] = {
+        "locator": locators,
+        "email": [row.email for row in rows],
+        "email_key": [row.email_key for row in rows],
+        "recipient_name": [row.recipient_name for row in rows],
+        "note": [row.note for row in rows],
+        "language": [row.language or language for row in rows],
+        "pending_slot": [make_slot(site_id, inviter.pk, row.email_key) for row in rows],
+    }
+    managers.insert_like(like, columns)
+    written = InvitationKey.objects.filter(from_user=inviter, date_invited=now, label=like.label)
+    ids = dict(written.values_list("locator", "pk"))
+    pks = [ids[locator] for locator in locators]
+    pairs = [(pk, group) for pk, row in zip(pks, rows, strict=True) for group in row.groups]
+    columns = {
+        "invitationkey_id": [pair[0] for pair in pairs],
+        "group_id": [pair[1] for pair in pairs],
+    }
+    managers.insert_like(InvitationKey.groups.through(), columns)
+    quota.write_entries(inviter, -1, quota.Reason.INVITED, pks)
+    on_commit(lambda: _announce(inviter, pks))
+    return pks
+
+
+def _announce(inviter: Any, pks: list[int]) -> None:
+    """Send a signal for each invitation, if anybody listens; hold few of them at a time."""
+    signal = signals.invitation_created
+    if not signal.has_listeners(InvitationKey):
+        return
+    for start in range(0, len(pks), BATCH_SIZE):
+        some = InvitationKey.objects.filter(pk__in=pks[start : start + BATCH_SIZE])
+        for invitation in some.order_by("pk"):
+            invitation.from_user = inviter
+            signal.send_robust(sender=InvitationKey, invitation=invitation)
 
 
 def _label(batch: uuid.UUID) -> str:
@@ -291,7 +298,9 @@ def _refused(recipient: Recipient, verdict: Verdict, reason: str, code: str) -> 
 
 def _check(inviter: Any, recipient: Recipient, note: str, groups: dict[str, int]) -> Row:
     email = addresses.clean(recipient.email)
-    blocklist.check(email)
+    lower = email.lower()
+    email_key = email if lower == email else lower  # one text in memory instead of two
+    blocklist.check_key(email_key)
     if not groups.keys() >= set(recipient.groups):
         raise GroupRefused()
     names = tuple(dict.fromkeys(recipient.groups))
@@ -304,7 +313,7 @@ def _check(inviter: Any, recipient: Recipient, note: str, groups: dict[str, int]
         language=named_language(recipient.language),
         groups=tuple(groups[name] for name in names),
         group_names=names,
-        email_key=email.lower(),
+        email_key=email_key,
     )
 
 

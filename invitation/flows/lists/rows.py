@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -62,24 +61,24 @@ class ListResult:
 
 def mark_excess(
     inviter: Any, site_id: int, rows: list[Row], remaining: int | None, *, lock: bool = False
-) -> Iterator[Row]:
-    """Yield the rows in their order; mark those beyond the quota or a limit.
+) -> mail.Room:
+    """Mark the rows beyond the quota or a limit; return the room that the others take.
 
     A row over a limit takes nothing from the quota. A row over the quota takes nothing from the
     limits. ``lock`` locks the counters of the limits until the end of the transaction.
     """
     new = [row.email_key for row in rows if row.verdict == Verdict.NEW]
     room, limits = mail.room_for(inviter, site_id, new, lock=lock)
-    for row in rows:
+    for index, row in enumerate(rows):
         if row.verdict != Verdict.NEW:
-            yield row
-        elif refusal := room.refusal(limits[row.email_key]):
+            continue
+        if refusal := room.refusal(limits[row.email_key]):
             reason: str | Promise = str(refusal)
-            yield row._replace(verdict=Verdict.OVER_LIMIT, reason=reason, code=refusal.code)
+            rows[index] = row._replace(verdict=Verdict.OVER_LIMIT, reason=reason, code=refusal.code)
         elif remaining is not None and remaining <= 0:
             reason = _("You have no invitation left for this one.")
-            yield row._replace(verdict=Verdict.OVER_QUOTA, reason=reason, code="over_quota")
+            rows[index] = row._replace(verdict=Verdict.OVER_QUOTA, reason=reason, code="over_quota")
         else:
             room.take(limits[row.email_key])
             remaining = None if remaining is None else remaining - 1
-            yield row
+    return room

@@ -10,7 +10,7 @@ from invitation.flows.mail.account_mails import (
     with_address,
 )
 from invitation.flows.mail.health import OutboxHealth, outbox_health
-from invitation.flows.mail.limits import room_for
+from invitation.flows.mail.limits import Room, room_for
 from invitation.flows.mail.notices import NEWS, awaiting_news, news_of_expiry
 from invitation.flows.mail.pausing import delivery_pause
 from invitation.flows.mail.queueing import (
@@ -40,6 +40,7 @@ __all__ = [
     "NEWS",
     "PASSWORD_RESET",
     "OutboxHealth",
+    "Room",
     "announce_cancelled",
     "ask_for_mail",
     "await_turn",

@@ -6,6 +6,7 @@ for any 24 hours, not for a calendar day. An email stops counting after 24 to 25
 
 from __future__ import annotations
 
+import hmac
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cache, partial
@@ -74,9 +75,11 @@ class MailLimit(NamedTuple):
 class Room:
     """Room for more emails, checked for one email after the other."""
 
-    def __init__(self, used: Counter[bytes]) -> None:
+    def __init__(self, used: Counter[bytes], limits: dict[bytes, MailLimit] | None = None) -> None:
         self.used = used
         self.taken: Counter[bytes] = Counter()
+        #: Limits by the names of their counters, the narrowest of an email first.
+        self.limits = {} if limits is None else limits
 
     def refusal(self, limits: Iterable[MailLimit]) -> MailLimitReached | None:
         """Return the error of the first reached limit, or ``None``."""
@@ -94,30 +97,35 @@ class Room:
 LimitsOf = Callable[[str], tuple[MailLimit, ...]]
 
 
-def count(invitations: Sequence[InvitationKey], kind: str) -> bool:
-    """Count an email of this kind for each invitation, in the transaction of the emails.
+def has_counted(invitation: InvitationKey, kind: str) -> bool:
+    """Count an email of this kind, in its transaction; return ``False`` if a limit is reached.
 
-    For invitations, it raises ``MailLimitReached``, because a person gets the answer. The
-    transaction must then be rolled back. For other kinds, it returns ``False`` and counts nothing,
-    and the emails are left out. Its locks must be the last locks of the transaction.
+    Nothing is counted then, and the email is left out. Its locks must be the last locks of the
+    transaction.
     """
-    wanted = list(_limits_of_mails(invitations, kind))
-    asked = kind == InvitationEmail.Kind.INVITATION
-    refusal = _count_one(wanted[0]) if asked and len(wanted) == 1 else count_all(wanted)[0]
-    if refusal is not None and asked:
-        raise refusal
-    return refusal is None
+    return count_all(list(_limits_of_mails([invitation], kind)))[0] is None
 
 
-def _count_one(limits: Sequence[MailLimit]) -> MailLimitReached | None:
-    """Count one email, with one statement if possible; return the error of a reached limit."""
-    if not limits:
-        return None
-    times = {limit.scope: limit.times for limit in limits}
-    full = MailCounter.objects.count_one(times, this_hour(), timezone.now())
-    if full is None:
-        return count_all([limits])[0]
-    return next((limit.error() for limit in limits if limit.scope in full), None)
+def wanted_for(invitation: InvitationKey, kind: str) -> Room:
+    """Return a room in which an email of this kind has taken what it needs, without a look."""
+    (limits,) = _limits_of_mails([invitation], kind)
+    room = Room(Counter(), limits={limit.scope: limit for limit in limits})
+    room.take(limits)
+    return room
+
+
+def count(room: Room) -> None:
+    """Count what emails have taken, in their transaction.
+
+    Raises ``MailLimitReached`` if there is no room for all of them. The transaction must then be
+    rolled back. Its locks must be the last locks of the transaction.
+    """
+    if not room.taken:
+        return
+    used = MailCounter.objects.count_at_once(room.taken, this_hour(), timezone.now())
+    for scope, limit in room.limits.items():
+        if used.get(scope, 0) > limit.times:
+            raise limit.error()
 
 
 @retrying
@@ -170,11 +178,12 @@ def room_for(
     """
     limits_of = _limits_of(InvitationEmail.Kind.INVITATION, inviter.pk, site_id)
     wanted = {email_key: limits_of(email_key) for email_key in email_keys}
-    scopes = {limit.scope for limits in wanted.values() for limit in limits}
+    known = {limit.scope: limit for limits in wanted.values() for limit in limits}
     hour = this_hour()
     if lock:
-        MailCounter.objects.hold(scopes, hour, timezone.now())
-    return Room(Counter(MailCounter.objects.used(scopes, hour) if scopes else {})), wanted
+        MailCounter.objects.hold(known, hour, timezone.now())
+    used = MailCounter.objects.used(known, hour) if known else {}
+    return Room(Counter(used), limits=known), wanted
 
 
 def _limits_of_mails(
@@ -216,21 +225,31 @@ def limit_for(name: str, times: int | None, reached: str = "") -> Callable[[Any]
     The cache helps because a list has many addresses of one domain. ``reached`` names the error if
     it is the error of another limit.
     """
-    secret = conf.INVITATION_SIGNING_KEYS[0]
+    begun, error = _hash_of(name), REACHED[reached or name]
 
     @cache
     def limit(whom: Any) -> MailLimit | None:
         if times is None or whom is None:
             return None
-        return MailLimit(scope_of(name, whom, secret), times, REACHED[reached or name])
+        return MailLimit(_ended(begun, whom), times, error)
 
     return limit
 
 
-def scope_of(name: str, whom: Any, secret: str | None = None) -> bytes:
+def scope_of(name: str, whom: Any) -> bytes:
     """Return the name of a counter: a keyed hash, so that the table names nobody."""
-    secret = conf.INVITATION_SIGNING_KEYS[0] if secret is None else secret
-    hashed = salted_hmac("invitation:limit", f"{name}:{whom}", secret=secret, algorithm="sha256")
+    return _ended(_hash_of(name), whom)
+
+
+def _hash_of(name: str) -> hmac.HMAC:
+    """Return the beginning of a keyed hash, the same for all counters of a limit."""
+    secret = conf.INVITATION_SIGNING_KEYS[0]
+    return salted_hmac("invitation:limit", f"{name}:", secret=secret, algorithm="sha256")
+
+
+def _ended(begun: hmac.HMAC, whom: Any) -> bytes:
+    hashed = begun.copy()
+    hashed.update(str(whom).encode())
     return hashed.digest()
 
 

@@ -81,7 +81,7 @@ def queue(
     about, after all other locks of that transaction.
     """
     wanted = kind == InvitationEmail.Kind.INVITATION
-    if not wanted and not limits.count([invitation], kind):
+    if not wanted and not limits.has_counted(invitation, kind):
         return False
     now = now or timezone.now()
     mail = InvitationEmail(
@@ -98,7 +98,7 @@ def queue(
     write_new(mail)
     if wanted:
         # After all else, because others wait for the counters until the commit.
-        limits.count([invitation], kind)
+        limits.count(limits.wanted_for(invitation, kind))
     # Robust: if sending fails, the invitation stays and the member's request goes on. Django logs
     # the error. The lease ends, and the next try follows.
     if immediate:
@@ -132,20 +132,18 @@ def send_together() -> Iterator[list[int]]:
         on_commit(lambda: _let_go_few(written))
 
 
-def queue_many(invitations: Sequence[InvitationKey]) -> None:
+def queue_many(pks: Sequence[int], taken: limits.Room) -> None:
     """Write the outbox rows of many invitations of one site, in few statements.
 
     If the delivery sends at once, up to ``BULK_IMMEDIATE`` emails are sent after the commit. More
     than that wait for ``sendinvitations``, because a request must not take the time of a thousand
-    emails. Raises ``MailLimitReached``, as ``queue`` does, if the limit does not allow so
-    many.
+    emails. ``taken`` is the room that they take. Raises ``MailLimitReached``, as ``queue`` does, if
+    another email has taken it since. After it, a transaction must not lock any other row.
     """
-    if not invitations:
-        return
-    limits.count(invitations, InvitationEmail.Kind.INVITATION)
     now = timezone.now()
-    pks = [invitation.pk for invitation in invitations]
     managers.insert_like(InvitationEmail(not_before=now, created_at=now), {"invitation_id": pks})
+    # After all else, because others wait for the counters until the commit.
+    limits.count(taken)
     if len(pks) <= BULK_IMMEDIATE or not get_delivery().immediate:
         on_commit(lambda: _let_go(_mails_of(pks, now)))
 

@@ -6,7 +6,7 @@ entries always equals their counter.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
@@ -166,10 +166,7 @@ def remaining_now(inviter: Any) -> int | None:
     return quota.remaining(limit, period, timezone.now())
 
 
-def write_entries(
-    inviter: Any, change: int, reason: QuotaEntry.Reason, invitations: Iterable[InvitationKey]
-) -> None:
+def write_entries(inviter: Any, change: int, reason: QuotaEntry.Reason, pks: Sequence[int]) -> None:
     """Write a ledger entry for each of these invitations, in the transaction of the change."""
     like = QuotaEntry(inviter=inviter, change=change, reason=reason, created_at=timezone.now())
-    pks = [invitation.pk for invitation in invitations]
     managers.insert_like(like, {"invitation_id": pks})

@@ -15,6 +15,8 @@ from django.db.models.sql import InsertQuery
 #: Most values in one statement. SQLite allows 32,766 (since 3.32). PostgreSQL allows 65,535 if the
 #: server fills them in. MariaDB allows 16 MB.
 VALUES_AT_ONCE = 32_000
+#: Most rows in one statement. What the driver makes of them is in memory at once.
+ROWS_AT_ONCE = 2_500
 _SQLITE_SINCE = (3, 32)
 
 
@@ -60,7 +62,7 @@ def _is_filled_in(field: Any, rows: Sequence[models.Model]) -> bool:
 def insert_like(like: models.Model, columns: Mapping[str, Sequence[Any]]) -> None:
     """Insert rows that equal ``like``, except for these columns: one row for each of their values.
 
-    It needs no object for each row. Otherwise it is as ``insert``.
+    It keeps no object for each row. Otherwise it is as ``insert``.
     """
     model, number = type(like), min(map(len, columns.values()))
     fields = {
@@ -70,13 +72,16 @@ def insert_like(like: models.Model, columns: Mapping[str, Sequence[Any]]) -> Non
     }
     if not _takes_columns(model):
         kept = {name: _value(field, like) for name, field in fields.items()}
-        each = [{name: values[n] for name, values in columns.items()} for n in range(number)]
-        insert([model(**kept | own) for own in each])
+        for start in range(0, number, ROWS_AT_ONCE):
+            pieces = (values[start : start + ROWS_AT_ONCE] for values in columns.values())
+            each = (dict(zip(columns, own, strict=True)) for own in zip(*pieces, strict=True))
+            insert([model(**kept | own) for own in each])
         return
     names = [name for name, field in fields.items() if not _is_filled_in(field, [like])]
     own = {fields[name]: _Same(_value(fields[name], like)) for name in names if name not in columns}
     if number:
-        _insert_columns(model, number, own | {fields[name]: columns[name] for name in columns})
+        given = {fields[name]: _column(values) for name, values in columns.items()}
+        _insert_columns(model, number, own | given)
 
 
 class _Same(tuple[Any]):
@@ -89,6 +94,12 @@ class _Same(tuple[Any]):
         return super().__new__(cls, (value,))
 
 
+def _column(values: Sequence[Any]) -> Sequence[Any]:
+    """Return the values of a column, or the one value that all rows have."""
+    same = all(value is values[0] or value == values[0] for value in values)
+    return _Same(values[0]) if same else values
+
+
 def _insert(rows: Sequence[models.Model], columns: Iterable[Any], **on_conflict: Any) -> None:
     model, values = type(rows[0]), {}
     fields = [field for field in columns if not isinstance(field, models.AutoField)]
@@ -96,9 +107,7 @@ def _insert(rows: Sequence[models.Model], columns: Iterable[Any], **on_conflict:
         _insert_rows(rows, fields, **on_conflict)
         return
     for field in fields:
-        own = [_value(field, row) for row in rows]
-        same = all(value is own[0] or value == own[0] for value in own)
-        values[field] = _Same(own[0]) if same else own
+        values[field] = _column([_value(field, row) for row in rows])
     _insert_columns(model, len(rows), values, **on_conflict)
 
 
@@ -125,7 +134,7 @@ def _insert_columns(
         differing = [next(iter(same))]
         columns = {**columns, differing[0]: [same.pop(differing[0])] * number}
     source = _SOURCES[connection.vendor]
-    size = (values_at_once(using) - len(same)) // len(differing)
+    size = min((values_at_once(using) - len(same)) // len(differing), ROWS_AT_ONCE)
     known = {field: field.get_db_prep_save(value, connection) for field, value in same.items()}
     for start in range(0, number, size):
         pieces = [
@@ -186,7 +195,7 @@ _SOURCES = {"postgresql": _from_arrays, "sqlite": _from_values}
 
 def _insert_rows(rows: Sequence[models.Model], fields: Sequence[Any], **on_conflict: Any) -> None:
     using = router.db_for_write(type(rows[0]))
-    size = values_at_once(using) // len(fields)
+    size = min(values_at_once(using) // len(fields), ROWS_AT_ONCE)
     for start in range(0, len(rows), size):
         query: Any = InsertQuery(type(rows[0]), **on_conflict)
         query.insert_values(fields, rows[start : start + size])

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 from functools import reduce
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from django.db import connections, transaction
@@ -12,7 +13,7 @@ from django.db.models import F, Q, Value
 from django.db.models.functions import Coalesce
 from django.db.models.lookups import GreaterThan, LessThan
 
-from invitation.models.managers.batches import insert_or_update, values_at_once
+from invitation.models.managers.batches import ROWS_AT_ONCE, insert_or_update, values_at_once
 from invitation.models.managers.writer import WriterManager
 from invitation.models.moments import latest
 
@@ -25,50 +26,51 @@ HOURS = 24
 #: A counter written further ahead than this has no hour that counts.
 AHEAD = timedelta(hours=2 * HOURS + 1)
 
-#: Statement that counts an email in several scopes, by kind of database. It locks the counters in
-#: the order of its rows. A full counter is not changed. It does what ``hold`` and ``add`` do. MySQL
-#: and MariaDB have no condition for such an update.
+#: Statement that counts emails in several scopes, by kind of database. It locks the counters in the
+#: order of its rows, and returns what each has then. It does what ``hold`` and ``add`` do.
 _COUNTING = {
     "postgresql": """
-        INSERT INTO {table} (scope, hours, updated_at) VALUES {rows}
+        INSERT INTO {table} (scope, hours, updated_at)
+        SELECT v.scope, jsonb_build_object(%s::text, v.n), %s::timestamptz
+        FROM unnest(%s::bytea[], %s::int[]) AS v(scope, n)
         ON CONFLICT (scope) DO UPDATE SET
             hours = (
                 SELECT jsonb_object_agg(e.key, e.value) FROM jsonb_each(
-                    {table}.hours
-                    || jsonb_build_object(%s::text, COALESCE(({table}.hours->>%s)::int, 0) + 1)
+                    {table}.hours || jsonb_build_object(
+                        %s::text,
+                        COALESCE(({table}.hours->>%s)::int, 0) + (EXCLUDED.hours->>%s)::int
+                    )
                 ) AS e
                 WHERE e.key::int BETWEEN %s AND %s
             ),
             updated_at = EXCLUDED.updated_at
-        WHERE COALESCE(
-            (
-                SELECT SUM(e.value::int) FROM jsonb_each_text({table}.hours) AS e
-                WHERE e.key::int BETWEEN %s AND %s
-            ), 0
-        ) < CASE {table}.scope {limits} END
-        RETURNING scope""",
+        RETURNING
+            scope, (SELECT SUM(e.value::int) FROM jsonb_each_text({table}.hours) AS e)::int""",
     "sqlite": """
-        INSERT INTO {table} (scope, hours, updated_at) VALUES {rows}
+        INSERT INTO {table} (scope, hours, updated_at)
+        SELECT v.column1, json_object(%s, v.column2), %s FROM (VALUES {rows}) AS v WHERE true
         ON CONFLICT (scope) DO UPDATE SET
             hours = (
                 SELECT json_group_object(e.key, e.value) FROM json_each(
                     json_set(
-                        {table}.hours, %s, COALESCE(json_extract({table}.hours, %s), 0) + 1
+                        {table}.hours,
+                        %s,
+                        COALESCE(json_extract({table}.hours, %s), 0)
+                            + json_extract(EXCLUDED.hours, %s)
                     )
                 ) AS e
                 WHERE CAST(e.key AS INTEGER) BETWEEN %s AND %s
             ),
             updated_at = EXCLUDED.updated_at
-        WHERE COALESCE(
-            (
-                SELECT SUM(e.value) FROM json_each({table}.hours) AS e
-                WHERE CAST(e.key AS INTEGER) BETWEEN %s AND %s
-            ), 0
-        ) < CASE {table}.scope {limits} END
-        RETURNING scope""",
+        RETURNING scope, (SELECT SUM(e.value) FROM json_each({table}.hours) AS e)""",
 }
 #: Name of an hour in these statements.
 _NAMING = {"postgresql": "{}", "sqlite": '$."{}"'}
+#: How these statements take the columns of their rows: row by row, or each column as one value.
+_GIVING: dict[str, Callable[..., Iterable[Any]]] = {
+    "postgresql": lambda *columns: columns,
+    "sqlite": lambda *columns: chain.from_iterable(zip(*columns, strict=True)),
+}
 
 
 class MailCounterManager(WriterManager["MailCounter"]):
@@ -96,40 +98,43 @@ class MailCounterManager(WriterManager["MailCounter"]):
         # Not a locking read: MariaDB reads all rows of a small table and would wait for each.
         return dict(self._recent(scopes, hour))
 
-    def count_one(self, limits: Mapping[bytes, int], hour: int, now: datetime) -> set[bytes] | None:
-        """Count an email in each of these scopes, with one statement; return the full ones.
+    def count_at_once(
+        self, taken: Mapping[bytes, int], hour: int, now: datetime
+    ) -> dict[bytes, int]:
+        """Count so many emails in each of these scopes; return what each of them has then.
 
-        The others are counted, so a transaction with a full one must be rolled back. Return
-        ``None`` if this database, or a limit of zero, needs ``hold`` and ``add``.
+        The caller rolls the transaction back if that is too much. One statement counts thousands.
+        MySQL and MariaDB have none that returns what it counts: they need ``hold`` and ``add``.
         """
         connection = connections[self.db]
         able = connection.features.can_return_columns_from_insert and connection.vendor in _COUNTING
-        if not able or min(limits.values()) < 1:
-            return None
-        names = ("scope", "hours", "updated_at")
+        if not able:
+            held = self.hold(taken, hour, now)
+            self.add(held, taken, hour, now)
+            return {scope: sum(held[scope].values()) + number for scope, number in taken.items()}
+        names = ("scope", "updated_at")
         columns: list[Any] = [self.model._meta.get_field(name) for name in names]
-        scopes, rows, choices = sorted(limits), [], []
-        for scope in scopes:
-            row = zip(columns, (scope, {str(hour): 1}, now), strict=True)
-            values = [column.get_db_prep_save(value, connection) for column, value in row]
-            rows += values
-            choices += [values[0], limits[scope]]
-        at, recent = _NAMING[connection.vendor].format(hour), (hour - HOURS, hour + HOURS)
-        sql = _COUNTING[connection.vendor].format(
-            table=connection.ops.quote_name(self.model._meta.db_table),
-            rows=", ".join(["(%s, %s, %s)"] * len(scopes)),
-            limits=" ".join(["WHEN %s THEN %s"] * len(scopes)),
-        )
-        with transaction.mark_for_rollback_on_error(self.db), connection.cursor() as cursor:
-            cursor.execute(sql, [*rows, at, at, *recent, *recent, *choices])
-            counted = cursor.fetchall()
-        if len(counted) == len(scopes):
-            return set()
+        moment = columns[1].get_db_prep_save(now, connection)
         convert = columns[0].get_db_converters(connection)
-        return set(scopes) - {
-            reduce(lambda value, step: step(value, None, connection), convert, scope)
-            for (scope,) in counted
-        }
+        at, recent = _NAMING[connection.vendor].format(hour), (hour - HOURS, hour + HOURS)
+        wanted, used = sorted(taken), dict[bytes, int]()
+        for start in range(0, len(wanted), ROWS_AT_ONCE):
+            some = wanted[start : start + ROWS_AT_ONCE]
+            scopes = [columns[0].get_db_prep_save(scope, connection) for scope in some]
+            numbers = [taken[scope] for scope in some]
+            values = _GIVING[connection.vendor](scopes, numbers)
+            sql = _COUNTING[connection.vendor].format(
+                table=connection.ops.quote_name(self.model._meta.db_table),
+                rows=", ".join(["(%s, %s)"] * len(some)),
+            )
+            given = [str(hour), moment, *values, at, at, at, *recent]
+            with transaction.mark_for_rollback_on_error(self.db), connection.cursor() as cursor:
+                cursor.execute(sql, given)
+                used |= {
+                    reduce(lambda value, step: step(value, None, connection), convert, scope): sum_
+                    for scope, sum_ in cursor.fetchall()
+                }
+        return used
 
     def add(
         self,

@@ -15,6 +15,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.db import IntegrityError
 from django.utils import timezone, translation
 
+from invitation import signals
 from invitation.addresses.recipients import Recipient
 from invitation.delivery.dummy import DummyDelivery
 from invitation.exceptions import (
@@ -394,10 +395,10 @@ def test_who_is_late_again_and_again_is_told_so_and_nothing_is_changed(
 ) -> None:
     before = scenes.dump()
 
-    def fail(rows: Any) -> None:
+    def fail(*args: Any) -> None:
         raise IntegrityError("taken")
 
-    monkeypatch.setattr(managers, "insert", fail)
+    monkeypatch.setattr(managers, "insert_like", fail)
     with pytest.raises(AlreadyInvited):
         lists.invite_many(member, guests(1))
     assert scenes.dump() == before
@@ -501,9 +502,29 @@ def test_a_mail_that_somebody_else_sends_is_not_sent_here(
     assert [mail.invitation.email for mail in outbox] == ["guest1@example.org"]
 
 
-def test_no_invitations_are_no_mails(django_assert_num_queries: Any) -> None:
-    with django_assert_num_queries(0):
-        queueing.queue_many([])
+@pytest.mark.parametrize("listens", [False, True])
+def test_invitations_are_read_for_a_signal_only_if_somebody_listens(
+    member: Any, monkeypatch: pytest.MonkeyPatch, commit: Commit, listens: bool
+) -> None:
+    monkeypatch.setattr(invite_list, "BATCH_SIZE", 2)
+    told: list[InvitationKey] = []
+
+    def hear(invitation: InvitationKey, **kwargs: Any) -> None:
+        told.append(invitation)
+
+    if listens:
+        signals.invitation_created.connect(hear)
+    try:
+        with commit():
+            lists.invite_many(member, guests(3))
+        pks = list(InvitationKey.objects.order_by("pk").values_list("pk", flat=True))
+        assert [row.pk for row in told] == pks * listens
+        with scenes.statements() as asked:
+            invite_list._announce(member, pks)
+    finally:
+        signals.invitation_created.disconnect(hear)
+    assert len(asked) == 2 * listens
+    assert all(row.from_user is member for row in told)
 
 
 # -- many rows -----------------------------------------------------------------------------------
