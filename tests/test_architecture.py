@@ -309,7 +309,6 @@ SHORT = {
     "flows/inviting/languages.py": "needed by lists, too, and about nothing else",
     "flows/mail/timing.py": "holds what a process remembers, which nothing else should touch",
     "flows/arriving/disowning.py": "needed by one page, and about nothing else",
-    "templatetags/invitation_i18n.py": "takes the place of a tag of Django's where it is loaded",
     "gate/protecting.py": "needed by every page of the gate, and imports nothing of it",
     "keys/qr.py": "imports a package that need not be installed",
     "models/managers/proofs.py": "the manager of one model",

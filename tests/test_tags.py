@@ -14,7 +14,6 @@ from django.contrib.sites.requests import RequestSite
 from django.template import Context, Template, TemplateSyntaxError
 from django.test import RequestFactory
 from django.test.utils import modify_settings
-from django.utils import translation
 
 from invitation.flows import inviting
 from invitation.gate import visitor
@@ -283,28 +282,6 @@ def test_where_nobody_is_led_there_is_no_page(path: Any) -> None:
 
 
 # -- what makes pages fast --
-
-
-@pytest.mark.parametrize("language", ["en", "de"])
-@pytest.mark.parametrize(
-    "tag",
-    [
-        '{% translate "Log in" %}',
-        "{% translate 'Log in' %}",
-        '{% translate "100% <b>&" %}',
-        '{% translate "" %}',
-        '{% translate "Log in" as words %}[{{ words }}]',
-        '{% translate "Log in" noop %}',
-        '{% translate "Log in" context "button" %}',
-        '{% translate "Log in"|upper %}',
-        "{% translate words %}",
-        "{% translate nowhere %}",
-    ],
-)
-def test_a_text_is_translated_as_django_does(language: str, tag: str) -> None:
-    with translation.override(language):
-        ours = render("{% load i18n invitation_i18n %}" + tag, words="<Log in>")
-        assert ours == render("{% load i18n %}" + tag, words="<Log in>")
 
 
 def test_a_moment_is_for_people_and_for_machines(settings: Any) -> None:

@@ -27,6 +27,7 @@ class ProtectedMixin:
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         """Return the response, with headers that forbid caches and search engines to keep it."""
+        # type: ignore: the view that it is mixed into has the method.
         response: HttpResponseBase = super().dispatch(request, *args, **kwargs)  # type: ignore[misc]
         protect(response)
         return response

@@ -69,7 +69,7 @@ class SparseIndex(models.Index):
 
 
 class UniqueUnlessNull(models.UniqueConstraint):
-    """Unique constraint on columns of which the last one is mostly null.
+    """Unique constraint whose last column is mostly null.
 
     Every database allows several nulls. So leaving them out of the index changes only its size.
     """

@@ -29,7 +29,8 @@ converts the values, as it does in a queryset. Some rules follow:
 - A list of any length cannot be a value.
 - Filters of a related manager do not apply. Its database and its router hints do.
 
-Statements run through the cursor of Django's connection. So routers, transactions, the query log,
+The manager must be a ``WriterManager``: reads and writes ask the database for writes. Statements
+run through the cursor of Django's connection. So routers, transactions, the query log,
 ``assertNumQueries`` and execute wrappers work as with a queryset. ``tests/models/test_statements``
 compares each statement with its queryset on every database.
 """
@@ -185,16 +186,7 @@ class _Selecting(_Compiled):
 
 
 class Select(_Statement[_Selecting]):
-    """A SELECT from a queryset; its rows are objects, or tuples after ``values_list``.
-
-    ``locking`` is for a queryset with ``select_for_update``: it asks the database for writing.
-    """
-
-    def __init__(
-        self, build: Build, *, locking: bool = False, **fields: models.Field[Any, Any]
-    ) -> None:
-        super().__init__(build, **fields)
-        self.locking = locking
+    """A SELECT from a queryset; its rows are objects, or tuples after ``values_list``."""
 
     def first(self, manager: models.Manager[Any], *options: Any, **values: Any) -> Any:
         """Return the first row, or ``None``. The queryset must return few rows."""
@@ -207,8 +199,7 @@ class Select(_Statement[_Selecting]):
     def _rows(
         self, manager: models.Manager[Any], options: tuple[Any, ...], values: Mapping[str, Any]
     ) -> Iterator[Any]:
-        using = database_for_writing(manager) if self.locking else manager.db
-        connection, compiled = self._on(manager, using, options)
+        connection, compiled = self._on(manager, manager.db, options)
         with connection.cursor() as cursor:
             cursor.execute(compiled.sql, compiled.filled_in(self._values(connection, values)))
             found = cursor.fetchall()
@@ -223,7 +214,7 @@ class Update(_Statement[_Compiled]):
 
     def run(self, manager: models.Manager[Any], *options: Any, **values: Any) -> int:
         """Write the new values, and return the number of rows that the conditions found."""
-        using = database_for_writing(manager)
+        using = manager.db
         connection, compiled = self._on(manager, using, options)
         params = compiled.filled_in(self._values(connection, values))
         with (
@@ -284,9 +275,3 @@ def _insert_sql(row: models.Model, fields: Sequence[Any], connection: Any) -> st
     compiler.returning_fields = [row._meta.pk]
     [(sql, _params)] = compiler.as_sql()
     return str(sql)
-
-
-def database_for_writing(manager: models.Manager[Any]) -> str:
-    """Return the alias of the database that a manager writes to, as a queryset decides it."""
-    own: Any = manager
-    return own._db or router.db_for_write(own.model, **own._hints)

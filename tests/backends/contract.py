@@ -407,6 +407,7 @@ class BackendContract:
         field = visitor.get(REGISTER).context["form"]["email"]
         assert field.value() == NEWCOMER
         assert "readonly" not in str(field)
+        mail.outbox.clear()
         with scenes.received(signals.invitation_accepted) as accepted, commit():
             response = visitor.post(REGISTER, answers("other@example.com"))
         assert response.status_code == 302
@@ -540,6 +541,22 @@ class BackendContract:
         assert (response.status_code, scenes.flags(response)) == (status, {code})
         assert not scenes.accounts().exists()
         assert mail.outbox == []
+        assert SESSION_KEY not in visitor.session
+
+    def test_who_loses_the_last_use_of_a_shared_link_leaves_no_trace(
+        self, before_claim: Any, commit: Commit
+    ) -> None:
+        shared = self.share()
+        InvitationKey.objects.filter(pk=shared.pk).update(max_uses=1)
+        visitor = scenes.visit(shared, channel=keys.COPY)
+        before_claim(lambda: InvitationKey.objects.filter(pk=shared.pk).update(uses=1))
+        mail.outbox.clear()
+        with scenes.received(signals.invitation_accepted) as accepted, commit():
+            response = visitor.post(REGISTER, answers())
+        assert (response.status_code, scenes.flags(response)) == (410, {"no_uses_left_key"})
+        assert not scenes.accounts().exists()
+        assert not Acceptance.objects.exists()
+        assert (accepted, mail.outbox) == ([], [])
         assert SESSION_KEY not in visitor.session
 
     def test_a_name_that_was_taken_meanwhile_is_a_form_error(

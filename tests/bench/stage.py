@@ -17,6 +17,7 @@ from typing import Any
 
 from django.contrib.auth import get_user_model
 from django.contrib.auth.hashers import make_password
+from django.db.models import Max
 from django.test import Client, override_settings
 from django.utils import timezone
 
@@ -155,6 +156,10 @@ class Stage:
         # Primary keys grow in the order of writing, as on a site: else their indexes would be half
         # empty.
         part = range(numbers[0], numbers[-1] + 1)
+        # SQLite goes on after the largest key, also for rows that were measured in between.
+        for model in (InvitationKey, InvitationEmail, QuotaEntry):
+            largest = model._default_manager.aggregate(largest=Max("pk"))["largest"] or 0
+            self._next_pk = max(self._next_pk, largest + 1)
         self._parts.append((part, self._next_pk - part.start))
         self._next_pk += len(part)
         seeding.write(self.invitation, numbers, varying)

@@ -198,7 +198,6 @@ NOTING = Update(
 )
 LOCKED = Select(
     lambda rows, pk: rows.filter(pk=pk).select_for_update(),
-    locking=True,
     pk=models.BigIntegerField(),
 )
 

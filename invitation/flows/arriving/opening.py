@@ -121,9 +121,10 @@ def _find(
     locator: str,
     site_id: int,
 ) -> InvitationKey | None:
-    """Return the invitation as it is, or as a replica knows it if it opens there.
+    """Return the invitation, or ``None``.
 
-    If a node of a cluster does not know it yet, look once more.
+    A replica's answer counts only if the invitation opens there. Otherwise the database for writes
+    decides. If a node of a cluster does not know the invitation yet, it looks once more.
     """
     reader = router.db_for_read(InvitationKey) if may_lag else database()
     if reader != database():

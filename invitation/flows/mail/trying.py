@@ -89,6 +89,7 @@ class Tries:
         except DatabaseError:
             raise
         except Exception as error:  # noqa: BLE001 (a delivery of the site may raise anything)
+            # Without the traceback: its lines may contain addresses.
             name = type(error).__name__
             logger.error("A batch of mails was not prepared: %s", name)  # noqa: TRY400
 
@@ -143,7 +144,7 @@ class Tries:
                 note_failure(delivery, mail, error)
         except DatabaseError:
             raise
-        except Exception as error:  # noqa: BLE001
+        except Exception as error:  # noqa: BLE001 (see below)
             # A rule, a template or an email backend of the site may raise anything. One email must
             # not delay those behind it, nor be tried for ever. The traceback may contain the link.
             return self._note_broken(delivery, mail, error)
