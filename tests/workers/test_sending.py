@@ -93,14 +93,12 @@ def test_what_a_killed_worker_leaves_is_sent_by_the_command(worker: Way, sink: S
     worker.stop(signal.SIGKILL)
     sink.let_go.set()
     held = InvitationEmail.objects.filter(state="sending")
-    busy_with = held.get(attempts=1)
-    assert busy_with.invitation.email == "slow@example.org"
+    assert "slow@example.org" in held.values_list("invitation__email", flat=True)
     # The leases run out.
     held.update(lease_until=timezone.now() - timedelta(seconds=1))
     call_command("sendinvitations", stdout=StringIO())
     assert not InvitationEmail.objects.exclude(state="sent").exists()
-    assert sorted(set(sink.recipients())) == addresses
-    # The server may have taken the one that the worker was busy with: then it knows it again.
-    slow = [message["Message-ID"] for _, to, message in sink.got if to == ["slow@example.org"]]
-    assert set(slow) == {busy_with.header_id}
-    assert len(sink.got) - len(slow) == 2
+    # A server may have taken those that the worker did not record. Then it knows them again.
+    got = [(recipient, message["Message-ID"]) for _, [recipient], message in sink.got]
+    assert sorted(recipient for recipient, _ in set(got)) == addresses
+    assert [recipient for recipient, _ in got].count("z@example.org") == 1
