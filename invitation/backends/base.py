@@ -163,10 +163,7 @@ class InvitationRegistrationMixin(OwnTransactionsMixin):
     @cached_property
     def carried(self) -> arriving.Opened | KeyRefused:
         """Invitation that the visitor carries, or the reason why there is none; one query."""
-        try:
-            return gate.open_carried(self.request)
-        except KeyRefused as refusal:
-            return refusal
+        return gate.carried(self.request)
 
     @property
     def opened(self) -> arriving.Opened | None:

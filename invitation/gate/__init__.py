@@ -18,6 +18,7 @@ from invitation.gate.carried_keys import (
     refuse,
     remember,
 )
+from invitation.gate.signing_up import carried, claimed, claiming, may_sign_up
 from invitation.gate.protecting import ProtectedMixin, protect
 
 __all__ = [
@@ -29,10 +30,14 @@ __all__ = [
     "View",
     "all_on_a_site",
     "ask_again_later",
+    "carried",
     "carried_key",
+    "claimed",
+    "claiming",
     "ended_key",
     "given_key",
     "login_url",
+    "may_sign_up",
     "note_busy",
     "on_a_site",
     "open_carried",

@@ -5,16 +5,18 @@ The app's own views and every registration backend share this code.
 
 from __future__ import annotations
 
+import json
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from functools import wraps
 from typing import Any
 from urllib.parse import quote, urlsplit
 
 from django.conf import settings
 from django.contrib.auth import REDIRECT_FIELD_NAME
-from django.core.exceptions import ObjectDoesNotExist
+from django.core.exceptions import ObjectDoesNotExist, RequestDataTooBig
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, QueryDict
+from django.http.request import RawPostDataException
 from django.shortcuts import render, resolve_url
 from django.urls import NoReverseMatch, URLPattern, URLResolver
 
@@ -40,6 +42,8 @@ logger = logging.getLogger(__name__)
 
 #: Names of the POST or GET parameters that may contain a key.
 PARAMETERS = ("invitation_key", "registration_key")
+#: Header that may contain a key, as Django names it: ``X-Invitation-Key``.
+HEADER = masking.KEY_HEADER
 
 REFUSALS: tuple[type[KeyRefused], ...] = (
     NoKey,
@@ -59,12 +63,27 @@ View = Callable[..., HttpResponseBase]
 
 
 def given_key(request: HttpRequest) -> str:
-    """Return the key from the POST or GET parameters, or an empty string."""
+    """Return the key from the parameters, the header or the JSON body, or an empty string."""
     for parameters in (request.POST, request.GET):
         for name in PARAMETERS:
             if key := parameters.get(name):
                 return key
-    return ""
+    return request.META.get(HEADER) or _key_in_json(request)
+
+
+def _key_in_json(request: HttpRequest) -> str:
+    """Return the key from the body of a request to an API, or an empty string.
+
+    A framework that has read the body has it in ``data``.
+    """
+    if request.content_type != "application/json":
+        return ""
+    try:
+        data = request.data if hasattr(request, "data") else json.loads(request.body)
+    except (ValueError, RecursionError, RawPostDataException, RequestDataTooBig):
+        return ""
+    key = data.get(PARAMETERS[0]) if isinstance(data, Mapping) else None
+    return key if isinstance(key, str) else ""
 
 
 def carried_key(request: HttpRequest) -> str:

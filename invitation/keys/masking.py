@@ -19,8 +19,11 @@ from django.http import HttpRequest, QueryDict
 from django.template.defaultfilters import pprint
 from django.views.debug import get_exception_reporter_class, get_exception_reporter_filter
 
-from invitation.keys import conceal, masked_errors
+from invitation.keys import Secret, conceal, masked_errors
 from invitation.keys.masked_errors import conceal_data
+
+#: Header in which a client may send a key, as Django names it.
+KEY_HEADER = "HTTP_X_INVITATION_KEY"
 
 #: Django's loggers that write the path of a request or the context of a template. A suspicious
 #: request has one more logger, named after the exception (see ``loggers``).
@@ -189,7 +192,8 @@ def _conceal_environment(request: HttpRequest) -> None:
     for name, value in request.META.items():
         # A site's own token may look like a key, and a view may still need it.
         if isinstance(value, str) and name != "HTTP_AUTHORIZATION":
-            request.META[name] = conceal(value)
+            # The gate still needs the key that a client sends in its own header.
+            request.META[name] = Secret(value) if name == KEY_HEADER else conceal(value)
     match = request.resolver_match
     if match is not None:
         for name in ("args", "kwargs", "captured_kwargs"):

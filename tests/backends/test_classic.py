@@ -39,7 +39,7 @@ from invitation.backends.classic import (
 )
 from invitation.backends.classic.urls import patterns
 from invitation.flows import arriving, inviting
-from invitation.flows.arriving import opening
+from invitation.flows.arriving import claims
 from invitation.models import Acceptance, InvitationKey, managers
 from tests import scenes
 from tests.backends import classic_thirdparty
@@ -1416,8 +1416,8 @@ STEPS = {
     ),
     "before the account": (User, "save", interrupt),
     "after the account": (User, "save", interrupt_after(User.save)),
-    "before the acceptance": (opening, "write_new", interrupt),
-    "after the acceptance": (opening, "write_new", interrupt_after(opening.write_new)),
+    "before the acceptance": (claims, "write_new", interrupt),
+    "after the acceptance": (claims, "write_new", interrupt_after(claims.write_new)),
     "on the way out": (
         InvitationBackend,
         "register",

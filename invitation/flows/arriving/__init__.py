@@ -7,11 +7,11 @@ from invitation.flows.arriving.accepting import (
     received_invitations,
     refusal_to_accept,
 )
+from invitation.flows.arriving.claims import Claim, claim, claiming
 from invitation.flows.arriving.disowning import disown
 from invitation.flows.arriving.opening import (
     Opened,
     activate,
-    claim,
     decline,
     destination_of,
     lock_account,
@@ -22,10 +22,12 @@ from invitation.flows.arriving.opening import (
 from invitation.flows.arriving.proofs import drop_outdated_proofs, has_proven, own_address, prove
 
 __all__ = [
+    "Claim",
     "Opened",
     "accept",
     "activate",
     "claim",
+    "claiming",
     "decline",
     "destination_of",
     "disown",

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import datetime
 from functools import partial
 from typing import Any, TypeVar
 
@@ -30,17 +28,14 @@ from invitation.flows.after_commit import (
     announce,
     catch_up,
     database,
-    on_commit,
     retrying,
     writing,
 )
-from invitation.flows.arriving.proofs import own_address, prove
-from invitation.flows.inviting import end, join_groups
+from invitation.flows.inviting import end
 from invitation.flows.upkeep import release_all
 from invitation.keys import destinations, sites
 from invitation.models import Acceptance, InvitationKey
 from invitation.models.managers import InvitationKeyManager
-from invitation.models.statements import write_new
 
 User = TypeVar("User", bound=AbstractBaseUser)
 
@@ -135,74 +130,6 @@ def _find(
     if found is None and catch_up():
         found = look_up(InvitationKey.objects, locator, site_id)
     return found
-
-
-def claim(opened: Opened, create: Callable[[], User], *, email: str = "") -> User:
-    """Use an invitation for the account that ``create`` makes: both succeed, or neither.
-
-    The use of an invitation for one person is taken first. If two people have its key, the second
-    one is refused before ``create`` runs. The use of a shared link is taken after ``create``: many
-    people may wait for its row, so it is locked for a moment only. Then the last use may be gone,
-    and the account is rolled back. An error in ``create`` takes no use. ``email`` is the address of
-    the new account. Do slow work before, such as hashing a password.
-
-    Returns the account. Raises ``AddressMismatch``, or the ``KeyRefused`` that says why the key no
-    longer opens the invitation.
-    """
-    invitation = opened.invitation
-    if not opened.admits(email):
-        raise opened.mismatch()
-    with writing():
-        now = timezone.now()
-        if not invitation.shared:
-            _take_use(invitation, now)
-        # Registered before the callbacks of the site, because one of them may raise after the
-        # commit.
-        made: list[tuple[Acceptance, User]] = []
-        on_commit(lambda: _announce_claim(opened, email, *made[0]))
-        user = create()
-        account: Any = user
-        join_groups(invitation, user)
-        if opened.proves(own_address(user)):
-            prove(user)
-        if invitation.shared:
-            _take_use(invitation, now)
-        acceptance = Acceptance(
-            invitation=invitation,
-            user=account,
-            claimed_at=now,
-            activated_at=now if user.is_active else None,
-            by_mail=opened.proves(email),
-        )
-        # After the use: on MySQL, the row of the link is locked here, too, and less strongly.
-        write_new(acceptance)
-        made.append((acceptance, user))
-    return user
-
-
-def _take_use(invitation: InvitationKey, now: datetime) -> None:
-    """Take one use of an invitation. Raises the ``KeyRefused`` that says why there is none."""
-    if not InvitationKey.objects.claim_use(invitation.pk, invitation.locator, now):
-        raise refusal_now(invitation)
-
-
-def _announce_claim(opened: Opened, email: str, acceptance: Acceptance, user: Any) -> None:
-    invitation = opened.invitation
-    # Update the object in memory for the receivers, without another query.
-    invitation.uses += 1
-    if invitation.shared:
-        # Others may have used the link since it was opened. Its row may be gone.
-        with suppress(InvitationKey.DoesNotExist):
-            invitation.refresh_from_db(fields=["uses", "status", "ended_at"])
-    elif invitation.max_uses is not None and invitation.uses >= invitation.max_uses:
-        invitation.status = InvitationKey.Status.ACCEPTED
-        invitation.pending_slot = None
-        invitation.ended_at = acceptance.claimed_at
-    parties = {"invitation": invitation, "acceptance": acceptance, "user": user}
-    proven = opened.proves(email)
-    announce(signals.invitation_accepted, **parties, address_proven=proven)
-    if acceptance.activated_at is not None:
-        announce(signals.invitation_activated, **parties)
 
 
 def refusal_now(invitation: InvitationKey) -> KeyRefused:

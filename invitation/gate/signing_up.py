@@ -1,0 +1,90 @@
+"""Claims of the invitation that a request carries, for any code that creates accounts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from typing import Any
+
+from django.http import HttpRequest
+
+from invitation.conf import conf
+from invitation.exceptions import KeyRefused
+from invitation.flows import arriving
+from invitation.flows.after_commit import writing
+from invitation.gate.carried_keys import open_carried
+
+#: Names of the attributes that a request gets.
+CARRIED, CLAIMED = "_invitation_carried", "_invitation_claimed"
+
+
+def carried(request: HttpRequest) -> arriving.Opened | KeyRefused:
+    """Return the invitation that a request carries, or why there is none.
+
+    The first call makes one query, or none without a key. The request keeps the answer.
+    """
+    kept = vars(_innermost(request))
+    if CARRIED not in kept:
+        try:
+            kept[CARRIED] = open_carried(request)
+        except KeyRefused as refusal:
+            kept[CARRIED] = refusal
+    found: arriving.Opened | KeyRefused = kept[CARRIED]
+    return found
+
+
+def may_sign_up(request: HttpRequest) -> bool:
+    """Return whether a request may create an account: the gate. Costs what ``carried`` costs."""
+    return not conf.INVITE_MODE or isinstance(carried(request), arriving.Opened)
+
+
+def claimed(request: HttpRequest) -> arriving.Opened | None:
+    """Return the invitation that this request has used for a new account, or ``None``."""
+    used: arriving.Opened | None = vars(_innermost(request)).get(CLAIMED)
+    return used
+
+
+@contextmanager
+def claiming(request: HttpRequest, email: str = "") -> Iterator[arriving.Claim]:
+    """Use the invitation of a request for the account that the block creates: both, or neither.
+
+    The block sets ``user`` of the claim to the new account. ``email`` is the address of the new
+    account. Hash its password before the block, because the block locks the invitation.
+
+    With INVITE_MODE off, an invitation is not needed. The block then runs in a transaction, and an
+    invitation that does not admit the address is not used.
+
+    Raises the ``KeyRefused`` that says why there is no invitation, or ``AddressMismatch``. Raises
+    ``ValueError`` if the block sets no account.
+    """
+    opened = carried(request)
+    with ExitStack() as stack:
+        under_way = _begin(stack, opened, email)
+        yield under_way
+        if under_way.user is None:
+            raise ValueError("The block that claims an invitation must set the claim's user.")
+    kept = vars(_innermost(request))
+    kept.pop(CARRIED, None)
+    kept[CLAIMED] = under_way.opened
+
+
+def _begin(stack: ExitStack, opened: arriving.Opened | KeyRefused, email: str) -> arriving.Claim:
+    """Begin the claim, or only a transaction where no invitation is needed."""
+    if isinstance(opened, KeyRefused):
+        if conf.INVITE_MODE:
+            raise opened
+    elif conf.INVITE_MODE:
+        return stack.enter_context(arriving.claiming(opened, email=email))
+    elif opened.admits(email):
+        try:
+            return stack.enter_context(arriving.claiming(opened, email=email))
+        except KeyRefused:
+            pass  # Somebody was faster. No invitation is needed.
+    stack.enter_context(writing())
+    return arriving.Claim(None)
+
+
+def _innermost(request: Any) -> HttpRequest:
+    """Return Django's request, which the request of an API framework may wrap."""
+    inner: HttpRequest = getattr(request, "_request", request)
+    return inner
