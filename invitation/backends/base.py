@@ -40,12 +40,16 @@ def email_field_name() -> str:
     return get_user_model().get_email_field_name()
 
 
-def bind_invitation(form: BaseForm, opened: arriving.Opened | None) -> None:
-    """Adapt a registration form to the invitation that the visitor carries, if any."""
+def bind_invitation(form: BaseForm, opened: arriving.Opened | None, name: str = "") -> None:
+    """Adapt a registration form to the invitation that the visitor carries, if any.
+
+    ``name`` is the name of the form's email field. By default, it is that of the user model.
+    """
     name_purposes(form)
     if opened is not None:
-        _bind_hint(form, opened)
-        _bind_email(form, opened)
+        name = name or email_field_name()
+        _bind_hint(form, opened, name)
+        _bind_email(form, opened, name)
 
 
 def name_purposes(form: BaseForm) -> None:
@@ -58,7 +62,7 @@ def name_purposes(form: BaseForm) -> None:
             form.fields[name].widget.attrs.setdefault("autocomplete", purpose)
 
 
-def _bind_hint(form: Any, opened: arriving.Opened) -> None:
+def _bind_hint(form: Any, opened: arriving.Opened, email_name: str) -> None:
     """Add the invitation's hint to the form, and show the form again for another invitation.
 
     A visitor who opens a second invitation in another tab carries that one from then on. The form
@@ -66,11 +70,11 @@ def _bind_hint(form: Any, opened: arriving.Opened) -> None:
     """
     hint = opened.invitation.key_hint
     field = CharField(widget=HiddenInput, required=False, initial=hint, label="")
-    name, email = form.add_prefix(HINT_FIELD), form.add_prefix(email_field_name())
+    name, email = form.add_prefix(HINT_FIELD), form.add_prefix(email_name)
     if form.data.get(name) not in (None, "", hint):
         form.data = form.data.copy()
         form.data[name] = hint
-        if _is_locked(opened) and email in form.data:
+        if is_locked(opened) and email in form.data:
             form.data[email] = opened.invitation.email
         # Not an error of this field: a site's own template may show errors of visible fields only.
         field.validators.append(lambda _hint: form.add_error(None, _switched()))
@@ -85,38 +89,38 @@ def _switched() -> ValidationError:
     return ValidationError(message, code="another_invitation")
 
 
-def _is_locked(opened: arriving.Opened) -> bool:
+def is_locked(opened: arriving.Opened) -> bool:
     """Return whether only the invited address may register."""
     exact = conf.INVITE_MODE and conf.INVITATION_EMAIL_POLICY != "any"
     return exact and bool(opened.invitation.email)
 
 
-def _bind_email(form: BaseForm, opened: arriving.Opened) -> None:
+def _bind_email(form: BaseForm, opened: arriving.Opened, name: str) -> None:
     """Fill in the invited address, and lock the field where only that address may register.
 
     The lock is only visual. ``Opened.admits`` enforces the rule, and ``arriving.claim`` asks it
     again.
     """
-    field = form.fields.get(email_field_name())
+    field = form.fields.get(name)
     if field is not None and opened.invitation.allowed_domains:
         domains = {"domains": ", ".join(opened.invitation.domains)}
         field.help_text = field.help_text or _("An address at %(domains)s.") % domains
     if field is None or not opened.invitation.email:
         return
-    form.initial.setdefault(email_field_name(), opened.invitation.email)
-    if _is_locked(opened):
+    form.initial.setdefault(name, opened.invitation.email)
+    if is_locked(opened):
         field.widget.attrs["readonly"] = True
         field.help_text = field.help_text or _("The invitation is for this address.")
 
 
-def use_invited_address(form: Any, opened: arriving.Opened | None) -> str:
+def use_invited_address(form: Any, opened: arriving.Opened | None, name: str = "") -> str:
     """Replace an equivalent address in a valid form with the invited one, and return the address.
 
     Example: a domain in another script is the same domain here, but an email library may treat it
     as another one. So the account gets the invited address, not the typed text. With a shared link
     for certain domains, the account gets the cleaned address.
     """
-    name = email_field_name()
+    name = name or email_field_name()
     typed: str = form.cleaned_data.get(name) or ""
     invited = opened.invitation.email if opened is not None else ""
     if opened is not None and opened.invitation.allowed_domains and opened.admits(typed):
@@ -127,6 +131,18 @@ def use_invited_address(form: Any, opened: arriving.Opened | None) -> str:
     if hasattr(form, "instance"):
         setattr(form.instance, name, invited)
     return invited
+
+
+def form_context(request: HttpRequest, opened: arriving.Opened | None) -> dict[str, Any]:
+    """Return what the template of a registration form may show of the invitation."""
+    invitation = opened.invitation if opened else None
+    return {
+        "invitation_key": opened.key if opened else "",
+        "invitation": invitation,
+        "expires_at": invitation.expires_at if invitation else None,
+        "inviter_name": texts.inviter_name(invitation.from_user) if invitation else "",
+        "site": sites.get_site(sites.current_site_id(request)),
+    }
 
 
 class FormOutdated(Exception):
@@ -208,14 +224,7 @@ class InvitationRegistrationMixin(OwnTransactionsMixin):
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         """Return the host's context, the inviter, and the key for templates of 1.0."""
-        invitation = self.opened.invitation if self.opened else None
-        kwargs.setdefault("invitation_key", self.opened.key if self.opened else "")
-        kwargs.setdefault("invitation", invitation)
-        kwargs.setdefault("expires_at", invitation.expires_at if invitation else None)
-        kwargs.setdefault(
-            "inviter_name", texts.inviter_name(invitation.from_user) if invitation else ""
-        )
-        kwargs.setdefault("site", sites.get_site(sites.current_site_id(self.request)))
+        kwargs = form_context(self.request, self.opened) | kwargs
         context: dict[str, Any] = super().get_context_data(**kwargs)  # type: ignore[misc]
         return context
 

@@ -18,6 +18,8 @@ from invitation.flows import arriving, inviting
 #: Default of ACCOUNT_ACTIVATION_DAYS: the value in redux's documentation, and as many days as an
 #: invitation stays pending.
 ACTIVATION_DAYS = 7
+#: App of allauth without which nobody signs up.
+ALLAUTH = "allauth.account"
 
 
 def connect() -> None:
@@ -27,6 +29,10 @@ def connect() -> None:
     )
     pre_delete.connect(close_invitations, sender=get_user_model(), dispatch_uid="invitation.close")
     post_save.connect(end_proofs, sender=get_user_model(), dispatch_uid="invitation.proofs")
+    if apps.is_installed(ALLAUTH):
+        from invitation.backends.allauth import receivers
+
+        receivers.connect()
     if not apps.is_installed("registration"):
         return
     from registration import signals
@@ -51,7 +57,12 @@ def supply_activation_days() -> None:
 
 def release_invitation(sender: Any, instance: Any, **kwargs: Any) -> None:
     """Give the invitation back when an account is deleted that was never usable."""
-    arriving.release(instance)
+    if apps.is_installed(ALLAUTH):
+        from invitation.backends.allauth.receivers import was_usable
+
+        arriving.release(instance, usable=was_usable(instance))
+    else:
+        arriving.release(instance)
 
 
 def close_invitations(sender: Any, instance: Any, **kwargs: Any) -> None:

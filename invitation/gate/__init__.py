@@ -1,7 +1,8 @@
 """Find the key that a request carries, and know who stands at the gate."""
 
-from invitation.gate.busy import ask_again_later, note_busy, repeat_visit
+from invitation.gate.busy import answer_busy, ask_again_later, note_busy, repeat_visit
 from invitation.gate.carried_keys import (
+    ADDRESS_TEMPLATE,
     NO_SITE_TEMPLATE,
     PARAMETERS,
     REFUSAL_TEMPLATE,
@@ -16,12 +17,14 @@ from invitation.gate.carried_keys import (
     open_carried,
     page_url,
     refuse,
+    refuse_address,
     remember,
 )
-from invitation.gate.signing_up import carried, claimed, claiming, may_sign_up
 from invitation.gate.protecting import ProtectedMixin, protect
+from invitation.gate.signing_up import carried, claimed, claiming, is_claiming, may_sign_up
 
 __all__ = [
+    "ADDRESS_TEMPLATE",
     "NO_SITE_TEMPLATE",
     "PARAMETERS",
     "REFUSALS",
@@ -29,6 +32,7 @@ __all__ = [
     "ProtectedMixin",
     "View",
     "all_on_a_site",
+    "answer_busy",
     "ask_again_later",
     "carried",
     "carried_key",
@@ -36,6 +40,7 @@ __all__ = [
     "claiming",
     "ended_key",
     "given_key",
+    "is_claiming",
     "login_url",
     "may_sign_up",
     "note_busy",
@@ -44,6 +49,7 @@ __all__ = [
     "page_url",
     "protect",
     "refuse",
+    "refuse_address",
     "remember",
     "repeat_visit",
 ]

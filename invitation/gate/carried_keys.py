@@ -21,6 +21,7 @@ from django.shortcuts import render, resolve_url
 from django.urls import NoReverseMatch, URLPattern, URLResolver
 
 from invitation.exceptions import (
+    AddressMismatch,
     CodeNotFound,
     InviterInactive,
     KeyDeclined,
@@ -57,6 +58,7 @@ REFUSALS: tuple[type[KeyRefused], ...] = (
     InviterInactive,
 )
 REFUSAL_TEMPLATE = "invitation/wrong_invitation_key.html"
+ADDRESS_TEMPLATE = "invitation/wrong_address.html"
 NO_SITE_TEMPLATE = "invitation/no_site.html"
 
 View = Callable[..., HttpResponseBase]
@@ -137,6 +139,18 @@ def refuse(
     if not isinstance(refusal, NoKey):
         ended = carried_key(request) or ended_key(request) if key is None else key
         visitor.remember_ended(response, ended, secure=request.is_secure())
+    protect(response)
+    return response
+
+
+def refuse_address(request: HttpRequest, error: AddressMismatch) -> HttpResponse:
+    """Return the page that says which address the invitation is for; the visitor keeps the key."""
+    context = {
+        "message": str(error),
+        "site": sites.get_site(sites.current_site_id(request)),
+        "login_url": login_url(),
+    }
+    response = render(request, ADDRESS_TEMPLATE, context, status=403)
     protect(response)
     return response
 

@@ -16,6 +16,7 @@ from invitation.gate.carried_keys import open_carried
 
 #: Names of the attributes that a request gets.
 CARRIED, CLAIMED = "_invitation_carried", "_invitation_claimed"
+UNDER_WAY = "_invitation_claim_under_way"
 
 
 def carried(request: HttpRequest) -> arriving.Opened | KeyRefused:
@@ -44,6 +45,11 @@ def claimed(request: HttpRequest) -> arriving.Opened | None:
     return used
 
 
+def is_claiming(request: HttpRequest) -> bool:
+    """Return whether the block of a claim of this request is running."""
+    return UNDER_WAY in vars(_innermost(request))
+
+
 @contextmanager
 def claiming(request: HttpRequest, email: str = "") -> Iterator[arriving.Claim]:
     """Use the invitation of a request for the account that the block creates: both, or neither.
@@ -58,12 +64,14 @@ def claiming(request: HttpRequest, email: str = "") -> Iterator[arriving.Claim]:
     ``ValueError`` if the block sets no account.
     """
     opened = carried(request)
+    kept = vars(_innermost(request))
     with ExitStack() as stack:
         under_way = _begin(stack, opened, email)
+        kept[UNDER_WAY] = True
+        stack.callback(kept.pop, UNDER_WAY)
         yield under_way
         if under_way.user is None:
             raise ValueError("The block that claims an invitation must set the claim's user.")
-    kept = vars(_innermost(request))
     kept.pop(CARRIED, None)
     kept[CLAIMED] = under_way.opened
 

@@ -197,20 +197,24 @@ def lock_account(pk: Any) -> bool:
 
 
 @retrying
-def release(user: Any) -> None:
-    """Give back the uses of an account that is about to be deleted and was never active."""
+def release(user: Any, *, usable: bool | None = None) -> None:
+    """Give back the uses of an account that is about to be deleted and was never usable.
+
+    ``usable`` says whether its holder could log in; ``None`` asks ``is_active``.
+    """
+    usable = user.is_active if usable is None else usable
     with writing():
-        if not user.is_active:
+        if not usable:
             # Activation locks the account first, too. An active account may be inviting, and
             # inviting locks other rows before this one.
             lock_account(user.pk)
-        _release(user)
+        _release(user, usable)
 
 
-def _release(user: Any) -> None:
+def _release(user: Any, usable: bool) -> None:
     acceptances = Acceptance.objects.unactivated().filter(user=user)
-    if user.is_active or user.last_login is not None:
-        # The account was active at some time, so its invitation stays used.
+    if usable or user.last_login is not None:
+        # The account was usable at some time, so its invitation stays used.
         acceptances.update(activated_at=timezone.now())
     # Changes nothing, but begins with a write. The transaction that deletes the account has read
     # before, and SQLite may then refuse a write.

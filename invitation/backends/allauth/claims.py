@@ -1,0 +1,156 @@
+"""Claims of invitations in allauth's forms, and what happens when one is refused."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import nullcontext
+from functools import lru_cache, partial
+from typing import Any
+
+from allauth.account import app_settings
+from allauth.account.utils import has_verified_email
+from allauth.core.exceptions import ImmediateHttpResponse
+from django.http import HttpRequest, HttpResponseBase, JsonResponse
+
+from invitation import gate
+from invitation.backends.base import HINT_FIELD, is_locked, use_invited_address
+from invitation.backends.passwords import hashed_password
+from invitation.conf import conf
+from invitation.exceptions import AddressMismatch, Busy, InvitationError, KeyRefused, NoKey
+from invitation.flows import arriving
+
+#: Name of the field for the address in all forms of allauth.
+EMAIL = "email"
+
+
+def opened_by(request: HttpRequest) -> arriving.Opened | None:
+    """Return the invitation that a request carries, or ``None``."""
+    found = gate.carried(request)
+    return found if isinstance(found, arriving.Opened) else None
+
+
+def is_headless(request: HttpRequest) -> bool:
+    """Return whether a request came through allauth's API for apps and single-page sites."""
+    return getattr(getattr(request, "allauth", None), "headless", None) is not None
+
+
+def refusal_response(request: HttpRequest, refusal: InvitationError) -> HttpResponseBase:
+    """Return the answer to somebody who may not sign up: a page, or JSON with status 403."""
+    if is_headless(request):
+        param = EMAIL if isinstance(refusal, AddressMismatch) else gate.PARAMETERS[0]
+        error = {"code": refusal.code, "param": param, "message": str(refusal)}
+        response: HttpResponseBase = JsonResponse({"status": 403, "errors": [error]}, status=403)
+        gate.protect(response)
+        return response
+    if isinstance(refusal, AddressMismatch):
+        return gate.refuse_address(request, refusal)
+    # Without a key it is not a 404: the page exists, but not for everybody.
+    status = 403 if isinstance(refusal, NoKey) else None
+    return gate.refuse(request, refusal, status=status)  # type: ignore[arg-type]
+
+
+def create(
+    request: HttpRequest,
+    email: str,
+    make: Callable[[], Any],
+    *,
+    form: Any = None,
+    renew: Callable[[], None] | None = None,
+) -> Any:
+    """Claim the invitation of a request and create the account: both or neither.
+
+    ``make`` creates and returns the account. ``renew`` makes new what it has saved, before another
+    try. The password in ``form`` is hashed before the transaction.
+
+    Raises allauth's ``ImmediateHttpResponse`` if the invitation is refused.
+    """
+    inner = getattr(request, "_request", request)
+
+    def attempt() -> Any:
+        with gate.claiming(inner, email) as claim:
+            claim.user = user = make()
+            claim.usable = _is_usable(claim.opened, user, email)
+        return user
+
+    try:
+        with hashed_password(form) if hasattr(form, "cleaned_data") else nullcontext():
+            return gate.repeat_visit(inner, attempt, renew)
+    except (KeyRefused, AddressMismatch) as refusal:
+        raise ImmediateHttpResponse(refusal_response(inner, refusal)) from refusal
+    except Busy as error:
+        raise ImmediateHttpResponse(busy_response(inner, error)) from error
+
+
+def busy_response(request: HttpRequest, error: Busy) -> HttpResponseBase:
+    """Return the answer that asks to try again: a page, or JSON with status 503."""
+    if not is_headless(request):
+        return gate.answer_busy(request, error)
+    gate.note_busy(error)
+    known = {"code": error.code, "message": str(error)}
+    response = JsonResponse({"status": 503, "errors": [known]})
+    gate.ask_again_later(response)
+    return response
+
+
+def _is_usable(opened: arriving.Opened | None, user: Any, email: str) -> bool:
+    """Return whether the holder of a new account can log in before they confirm the address."""
+    if not user.is_active:
+        return False
+    mandatory = app_settings.EmailVerificationMethod.MANDATORY
+    if mandatory != app_settings.EMAIL_VERIFICATION:
+        return True
+    return (opened is not None and opened.proves(email)) or has_verified_email(user)
+
+
+class ClaimingMixin:
+    """Mixin for a form that signs people up with ``save(request)``: it claims the invitation."""
+
+    def __init__(self, *args: Any, opened: arriving.Opened | None = None, **kwargs: Any) -> None:
+        #: Invitation that the visitor carries, or ``None``.
+        self.opened = opened
+        super().__init__(*args, **kwargs)
+
+    def clean(self) -> Any:
+        """Check the address against the invitation that the visitor carries."""
+        super().clean()  # type: ignore[misc]
+        check_address(self, self.opened)
+        return self.cleaned_data  # type: ignore[attr-defined]
+
+    def save(self, request: HttpRequest) -> Any:
+        """Create the account and claim the invitation: both or neither."""
+        form: Any = self
+        form.cleaned_data.pop(HINT_FIELD, None)  # not for the site's own code
+        make = partial(super().save, request)  # type: ignore[misc]
+        renew = partial(renew_social, getattr(form, "sociallogin", None))
+        return create(request, form.cleaned_data.get(EMAIL) or "", make, form=form, renew=renew)
+
+
+def check_address(form: Any, opened: arriving.Opened | None) -> None:
+    """Add an error to a form whose address the invitation does not admit.
+
+    Where only the invited address may sign up and the form asks for none, the account gets that.
+    """
+    if opened is None or EMAIL in form.errors:
+        return
+    if EMAIL not in form.fields and is_locked(opened):
+        form.cleaned_data[EMAIL] = opened.invitation.email
+    email = use_invited_address(form, opened, EMAIL)
+    if conf.INVITE_MODE and not opened.admits(email):
+        form.add_error(EMAIL if EMAIL in form.fields else None, str(opened.mismatch()))
+
+
+@lru_cache(maxsize=32)
+def claiming_class(form_class: type) -> type:
+    """Return a subclass of a form class of allauth or of the site that claims the invitation."""
+    if issubclass(form_class, ClaimingMixin):
+        return form_class
+    return type(form_class.__name__, (ClaimingMixin, form_class), {"__doc__": form_class.__doc__})
+
+
+def renew_social(login: Any) -> None:
+    """Make the objects of a social login new again after a rollback; ``None`` has none."""
+    if login is None:
+        return
+    for row in (login.user, login.account, login.token, *login.email_addresses):
+        if row is not None:
+            row.pk, row._state.adding = None, True
