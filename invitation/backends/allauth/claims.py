@@ -10,6 +10,7 @@ from typing import Any
 from allauth.account import app_settings
 from allauth.account.utils import has_verified_email
 from allauth.core.exceptions import ImmediateHttpResponse
+from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponseBase, JsonResponse
 
 from invitation import gate
@@ -136,7 +137,9 @@ def check_address(form: Any, opened: arriving.Opened | None) -> None:
         form.cleaned_data[EMAIL] = opened.invitation.email
     email = use_invited_address(form, opened, EMAIL)
     if conf.INVITE_MODE and not opened.admits(email):
-        form.add_error(EMAIL if EMAIL in form.fields else None, str(opened.mismatch()))
+        mismatch = opened.mismatch()
+        error = ValidationError(str(mismatch), code=mismatch.code)
+        form.add_error(EMAIL if EMAIL in form.fields else None, error)
 
 
 @lru_cache(maxsize=32)

@@ -15,6 +15,7 @@ urlpatterns = [
     path("", home, name="home"),
     path("accounts/", include("invitation.backends.allauth.urls")),
     path("accounts/", include("allauth.urls")),
+    path("_allauth/", include("invitation.backends.allauth.headless_urls")),
     path("_allauth/", include("allauth.headless.urls")),
     path("admin/", admin.site.urls),
 ]

@@ -1,0 +1,75 @@
+"""Sign-up in allauth's API for apps and single-page sites: it claims the invitation.
+
+A request carries its key as ``invitation_key`` in the JSON body, or in ``X-Invitation-Key``.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from allauth.headless.account import views as account_views
+from django.http import HttpRequest, HttpResponseBase
+
+from invitation import gate
+from invitation.backends.allauth import claims
+from invitation.conf import conf
+from invitation.exceptions import KeyRefused
+from invitation.gate import visitor
+from invitation.gate.atomic_requests import OwnTransactionsMixin
+from invitation.keys import masking
+
+
+class GatedInputMixin(OwnTransactionsMixin):
+    """Mixin for a view of the API that signs people up."""
+
+    request: HttpRequest
+
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        """Refuse a request without a valid key, or let allauth answer."""
+        masking.conceal_request(request)
+        response = self.refuse(request)
+        if response is None:
+            response = super().dispatch(request, *args, **kwargs)  # type: ignore[misc]
+        if gate.claimed(request) is not None:
+            visitor.forget(response)
+        gate.protect(response)
+        return response
+
+    def refuse(self, request: HttpRequest) -> HttpResponseBase | None:
+        """Return the answer that says why the key is refused, or ``None``.
+
+        The next steps of a sign-up come with the session of an account that exists already.
+        """
+        if request.method != "POST":
+            return None
+        refusal = gate.carried(request)
+        if conf.INVITE_MODE and isinstance(refusal, KeyRefused):
+            return claims.refusal_response(request, refusal)
+        return None
+
+    def get_input_class(self) -> Any:
+        """Return allauth's input class, with the claim in its ``save``."""
+        found = super().get_input_class()  # type: ignore[misc]
+        return claims.claiming_class(found) if self.request.method == "POST" else found
+
+    def get_input_kwargs(self) -> dict[str, Any]:
+        """Return allauth's arguments and the invitation."""
+        kwargs: dict[str, Any] = super().get_input_kwargs()  # type: ignore[misc]
+        if self.request.method == "POST":
+            kwargs["opened"] = claims.opened_by(self.request)
+        return kwargs
+
+    def handle_invalid_input(self, given: Any) -> HttpResponseBase:
+        """Refuse an address that the invitation does not admit; allauth reports other errors."""
+        opened = claims.opened_by(self.request)
+        if opened is not None:
+            mismatch = opened.mismatch()
+            codes = {error.code for found in given.errors.as_data().values() for error in found}
+            if mismatch.code in codes:
+                return claims.refusal_response(self.request, mismatch)
+        response: HttpResponseBase = super().handle_invalid_input(given)  # type: ignore[misc]
+        return response
+
+
+class SignupView(GatedInputMixin, account_views.SignupView):
+    """Sign-up with an address, and with a password or a code."""
