@@ -18,7 +18,7 @@ from django.utils.decorators import method_decorator
 from django.utils.translation import gettext as _
 
 from invitation.backends import activation
-from invitation.backends.base import email_field_name, name_purposes
+from invitation.backends.fields import email_field_name, name_purposes
 from invitation.flows import arriving, mail
 from invitation.flows.after_commit import on_commit
 from invitation.gate import clients

@@ -31,7 +31,8 @@ from invitation.backends.account_mails import (
     ask_for_activation,
     waiting_profile,
 )
-from invitation.backends.base import InvitationRegistrationMixin, email_field_name
+from invitation.backends.base import InvitationRegistrationMixin
+from invitation.backends.fields import email_field_name
 from invitation.exceptions import Busy
 from invitation.flows import arriving
 from invitation.flows.after_commit import in_transaction

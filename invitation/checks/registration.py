@@ -21,7 +21,8 @@ from django.core.exceptions import FieldDoesNotExist
 from django.utils.module_loading import import_string
 from django.views.generic.edit import FormMixin
 
-from invitation.backends.base import InvitationRegistrationMixin, email_field_name
+from invitation.backends.base import InvitationRegistrationMixin
+from invitation.backends.fields import email_field_name
 from invitation.checks import routing
 from invitation.conf import conf
 from invitation.delivery.email import EmailDelivery

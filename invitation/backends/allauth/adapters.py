@@ -13,7 +13,7 @@ from django.http import HttpRequest
 
 from invitation import gate
 from invitation.backends.allauth import claims
-from invitation.backends.base import is_locked
+from invitation.backends.fields import is_locked
 from invitation.conf import conf
 from invitation.exceptions import KeyRefused
 from invitation.flows import arriving

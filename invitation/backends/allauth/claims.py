@@ -10,13 +10,11 @@ from typing import Any
 from allauth.account import app_settings
 from allauth.account.utils import has_verified_email
 from allauth.core.exceptions import ImmediateHttpResponse
-from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponseBase, JsonResponse
 
 from invitation import gate
-from invitation.backends.base import HINT_FIELD, is_locked, use_invited_address
+from invitation.backends.fields import HINT_FIELD, check_address
 from invitation.backends.passwords import hashed_password
-from invitation.conf import conf
 from invitation.exceptions import AddressMismatch, Busy, InvitationError, KeyRefused, NoKey
 from invitation.flows import arriving
 
@@ -114,7 +112,7 @@ class ClaimingMixin:
     def clean(self) -> Any:
         """Check the address against the invitation that the visitor carries."""
         super().clean()  # type: ignore[misc]
-        check_address(self, self.opened)
+        check_address(self, self.opened, EMAIL)
         return self.cleaned_data  # type: ignore[attr-defined]
 
     def save(self, request: HttpRequest) -> Any:
@@ -124,22 +122,6 @@ class ClaimingMixin:
         make = partial(super().save, request)  # type: ignore[misc]
         renew = partial(renew_social, getattr(form, "sociallogin", None))
         return create(request, form.cleaned_data.get(EMAIL) or "", make, form=form, renew=renew)
-
-
-def check_address(form: Any, opened: arriving.Opened | None) -> None:
-    """Add an error to a form whose address the invitation does not admit.
-
-    Where only the invited address may sign up and the form asks for none, the account gets that.
-    """
-    if opened is None or EMAIL in form.errors:
-        return
-    if EMAIL not in form.fields and is_locked(opened):
-        form.cleaned_data[EMAIL] = opened.invitation.email
-    email = use_invited_address(form, opened, EMAIL)
-    if conf.INVITE_MODE and not opened.admits(email):
-        mismatch = opened.mismatch()
-        error = ValidationError(str(mismatch), code=mismatch.code)
-        form.add_error(EMAIL if EMAIL in form.fields else None, error)
 
 
 @lru_cache(maxsize=32)

@@ -13,7 +13,7 @@ from django.utils.decorators import method_decorator
 
 from invitation import gate
 from invitation.backends.allauth import claims
-from invitation.backends.base import bind_invitation, form_context
+from invitation.backends.fields import bind_invitation, form_context
 from invitation.conf import conf
 from invitation.exceptions import KeyRefused
 from invitation.gate import visitor

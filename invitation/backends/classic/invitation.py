@@ -14,12 +14,9 @@ from django.utils.functional import cached_property
 from django.views.decorators.debug import sensitive_variables
 
 from invitation import gate
-from invitation.backends.base import (
-    InvitationRegistrationMixin,
-    bind_invitation,
-    email_field_name,
-)
+from invitation.backends.base import InvitationRegistrationMixin
 from invitation.backends.classic.base import Redirect, RegistrationBackend, get_backend
+from invitation.backends.fields import bind_invitation, email_field_name
 from invitation.conf import conf
 from invitation.exceptions import NoKey
 from invitation.flows import arriving

@@ -39,8 +39,8 @@ from django.views.decorators.http import require_http_methods
 
 from invitation import gate
 from invitation.backends import activation
-from invitation.backends.base import FormOutdated, email_field_name, replace_form
 from invitation.backends.classic.base import Redirect, get_backend
+from invitation.backends.fields import FormOutdated, email_field_name, replace_form
 from invitation.backends.passwords import hashed_password
 from invitation.exceptions import AddressMismatch, Busy, KeyRefused, MailLimitReached
 from invitation.flows import arriving

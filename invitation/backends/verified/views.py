@@ -6,8 +6,8 @@ from typing import Any
 
 from registration import signals
 
-from invitation.backends.base import email_field_name
 from invitation.backends.default import views
+from invitation.backends.fields import email_field_name
 from invitation.backends.redux import into_the_site, log_in
 
 
