@@ -12,6 +12,11 @@ PIP := $(BIN)/python -m pip install -q --disable-pip-version-check -c tests/cons
 # The races are about servers: `make test-services` runs them. SQLite promises nothing to parallel writers.
 RUN := $(BIN)/python -m pytest -n auto --maxprocesses=4 --dist worksteal --ignore tests/races
 RUN_TESTS := $(RUN) -m "not exhaustive and not long" $(PYTEST)
+# Hosts with settings of their own, one process after another; PYTEST is about the main tests and leaves them out.
+HOSTS := $(if $(PYTEST),,$(notdir $(patsubst %/settings.py,%,$(wildcard tests/hosts/*/settings.py))))
+RUN_HOSTS = set -e; for host in $(HOSTS); do $(RUN) --ds=tests.hosts.$$host.settings tests/hosts/$$host $(1); done
+# Each run adds to the data; the report at the end counts.
+COVER := --cov --cov-report= --cov-fail-under=0
 AXE := tests/browser/node_modules/axe-core/axe.min.js
 AXE_VERSION := 4.14.1
 # Interpreters that pyenv installed; its shims of the same names run only one of them.
@@ -65,6 +70,7 @@ test: $(VENV)/.test ## the architecture, the style, the types and the quick test
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(RUN_TESTS)
+	@$(call RUN_HOSTS)
 
 lint: $(VENV)/.test ## style, layout, types and layers, without the tests
 	$(BIN)/ruff check .
@@ -76,7 +82,9 @@ exhaustive: $(VENV)/.test ## what `make test` leaves out: all examples, many pro
 	INVITATION_TEST_EXAMPLES=all $(RUN) -m "exhaustive or long or hypothesis" $(PYTEST)
 
 coverage: $(VENV)/.test ## the quick tests, which must reach every branch of the package
-	$(RUN_TESTS) --cov --cov-report=term
+	$(RUN_TESTS) $(COVER)
+	@$(call RUN_HOSTS,$(COVER) --cov-append)
+	$(BIN)/coverage report
 
 test-services: $(VENV)/.test ## the tests on PostgreSQL and MariaDB, and with workers on RabbitMQ and Redis
 	tests/services/run $(BIN)/python $(PYTEST)

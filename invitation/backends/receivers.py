@@ -30,9 +30,9 @@ def connect() -> None:
     pre_delete.connect(close_invitations, sender=get_user_model(), dispatch_uid="invitation.close")
     post_save.connect(end_proofs, sender=get_user_model(), dispatch_uid="invitation.proofs")
     if apps.is_installed(ALLAUTH):
-        from invitation.backends.allauth import receivers
+        from invitation.backends.allauth import confirmations
 
-        receivers.connect()
+        confirmations.listen()
     if not apps.is_installed("registration"):
         return
     from registration import signals
@@ -58,7 +58,7 @@ def supply_activation_days() -> None:
 def release_invitation(sender: Any, instance: Any, **kwargs: Any) -> None:
     """Give the invitation back when an account is deleted that was never usable."""
     if apps.is_installed(ALLAUTH):
-        from invitation.backends.allauth.receivers import was_usable
+        from invitation.backends.allauth.confirmations import was_usable
 
         arriving.release(instance, usable=was_usable(instance))
     else:

@@ -9,6 +9,6 @@ from invitation.backends.allauth.adapters import (
     InvitationMixin,
     SocialAccountAdapter,
 )
-from invitation.backends.allauth.addresses import verified_addresses
+from invitation.backends.allauth.confirmations import verified_addresses
 
 __all__ = ["AccountAdapter", "InvitationMixin", "SocialAccountAdapter", "verified_addresses"]

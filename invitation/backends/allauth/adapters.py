@@ -12,7 +12,7 @@ from allauth.socialaccount.adapter import DefaultSocialAccountAdapter
 from django.http import HttpRequest
 
 from invitation import gate
-from invitation.backends.allauth import claims
+from invitation.backends.allauth import claiming_forms
 from invitation.backends.fields import is_locked
 from invitation.conf import conf
 from invitation.exceptions import KeyRefused
@@ -39,7 +39,7 @@ class InvitationMixin:
             return make()
         if kwargs.get("commit", True):
             email, renew = self.address_for(request, subject, form), partial(_renew, subject)
-            return claims.create(request, email, make, form=form, renew=renew)
+            return claiming_forms.create(request, email, make, form=form, renew=renew)
         # Somebody else saves the account, and claims nothing.
         refusal = gate.carried(request)
         if not conf.INVITE_MODE:
@@ -49,11 +49,11 @@ class InvitationMixin:
                 "This view saves accounts itself. Let it do so inside invitation.gate.claiming()."
             )
         inner = getattr(request, "_request", request)
-        raise ImmediateHttpResponse(claims.refusal_response(inner, refusal)) from refusal
+        raise ImmediateHttpResponse(claiming_forms.refusal_response(inner, refusal)) from refusal
 
     def address_for(self, request: HttpRequest, subject: Any, form: Any) -> str:
         """Return the address that the new account gets."""
-        return form.cleaned_data.get(claims.EMAIL) or ""
+        return form.cleaned_data.get(claiming_forms.EMAIL) or ""
 
 
 class AccountAdapter(InvitationMixin, DefaultAccountAdapter):
@@ -61,7 +61,7 @@ class AccountAdapter(InvitationMixin, DefaultAccountAdapter):
 
     def is_email_verified(self, request: HttpRequest, email: str) -> bool:
         """Return whether the address is proven: by the key from its email, or as allauth says."""
-        opened = claims.opened_by(request)
+        opened = claiming_forms.opened_by(request)
         proven = opened is not None and opened.proves(email)
         return proven or bool(super().is_email_verified(request, email))
 
@@ -89,17 +89,18 @@ class SocialAccountAdapter(InvitationMixin, DefaultSocialAccountAdapter):
         found = gate.carried(request)
         if conf.INVITE_MODE:
             if isinstance(found, KeyRefused):
-                raise ImmediateHttpResponse(claims.refusal_response(request, found))
+                raise ImmediateHttpResponse(claiming_forms.refusal_response(request, found))
             given = _addresses(sociallogin)
             if given and not any(map(found.admits, given)):
-                raise ImmediateHttpResponse(claims.refusal_response(request, found.mismatch()))
+                mismatch = found.mismatch()
+                raise ImmediateHttpResponse(claiming_forms.refusal_response(request, mismatch))
         return super().is_open_for_signup(request, sociallogin)
 
     def address_for(self, request: HttpRequest, subject: Any, form: Any) -> str:
         """Return the address that the new account gets: one that the invitation admits."""
         if form is not None:
             return super().address_for(request, subject, form)
-        opened, given = claims.opened_by(request), _addresses(subject)
+        opened, given = claiming_forms.opened_by(request), _addresses(subject)
         if opened is None:
             return given[0] if given else ""
         locked = [opened.invitation.email] if is_locked(opened) and not given else []
@@ -120,6 +121,6 @@ def _addresses(sociallogin: Any) -> list[str]:
 def _renew(subject: Any) -> None:
     """Make what a try has saved new again after a rollback: a social login, or an account."""
     if hasattr(subject, "email_addresses"):
-        claims.renew_social(subject)
+        claiming_forms.renew_social(subject)
     else:
         subject.pk, subject._state.adding = None, True

@@ -11,7 +11,7 @@ from allauth.headless.account import views as account_views
 from django.http import HttpRequest, HttpResponseBase
 
 from invitation import gate
-from invitation.backends.allauth import claims
+from invitation.backends.allauth import claiming_forms
 from invitation.conf import conf
 from invitation.exceptions import KeyRefused
 from invitation.gate import visitor
@@ -44,29 +44,29 @@ class GatedInputMixin(OwnTransactionsMixin):
             return None
         refusal = gate.carried(request)
         if conf.INVITE_MODE and isinstance(refusal, KeyRefused):
-            return claims.refusal_response(request, refusal)
+            return claiming_forms.refusal_response(request, refusal)
         return None
 
     def get_input_class(self) -> Any:
         """Return allauth's input class, with the claim in its ``save``."""
         found = super().get_input_class()  # type: ignore[misc]
-        return claims.claiming_class(found) if self.request.method == "POST" else found
+        return claiming_forms.claiming_class(found) if self.request.method == "POST" else found
 
     def get_input_kwargs(self) -> dict[str, Any]:
         """Return allauth's arguments and the invitation."""
         kwargs: dict[str, Any] = super().get_input_kwargs()  # type: ignore[misc]
         if self.request.method == "POST":
-            kwargs["opened"] = claims.opened_by(self.request)
+            kwargs["opened"] = claiming_forms.opened_by(self.request)
         return kwargs
 
     def handle_invalid_input(self, given: Any) -> HttpResponseBase:
         """Refuse an address that the invitation does not admit; allauth reports other errors."""
-        opened = claims.opened_by(self.request)
+        opened = claiming_forms.opened_by(self.request)
         if opened is not None:
             mismatch = opened.mismatch()
             codes = {error.code for found in given.errors.as_data().values() for error in found}
             if mismatch.code in codes:
-                return claims.refusal_response(self.request, mismatch)
+                return claiming_forms.refusal_response(self.request, mismatch)
         response: HttpResponseBase = super().handle_invalid_input(given)  # type: ignore[misc]
         return response
 

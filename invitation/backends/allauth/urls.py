@@ -5,6 +5,8 @@ A site includes it before ``allauth.urls``, at the same prefix.
 
 from __future__ import annotations
 
+from typing import Any
+
 from allauth import app_settings
 from django.conf import settings
 from django.urls import path
@@ -12,20 +14,21 @@ from django.urls import path
 from invitation import gate, routes
 from invitation.backends.allauth.views import SignupByPasskeyView, SignupView
 
-_pages = []
+_pages: dict[str, tuple[str, Any]] = {}
 if not (app_settings.SOCIALACCOUNT_ONLY or app_settings.HEADLESS_ONLY):
-    _pages += [
-        path("signup/", SignupView.as_view(), name="account_signup"),
-        # The name that this app's pages and the sites of 1.0 know.
-        path("signup/", SignupView.as_view(), name="registration_register"),
-    ]
+    _pages["account_signup"] = ("signup/", SignupView)
+    # The name that this app's pages and the sites of 1.0 know.
+    _pages["registration_register"] = ("signup/", SignupView)
     if getattr(settings, "MFA_PASSKEY_SIGNUP_ENABLED", False):
-        passkey = SignupByPasskeyView.as_view()
-        _pages.append(path("signup/passkey/", passkey, name="account_signup_by_passkey"))
+        _pages["account_signup_by_passkey"] = ("signup/passkey/", SignupByPasskeyView)
 if app_settings.SOCIALACCOUNT_ENABLED and not app_settings.HEADLESS_ONLY:
     from invitation.backends.allauth.social_views import SocialSignupView
 
-    social = SocialSignupView.as_view()
-    _pages.append(path("3rdparty/signup/", social, name="socialaccount_signup"))
+    _pages["socialaccount_signup"] = ("3rdparty/signup/", SocialSignupView)
 
-urlpatterns = [*routes.urlpatterns, *gate.all_on_a_site(_pages)]
+urlpatterns = [
+    *routes.urlpatterns,
+    *gate.all_on_a_site(
+        path(address, view.as_view(), name=name) for name, (address, view) in _pages.items()
+    ),
+]

@@ -12,7 +12,7 @@ from django.shortcuts import redirect
 from django.utils.decorators import method_decorator
 
 from invitation import gate
-from invitation.backends.allauth import claims
+from invitation.backends.allauth import claiming_forms
 from invitation.backends.fields import bind_invitation, form_context
 from invitation.conf import conf
 from invitation.exceptions import KeyRefused
@@ -30,7 +30,7 @@ class GatedSignupMixin(OwnTransactionsMixin):
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         """Return allauth's page; a logged-in visitor with an invitation may accept it instead."""
         masking.conceal_request(request)
-        opened = claims.opened_by(request)
+        opened = claiming_forms.opened_by(request)
         if request.user.is_authenticated and opened is not None:
             response: HttpResponseBase = redirect("invitation_landing")
             gate.remember(request, response, opened.key)
@@ -48,25 +48,25 @@ class GatedSignupMixin(OwnTransactionsMixin):
         """Return the page that says why the invitation is refused, or allauth's own page."""
         refusal = gate.carried(self.request)
         if conf.INVITE_MODE and isinstance(refusal, KeyRefused):
-            return claims.refusal_response(self.request, refusal)
+            return claiming_forms.refusal_response(self.request, refusal)
         response: HttpResponseBase = super().closed()  # type: ignore[misc]
         return response
 
     def get_form_class(self) -> type:
         """Return the form class of allauth or of the site, with the claim in its ``save``."""
-        return claims.claiming_class(super().get_form_class())  # type: ignore[misc]
+        return claiming_forms.claiming_class(super().get_form_class())  # type: ignore[misc]
 
     def get_form_kwargs(self) -> dict[str, Any]:
         """Return allauth's arguments and the invitation."""
         kwargs: dict[str, Any] = super().get_form_kwargs()  # type: ignore[misc]
-        return kwargs | {"opened": claims.opened_by(self.request)}
+        return kwargs | {"opened": claiming_forms.opened_by(self.request)}
 
     def get_form(self, form_class: Any = None) -> Any:
         """Return the form with the invited address filled in."""
         known = getattr(self, "_cached_form", None)  # allauth keeps its form there
         form = super().get_form(form_class)  # type: ignore[misc]
         if known is None:
-            bind_invitation(form, claims.opened_by(self.request), claims.EMAIL)
+            bind_invitation(form, claiming_forms.opened_by(self.request), claiming_forms.EMAIL)
         return form
 
     def form_valid(self, form: Any) -> HttpResponseBase:
@@ -86,7 +86,7 @@ class GatedSignupMixin(OwnTransactionsMixin):
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         """Return allauth's context and the invitation."""
-        kwargs = form_context(self.request, claims.opened_by(self.request)) | kwargs
+        kwargs = form_context(self.request, claiming_forms.opened_by(self.request)) | kwargs
         context: dict[str, Any] = super().get_context_data(**kwargs)  # type: ignore[misc]
         return context
 
