@@ -45,6 +45,7 @@ from invitation.backends.default.views import RegistrationView
 from invitation.backends.simple.views import RegistrationView as SimpleView
 from invitation.checks import (
     databases,
+    doors,
     installation,
     limits,
     mails,
@@ -127,7 +128,7 @@ def test_what_only_a_site_in_production_needs_waits_for_check_deploy() -> None:
 
 
 def test_every_function_that_checks_is_listed() -> None:
-    rooms = (values, limits, writing, mails, installation, registration, databases)
+    rooms = (values, limits, writing, mails, installation, doors, registration, databases)
     written = {name for room in rooms for name in vars(room) if name.startswith("check_")}
     groups = (checks.CHECKS, checks.DATABASE_CHECKS, checks.DEPLOY_CHECKS)
     listed = [check.__name__ for group in groups for check in group]
@@ -144,7 +145,8 @@ def test_each_id_is_used_once_documented_and_tested() -> None:
     used = ids_in(*(file for room in rooms for file in room.glob("*.py")))
     assert {found for found, times in used.items() if times > 1} == set()
     assert set(ids_in(ROOT / "docs" / "checks.rst")) == set(used)
-    files = Path(__file__).parent.glob("test_checks*.py")
+    here = Path(__file__).parent
+    files = [*here.glob("test_checks*.py"), *here.glob("hosts/doors/test_*.py")]
     tested = {
         found
         for file in files
@@ -1227,25 +1229,25 @@ GATED = {
 @pytest.mark.parametrize("patterns", OPEN.values(), ids=OPEN)
 def test_an_ungated_registration_is_reported(settings: Any, patterns: list[Any]) -> None:
     settings.ROOT_URLCONF = urlconf(*patterns)
-    assert ids(registration.check_gate) == ["E017"]
+    assert ids(doors.check_doors) == ["E017"]
 
 
 @pytest.mark.parametrize("patterns", GATED.values(), ids=GATED)
 def test_a_gated_registration_is_not(settings: Any, patterns: list[Any]) -> None:
     settings.ROOT_URLCONF = urlconf(*patterns)
-    assert ids(registration.check_gate) == []
+    assert ids(doors.check_doors) == []
 
 
 def test_an_ungated_registration_is_named(settings: Any) -> None:
     settings.ROOT_URLCONF = "tests.urls_ungated"
-    [message] = registration.check_gate(None)
+    [message] = doors.check_doors(None)
     assert message.msg.startswith('Anybody can register at "/accounts/register/": ')
     assert message.is_serious()
 
 
 def test_each_ungated_registration_is_reported(settings: Any) -> None:
     settings.ROOT_URLCONF = urlconf(path("a/", redux), path("b/", redux))
-    assert ids(registration.check_gate) == ["E017", "E017"]
+    assert ids(doors.check_doors) == ["E017", "E017"]
 
 
 @pytest.mark.parametrize(
@@ -1270,7 +1272,7 @@ def test_a_backend_class_that_cannot_be_used_is_reported(
     assert message.msg.startswith('The page at "/join/" cannot be shown: ')
     assert backend.rpartition(".")[2] in message.msg
     assert reason in message.msg
-    assert ids(registration.check_gate) == []
+    assert ids(doors.check_doors) == []
 
 
 @pytest.mark.parametrize(
@@ -1294,14 +1296,14 @@ def test_a_backend_class_that_cannot_be_used_does_not_hide_an_ungated_one(settin
         path("c/", classic.activate, {"backend": f"{__name__}.OldBackend"}),
         path("d/", redux),
     )
-    assert ids(registration.check_gate) == ["E017", "E017"]
+    assert ids(doors.check_doors) == ["E017", "E017"]
     assert ids(registration.check_backend_classes) == ["E028"]
 
 
 def test_open_registration_needs_no_gate(settings: Any) -> None:
     settings.ROOT_URLCONF = "tests.urls_ungated"
     settings.INVITE_MODE = False
-    assert ids(registration.check_gate) == []
+    assert ids(doors.check_doors) == []
 
 
 def test_where_nothing_of_redux_is_imported_nothing_is_imported(
@@ -1315,7 +1317,7 @@ def test_where_nothing_of_redux_is_imported_nothing_is_imported(
     for name in modules:
         monkeypatch.delitem(sys.modules, name)
     settings.ROOT_URLCONF = urlconf(path("", TemplateView.as_view(template_name="x")))
-    assert ids(registration.check_gate) == []
+    assert ids(doors.check_doors) == []
     assert ids(registration.check_backend_classes) == []
     assert sys.modules.keys().isdisjoint(modules)
 

@@ -334,10 +334,3 @@ def _protected(callback: Callable[..., Any]) -> Callable[..., Any]:
         return response
 
     return page
-
-
-def is_ungated(view: type) -> bool:
-    """Return whether a view class registers people without asking for an invitation."""
-    return issubclass(view, redux.RegistrationView) and not issubclass(
-        view, InvitationRegistrationMixin
-    )

@@ -7,6 +7,7 @@ Each module checks one thing:
 * ``mails``: what emails need to be sent
 * ``writing``: the settings for the text of emails, reminders and news
 * ``installation``: other apps, templates, middleware and the login page
+* ``doors``: where people can sign up without an invitation
 * ``registration``: the URLs of django-registration-redux
 * ``databases``: whether people can write at the same time
 
@@ -82,7 +83,9 @@ CHECKS: tuple[Check, ...] = tuple(
         "installation.check_middleware",
         "installation.check_login_url",
         "registration.check_installed",
-        "registration.check_gate",
+        "doors.check_doors",
+        "doors.check_allauth",
+        "doors.check_allauth_pages",
         "registration.check_backend_classes",
         "registration.check_activation",
         "registration.check_approval",

@@ -11,7 +11,7 @@ from django.core.checks import Warning as CheckWarning
 from django.db import connections, router
 
 from invitation.checks import routing
-from invitation.checks.registration import view_class
+from invitation.checks.doors import view_class
 from invitation.gate.atomic_requests import (
     OwnTransactionsMixin,
     has_own_transactions,

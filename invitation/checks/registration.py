@@ -6,9 +6,6 @@ redux itself.
 
 from __future__ import annotations
 
-import sys
-from functools import partial
-from inspect import unwrap
 from reprlib import repr as short_repr
 from typing import Any
 
@@ -23,7 +20,7 @@ from django.views.generic.edit import FormMixin
 
 from invitation.backends.base import InvitationRegistrationMixin
 from invitation.backends.fields import email_field_name
-from invitation.checks import routing
+from invitation.checks import doors, routing
 from invitation.conf import conf
 from invitation.delivery.email import EmailDelivery
 
@@ -53,41 +50,16 @@ def check_installed(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
     return [Error(message, hint=hint, id="invitation.E016")]
 
 
-def check_gate(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
-    """Report each URL where people can register without an invitation.
-
-    Nothing is reported if INVITE_MODE is off.
-    """
-    if not conf.INVITE_MODE:
-        return []
-    routes, _failure = routing.find_routes()
-    messages: list[CheckMessage] = []
-    for route in routes:
-        if _is_ungated(route) and routing.answers(route, routes):
-            message = (
-                f'Anybody can register at "/{route}": INVITE_MODE is on, but the view there asks '
-                "for no invitation."
-            )
-            hint = (
-                "Put the include of invitation.urls (or another of invitation.backends) before "
-                "the registration URLs and at the same prefix, or take those out; a view of your "
-                "own needs InvitationRegistrationMixin, a backend class InvitationBackend. Set "
-                "INVITE_MODE to False to open registration."
-            )
-            messages.append(Error(message, hint=hint, id="invitation.E017"))
-    return messages
-
-
 def check_backend_classes(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
     """Report each URL whose registration backend class cannot be loaded."""
     routes, _failure = routing.find_routes()
     messages: list[CheckMessage] = []
     for route in routes:
-        if not _takes_backend(route, "register", "activate"):
+        if not doors.takes_backend(route, "register", "activate"):
             continue
         try:
             # Our own backend wraps another one. It loads that one on first access.
-            getattr(_get_backend(route), "wrapped", None)
+            getattr(doors.get_backend(route), "wrapped", None)
         except Exception as error:  # noqa: BLE001 (a module of the site may raise anything)
             message = (
                 f'The page at "/{route}" cannot be shown: its registration backend '
@@ -244,60 +216,12 @@ def check_mail_timeout(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
     return [CheckWarning(message, hint=hint, id="invitation.W014")]
 
 
-def view_class(callback: Any) -> type | None:
-    """Return the class of a view, even if decorators wrap the view."""
-    while isinstance(callback, partial):
-        callback = callback.func
-    view: type | None = getattr(unwrap(callback, stop=_has_class), "view_class", None)
-    return view
-
-
-def _has_class(callback: Any) -> bool:
-    return hasattr(callback, "view_class")
-
-
 def _is_redux(callback: Any) -> bool:
     """Return whether a view is one of redux's registration views, gated or not."""
-    view = view_class(callback)
+    view = doors.view_class(callback)
     return view is not None and any(
         base.__module__ == "registration.views" for base in view.__mro__
     )
-
-
-def _is_ungated(route: routing.Route) -> bool:
-    """Return whether a view registers people without asking for an invitation.
-
-    A view that is not imported yet is not in use. So nothing is imported here that the site does
-    not use.
-    """
-    view = view_class(route.callback)
-    if view is not None and "registration.views" in sys.modules:
-        from invitation.backends.redux import is_ungated
-
-        return is_ungated(view)
-    if _takes_backend(route, "register"):
-        from invitation.backends.classic import InvitationBackend
-
-        try:
-            return not isinstance(_get_backend(route), InvitationBackend)
-        except Exception:  # noqa: BLE001 (check_backend_classes has a message about it)
-            return False
-    return False
-
-
-def _takes_backend(route: routing.Route, *names: str) -> bool:
-    """Return whether a URL leads to one of the named views and names a backend class."""
-    if "invitation.backends.classic.views" not in sys.modules or "backend" not in route.arguments:
-        return False
-    from invitation.backends.classic import views
-
-    return any(route.callback is getattr(views, name) for name in names)
-
-
-def _get_backend(route: routing.Route) -> Any:
-    from invitation.backends.classic import get_backend
-
-    return get_backend(route.arguments["backend"])
 
 
 def _success_url(callback: Any) -> Any:
@@ -305,7 +229,7 @@ def _success_url(callback: Any) -> Any:
 
     Return ``None`` if the site's own code decides.
     """
-    view: Any = view_class(callback)
+    view: Any = doors.view_class(callback)
     written = getattr(getattr(view, "get_success_url", None), "__module__", "")
     if not (written.startswith("invitation.backends.") and hasattr(view, "landing")):
         return None
@@ -327,7 +251,7 @@ def _is_pair(person: object) -> bool:
 
 def _form_of(callback: Any) -> Any:
     """Return the form class of a gated view, or ``None`` if only the view knows it."""
-    view = view_class(callback)
+    view = doors.view_class(callback)
     if view is None or not issubclass(view, InvitationRegistrationMixin):
         return None
     if getattr(view, "get_form_class", None) is not FormMixin.get_form_class:

@@ -22,6 +22,8 @@ from invitation.keys import masking
 class GatedInputMixin(OwnTransactionsMixin):
     """Mixin for a view of the API that signs people up."""
 
+    #: Mark for the check of open doors.
+    invitation_required = True
     request: HttpRequest
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:

@@ -25,6 +25,8 @@ from invitation.keys import masking
 class GatedSignupMixin(OwnTransactionsMixin):
     """Mixin for a sign-up view of allauth: it claims the invitation with the account."""
 
+    #: Mark for the check of open doors.
+    invitation_required = True
     request: HttpRequest
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
