@@ -200,38 +200,45 @@ def _how_to_gate(route: routing.Route) -> str:
 
 def _is_marked(callback: Any, view: Any) -> bool:
     """Return whether a view says that it asks for an invitation, or is open on purpose."""
-    marked = (callback, view, getattr(view, "dispatch", None), _serializer(view))
+    serializer = _option(callback, view, "serializer_class")
+    marked = (callback, view, getattr(view, "dispatch", None), serializer)
     said = any(getattr(one, mark, False) for one in marked for mark in MARKS)
     return said or issubclass(view, InvitationRegistrationMixin)
 
 
-def _serializer(view: Any) -> Any:
-    return getattr(view, "serializer_class", None)
+def _option(callback: Any, view: Any, name: str) -> Any:
+    """Return an attribute of a view, which ``as_view`` may have been given."""
+    while isinstance(callback, partial):
+        callback = callback.func
+    given = unwrap(callback, stop=_has_class)
+    return getattr(given, "view_initkwargs", {}).get(name, getattr(view, name, None))
 
 
 def _creates_users(callback: Any, view: Any) -> bool:
     """Return whether a site's own view creates accounts for anybody."""
-    if issubclass(view, AccessMixin) or _are_closed(getattr(view, "permission_classes", ())):
+    if issubclass(view, AccessMixin) or _are_closed(
+        _option(callback, view, "permission_classes") or ()
+    ):
         return False
     if issubclass(view, BaseCreateView):
-        return any(map(_is_user_model, _models(view)))
+        return any(map(_is_user_model, _models(callback, view)))
     if issubclass(view, FormMixin) and not issubclass(view, SingleObjectMixin):
-        form = getattr(view, "form_class", None)
+        form = _option(callback, view, "form_class")
         return isinstance(form, type) and (
             issubclass(form, BaseUserCreationForm) or _is_user_model(_model_of(form))
         )
     actions = getattr(callback, "actions", None)
     creates = _is_derived(view, "rest_framework.mixins", "CreateModelMixin")
     if creates and (actions is None or "create" in actions.values()):
-        return _is_user_model(_model_of(_serializer(view)))
+        return _is_user_model(_model_of(_option(callback, view, "serializer_class")))
     return False
 
 
-def _models(view: Any) -> Iterator[Any]:
+def _models(callback: Any, view: Any) -> Iterator[Any]:
     """Yield the models that a view may create rows of."""
-    yield getattr(view, "model", None)
-    yield getattr(getattr(view, "queryset", None), "model", None)
-    yield _model_of(getattr(view, "form_class", None))
+    yield _option(callback, view, "model")
+    yield getattr(_option(callback, view, "queryset"), "model", None)
+    yield _model_of(_option(callback, view, "form_class"))
 
 
 def _model_of(form: Any) -> Any:

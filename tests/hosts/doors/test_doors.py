@@ -83,6 +83,10 @@ OPEN: dict[str, Any] = {
     "… by a proxy": made(CreateView, model=Proxy, fields=["username"]).as_view(),
     "… decorated": wrapped(CREATE.as_view()),
     "… in a partial": partial(CREATE.as_view()),
+    "… by an argument": CreateView.as_view(model=User, fields=["username"]),
+    "… by a form as an argument": CreateView.as_view(form_class=UserCreationForm),
+    "a form view with an argument": FormView.as_view(form_class=UserCreationForm),
+    "an API with an argument": CreateAPIView.as_view(serializer_class=UserSerializer),
     "a form view": made(FormView, form_class=UserCreationForm).as_view(),
     "a form view over a model form": made(FormView, form_class=AccountForm).as_view(),
     "an API that creates": made(CreateAPIView, serializer_class=UserSerializer).as_view(),
@@ -116,6 +120,9 @@ CLOSED: dict[str, Any] = {
     "an API for staff": made(
         CreateAPIView, serializer_class=UserSerializer, permission_classes=[IsAdminUser]
     ).as_view(),
+    "an API for staff by an argument": CreateAPIView.as_view(
+        serializer_class=UserSerializer, permission_classes=[IsAdminUser]
+    ),
     "djoser without sign-up": UserViewSet.as_view({"get": "me"}),
     "allauth": AllauthView.as_view(),
     "a function": lambda request: None,
