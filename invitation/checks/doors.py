@@ -92,11 +92,6 @@ ALLAUTH = (
     ("allauth.headless.account.views", "SignupView"),
     ("allauth.headless.socialaccount.views", "ProviderSignupView"),
 )
-#: Settings with an adapter of allauth, the app that reads each, and our class for it.
-ADAPTERS = (
-    ("ACCOUNT_ADAPTER", "allauth.account", "AccountAdapter"),
-    ("SOCIALACCOUNT_ADAPTER", "allauth.socialaccount", "SocialAccountAdapter"),
-)
 
 
 def check_doors(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
@@ -126,9 +121,15 @@ def check_allauth(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
     """
     if not conf.INVITE_MODE:
         return []
+    # The setting, the app that reads it, our class for it, and its value.
+    account = ("ACCOUNT_ADAPTER", "allauth.account", "AccountAdapter")
+    social = ("SOCIALACCOUNT_ADAPTER", "allauth.socialaccount", "SocialAccountAdapter")
+    adapters: list[tuple[str, str, str, Any]] = [
+        (*account, getattr(settings, "ACCOUNT_ADAPTER", "")),
+        (*social, getattr(settings, "SOCIALACCOUNT_ADAPTER", "")),
+    ]
     messages: list[CheckMessage] = []
-    for name, app, ours in ADAPTERS:
-        given: Any = getattr(settings, name, "")
+    for name, app, ours, given in adapters:
         if not apps.is_installed(app) or _is_gated_adapter(given):
             continue
         message = (
