@@ -49,6 +49,8 @@ class InvitationRegistrationMixin(OwnTransactionsMixin):
     request: HttpRequest
     #: Invitation that the account was created with, once the account exists.
     claimed: arriving.Opened | None = None
+    #: Whether a form without the email field can sign up nobody where only one address may.
+    needs_email_field = True
 
     @cached_property
     def carried(self) -> arriving.Opened | KeyRefused:

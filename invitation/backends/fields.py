@@ -53,6 +53,8 @@ def _bind_hint(form: Any, opened: arriving.Opened, email_name: str) -> None:
     A visitor who opens a second invitation in another tab carries that one from then on. The form
     in the first tab must not use it unseen.
     """
+    if HINT_FIELD in form.fields:
+        return  # Both the view and the form are ours.
     hint = opened.invitation.key_hint
     field = CharField(widget=HiddenInput, required=False, initial=hint, label="")
     name, email = form.add_prefix(HINT_FIELD), form.add_prefix(email_name)
@@ -118,6 +120,19 @@ def use_invited_address(form: Any, opened: arriving.Opened | None, name: str = "
     return invited
 
 
+def give_invited_address(form: Any, opened: arriving.Opened | None, name: str = "") -> None:
+    """Give the account of a valid form the invited address if the form asks for none.
+
+    Only where no other address may sign up.
+    """
+    name = name or email_field_name()
+    if opened is None or name in form.fields or not is_locked(opened):
+        return
+    form.cleaned_data[name] = opened.invitation.email
+    if hasattr(getattr(form, "instance", None), name):
+        setattr(form.instance, name, opened.invitation.email)
+
+
 def check_address(form: Any, opened: arriving.Opened | None, name: str) -> None:
     """Add an error to a form whose address the invitation does not admit.
 
@@ -125,8 +140,7 @@ def check_address(form: Any, opened: arriving.Opened | None, name: str) -> None:
     """
     if opened is None or name in form.errors:
         return
-    if name not in form.fields and is_locked(opened):
-        form.cleaned_data[name] = opened.invitation.email
+    give_invited_address(form, opened, name)
     email = use_invited_address(form, opened, name)
     if conf.INVITE_MODE and not opened.admits(email):
         mismatch = opened.mismatch()

@@ -11,22 +11,32 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Any, TypeVar
 
-from asgiref.sync import iscoroutinefunction, markcoroutinefunction, sync_to_async
+from asgiref.sync import iscoroutinefunction, sync_to_async
+from django.conf import settings
+from django.contrib.auth.decorators import login_not_required
+from django.db import OperationalError
 from django.http import HttpRequest, HttpResponseBase, HttpResponseRedirect
-from django.shortcuts import redirect
+from django.shortcuts import redirect, render
+from django.urls import get_script_prefix
+from django.utils.decorators import method_decorator
 
 from invitation import gate
 from invitation.backends.base import InvitationRegistrationMixin
 from invitation.backends.fields import (
+    HINT_FIELD,
     bind_invitation,
     check_address,
     email_field_name,
     form_context,
+    give_invited_address,
 )
+from invitation.backends.passwords import hashed_password
 from invitation.conf import conf
-from invitation.exceptions import AddressMismatch, Busy, InvitationError, KeyRefused, NoKey
+from invitation.exceptions import AddressMismatch, Busy, KeyRefused, NoKey
 from invitation.flows import arriving
+from invitation.flows.after_commit import is_unavailable
 from invitation.gate import claiming, visitor
+from invitation.gate.atomic_requests import answering, own_transactions
 from invitation.keys import masking
 
 __all__ = [
@@ -34,12 +44,17 @@ __all__ = [
     "InvitationRequiredMixin",
     "claiming",
     "form_context",
+    "hashed_password",
     "invitation_required",
     "open_registration",
 ]
 
 #: Attributes of a view that the check of open doors reads.
 GATED, OPEN = "invitation_required", "open_registration"
+CLOSED_TEMPLATE = "registration/registration_closed.html"
+
+#: What a claim may raise in a view.
+REFUSED = (KeyRefused, AddressMismatch, Busy, OperationalError)
 
 View = TypeVar("View", bound=Callable[..., Any])
 
@@ -53,74 +68,93 @@ def open_registration(view: View) -> View:
 def invitation_required(view: Callable[..., Any]) -> Callable[..., Any]:
     """Return the view, open only to requests with a valid key, or to all with INVITE_MODE off.
 
-    Other requests get the page that says why. So does a request whose ``claiming`` is refused. The
-    view may be asynchronous.
+    Other requests get the page that says why. So does a request whose ``claiming`` is refused. A
+    logged-in visitor is redirected to their invitation. The view may be asynchronous. An account
+    that it creates outside of ``claiming`` is an error.
     """
+    enter: Callable[[HttpRequest], HttpResponseBase | None] = gate.on_a_site(_enter)
     if iscoroutinefunction(view):
 
         @wraps(view)
         async def page(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-            refused: HttpResponseBase | None = await sync_to_async(_enter)(request)
+            refused: HttpResponseBase | None = await sync_to_async(enter)(request)
             if refused is not None:
                 return refused
             try:
-                response: HttpResponseBase = await view(request, *args, **kwargs)
-            except (InvitationError, Busy) as error:
+                with gate.guarding(request):
+                    response: HttpResponseBase = await view(request, *args, **kwargs)
+            except REFUSED as error:
                 response = await sync_to_async(_answer)(request, error)
             return await sync_to_async(_leave)(request, response)
 
-        markcoroutinefunction(page)
     else:
+        # ATOMIC_REQUESTS puts its transaction around the view only. So an error rolls it back
+        # before the page about the error is made.
+        answered = answering(view)
 
         @wraps(view)
         def page(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-            refused = _enter(request)
+            refused = enter(request)
             if refused is not None:
                 return refused
             try:
-                response: HttpResponseBase = view(request, *args, **kwargs)
-            except (InvitationError, Busy) as error:
+                with gate.guarding(request):
+                    response: HttpResponseBase = answered(request, *args, **kwargs)
+            except REFUSED as error:
                 response = _answer(request, error)
             return _leave(request, response)
 
     setattr(page, GATED, True)
-    return page
+    return login_not_required(own_transactions(page))
 
 
-def _enter(request: HttpRequest) -> HttpResponseBase | None:
+@own_transactions
+def _enter(request: HttpRequest) -> Any:
     """Return the page for a request that may not sign up, or ``None`` for one that may."""
     masking.conceal_request(request)
+    led = _lead_member(request)
+    if led is not None:
+        return led
+    found = gate.carried(request)
+    refused = isinstance(found, KeyRefused) and conf.INVITE_MODE
+    return _answer(request, found) if refused else None  # type: ignore[arg-type]
+
+
+def _lead_member(request: HttpRequest) -> HttpResponseBase | None:
+    """Return the redirect of a logged-in visitor: to their invitation, or into the site."""
+    if not request.user.is_authenticated:
+        return None
     found = gate.carried(request)
     if isinstance(found, KeyRefused):
-        return _answer(request, found) if conf.INVITE_MODE else None
-    if request.user.is_authenticated:
-        response = redirect("invitation_landing")
-        gate.remember(request, response, found.key)
-        gate.protect(response)
-        return response
-    return None
+        return redirect(settings.LOGIN_REDIRECT_URL or get_script_prefix())
+    response = redirect("invitation_landing")
+    gate.remember(request, response, found.key)
+    gate.protect(response)
+    return response
 
 
 def _answer(request: HttpRequest, error: Exception) -> HttpResponseBase:
     """Return the page that says why a request may not sign up. Raises other errors again."""
-    if isinstance(error, Busy):
-        return gate.answer_busy(request, error)
     if isinstance(error, AddressMismatch):
         return gate.refuse_address(request, error)
     if isinstance(error, KeyRefused):
         # Without a key it is not a 404: the page exists, but not for everybody.
         return gate.refuse(request, error, status=403 if isinstance(error, NoKey) else None)
+    if isinstance(error, Busy) or (isinstance(error, OperationalError) and is_unavailable(error)):
+        return gate.answer_busy(request, error)
     raise error
 
 
 def _leave(request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
     """Return the response of a view, with the key kept or forgotten."""
     gate.protect(response)
-    found = gate.carried(request)
     if gate.claimed(request) is not None:
         visitor.forget(response)
-    elif isinstance(found, arriving.Opened) and gate.given_key(request) and request.method == "GET":
-        gate.remember(request, response, found.key)
+    elif request.method == "GET" and gate.given_key(request):
+        found = gate.carried(request)
+        if isinstance(found, arriving.Opened):
+            # The following pages then know the key, however the form is posted.
+            gate.remember(request, response, found.key)
     return response
 
 
@@ -143,32 +177,55 @@ class _PlainHost:
         """Create the account, and go on to the next page."""
         view: Any = self
         self.object = user = view.register(form)
+        view.account_created(user)
         return HttpResponseRedirect(view.destination(user) or str(view.get_success_url()))
 
 
+# Repeated here: the base class marks its own ``dispatch``, and this class overrides it.
+@method_decorator(login_not_required, name="dispatch")
 class InvitationRequiredMixin(InvitationRegistrationMixin, _PlainHost):
     """Mixin for a class-based view with a form that signs people up, such as a ``CreateView``.
 
     The account is what ``create_account(form)`` returns: by default, what the form saves. The
-    account and the use of the invitation are one transaction.
+    account and the use of the invitation are one transaction. An account that is created anywhere
+    else is an error.
     """
 
     invitation_required = True
+    #: The account of a form without an address gets the invited one.
+    needs_email_field = False
+
+    @classmethod
+    def as_view(cls, **initkwargs: Any) -> Callable[..., Any]:
+        """Return the view, with a page in place of the error if the request has no Site."""
+        return gate.on_a_site(super().as_view(**initkwargs))
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        """Redirect a logged-in visitor with an invitation to the page where they can accept it."""
-        if request.user.is_authenticated and self.opened is not None:
-            response = redirect("invitation_landing")
-            gate.remember(request, response, self.opened.key)
+        """Redirect a logged-in visitor, show the closed page, or run the gated view."""
+        led = _lead_member(request)
+        if led is not None:
+            return led
+        if not (self.registration_allowed() or self.get_refusal()):
+            response: HttpResponseBase = render(request, CLOSED_TEMPLATE, status=403)
             gate.protect(response)
             return response
-        return super().dispatch(request, *args, **kwargs)
+        with gate.guarding(request):
+            return super().dispatch(request, *args, **kwargs)
+
+    def account_created(self, user: Any) -> None:
+        """Do what follows the commit of a new account, such as its login. By default: nothing."""
+
+    def _register(self, form: Any) -> Any:
+        give_invited_address(form, self.opened)
+        with gate.claim_under_way(self.request):
+            return super()._register(form)
 
 
 class InvitationFormMixin:
     """Mixin for a sign-up form: it fills in and checks the invited address.
 
-    The view passes ``request``.
+    The view passes ``request``. If the form has no field for the address, ``cleaned_data`` has the
+    invited one, where no other address may sign up.
     """
 
     def __init__(self, *args: Any, request: HttpRequest, **kwargs: Any) -> None:
@@ -181,6 +238,10 @@ class InvitationFormMixin:
 
     def clean(self) -> Any:
         """Check the address against the invitation that the visitor carries."""
-        super().clean()  # type: ignore[misc]
-        check_address(self, self.opened, email_field_name())
-        return self.cleaned_data  # type: ignore[attr-defined]
+        form: Any = self
+        cleaned = super().clean()  # type: ignore[misc]
+        if cleaned is not None:
+            form.cleaned_data = cleaned
+        form.cleaned_data.pop(HINT_FIELD, None)  # not for the site's own save()
+        check_address(form, self.opened, email_field_name())
+        return form.cleaned_data

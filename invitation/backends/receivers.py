@@ -11,8 +11,10 @@ from typing import Any
 from django.apps import apps
 from django.conf import settings
 from django.contrib.auth import get_user_model
-from django.db.models.signals import post_save, pre_delete
+from django.core.exceptions import ImproperlyConfigured
+from django.db.models.signals import post_save, pre_delete, pre_save
 
+from invitation import gate
 from invitation.flows import arriving, inviting
 
 #: Default of ACCOUNT_ACTIVATION_DAYS: the value in redux's documentation, and as many days as an
@@ -27,6 +29,7 @@ def connect() -> None:
     pre_delete.connect(
         release_invitation, sender=get_user_model(), dispatch_uid="invitation.release"
     )
+    pre_save.connect(refuse_unclaimed, sender=get_user_model(), dispatch_uid="invitation.unclaimed")
     pre_delete.connect(close_invitations, sender=get_user_model(), dispatch_uid="invitation.close")
     post_save.connect(end_proofs, sender=get_user_model(), dispatch_uid="invitation.proofs")
     if apps.is_installed(ALLAUTH):
@@ -63,6 +66,20 @@ def release_invitation(sender: Any, instance: Any, **kwargs: Any) -> None:
         arriving.release(instance, usable=was_usable(instance))
     else:
         arriving.release(instance)
+
+
+def refuse_unclaimed(sender: Any, instance: Any, raw: bool = False, **kwargs: Any) -> None:
+    """Refuse an account that a gated view creates without a claim.
+
+    Such a view would create any number of accounts with one invitation. Raises
+    ``ImproperlyConfigured``.
+    """
+    if instance._state.adding and not raw and gate.forgets_claim():
+        raise ImproperlyConfigured(
+            "A gated view creates an account, but claims no invitation for it. In a function, "
+            "create the account inside gate.claiming(request). In a class with "
+            "InvitationRequiredMixin, create it in create_account(form)."
+        )
 
 
 def close_invitations(sender: Any, instance: Any, **kwargs: Any) -> None:

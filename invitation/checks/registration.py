@@ -254,6 +254,8 @@ def _form_of(callback: Any) -> Any:
     view = doors.view_class(callback)
     if view is None or not issubclass(view, InvitationRegistrationMixin):
         return None
+    if not view.needs_email_field:
+        return None
     if getattr(view, "get_form_class", None) is not FormMixin.get_form_class:
         return None
     options = getattr(callback, "view_initkwargs", {})

@@ -21,7 +21,16 @@ from invitation.gate.carried_keys import (
     remember,
 )
 from invitation.gate.protecting import ProtectedMixin, protect
-from invitation.gate.signing_up import carried, claimed, claiming, is_claiming, may_sign_up
+from invitation.gate.signing_up import (
+    carried,
+    claim_under_way,
+    claimed,
+    claiming,
+    forgets_claim,
+    guarding,
+    is_claiming,
+    may_sign_up,
+)
 
 __all__ = [
     "ADDRESS_TEMPLATE",
@@ -36,10 +45,13 @@ __all__ = [
     "ask_again_later",
     "carried",
     "carried_key",
+    "claim_under_way",
     "claimed",
     "claiming",
     "ended_key",
+    "forgets_claim",
     "given_key",
+    "guarding",
     "is_claiming",
     "login_url",
     "may_sign_up",

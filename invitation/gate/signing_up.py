@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 from django.http import HttpRequest
@@ -17,6 +18,9 @@ from invitation.gate.carried_keys import open_carried
 #: Names of the attributes that a request gets.
 CARRIED, CLAIMED = "_invitation_carried", "_invitation_claimed"
 UNDER_WAY = "_invitation_claim_under_way"
+
+#: Request whose gated view is running; ``None`` outside of such a view.
+_gated: ContextVar[HttpRequest | None] = ContextVar("invitation_gated_request", default=None)
 
 
 def carried(request: HttpRequest) -> arriving.Opened | KeyRefused:
@@ -51,6 +55,33 @@ def is_claiming(request: HttpRequest) -> bool:
 
 
 @contextmanager
+def claim_under_way(request: HttpRequest) -> Iterator[None]:
+    """Let the block create accounts: it claims the invitation of this request."""
+    kept = vars(_innermost(request))
+    kept[UNDER_WAY] = True
+    try:
+        yield
+    finally:
+        kept.pop(UNDER_WAY, None)
+
+
+@contextmanager
+def guarding(request: HttpRequest) -> Iterator[None]:
+    """Run a gated view in the block: an account that it creates without a claim is an error."""
+    token = _gated.set(request)
+    try:
+        yield
+    finally:
+        _gated.reset(token)
+
+
+def forgets_claim() -> bool:
+    """Return whether a gated view is running, and creates an account outside of its claim."""
+    request = _gated.get()
+    return request is not None and conf.INVITE_MODE and not is_claiming(request)
+
+
+@contextmanager
 def claiming(request: HttpRequest, email: str = "") -> Iterator[arriving.Claim]:
     """Use the invitation of a request for the account that the block creates: both, or neither.
 
@@ -67,8 +98,7 @@ def claiming(request: HttpRequest, email: str = "") -> Iterator[arriving.Claim]:
     kept = vars(_innermost(request))
     with ExitStack() as stack:
         under_way = _begin(stack, opened, email)
-        kept[UNDER_WAY] = True
-        stack.callback(kept.pop, UNDER_WAY)
+        stack.enter_context(claim_under_way(request))
         yield under_way
         if under_way.user is None:
             raise ValueError("The block that claims an invitation must set the claim's user.")
