@@ -99,17 +99,18 @@ def ended_key(request: HttpRequest) -> str:
     return "" if key == visitor.NO_KEY else key
 
 
-def open_carried(request: HttpRequest) -> arriving.Opened:
+def open_carried(request: HttpRequest, given: str = "") -> arriving.Opened:
     """Return the invitation that the request's key opens.
 
     It makes one query and changes nothing. Without a key, it uses the key of the last link that
-    opened nothing. That key still tells the reason, or works by now.
+    opened nothing. That key still tells the reason, or works by now. ``given`` is a key that was
+    found in the request before.
 
     Raises ``NoKey`` without any key. Otherwise it raises the ``KeyRefused`` with the reason why the
     key opens nothing.
     """
     masking.conceal_request(request)
-    key = carried_key(request) or ended_key(request)
+    key = given or carried_key(request) or ended_key(request)
     if not key:
         raise NoKey()
     may_lag = request.method in ("GET", "HEAD")

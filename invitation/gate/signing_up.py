@@ -13,7 +13,7 @@ from invitation.conf import conf
 from invitation.exceptions import KeyRefused
 from invitation.flows import arriving
 from invitation.flows.after_commit import writing
-from invitation.gate.carried_keys import open_carried
+from invitation.gate.carried_keys import given_key, open_carried
 
 #: Names of the attributes that a request gets.
 CARRIED, CLAIMED = "_invitation_carried", "_invitation_claimed"
@@ -28,10 +28,13 @@ def carried(request: HttpRequest) -> arriving.Opened | KeyRefused:
 
     The first call makes one query, or none without a key. The request keeps the answer.
     """
-    kept = vars(_innermost(request))
+    inner = _innermost(request)
+    kept = vars(inner)
     if CARRIED not in kept:
+        # A framework that wraps the request has read its body.
+        given = given_key(request) if inner is not request else ""
         try:
-            kept[CARRIED] = open_carried(request)
+            kept[CARRIED] = open_carried(inner, given)
         except KeyRefused as refusal:
             kept[CARRIED] = refusal
     found: arriving.Opened | KeyRefused = kept[CARRIED]

@@ -33,12 +33,17 @@ def is_headless(request: HttpRequest) -> bool:
     return getattr(getattr(request, "allauth", None), "headless", None) is not None
 
 
+def refusal_data(refusal: InvitationError) -> dict[str, Any]:
+    """Return the JSON that says why somebody may not sign up, in the shape of allauth's errors."""
+    param = EMAIL if isinstance(refusal, AddressMismatch) else gate.PARAMETERS[0]
+    error = {"code": refusal.code, "param": param, "message": str(refusal)}
+    return {"status": 403, "errors": [error]}
+
+
 def refusal_response(request: HttpRequest, refusal: InvitationError) -> HttpResponseBase:
     """Return the answer to somebody who may not sign up: a page, or JSON with status 403."""
     if is_headless(request):
-        param = EMAIL if isinstance(refusal, AddressMismatch) else gate.PARAMETERS[0]
-        error = {"code": refusal.code, "param": param, "message": str(refusal)}
-        response: HttpResponseBase = JsonResponse({"status": 403, "errors": [error]}, status=403)
+        response: HttpResponseBase = JsonResponse(refusal_data(refusal), status=403)
         gate.protect(response)
         return response
     if isinstance(refusal, AddressMismatch):
@@ -48,7 +53,7 @@ def refusal_response(request: HttpRequest, refusal: InvitationError) -> HttpResp
     return gate.refuse(request, refusal, status=status)  # type: ignore[arg-type]
 
 
-def create(
+def claim_and_create(
     request: HttpRequest,
     email: str,
     make: Callable[[], Any],
@@ -61,19 +66,28 @@ def create(
     ``make`` creates and returns the account. ``renew`` makes new what it has saved, before another
     try. The password in ``form`` is hashed before the transaction.
 
-    Raises allauth's ``ImmediateHttpResponse`` if the invitation is refused.
+    Raises what ``gate.claiming`` raises, and ``Busy``.
     """
-    inner = getattr(request, "_request", request)
 
     def attempt() -> Any:
-        with gate.claiming(inner, email) as claim:
+        with gate.claiming(request, email) as claim:
             claim.user = user = make()
             claim.usable = _is_usable(claim.opened, user, email)
         return user
 
+    inner = getattr(request, "_request", request)
+    with hashed_password(form) if hasattr(form, "cleaned_data") else nullcontext():
+        return gate.repeat_visit(inner, attempt, renew)
+
+
+def create(request: HttpRequest, email: str, make: Callable[[], Any], **kwargs: Any) -> Any:
+    """Do what ``claim_and_create`` does, for a view of allauth.
+
+    Raises allauth's ``ImmediateHttpResponse`` if the invitation is refused.
+    """
+    inner = getattr(request, "_request", request)
     try:
-        with hashed_password(form) if hasattr(form, "cleaned_data") else nullcontext():
-            return gate.repeat_visit(inner, attempt, renew)
+        return claim_and_create(request, email, make, **kwargs)
     except (KeyRefused, AddressMismatch) as refusal:
         raise ImmediateHttpResponse(refusal_response(inner, refusal)) from refusal
     except Busy as error:

@@ -1,0 +1,1 @@
+"""A site whose people sign up through dj-rest-auth."""
