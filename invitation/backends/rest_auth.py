@@ -14,7 +14,7 @@ from dj_rest_auth.registration import serializers as host
 from rest_framework.exceptions import APIException, PermissionDenied
 
 from invitation import gate
-from invitation.backends.allauth import claims
+from invitation.backends.allauth import claiming_forms
 from invitation.conf import conf
 from invitation.exceptions import AddressMismatch, Busy, KeyRefused
 from invitation.flows import arriving
@@ -42,7 +42,7 @@ class InvitationSerializerMixin:
         """
         found = gate.carried(self.context["request"])
         if conf.INVITE_MODE and isinstance(found, KeyRefused):
-            raise PermissionDenied(claims.refusal_data(found))
+            raise PermissionDenied(claiming_forms.refusal_data(found))
         return bool(super().is_valid(*args, **kwargs))  # type: ignore[misc]
 
     def validate_email(self, email: str) -> str:
@@ -52,19 +52,19 @@ class InvitationSerializerMixin:
         """
         found = gate.carried(self.context["request"])
         if conf.INVITE_MODE and isinstance(found, arriving.Opened) and not found.admits(email):
-            raise PermissionDenied(claims.refusal_data(found.mismatch()))
+            raise PermissionDenied(claiming_forms.refusal_data(found.mismatch()))
         return str(super().validate_email(email))  # type: ignore[misc]
 
     def save(self, request: Any) -> Any:
         """Create the account and claim the invitation: both or neither."""
         serializer: Any = self
         serializer.cleaned_data = serializer.get_cleaned_data()
-        email = serializer.cleaned_data.get(claims.EMAIL) or ""
+        email = serializer.cleaned_data.get(claiming_forms.EMAIL) or ""
         make = partial(super().save, request)  # type: ignore[misc]
         try:
-            return claims.claim_and_create(request, email, make, form=serializer)
+            return claiming_forms.claim_and_create(request, email, make, form=serializer)
         except (KeyRefused, AddressMismatch) as refusal:
-            raise PermissionDenied(claims.refusal_data(refusal)) from refusal
+            raise PermissionDenied(claiming_forms.refusal_data(refusal)) from refusal
         except Busy as error:
             gate.note_busy(error)
             raise BusyError() from error
