@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
 from allauth.account.models import EmailAddress
 from django.db import OperationalError, connection
 from django.test import Client
+from django.urls import include, path
 
 from invitation import keys
 from invitation.checks import doors
 from invitation.flows.after_commit import transactions
 from invitation.models import Acceptance, InvitationKey
 from tests import scenes
+from tests.documented import DOCS, code_blocks
+from tests.hosts.rest_auth import settings as site
 from tests.scenes import answers
 
 pytestmark = pytest.mark.django_db
@@ -147,3 +151,16 @@ def test_open_registration_needs_no_key(settings: Any) -> None:
 
 def test_the_check_finds_the_forgotten_door_alone() -> None:
     assert [message.msg.split('"')[1] for message in doors.check_doors(None)] == ["/forgotten/"]
+
+
+PIECES = code_blocks(DOCS / "rest.rst")
+
+
+@pytest.mark.parametrize("code", [code for _, code in PIECES])
+def test_the_documented_code_runs(code: str) -> None:
+    exec(compile(code, "documentation", "exec"), {"include": include, "path": path})  # noqa: S102
+
+
+def test_the_documented_code_is_that_of_this_site() -> None:
+    _urls, serializer = PIECES
+    assert serializer[1].strip() == f"REST_AUTH = {json.dumps(site.REST_AUTH)}"
