@@ -23,7 +23,7 @@ ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "invitation"
 
 #: Hosts of registration: only their own backend may import them.
-HOSTS = {"registration", "allauth", "django_registration", "anymail"}
+HOSTS = {"registration", "allauth", "django_registration", "anymail", "dj_rest_auth"}
 OUR_SETTINGS = re.compile(r"^(INVITATION|INVITE|ACCOUNT_INVITATION)S?_")
 BELOW_HTTP = ("flows", "delivery", "models", "keys", "addresses", "exceptions")
 #: Know requests, and are imported by nothing below the gate: see pyproject.toml.
@@ -239,7 +239,10 @@ OPTIONAL = {
     else "django_tasks",
 }
 #: The modules whose host is not among the apps of the tests' own site, and a site that has it.
-HOST_SITES = {"invitation.backends.allauth": "tests.hosts.allauth.settings"}
+HOST_SITES = {
+    "invitation.backends.allauth": "tests.hosts.allauth.settings",
+    "invitation.backends.rest_auth": "tests.hosts.rest_auth.settings",
+}
 WITHOUT_THEM = """
 import sys
 sys.modules |= dict.fromkeys(["celery", "kombu", "django_tasks", "django_tasks_db"])
