@@ -30,6 +30,7 @@ from invitation.gate.signing_up import (
     guarding,
     is_claiming,
     may_sign_up,
+    opened_for_claim,
 )
 
 __all__ = [
@@ -58,6 +59,7 @@ __all__ = [
     "note_busy",
     "on_a_site",
     "open_carried",
+    "opened_for_claim",
     "page_url",
     "protect",
     "refuse",

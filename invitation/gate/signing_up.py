@@ -57,11 +57,17 @@ def is_claiming(request: HttpRequest) -> bool:
     return UNDER_WAY in vars(_innermost(request))
 
 
+def opened_for_claim(request: HttpRequest) -> arriving.Opened | None:
+    """Return the invitation that the running block of a claim uses, or ``None``."""
+    under_way: arriving.Claim | None = vars(_innermost(request)).get(UNDER_WAY)
+    return None if under_way is None else under_way.opened
+
+
 @contextmanager
-def claim_under_way(request: HttpRequest) -> Iterator[None]:
+def claim_under_way(request: HttpRequest, claim: arriving.Claim | None = None) -> Iterator[None]:
     """Let the block create accounts: it claims the invitation of this request."""
     kept = vars(_innermost(request))
-    kept[UNDER_WAY] = True
+    kept[UNDER_WAY] = claim
     try:
         yield
     finally:
@@ -101,7 +107,7 @@ def claiming(request: HttpRequest, email: str = "") -> Iterator[arriving.Claim]:
     kept = vars(_innermost(request))
     with ExitStack() as stack:
         under_way = _begin(stack, opened, email)
-        stack.enter_context(claim_under_way(request))
+        stack.enter_context(claim_under_way(request, under_way))
         yield under_way
         if under_way.user is None:
             raise ValueError("The block that claims an invitation must set the claim's user.")

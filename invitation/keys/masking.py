@@ -32,6 +32,7 @@ LOGGERS = ("django.request", "django.server", "django.security.csrf", "django.te
 #: The app's own loggers of errors with text from a site's code or from a server.
 OUR_LOGGERS = (
     "invitation.backends.admin_approval.views",
+    "invitation.backends.allauth.adapters",
     "invitation.delivery.background",
     "invitation.flows.arriving.disowning",
     "invitation.flows.inviting.previewing",

@@ -194,7 +194,8 @@ def _reverse(name: str) -> str:
 
 
 def _find_logout_url() -> str:
-    return _reverse("auth_logout") or _reverse("logout")
+    # The names of redux, of Django and of allauth.
+    return _reverse("auth_logout") or _reverse("logout") or _reverse("account_logout")
 
 
 _logout_url = lazy(_find_logout_url, str)

@@ -3,4 +3,4 @@
 import pytest
 
 # It is no test module by its name, but its assertions should explain themselves as well.
-pytest.register_assert_rewrite("tests.backends.contract")
+pytest.register_assert_rewrite("tests.backends.contract", "tests.backends.host_contract")

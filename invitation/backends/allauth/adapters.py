@@ -1,27 +1,42 @@
-"""Adapters of allauth that ask for an invitation before anybody signs up."""
+"""Adapters of allauth that ask for an invitation before anybody signs up.
+
+A site with an adapter of its own puts ``AccountAdapterMixin`` or ``SocialAccountAdapterMixin``
+before its base class.
+"""
 
 from __future__ import annotations
 
+import logging
 from functools import partial
+from smtplib import SMTPException
 from typing import Any
 
 from allauth.account.adapter import DefaultAccountAdapter
 from allauth.account.utils import user_email
+from allauth.core import context
 from allauth.core.exceptions import ImmediateHttpResponse
 from allauth.socialaccount.adapter import DefaultSocialAccountAdapter
+from django.contrib import messages
 from django.http import HttpRequest
+from django.utils.translation import gettext as _
 
 from invitation import gate
 from invitation.backends.allauth import claiming_forms
-from invitation.backends.fields import is_locked
 from invitation.conf import conf
-from invitation.exceptions import KeyRefused
+from invitation.exceptions import InvitationError, KeyRefused
 from invitation.flows import arriving
 from invitation.keys import destinations
 
+logger = logging.getLogger(__name__)
+
+#: Message of allauth that tells a visitor to look into their mailbox.
+SENT = "account/messages/email_confirmation_sent.txt"
+#: Name of the attribute of a request whose email could not be sent.
+UNSENT = "_invitation_email_unsent"
+
 
 class InvitationMixin:
-    """Gate for an adapter of allauth: no account without an invitation."""
+    """Base of the mixins for both kinds of adapter: no account without an invitation."""
 
     def is_open_for_signup(self, request: HttpRequest, *args: Any) -> bool:
         """Return whether this request may sign up; one query for the invitation that it carries."""
@@ -33,13 +48,16 @@ class InvitationMixin:
 
         The pages of this app have begun the claim. A site's own view may not have. Then it begins
         here, and covers the account, but not what the view does next.
+
+        Raises ``ImmediateHttpResponse`` if the invitation is refused. Raises ``TypeError`` if the
+        view saves the account later by itself, outside a claim.
         """
         make = partial(super().save_user, request, subject, form, **kwargs)  # type: ignore[misc]
         if gate.is_claiming(request):
             return make()
         if kwargs.get("commit", True):
-            email, renew = self.address_for(request, subject, form), partial(_renew, subject)
-            return claiming_forms.create(request, email, make, form=form, renew=renew)
+            email = self.address_for(subject, form)
+            return claiming_forms.create(request, email, make, subject=subject, form=form)
         # Somebody else saves the account, and claims nothing.
         refusal = gate.carried(request)
         if not conf.INVITE_MODE:
@@ -48,40 +66,79 @@ class InvitationMixin:
             raise TypeError(
                 "This view saves accounts itself. Let it do so inside invitation.gate.claiming()."
             )
-        inner = getattr(request, "_request", request)
-        raise ImmediateHttpResponse(claiming_forms.refusal_response(inner, refusal)) from refusal
+        raise _answer(request, refusal)
 
-    def address_for(self, request: HttpRequest, subject: Any, form: Any) -> str:
+    def address_for(self, subject: Any, form: Any) -> str:
         """Return the address that the new account gets."""
         return form.cleaned_data.get(claiming_forms.EMAIL) or ""
 
 
-class AccountAdapter(InvitationMixin, DefaultAccountAdapter):
-    """Adapter for ACCOUNT_ADAPTER."""
+class AccountAdapterMixin(InvitationMixin):
+    """Gate for an adapter in ACCOUNT_ADAPTER."""
 
     def is_email_verified(self, request: HttpRequest, email: str) -> bool:
         """Return whether the address is proven: by the key from its email, or as allauth says."""
-        opened = claiming_forms.opened_by(request)
+        opened = gate.opened_for_claim(request)
         proven = opened is not None and opened.proves(email)
-        return proven or bool(super().is_email_verified(request, email))
+        return proven or bool(super().is_email_verified(request, email))  # type: ignore[misc]
 
     def get_signup_redirect_url(self, request: HttpRequest) -> str:
         """Return the first page that the invitation chose, or the one of the site."""
         claimed = gate.claimed(request)
-        chosen = "" if claimed is None else destinations.safe(claimed.invitation.destination)
-        return chosen or str(super().get_signup_redirect_url(request))
+        if claimed is not None:
+            chosen = destinations.safe(claimed.invitation.destination)
+        else:
+            # A sign-up of several steps ends in a later request, with the login.
+            chosen = arriving.destination_of(request.user)
+        return chosen or str(super().get_signup_redirect_url(request))  # type: ignore[misc]
 
     def get_email_verification_redirect_url(self, email_address: Any) -> str:
-        """Return the first page that the invitation chose, or the one of the site."""
-        chosen = arriving.destination_of(email_address.user)
-        return chosen or str(super().get_email_verification_redirect_url(email_address))
+        """Return the first page that the invitation chose, or the one of the site.
+
+        Only for somebody who has not been logged in yet. A member who confirms another address
+        stays where they are.
+        """
+        new = email_address.user.last_login is None
+        chosen = arriving.destination_of(email_address.user) if new else ""
+        host: Any = super()
+        return chosen or str(host.get_email_verification_redirect_url(email_address))
+
+    def send_mail(self, template_prefix: str, email: str, context: dict[str, Any]) -> None:
+        """Send an email. If that fails after a sign-up, log it and tell the visitor.
+
+        The account exists by then. An error page would say the opposite.
+        """
+        try:
+            super().send_mail(template_prefix, email, context)  # type: ignore[misc]
+        except (SMTPException, OSError):
+            if gate.claimed(_request()) is None:
+                raise
+            logger.exception("The email after a sign-up could not be sent.")
+            vars(_request())[UNSENT] = True
+
+    def add_message(
+        self,
+        request: HttpRequest,
+        level: int,
+        message_template: str | None = None,
+        *args: Any,
+        **kwargs: Any,
+    ) -> None:
+        """Add a message of allauth, or the truth about an email that could not be sent."""
+        if message_template == SENT and UNSENT in vars(request):
+            warning = _(
+                "Your account is saved, but its mail could not be sent. "
+                "Please have it sent again in a few minutes."
+            )
+            level, message_template, args, kwargs = messages.WARNING, None, (), {"message": warning}
+        super().add_message(request, level, message_template, *args, **kwargs)  # type: ignore[misc]
 
 
-class SocialAccountAdapter(InvitationMixin, DefaultSocialAccountAdapter):
-    """Adapter for SOCIALACCOUNT_ADAPTER."""
+class SocialAccountAdapterMixin(InvitationMixin):
+    """Gate for an adapter in SOCIALACCOUNT_ADAPTER."""
 
     def is_open_for_signup(self, request: HttpRequest, sociallogin: Any) -> bool:
-        """Return whether this person may sign up.
+        """Return whether this person may sign up, with one of the addresses from their provider.
 
         Raises ``ImmediateHttpResponse`` with the page that says why the invitation does not let
         them in.
@@ -89,38 +146,66 @@ class SocialAccountAdapter(InvitationMixin, DefaultSocialAccountAdapter):
         found = gate.carried(request)
         if conf.INVITE_MODE:
             if isinstance(found, KeyRefused):
-                raise ImmediateHttpResponse(claiming_forms.refusal_response(request, found))
-            given = _addresses(sociallogin)
+                raise _answer(request, found)
+            given = claiming_forms.given_addresses(sociallogin)
             if given and not any(map(found.admits, given)):
-                mismatch = found.mismatch()
-                raise ImmediateHttpResponse(claiming_forms.refusal_response(request, mismatch))
-        return super().is_open_for_signup(request, sociallogin)
+                raise _answer(request, found.mismatch())
+            _keep_admitted(sociallogin, found)
+        return bool(super().is_open_for_signup(request, sociallogin))
 
-    def address_for(self, request: HttpRequest, subject: Any, form: Any) -> str:
-        """Return the address that the new account gets: one that the invitation admits."""
+    def is_auto_signup_allowed(self, request: HttpRequest, sociallogin: Any) -> bool:
+        """Return whether the person need not fill in a form.
+
+        They must if only one address is admitted and their provider gives none. The form finds
+        whether somebody has that address.
+        """
+        if conf.INVITE_MODE and not claiming_forms.given_addresses(sociallogin):
+            found = gate.carried(request)
+            if isinstance(found, arriving.Opened) and not found.admits(""):
+                return False
+        return bool(super().is_auto_signup_allowed(request, sociallogin))  # type: ignore[misc]
+
+    def save_user(self, request: HttpRequest, subject: Any, form: Any = None, **kwargs: Any) -> Any:
+        """Create the account inside a claim, with the addresses that the invitation admits."""
+        found = gate.carried(request)
+        if conf.INVITE_MODE and isinstance(found, arriving.Opened):
+            _keep_admitted(subject, found)
+        return super().save_user(request, subject, form, **kwargs)
+
+    def address_for(self, subject: Any, form: Any) -> str:
+        """Return the address that the new account gets."""
         if form is not None:
-            return super().address_for(request, subject, form)
-        opened, given = claiming_forms.opened_by(request), _addresses(subject)
-        if opened is None:
-            return given[0] if given else ""
-        locked = [opened.invitation.email] if is_locked(opened) and not given else []
-        admitted = [email for email in (*given, *locked) if opened.admits(email)]
-        email = next(iter(admitted), "")
-        if email:
-            user_email(subject.user, email)
-        return email
+            return super().address_for(subject, form)
+        return next(iter(claiming_forms.given_addresses(subject)), "")
 
 
-def _addresses(sociallogin: Any) -> list[str]:
-    """Return the addresses that a provider gives, that of the account first."""
+class AccountAdapter(AccountAdapterMixin, DefaultAccountAdapter):
+    """Adapter for ACCOUNT_ADAPTER."""
+
+
+class SocialAccountAdapter(SocialAccountAdapterMixin, DefaultSocialAccountAdapter):
+    """Adapter for SOCIALACCOUNT_ADAPTER."""
+
+
+def _request() -> HttpRequest:
+    """Return the request that allauth answers at the moment."""
+    request: HttpRequest = context.request
+    return request
+
+
+def _answer(request: HttpRequest, refusal: InvitationError) -> ImmediateHttpResponse:
+    """Return the exception that ends a request with the page or the JSON that says why."""
+    inner = getattr(request, "_request", request)
+    return ImmediateHttpResponse(claiming_forms.refusal_response(inner, refusal))
+
+
+def _keep_admitted(sociallogin: Any, opened: arriving.Opened) -> None:
+    """Drop the addresses of a social login that the invitation does not admit.
+
+    Otherwise allauth may choose one of them as the address of the account.
+    """
+    admitted = [row for row in sociallogin.email_addresses if opened.admits(row.email)]
+    sociallogin.email_addresses[:] = admitted
     own = user_email(sociallogin.user)
-    given = [row.email for row in sociallogin.email_addresses]
-    return [email for email in dict.fromkeys((own, *given)) if email]
-
-
-def _renew(subject: Any) -> None:
-    """Make what a try has saved new again after a rollback: a social login, or an account."""
-    if hasattr(subject, "email_addresses"):
-        claiming_forms.renew_social(subject)
-    else:
-        subject.pk, subject._state.adding = None, True
+    if admitted and not (own and opened.admits(own)):
+        user_email(sociallogin.user, admitted[0].email)

@@ -8,13 +8,15 @@ from functools import lru_cache, partial
 from typing import Any
 
 from allauth.account import app_settings
-from allauth.account.utils import has_verified_email
+from allauth.account.utils import has_verified_email, user_email
 from allauth.core.exceptions import ImmediateHttpResponse
+from allauth.socialaccount import app_settings as social_settings
 from django.http import HttpRequest, HttpResponseBase, JsonResponse
 
 from invitation import gate
 from invitation.backends.fields import HINT_FIELD, check_address
 from invitation.backends.passwords import hashed_password
+from invitation.conf import conf
 from invitation.exceptions import AddressMismatch, Busy, InvitationError, KeyRefused, NoKey
 from invitation.flows import arriving
 
@@ -58,26 +60,29 @@ def claim_and_create(
     email: str,
     make: Callable[[], Any],
     *,
+    subject: Any = None,
     form: Any = None,
-    renew: Callable[[], None] | None = None,
 ) -> Any:
     """Claim the invitation of a request and create the account: both or neither.
 
-    ``make`` creates and returns the account. ``renew`` makes new what it has saved, before another
-    try. The password in ``form`` is hashed before the transaction.
+    ``make`` creates and returns the account. ``subject`` is what it saves: a new account or a
+    social login, or ``None`` if each call makes its own. The password in ``form`` is hashed before
+    the transaction.
 
     Raises what ``gate.claiming`` raises, and ``Busy``.
     """
+    inner = getattr(request, "_request", request)
+    social = hasattr(subject, "email_addresses")
 
     def attempt() -> Any:
         with gate.claiming(request, email) as claim:
             claim.user = user = make()
-            claim.usable = _is_usable(claim.opened, user, email)
+            _check_own_address(claim.opened, user)
+            claim.usable = _is_usable(claim.opened, user, email, social)
         return user
 
-    inner = getattr(request, "_request", request)
     with hashed_password(form) if hasattr(form, "cleaned_data") else nullcontext():
-        return gate.repeat_visit(inner, attempt, renew)
+        return gate.repeat_visit(inner, attempt, partial(renew, subject))
 
 
 def create(request: HttpRequest, email: str, make: Callable[[], Any], **kwargs: Any) -> Any:
@@ -105,14 +110,29 @@ def busy_response(request: HttpRequest, error: Busy) -> HttpResponseBase:
     return response
 
 
-def _is_usable(opened: arriving.Opened | None, user: Any, email: str) -> bool:
+def _check_own_address(opened: arriving.Opened | None, user: Any) -> None:
+    """Refuse an account for which allauth or the site chose another address than was checked."""
+    own = arriving.own_address(user)
+    if conf.INVITE_MODE and opened is not None and own and not opened.admits(own):
+        raise opened.mismatch()
+
+
+def _is_usable(opened: arriving.Opened | None, user: Any, email: str, social: bool) -> bool:
     """Return whether the holder of a new account can log in before they confirm the address."""
     if not user.is_active:
         return False
     mandatory = app_settings.EmailVerificationMethod.MANDATORY
-    if mandatory != app_settings.EMAIL_VERIFICATION:
+    asked = social_settings.EMAIL_VERIFICATION if social else app_settings.EMAIL_VERIFICATION
+    if asked != mandatory:
         return True
     return (opened is not None and opened.proves(email)) or has_verified_email(user)
+
+
+def given_addresses(sociallogin: Any) -> list[str]:
+    """Return the addresses that a provider gives, that of the account first."""
+    own = user_email(sociallogin.user)
+    given = [row.email for row in sociallogin.email_addresses]
+    return [email for email in dict.fromkeys((own, *given)) if email]
 
 
 class ClaimingMixin:
@@ -126,16 +146,19 @@ class ClaimingMixin:
     def clean(self) -> Any:
         """Check the address against the invitation that the visitor carries."""
         super().clean()  # type: ignore[misc]
-        check_address(self, self.opened, EMAIL)
-        return self.cleaned_data  # type: ignore[attr-defined]
+        form: Any = self
+        if EMAIL not in form.fields and hasattr(form, "sociallogin"):
+            form.cleaned_data[EMAIL] = next(iter(given_addresses(form.sociallogin)), "")
+        check_address(form, self.opened, EMAIL)
+        return form.cleaned_data
 
     def save(self, request: HttpRequest) -> Any:
         """Create the account and claim the invitation: both or neither."""
         form: Any = self
         form.cleaned_data.pop(HINT_FIELD, None)  # not for the site's own code
         make = partial(super().save, request)  # type: ignore[misc]
-        renew = partial(renew_social, getattr(form, "sociallogin", None))
-        return create(request, form.cleaned_data.get(EMAIL) or "", make, form=form, renew=renew)
+        email, login = form.cleaned_data.get(EMAIL) or "", getattr(form, "sociallogin", None)
+        return create(request, email, make, subject=login, form=form)
 
 
 @lru_cache(maxsize=32)
@@ -146,10 +169,11 @@ def claiming_class(form_class: type) -> type:
     return type(form_class.__name__, (ClaimingMixin, form_class), {"__doc__": form_class.__doc__})
 
 
-def renew_social(login: Any) -> None:
-    """Make the objects of a social login new again after a rollback; ``None`` has none."""
-    if login is None:
-        return
-    for row in (login.user, login.account, login.token, *login.email_addresses):
+def renew(subject: Any) -> None:
+    """Make what a try has saved new again after a rollback; see ``create``."""
+    rows = [subject]
+    if hasattr(subject, "email_addresses"):
+        rows = [subject.user, subject.account, subject.token, *subject.email_addresses]
+    for row in rows:
         if row is not None:
             row.pk, row._state.adding = None, True

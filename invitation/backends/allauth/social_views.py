@@ -2,10 +2,28 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from allauth.socialaccount import views as social_views
+from django.http import HttpResponseBase
 
 from invitation.backends.allauth.views import GatedSignupMixin
+
+#: Key of the session under which allauth keeps the login from the provider.
+PENDING = "socialaccount_sociallogin"
 
 
 class SocialSignupView(GatedSignupMixin, social_views.SignupView):
     """Sign-up of a person who has just come from a provider and must fill in a form."""
+
+    def form_valid(self, form: Any) -> HttpResponseBase:
+        """Sign up. Somebody who was not signed up may send the form again.
+
+        allauth forgets the login from the provider before it creates the account.
+        """
+        pending = self.request.session.get(PENDING)
+        try:
+            return super().form_valid(form)
+        finally:
+            if not self.answered:
+                self.request.session[PENDING] = pending

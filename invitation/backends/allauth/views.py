@@ -20,6 +20,9 @@ from invitation.gate import visitor
 from invitation.gate.atomic_requests import OwnTransactionsMixin
 from invitation.keys import masking
 
+#: Name of allauth's field for the address once more.
+AGAIN = "email2"
+
 
 @method_decorator(login_not_required, name="dispatch")
 class GatedSignupMixin(OwnTransactionsMixin):
@@ -28,6 +31,8 @@ class GatedSignupMixin(OwnTransactionsMixin):
     #: Mark for the check of open doors.
     invitation_required = True
     request: HttpRequest
+    #: Whether a form was taken. The answer is the same if allauth hides that the account exists.
+    answered = False
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         """Return allauth's page; a logged-in visitor with an invitation may accept it instead."""
@@ -38,7 +43,7 @@ class GatedSignupMixin(OwnTransactionsMixin):
             gate.remember(request, response, opened.key)
         else:
             response = super().dispatch(request, *args, **kwargs)  # type: ignore[misc]
-            if gate.claimed(request) is not None:
+            if self.answered:
                 visitor.forget(response)
             elif opened is not None and gate.given_key(request) and request.method == "GET":
                 # The following pages then know the key, however the form is posted.
@@ -68,7 +73,10 @@ class GatedSignupMixin(OwnTransactionsMixin):
         known = getattr(self, "_cached_form", None)  # allauth keeps its form there
         form = super().get_form(form_class)  # type: ignore[misc]
         if known is None:
-            bind_invitation(form, claiming_forms.opened_by(self.request), claiming_forms.EMAIL)
+            opened = claiming_forms.opened_by(self.request)
+            bind_invitation(form, opened, claiming_forms.EMAIL)
+            if opened is not None and AGAIN in form.fields:
+                form.initial.setdefault(AGAIN, opened.invitation.email)
         return form
 
     def form_valid(self, form: Any) -> HttpResponseBase:
@@ -84,6 +92,7 @@ class GatedSignupMixin(OwnTransactionsMixin):
             if not fresh.account_already_exists:
                 raise
             response = host.form_valid(fresh)
+        self.answered = True
         return response
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
