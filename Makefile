@@ -3,6 +3,8 @@
 PYTHON ?= python3
 VENV ?= .venv
 PORT ?= 8000
+# Not ?=: some shells have a variable of this name.
+HOST := redux
 PYTEST ?=
 BENCH ?=
 CHROMIUM ?= $(firstword $(wildcard /usr/bin/chromium /usr/bin/chromium-browser /usr/bin/google-chrome))
@@ -48,6 +50,10 @@ $(VENV)/.package: $(VENV)/.venv setup.py
 	$(PIP) -e ".[qr]"
 	@touch $@
 
+$(VENV)/.allauth: $(VENV)/.package
+	$(PIP) -e ".[qr,allauth]"
+	@touch $@
+
 $(VENV)/.test: $(VENV)/.venv setup.py tests/constraints.txt
 	$(PIP) -e ".[test,lint]"
 	@touch $@ $(VENV)/.package
@@ -62,8 +68,8 @@ $(VENV)/.browser: $(VENV)/.test
 
 # What is shown and tested
 
-demo: $(VENV)/.package ## start the example site: PORT=8000
-	$(BIN)/python example/manage.py demo --port $(PORT)
+demo: $(VENV)/.package $(if $(filter allauth,$(HOST)),$(VENV)/.allauth) ## start the example site: PORT=8000 HOST=allauth
+	SEEDLIBRARY_HOST=$(HOST) $(BIN)/python example/manage.py demo --port $(PORT)
 
 test: $(VENV)/.test ## the architecture, the style, the types and the quick tests, on SQLite: PYTEST="-k word"
 	$(BIN)/lint-imports --no-logo

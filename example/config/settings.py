@@ -4,12 +4,18 @@ import os
 from pathlib import Path
 
 import django
+from django.core.exceptions import ImproperlyConfigured
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
 # Whatever the site writes: the database and the mails.
 VAR_DIR = Path(os.environ.get("SEEDLIBRARY_VAR", BASE_DIR / "var"))
 VAR_DIR.mkdir(parents=True, exist_ok=True)
+
+# Which app signs people up: "redux" or "allauth". `make demo HOST=allauth` sets it.
+HOST = os.environ.get("SEEDLIBRARY_HOST", "redux")
+if HOST not in ("redux", "allauth"):
+    raise ImproperlyConfigured(f'HOST is "{HOST}", but it must be "redux" or "allauth".')
 
 # As in production, so that the site's own error pages are shown. DJANGO_DEBUG=1 shows tracebacks.
 DEBUG = os.environ.get("DJANGO_DEBUG") == "1"
@@ -77,7 +83,7 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
     {"NAME": "django.contrib.auth.password_validation.NumericPasswordValidator"},
 ]
-LOGIN_URL = "auth_login"
+LOGIN_URL = "account_login" if HOST == "allauth" else "auth_login"
 LOGIN_REDIRECT_URL = "members"
 
 SITE_ID = 1
@@ -113,8 +119,27 @@ LOGGING = {
     },
 }
 
-# django-registration-redux: days to confirm a new account's address.
-ACCOUNT_ACTIVATION_DAYS = 7
+if HOST == "allauth":
+    INSTALLED_APPS.remove("registration")
+    INSTALLED_APPS += [
+        "allauth",
+        "allauth.account",
+        "allauth.socialaccount",
+        "allauth.socialaccount.providers.dummy",
+    ]
+    MIDDLEWARE += ["allauth.account.middleware.AccountMiddleware"]
+    TEMPLATES[0]["DIRS"].insert(0, BASE_DIR / "templates_allauth")
+    AUTHENTICATION_BACKENDS = ["allauth.account.auth_backends.AuthenticationBackend"]
+    ACCOUNT_ADAPTER = "invitation.backends.allauth.AccountAdapter"
+    SOCIALACCOUNT_ADAPTER = "invitation.backends.allauth.SocialAccountAdapter"
+    INVITATION_VERIFIED_ADDRESSES = "invitation.backends.allauth.verified_addresses"
+    # People log in with their address. Who came with the emailed link has proven it already.
+    ACCOUNT_LOGIN_METHODS = {"email"}
+    ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*"]
+    ACCOUNT_EMAIL_VERIFICATION = "mandatory"
+else:
+    # django-registration-redux: days to confirm a new account's address.
+    ACCOUNT_ACTIVATION_DAYS = 7
 
 # django-invitation
 ACCOUNT_INVITATION_DAYS = 14

@@ -13,11 +13,11 @@ from django.contrib.auth.models import Group
 from django.contrib.sites.models import Site
 from django.db import transaction
 from django.utils import timezone
-from registration.models import RegistrationProfile
 
 from invitation.addresses.recipients import Recipient
 from invitation.flows import arriving, inviting, lists, mail, quota, sharing, upkeep
 from invitation.models import InvitationEmail, InvitationKey
+from seedlibrary.hosts import host
 from seedlibrary.models import Packet
 
 PASSWORD = "let-it-grow"
@@ -102,11 +102,9 @@ def _invitations(rosa: Any, amir: Any, june: Any, tomas: Any) -> Any:
     _another_for(nadia, rosa)
 
     waiting = inviting.invite(amir, "leon@lindenrow.example", recipient_name="Leon").invitation
-    arriving.claim(
-        arriving.open_invitation(waiting.key),
-        lambda: _not_activated("leon", waiting.email),
-        email=waiting.email,
-    )
+    with arriving.claiming(arriving.open_invitation(waiting.key), email=waiting.email) as claim:
+        claim.user = _not_activated("leon", waiting.email)
+        claim.usable = False
 
     declined = inviting.invite(june, "edith@lindenrow.example", recipient_name="Edith").invitation
     arriving.decline(arriving.open_invitation(declined.mail_key))
@@ -199,9 +197,7 @@ def _not_activated(login: str, email: str) -> Any:
         return existing
     user = get_user_model()(username=login, email=email, first_name=login.title())
     user.set_password(PASSWORD)
-    return RegistrationProfile.objects.create_inactive_user(
-        Site.objects.get_current(), new_user=user
-    )
+    return host().save_waiting(user)
 
 
 def invitations_in_words() -> dict[str, int]:

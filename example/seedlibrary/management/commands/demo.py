@@ -18,6 +18,7 @@ from django.core.servers.basehttp import ThreadedWSGIServer, WSGIRequestHandler
 from django.core.wsgi import get_wsgi_application
 
 from seedlibrary import sample
+from seedlibrary.hosts import host
 
 HOST = "127.0.0.1"
 
@@ -75,11 +76,14 @@ class Command(BaseCommand):
         sample.name_site(url)
         if sample.fill():
             self.say("Made members, packets and invitations.")
+        host().settle()
         counts = sample.invitations_in_words()
         self.say("Invitations: " + ", ".join(f"{n} {label}" for label, n in counts.items()) + ".")
         self.say(f"\nLog in with the password {sample.PASSWORD} as")
+        width = len(host().LOGIN_NAME)
         for login, _, _, remark in sample.MEMBERS:
-            self.say(f"  {login:<8}{remark}")
+            name = host().LOGIN_NAME.format(login=login)
+            self.say(f"  {name:<{width}}{remark}")
         self.say("")
 
     def say(self, text: str) -> None:
