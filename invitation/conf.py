@@ -122,6 +122,11 @@ class Conf:
         return cast(bool, getattr(settings, "INVITE_MODE", True))
 
     @property
+    def INVITATION_SIGNUP_URL(self) -> str | None:
+        """Path or URL name of the sign-up page; ``None`` for the one of this app's includes."""
+        return cast("str | None", getattr(settings, "INVITATION_SIGNUP_URL", None))
+
+    @property
     def INVITATION_PERMISSION(self) -> str | None:
         """Permission needed to invite; ``None`` lets every member invite."""
         return cast("str | None", getattr(settings, "INVITATION_PERMISSION", None))

@@ -1015,6 +1015,31 @@ def test_who_cannot_invite_needs_no_login_page(settings: Any) -> None:
     assert ids(installation.check_login_url) == []
 
 
+@pytest.mark.parametrize("value", ["/sign-up/", "no_such_name", ""])
+def test_a_sign_up_page_that_is_not_there_is_reported(settings: Any, value: Any) -> None:
+    settings.INVITATION_SIGNUP_URL = value
+    assert ids(installation.check_signup_url) == ["W034"]
+
+
+@pytest.mark.parametrize("value", [None, "/", "home", "https://app.example.org/join/"])
+def test_a_sign_up_page_that_is_there_or_elsewhere_is_not(settings: Any, value: Any) -> None:
+    settings.INVITATION_SIGNUP_URL = value
+    assert ids(installation.check_signup_url) == []
+
+
+def test_a_site_without_a_known_sign_up_page_is_reported(settings: Any) -> None:
+    settings.ROOT_URLCONF = urlconf(path("sign-up/", page), path("", include("invitation.routes")))
+    assert ids(installation.check_signup_url) == ["W035"]
+    settings.INVITATION_SIGNUP_URL = "/sign-up/"
+    assert ids(installation.check_signup_url) == []
+
+
+def test_a_site_without_pages_of_invitations_needs_no_sign_up_page(settings: Any) -> None:
+    settings.ROOT_URLCONF = urlconf(path("", page))
+    settings.INVITATION_SIGNUP_URL = "/nowhere/"
+    assert ids(installation.check_signup_url) == []
+
+
 # Pages that a setting leads to
 
 

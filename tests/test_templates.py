@@ -571,11 +571,11 @@ def test_the_landing_page_has_no_link_to_a_registration_that_is_not_there() -> N
     read = page("invitation/invited.html", register_url="", login_url="/in/")
     assert all(a["href"] for a in read.all("a"))
     assert "Accept" not in read.text
-    assert "carries your invitation" in read.text
+    assert "keeps your invitation" in read.text
     assert "/in/" in {a["href"] for a in read.all("a")}
     read = page("invitation/invited.html", register_url="/join/")
     assert "/join/" in {a["href"] for a in read.all("a")}
-    assert "carries your invitation" not in read.text
+    assert "keeps your invitation" not in read.text
 
 
 @pytest.mark.parametrize("email", ["new@example.com", "new", None])

@@ -6,7 +6,7 @@ Each module checks one thing:
 * ``limits``: the limits of emails and notes
 * ``mails``: what emails need to be sent
 * ``writing``: the settings for the text of emails, reminders and news
-* ``installation``: other apps, templates, middleware and the login page
+* ``installation``: other apps, templates, middleware, the login and sign-up pages
 * ``doors``: where people can sign up without an invitation
 * ``registration``: the URLs of django-registration-redux
 * ``databases``: whether people can write at the same time
@@ -82,6 +82,7 @@ CHECKS: tuple[Check, ...] = tuple(
         "installation.check_templates",
         "installation.check_middleware",
         "installation.check_login_url",
+        "installation.check_signup_url",
         "registration.check_installed",
         "doors.check_doors",
         "doors.check_allauth",

@@ -1,4 +1,4 @@
-"""Checks of what surrounds the app: other apps, templates, middleware and the login page."""
+"""Checks of what surrounds the app: other apps, templates, middleware, and pages."""
 
 from __future__ import annotations
 
@@ -16,6 +16,8 @@ from django.template.loader import get_template
 from django.utils.module_loading import import_string
 
 from invitation.checks import routing
+from invitation.conf import conf
+from invitation.gate.carried_keys import SIGNUP
 
 TEMPLATES = Path(__file__).parents[1] / "templates"
 RESET_MAIL = "registration/password_reset_email.html"
@@ -146,3 +148,25 @@ def check_login_url(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
     message = f"LOGIN_URL leads nowhere: {reason}"
     hint = f'Set it to the name of the page, "auth_login" for redux\'s own. {routing.ELSEWHERE}'
     return [CheckWarning(message, hint=hint, id="invitation.W011")]
+
+
+def check_signup_url(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    """Warn if the pages of invitations lead to no sign-up page."""
+    names = routing.find_names()
+    if "invitation_landing" not in names:
+        return []
+    target = conf.INVITATION_SIGNUP_URL
+    hint = f"Set it to the name or the path of the page where people sign up. {routing.ELSEWHERE}"
+    if target is None:
+        if SIGNUP in names:
+            return []
+        message = (
+            "INVITATION_SIGNUP_URL is not set, and no page of this app signs people up: an "
+            "invitation does not lead to a sign-up page."
+        )
+        return [CheckWarning(message, hint=hint, id="invitation.W035")]
+    reason = routing.why_nowhere(target)
+    if not reason:
+        return []
+    message = f"INVITATION_SIGNUP_URL leads nowhere: {reason}"
+    return [CheckWarning(message, hint=hint, id="invitation.W034")]

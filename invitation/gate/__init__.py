@@ -19,6 +19,7 @@ from invitation.gate.carried_keys import (
     refuse,
     refuse_address,
     remember,
+    signup_url,
 )
 from invitation.gate.protecting import ProtectedMixin, protect
 from invitation.gate.signing_up import (
@@ -66,4 +67,5 @@ __all__ = [
     "refuse_address",
     "remember",
     "repeat_visit",
+    "signup_url",
 ]

@@ -18,8 +18,9 @@ from django.core.exceptions import ObjectDoesNotExist, RequestDataTooBig
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, QueryDict
 from django.http.request import RawPostDataException
 from django.shortcuts import render, resolve_url
-from django.urls import NoReverseMatch, URLPattern, URLResolver
+from django.urls import NoReverseMatch, URLPattern, URLResolver, reverse
 
+from invitation.conf import conf
 from invitation.exceptions import (
     AddressMismatch,
     CodeNotFound,
@@ -60,6 +61,9 @@ REFUSALS: tuple[type[KeyRefused], ...] = (
 REFUSAL_TEMPLATE = "invitation/wrong_invitation_key.html"
 ADDRESS_TEMPLATE = "invitation/wrong_address.html"
 NO_SITE_TEMPLATE = "invitation/no_site.html"
+
+#: Name of the sign-up page in the includes of this app.
+SIGNUP = "registration_register"
 
 View = Callable[..., HttpResponseBase]
 
@@ -135,6 +139,8 @@ def refuse(
         "shared": refusal.shared,
         "site": sites.get_site(sites.current_site_id(request)),
         "login_url": login_url(),
+        # The token of a form would write a session row, and GET must not.
+        "code_form": not settings.CSRF_USE_SESSIONS,
     }
     response = render(request, REFUSAL_TEMPLATE, context, status=status or refusal.status)
     if not isinstance(refusal, NoKey):
@@ -174,6 +180,18 @@ def login_url(back: str = "") -> str:
     query = QueryDict(parts.query, mutable=True)
     query[REDIRECT_FIELD_NAME] = back
     return parts._replace(query=query.urlencode(safe="/")).geturl()
+
+
+def signup_url() -> str:
+    """Return the URL of the sign-up page, or an empty string if none is known.
+
+    A check reports an INVITATION_SIGNUP_URL that names no page.
+    """
+    named = conf.INVITATION_SIGNUP_URL
+    try:
+        return reverse(SIGNUP) if named is None else page_url(named)
+    except NoReverseMatch:
+        return ""
 
 
 def page_url(to: Any) -> str:

@@ -29,15 +29,14 @@ def carried(request: HttpRequest) -> arriving.Opened | KeyRefused:
     The first call makes one query, or none without a key. The request keeps the answer.
     """
     inner = _innermost(request)
-    kept = vars(inner)
-    if CARRIED not in kept:
+    if not hasattr(inner, CARRIED):
         # A framework that wraps the request has read its body.
         given = given_key(request) if inner is not request else ""
         try:
-            kept[CARRIED] = open_carried(inner, given)
+            setattr(inner, CARRIED, open_carried(inner, given))
         except KeyRefused as refusal:
-            kept[CARRIED] = refusal
-    found: arriving.Opened | KeyRefused = kept[CARRIED]
+            setattr(inner, CARRIED, refusal)
+    found: arriving.Opened | KeyRefused = getattr(inner, CARRIED)
     return found
 
 
@@ -48,30 +47,30 @@ def may_sign_up(request: HttpRequest) -> bool:
 
 def claimed(request: HttpRequest) -> arriving.Opened | None:
     """Return the invitation that this request has used for a new account, or ``None``."""
-    used: arriving.Opened | None = vars(_innermost(request)).get(CLAIMED)
+    used: arriving.Opened | None = getattr(_innermost(request), CLAIMED, None)
     return used
 
 
 def is_claiming(request: HttpRequest) -> bool:
     """Return whether the block of a claim of this request is running."""
-    return UNDER_WAY in vars(_innermost(request))
+    return hasattr(_innermost(request), UNDER_WAY)
 
 
 def opened_for_claim(request: HttpRequest) -> arriving.Opened | None:
     """Return the invitation that the running block of a claim uses, or ``None``."""
-    under_way: arriving.Claim | None = vars(_innermost(request)).get(UNDER_WAY)
+    under_way: arriving.Claim | None = getattr(_innermost(request), UNDER_WAY, None)
     return None if under_way is None else under_way.opened
 
 
 @contextmanager
 def claim_under_way(request: HttpRequest, claim: arriving.Claim | None = None) -> Iterator[None]:
     """Let the block create accounts: it claims the invitation of this request."""
-    kept = vars(_innermost(request))
-    kept[UNDER_WAY] = claim
+    inner = _innermost(request)
+    setattr(inner, UNDER_WAY, claim)
     try:
         yield
     finally:
-        kept.pop(UNDER_WAY, None)
+        vars(inner).pop(UNDER_WAY, None)
 
 
 @contextmanager
@@ -104,15 +103,15 @@ def claiming(request: HttpRequest, email: str = "") -> Iterator[arriving.Claim]:
     ``ValueError`` if the block sets no account.
     """
     opened = carried(request)
-    kept = vars(_innermost(request))
     with ExitStack() as stack:
         under_way = _begin(stack, opened, email)
         stack.enter_context(claim_under_way(request, under_way))
         yield under_way
         if under_way.user is None:
             raise ValueError("The block that claims an invitation must set the claim's user.")
-    kept.pop(CARRIED, None)
-    kept[CLAIMED] = under_way.opened
+    inner = _innermost(request)
+    vars(inner).pop(CARRIED, None)
+    setattr(inner, CLAIMED, under_way.opened)
 
 
 def _begin(stack: ExitStack, opened: arriving.Opened | KeyRefused, email: str) -> arriving.Claim:
@@ -132,6 +131,10 @@ def _begin(stack: ExitStack, opened: arriving.Opened | KeyRefused, email: str) -
 
 
 def _innermost(request: Any) -> HttpRequest:
-    """Return Django's request, which the request of an API framework may wrap."""
+    """Return Django's request, which the request of an API framework may wrap.
+
+    Its attributes are not held in a variable: an error report would print the headers that the site
+    hides.
+    """
     inner: HttpRequest = getattr(request, "_request", request)
     return inner

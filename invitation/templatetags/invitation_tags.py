@@ -14,7 +14,7 @@ from django.utils import formats
 from django.utils.html import format_html
 from django.utils.translation import gettext as _
 
-from invitation import addresses
+from invitation import addresses, gate
 from invitation.conf import conf
 from invitation.delivery import texts
 from invitation.flows import arriving, quota
@@ -78,6 +78,18 @@ def invitation_may_register(context: template.Context) -> bool:
     request = context.get("request")
     carries = request is not None and visitor.recall(request.COOKIES) != ""
     return carries or not conf.INVITE_MODE
+
+
+@register.simple_tag
+def invitation_signup_url() -> str:
+    """Return the URL of the sign-up page: ``{% invitation_signup_url as url %}``; else empty."""
+    return gate.signup_url()
+
+
+@register.simple_tag
+def invitation_login_url() -> str:
+    """Return the URL of the login page: ``{% invitation_login_url as url %}``; else empty."""
+    return gate.login_url()
 
 
 @register.simple_tag(takes_context=True)

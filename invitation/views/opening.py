@@ -134,7 +134,7 @@ class LandingView(CarriedInvitationView):
             groups=inviting.groups_to_join(self.opened.invitation),
             may_accept=user.is_authenticated and refusal is None,
             accept_url=reverse_lazy("invitation_accept"),
-            register_url=_reverse("registration_register"),
+            register_url=gate.signup_url(),
             login_url=gate.login_url(landing_url),
             logout_url=_logout_url(),
             landing_url=landing_url,

@@ -23,7 +23,7 @@ def test_without_redux_nothing_of_it_is_touched(monkeypatch: pytest.MonkeyPatch)
 
     monkeypatch.setattr(apps, "is_installed", is_installed)
     receivers.connect()
-    assert asked == ["registration"]
+    assert asked == [receivers.ALLAUTH, "registration"]
 
 
 def test_redux_finds_the_setting_that_it_cannot_do_without(settings: Any) -> None:
