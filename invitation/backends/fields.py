@@ -94,7 +94,8 @@ def _bind_email(form: BaseForm, opened: arriving.Opened, name: str) -> None:
         field.help_text = field.help_text or _("An address at %(domains)s.") % domains
     if field is None or not opened.invitation.email:
         return
-    form.initial.setdefault(name, opened.invitation.email)
+    if is_locked(opened) or not form.initial.get(name):
+        form.initial[name] = opened.invitation.email
     if is_locked(opened):
         field.widget.attrs["readonly"] = True
         field.help_text = field.help_text or _("The invitation is for this address.")

@@ -11,13 +11,17 @@ from functools import partial
 from smtplib import SMTPException
 from typing import Any
 
+from allauth.account import app_settings
 from allauth.account.adapter import DefaultAccountAdapter
+from allauth.account.models import EmailAddress
 from allauth.account.utils import user_email
 from allauth.core import context
 from allauth.core.exceptions import ImmediateHttpResponse
 from allauth.socialaccount.adapter import DefaultSocialAccountAdapter
 from django.contrib import messages
+from django.db import IntegrityError
 from django.http import HttpRequest
+from django.shortcuts import redirect
 from django.utils.translation import gettext as _
 
 from invitation import gate
@@ -80,6 +84,9 @@ class AccountAdapterMixin(InvitationMixin):
         """Return whether the address is proven: by the key from its email, or as allauth says."""
         opened = gate.opened_for_claim(request)
         proven = opened is not None and opened.proves(email)
+        if proven and app_settings.PREVENT_ENUMERATION == "strict":
+            # Several accounts may have the address, but only one may have verified it.
+            proven = not EmailAddress.objects.is_verified(email)
         return proven or bool(super().is_email_verified(request, email))  # type: ignore[misc]
 
     def get_signup_redirect_url(self, request: HttpRequest) -> str:
@@ -156,10 +163,11 @@ class SocialAccountAdapterMixin(InvitationMixin):
     def is_auto_signup_allowed(self, request: HttpRequest, sociallogin: Any) -> bool:
         """Return whether the person need not fill in a form.
 
-        They must if only one address is admitted and their provider gives none. The form finds
-        whether somebody has that address.
+        They must if the invitation is for an address and their provider gives none. The form finds
+        whether somebody has that address. If the site's forms ask for none, there is no way in.
         """
-        if conf.INVITE_MODE and not claiming_forms.given_addresses(sociallogin):
+        asked = claiming_forms.EMAIL in app_settings.SIGNUP_FIELDS
+        if conf.INVITE_MODE and asked and not claiming_forms.given_addresses(sociallogin):
             found = gate.carried(request)
             if isinstance(found, arriving.Opened) and not found.admits(""):
                 return False
@@ -170,7 +178,17 @@ class SocialAccountAdapterMixin(InvitationMixin):
         found = gate.carried(request)
         if conf.INVITE_MODE and isinstance(found, arriving.Opened):
             _keep_admitted(subject, found)
-        return super().save_user(request, subject, form, **kwargs)
+        try:
+            user = super().save_user(request, subject, form, **kwargs)
+        except IntegrityError as error:
+            inner = getattr(request, "_request", request)
+            if form is not None or claiming_forms.is_headless(inner):
+                raise
+            # Somebody else has just taken the name or the address. The form says so.
+            claiming_forms.renew(subject)
+            inner.session[claiming_forms.PENDING] = subject.serialize()
+            raise ImmediateHttpResponse(redirect("socialaccount_signup")) from error
+        return user
 
     def address_for(self, subject: Any, form: Any) -> str:
         """Return the address that the new account gets."""

@@ -8,9 +8,11 @@ from functools import lru_cache, partial
 from typing import Any
 
 from allauth.account import app_settings
+from allauth.account.models import EmailAddress
 from allauth.account.utils import has_verified_email, user_email
 from allauth.core.exceptions import ImmediateHttpResponse
 from allauth.socialaccount import app_settings as social_settings
+from django.db import IntegrityError
 from django.http import HttpRequest, HttpResponseBase, JsonResponse
 
 from invitation import gate
@@ -22,6 +24,8 @@ from invitation.flows import arriving
 
 #: Name of the field for the address in all forms of allauth.
 EMAIL = "email"
+#: Key of the session under which allauth keeps a login from a provider.
+PENDING = "socialaccount_sociallogin"
 
 
 def opened_by(request: HttpRequest) -> arriving.Opened | None:
@@ -77,6 +81,8 @@ def claim_and_create(
     def attempt() -> Any:
         with gate.claiming(request, email) as claim:
             claim.user = user = make()
+            if social:
+                check_kept(user, email)
             _check_own_address(claim.opened, user)
             claim.usable = _is_usable(claim.opened, user, email, social)
         return user
@@ -122,8 +128,8 @@ def _is_usable(opened: arriving.Opened | None, user: Any, email: str, social: bo
     if not user.is_active:
         return False
     mandatory = app_settings.EmailVerificationMethod.MANDATORY
-    asked = social_settings.EMAIL_VERIFICATION if social else app_settings.EMAIL_VERIFICATION
-    if asked != mandatory:
+    own = social_settings.EMAIL_VERIFICATION if social else None
+    if mandatory != (own or app_settings.EMAIL_VERIFICATION):
         return True
     return (opened is not None and opened.proves(email)) or has_verified_email(user)
 
@@ -133,6 +139,19 @@ def given_addresses(sociallogin: Any) -> list[str]:
     own = user_email(sociallogin.user)
     given = [row.email for row in sociallogin.email_addresses]
     return [email for email in dict.fromkeys((own, *given)) if email]
+
+
+def check_kept(user: Any, email: str) -> None:
+    """Check that allauth has kept the address of a new account.
+
+    allauth drops it without a word if somebody else has taken it since the form was checked. Then
+    nobody could log in to the account. Raises ``IntegrityError``.
+    """
+    try:
+        if email and app_settings.UNIQUE_EMAIL:
+            EmailAddress.objects.get_for_user(user, email)
+    except EmailAddress.DoesNotExist as error:
+        raise IntegrityError("Somebody else has just taken this address.") from error
 
 
 class ClaimingMixin:
@@ -146,18 +165,22 @@ class ClaimingMixin:
     def clean(self) -> Any:
         """Check the address against the invitation that the visitor carries."""
         super().clean()  # type: ignore[misc]
-        form: Any = self
-        if EMAIL not in form.fields and hasattr(form, "sociallogin"):
-            form.cleaned_data[EMAIL] = next(iter(given_addresses(form.sociallogin)), "")
-        check_address(form, self.opened, EMAIL)
-        return form.cleaned_data
+        check_address(self, self.opened, EMAIL)
+        return self.cleaned_data  # type: ignore[attr-defined]
 
     def save(self, request: HttpRequest) -> Any:
         """Create the account and claim the invitation: both or neither."""
         form: Any = self
         form.cleaned_data.pop(HINT_FIELD, None)  # not for the site's own code
-        make = partial(super().save, request)  # type: ignore[misc]
-        email, login = form.cleaned_data.get(EMAIL) or "", getattr(form, "sociallogin", None)
+        host: Any = super()
+        email = form.cleaned_data.get(EMAIL) or ""
+
+        def make() -> Any:
+            user = host.save(request)
+            check_kept(user, email)
+            return user
+
+        login = getattr(form, "sociallogin", None)
         return create(request, email, make, subject=login, form=form)
 
 

@@ -7,10 +7,8 @@ from typing import Any
 from allauth.socialaccount import views as social_views
 from django.http import HttpResponseBase
 
+from invitation.backends.allauth.claiming_forms import PENDING
 from invitation.backends.allauth.views import GatedSignupMixin
-
-#: Key of the session under which allauth keeps the login from the provider.
-PENDING = "socialaccount_sociallogin"
 
 
 class SocialSignupView(GatedSignupMixin, social_views.SignupView):

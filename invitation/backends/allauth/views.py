@@ -13,6 +13,7 @@ from django.utils.decorators import method_decorator
 
 from invitation import gate
 from invitation.backends.allauth import claiming_forms
+from invitation.backends.allauth.claiming_forms import EMAIL
 from invitation.backends.fields import bind_invitation, form_context
 from invitation.conf import conf
 from invitation.exceptions import KeyRefused
@@ -74,9 +75,9 @@ class GatedSignupMixin(OwnTransactionsMixin):
         form = super().get_form(form_class)  # type: ignore[misc]
         if known is None:
             opened = claiming_forms.opened_by(self.request)
-            bind_invitation(form, opened, claiming_forms.EMAIL)
-            if opened is not None and AGAIN in form.fields:
-                form.initial.setdefault(AGAIN, opened.invitation.email)
+            bind_invitation(form, opened, EMAIL)
+            if AGAIN in form.fields and EMAIL in form.initial:
+                form.initial[AGAIN] = form.initial[EMAIL]
         return form
 
     def form_valid(self, form: Any) -> HttpResponseBase:
