@@ -78,7 +78,7 @@ exhaustive: $(VENV)/.test ## what `make test` leaves out: all examples, many pro
 coverage: $(VENV)/.test ## the quick tests, which must reach every branch of the package
 	$(RUN_TESTS) --cov --cov-report=term
 
-test-services: $(VENV)/.test ## the tests on PostgreSQL and MariaDB, and with workers on RabbitMQ and Redis
+test-services: $(VENV)/.test ## the tests on PostgreSQL and MariaDB, a Galera cluster, and workers on RabbitMQ and Redis
 	tests/services/run $(BIN)/python $(PYTEST)
 
 stress: $(VENV)/.test ## races and faults at length: crowds, kills, ten thousand mails, four times as many rounds
