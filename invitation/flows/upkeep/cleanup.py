@@ -16,7 +16,13 @@ from invitation.flows import quota
 from invitation.flows.after_commit import BATCH_SIZE, announce, in_transaction, retrying
 from invitation.flows.mail import awaiting_news, news_of_expiry
 from invitation.flows.quota import WINDOW_MAX
-from invitation.models import Acceptance, InvitationKey, MailCounter, ThrottleCounter
+from invitation.models import (
+    Acceptance,
+    InvitationKey,
+    InvitationQuota,
+    MailCounter,
+    ThrottleCounter,
+)
 from invitation.models.moments import latest
 from invitation.models.querysets import not_asked_for
 
@@ -24,13 +30,33 @@ T = TypeVar("T")
 
 
 #: Rows that one statement finds, for several batches.
-FOUND_AT_ONCE = 20_000
+FOUND_AT_ONCE = 10_000
 
 #: Counters of attempts that one run of the cleanup deletes.
 COUNTERS_AT_ONCE = 10_000
 
 #: Time after which an email counter limits nothing. It is 25 hours, and one for a clock change.
 MAIL_COUNTS_KEPT = timedelta(hours=26)
+
+
+def clean_up(batch_size: int = BATCH_SIZE, now: datetime | None = None) -> tuple[int, int]:
+    """Expire and purge, and return how many invitations were marked and how many were deleted.
+
+    Where nobody needs expired invitations, they are deleted without being marked before. Both
+    numbers include them.
+    """
+    gone = 0
+    if _is_deleted_at_once():
+        _release_orphans(batch_size)
+        gone = _end_free(batch_size, now or timezone.now(), delete=True)
+    return gone + expire(batch_size, now), gone + purge(batch_size, now)
+
+
+def _is_deleted_at_once() -> bool:
+    """Return whether ``purge`` would delete what expires now, and nobody would see it before."""
+    kept = conf.INVITATION_RETENTION_DAYS or conf.INVITATION_NOTIFY_INVITER
+    heard = signals.invitations_expired.has_listeners(InvitationKey)
+    return not kept and not heard and InvitationKey.objects.concerns_nobody()
 
 
 def expire(batch_size: int = BATCH_SIZE, now: datetime | None = None) -> int:
@@ -42,13 +68,43 @@ def expire(batch_size: int = BATCH_SIZE, now: datetime | None = None) -> int:
     """
     now = now or timezone.now()
     _release_orphans(batch_size)
-    marked = 0
+    marked = _end_free(batch_size, now)
+    # What others had locked.
     for batch in _batches(InvitationKey.objects.overdue(now), batch_size, "expires_at"):
         marked += in_transaction(partial(mark_expired, batch, now))
     _settle(batch_size)
     for step in news_of_expiry(now, batch_size):
         in_transaction(step)
     return marked
+
+
+def _end_free(batch_size: int, now: datetime, *, delete: bool = False) -> int:
+    """End the overdue invitations that nobody else has locked, and return how many.
+
+    Each batch is ended and gives back its quota in one transaction.
+    """
+    if not InvitationKey.objects.can_end_free():
+        return 0
+    overdue = InvitationKey.objects.overdue(now)
+    ended = 0
+    for found in _found(overdue, batch_size, "expires_at", "from_user_id"):
+        ended += in_transaction(partial(_end_batch, found, now, delete))
+    return ended
+
+
+def _end_batch(found: list[Any], now: datetime, delete: bool) -> int:
+    pks = sorted(pk for _, pk, _ in found)
+    inviters = {inviter for *_, inviter in found if inviter is not None}
+    free, quotas = None, None
+    if conf.INVITATION_REFUND_EXPIRED:
+        # The quotas first: see ``end_free``.
+        quotas = InvitationQuota.objects.lock_for_refund(inviters, free=True)
+        free = {row.inviter_id for row in quotas}
+    ended, held = InvitationKey.objects.end_free(pks, now, free, delete=delete)
+    quota.give_back(held, quota.Reason.EXPIRED, quotas)
+    if ended and not delete:
+        announce(signals.invitations_expired, invitation_ids=ended)
+    return len(ended)
 
 
 def mark_expired(batch: list[int], now: datetime) -> int:
@@ -78,8 +134,8 @@ def _settle(batch_size: int) -> None:
     This includes what an earlier run left over. Where INVITATION_REFUND_EXPIRED is off, the quota
     is lost.
 
-    It does not run in the transaction that marks them. Inviting locks the quota before the slot,
-    and marking frees the slot. In one transaction, the two could block each other.
+    It does not run in the transaction of ``mark_expired``. Inviting locks the quota before the
+    slot, and marking frees the slot. In one transaction, the two could block each other.
     """
     status = InvitationKey.Status.EXPIRED
     holding = InvitationKey.objects.filter(status=status, quota_held__gt=0)
@@ -157,20 +213,29 @@ def count_cleanup(now: datetime | None = None) -> tuple[int, int]:
 
 
 def _batches(rows: QuerySet[Any], size: int, column: str = "pk") -> Iterator[list[int]]:
-    """Yield the primary keys of rows in batches, found in the order of a column with an index.
+    """Yield the primary keys of rows in batches: see ``_found``."""
+    for found in _found(rows, size, column):
+        yield sorted(pk for _, pk in found)
 
-    One statement finds several batches. The next one begins where it ended, so none reads what was
-    done before.
+
+def _found(
+    rows: QuerySet[Any], size: int, column: str, *names: str
+) -> Iterator[list[tuple[Any, ...]]]:
+    """Yield a column, the primary key and more columns of rows in batches.
+
+    The first column must have an index, and the rows come in its order. One statement finds
+    several batches. The next one begins where it ended, so none reads what was done before.
     """
     number = max(size, FOUND_AT_ONCE // size * size)
     after = Q()
     while True:
-        found = list(rows.filter(after).order_by(column, "pk").values_list(column, "pk")[:number])
+        in_order = rows.filter(after).order_by(column, "pk")
+        found = list(in_order.values_list(column, "pk", *names)[:number])
         for start in range(0, len(found), size):
-            yield sorted(pk for _, pk in found[start : start + size])
+            yield found[start : start + size]
         if len(found) < number:
             return
-        last, pk = found[-1]
+        last, pk = found[-1][:2]
         after = Q(**{f"{column}__gte": last}) & (Q(**{f"{column}__gt": last}) | Q(pk__gt=pk))
 
 
