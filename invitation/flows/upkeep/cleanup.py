@@ -85,16 +85,24 @@ def _end_free(batch_size: int, now: datetime, *, delete: bool = False) -> int:
     """
     if not InvitationKey.objects.can_end_free():
         return 0
-    overdue = InvitationKey.objects.overdue(now)
-    ended = 0
-    for found in _found(overdue, batch_size, "expires_at", "from_user_id"):
-        ended += in_transaction(partial(_end_batch, found, now, delete))
-    return ended
+    # Not in the order of the primary key as well: many may expire at the same moment, and no index
+    # has both. Those that were ended are not found again.
+    overdue = InvitationKey.objects.overdue(now).order_by("expires_at")
+    rows, number = overdue.values_list("pk", "from_user_id", "expires_at"), _number(batch_size)
+    ended, begin = 0, Q()
+    while True:
+        found, before = list(rows.filter(begin)[:number]), ended
+        for start in range(0, len(found), batch_size):
+            batch = {pk: inviter for pk, inviter, _ in found[start : start + batch_size]}
+            ended += in_transaction(partial(_end_batch, batch, now, delete))
+        if len(found) < number or ended == before:
+            return ended
+        begin = Q(expires_at__gte=found[-1][2])
 
 
-def _end_batch(found: list[Any], now: datetime, delete: bool) -> int:
-    pks = sorted(pk for _, pk, _ in found)
-    inviters = {inviter for *_, inviter in found if inviter is not None}
+def _end_batch(batch: dict[int, Any], now: datetime, delete: bool) -> int:
+    pks = sorted(batch)
+    inviters = {inviter for inviter in batch.values() if inviter is not None}
     free, quotas = None, None
     if conf.INVITATION_REFUND_EXPIRED:
         # The quotas first: see ``end_free``.
@@ -212,30 +220,26 @@ def count_cleanup(now: datetime | None = None) -> tuple[int, int]:
     return overdue.count() + released.count(), deleted
 
 
+def _number(size: int) -> int:
+    """Return how many rows one statement finds for batches of this size."""
+    return max(size, FOUND_AT_ONCE // size * size)
+
+
 def _batches(rows: QuerySet[Any], size: int, column: str = "pk") -> Iterator[list[int]]:
-    """Yield the primary keys of rows in batches: see ``_found``."""
-    for found in _found(rows, size, column):
-        yield sorted(pk for _, pk in found)
+    """Yield the primary keys of rows in batches, found in the order of a column with an index.
 
-
-def _found(
-    rows: QuerySet[Any], size: int, column: str, *names: str
-) -> Iterator[list[tuple[Any, ...]]]:
-    """Yield a column, the primary key and more columns of rows in batches.
-
-    The first column must have an index, and the rows come in its order. One statement finds
-    several batches. The next one begins where it ended, so none reads what was done before.
+    One statement finds several batches. The next one begins where it ended, so none reads what was
+    done before.
     """
-    number = max(size, FOUND_AT_ONCE // size * size)
+    number = _number(size)
     after = Q()
     while True:
-        in_order = rows.filter(after).order_by(column, "pk")
-        found = list(in_order.values_list(column, "pk", *names)[:number])
+        found = list(rows.filter(after).order_by(column, "pk").values_list(column, "pk")[:number])
         for start in range(0, len(found), size):
-            yield found[start : start + size]
+            yield sorted(pk for _, pk in found[start : start + size])
         if len(found) < number:
             return
-        last, pk = found[-1][:2]
+        last, pk = found[-1]
         after = Q(**{f"{column}__gte": last}) & (Q(**{f"{column}__gt": last}) | Q(pk__gt=pk))
 
 

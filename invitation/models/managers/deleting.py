@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from django.db import models
+from django.db.models import ExpressionWrapper, Q
 from django.db.models.signals import post_delete, pre_delete
 
 from invitation.models.managers.forgetting import had_ended
@@ -61,15 +62,16 @@ class KeyCleaningMixin(Invitations):
         ``inviters`` are the members whose quotas are locked. Those that hold the quota of others
         stay. ``None`` means that nothing is given back.
         """
-        known = ("pk", "status", "expires_at", "uses", "renewal_requested_at")
+        known = ("pk", "status", "late", "uses", "renewal_requested_at")
         price = ("from_user_id", "quota_held", "max_uses", "shared", "date_invited")
-        rows = self.filter(Among("pk", pks))
+        late = ExpressionWrapper(Q(expires_at__lte=now), models.BooleanField())
+        rows = self.filter(Among("pk", pks)).annotate(late=late)
         found = locked(rows, "ended_at", *known, *price, skip_locked=True)
         pending = self.model.Status.PENDING
         ended: list[int] = []
         held: list[Held] = []
         for row in found:
-            if row.status != pending or row.expires_at is None or row.expires_at > now:
+            if row.status != pending or not row.late:
                 continue
             if delete and (row.uses or _is_asked_for(row, now)):
                 continue

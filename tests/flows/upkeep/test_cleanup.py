@@ -18,6 +18,7 @@ from invitation import signals
 from invitation.exceptions import Busy
 from invitation.flows import inviting, upkeep
 from invitation.flows.after_commit import transactions
+from invitation.flows.upkeep import cleanup
 from invitation.models import (
     Acceptance,
     InvitationEmail,
@@ -410,6 +411,18 @@ def test_what_others_have_locked_is_marked_refunded_and_deleted_one_after_the_ot
 ) -> None:
     overdue(member, 3)
     assert upkeep.clean_up(2) == (3, 3)
+    assert spent(member) == 0
+
+
+@pytest.mark.parametrize("kept", [4, 5])
+def test_what_is_kept_keeps_nothing_else_from_being_found(
+    member: Any, monkeypatch: pytest.MonkeyPatch, kept: int
+) -> None:
+    monkeypatch.setattr(cleanup, "FOUND_AT_ONCE", 4)
+    for at in range(kept):
+        overdue(member, renewal_requested_at=timezone.now(), expires_at=timezone.now() - 9 * DAY)
+        overdue(member, expires_at=timezone.now() - (9 - at) * DAY)
+    assert upkeep.clean_up(2) == (2 * kept, kept)
     assert spent(member) == 0
 
 
