@@ -92,7 +92,7 @@ coverage: $(VENV)/.test ## the quick tests, which must reach every branch of the
 	@$(call RUN_HOSTS,$(COVER) --cov-append)
 	$(BIN)/coverage report
 
-test-services: $(VENV)/.test ## the tests on PostgreSQL and MariaDB, and with workers on RabbitMQ and Redis
+test-services: $(VENV)/.test ## the tests on PostgreSQL and MariaDB, a Galera cluster, and workers on RabbitMQ and Redis
 	tests/services/run $(BIN)/python $(PYTEST)
 
 stress: $(VENV)/.test ## races and faults at length: crowds, kills, ten thousand mails, four times as many rounds

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.bench.__main__ import NOT_INSTALLED
 from tests.bench.table import LINES, Result
 
 ROOT = Path(__file__).parents[1]
@@ -53,3 +54,18 @@ def test_the_benchmark_runs_on_a_small_site(tmp_path: Path) -> None:
     assert run.returncode == any(row["verdict"] == "PAST" for row in results)
     measured = {row["name"] for row in results}
     assert measured == {name for name in LINES if name.partition(".")[0] in rows}
+
+
+@pytest.mark.long
+def test_rows_that_the_server_makes_are_like_the_others() -> None:
+    run = subprocess.run(
+        ["tests/services/with-postgresql", sys.executable, "-m", "tests.bench.repeated"],
+        cwd=ROOT,
+        env={**os.environ, "PYTHON": sys.executable},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if run.returncode == NOT_INSTALLED:
+        pytest.skip("needs PostgreSQL")
+    assert run.returncode == 0, run.stdout + run.stderr

@@ -15,6 +15,7 @@ from typing import Any
 
 from django import forms
 from django.contrib.auth.forms import SetPasswordForm
+from django.core.exceptions import ObjectDoesNotExist
 from django.db import IntegrityError
 from django.http import HttpRequest, HttpResponseBase
 from django.shortcuts import render
@@ -182,10 +183,14 @@ class MailingActivationMixin(OwnTransactionsMixin):
 
     @retrying
     def activate(self, *args: Any, **kwargs: Any) -> Any:
-        """Activate the account, and return it or ``False``."""
+        """Activate the account, and return it or ``False``.
+
+        Redux reads the profile, then its account, and then writes the profile. The account may be
+        deleted before either step.
+        """
         try:
             return super().activate(*args, **kwargs)  # type: ignore[misc]
-        except IntegrityError:
+        except (IntegrityError, ObjectDoesNotExist):
             key = kwargs.get("activation_key", "")
             if self.registration_profile.objects.filter(activation_key=key).exists():
                 raise

@@ -12,7 +12,7 @@ from django.db import connections, models
 from django.db.models import Exists, F, OuterRef, Q, Subquery, Value
 from django.db.models.expressions import OrderBy
 from django.db.models.functions import Coalesce
-from django.db.models.lookups import Exact
+from django.db.models.lookups import Exact, Lookup
 from django.utils import timezone
 
 from invitation import addresses
@@ -22,6 +22,10 @@ from invitation.models.moments import latest, passed, since
 
 if TYPE_CHECKING:
     from invitation.models import InvitationEmail, InvitationKey  # noqa: F401 (named in a text)
+
+    ManyLookup = Lookup[Any]
+else:
+    ManyLookup = Lookup
 
 
 #: How long an ended invitation is kept after a request for a new link, so that its inviter can
@@ -75,32 +79,49 @@ def begins(rows: models.QuerySet[Any], column: str, text: str) -> models.QuerySe
     return rows.filter(begins_so).order_by(_PatternOrder(F(column)))
 
 
-class Among(models.Func):
-    """Condition that a column has one of many numbers, as one parameter where that is possible."""
+class Among(ManyLookup):
+    """Condition that a column has one of many numbers, as one parameter where that is possible.
+
+    It is a lookup, because Django compares other conditions with 1 on MySQL and MariaDB. They then
+    use no index, and a write locks every row of the table.
+    """
+
+    prepare_rhs = False
 
     def __init__(self, column: str, numbers: Collection[int]) -> None:
-        super().__init__(F(column), output_field=models.BooleanField())
-        self.numbers = list(numbers)
+        super().__init__(F(column), list(numbers))
 
-    def as_sql(self, compiler: Any, connection: Any, *_args: Any, **_options: Any) -> Any:
+    def as_sql(self, compiler: Any, connection: Any) -> Any:
         """Return the condition, and its parameters."""
-        if not self.numbers:
+        if not self.rhs:
             raise EmptyResultSet
-        sql, params = compiler.compile(self.source_expressions[0])
+        sql, params = self.process_lhs(compiler, connection)
         if connection.vendor == "postgresql":
-            return f"{sql} = ANY(%s::bigint[])", [*params, self.numbers]
-        return f"{sql} IN ({', '.join(['%s'] * len(self.numbers))})", [*params, *self.numbers]
+            return f"{sql} = ANY(%s::bigint[])", [*params, self.rhs]
+        return f"{sql} IN ({', '.join(['%s'] * len(self.rhs))})", [*params, *self.rhs]
 
 
-def locked(rows: models.QuerySet[Any], column: str, *names: str) -> list[Any]:
+def can_skip_locked(using: str) -> bool:
+    """Return whether this database locks rows without a wait for others that have locked some.
+
+    SQLite has one lock, which the transaction already has.
+    """
+    features = connections[using].features
+    return features.has_select_for_update_skip_locked or not features.has_select_for_update
+
+
+def locked(
+    rows: models.QuerySet[Any], column: str, *names: str, skip_locked: bool = False
+) -> list[Any]:
     """Lock rows as ``lock_in_order`` does, and return these columns as they are then.
 
     A locking read sees what others have committed, even if this transaction has read before.
-    Compare the columns in Python: no index must serve a condition here (see ``holds``).
+    Compare the columns in Python: no index must serve a condition here (see ``holds``). With
+    ``skip_locked``, rows that others have locked are left out (see ``can_skip_locked``).
     """
     in_order = rows.order_by("pk")
     if connections[rows.db].features.has_select_for_update:
-        in_order = in_order.select_for_update()
+        in_order = in_order.select_for_update(skip_locked=skip_locked)
     else:
         rows.update(**{column: F(column)})
     return list(in_order.values_list(*names, named=True))

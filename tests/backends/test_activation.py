@@ -390,17 +390,19 @@ def test_an_address_that_is_typed_later_is_never_proven(
 
 
 @pytest.mark.django_db
-def test_an_account_that_was_deleted_meanwhile_is_not_activated() -> None:
+@pytest.mark.parametrize("error", [IntegrityError, get_user_model().DoesNotExist])
+@pytest.mark.each_case
+def test_an_account_that_was_deleted_meanwhile_is_not_activated(error: type[Exception]) -> None:
     class Redux:
         def activate(self, *args: Any, **kwargs: Any) -> Any:
-            raise IntegrityError
+            raise error
 
     class View(activation.MailingActivationMixin, Redux):
         registration_profile = RegistrationProfile
 
     profile = RegistrationProfile.objects.create_profile(make_user("waiting"))
     assert View().activate(activation_key="ab" * 32) is False
-    with pytest.raises(IntegrityError):
+    with pytest.raises(error):
         View().activate(activation_key=profile.activation_key)
 
 

@@ -190,6 +190,23 @@ class TestAdminApproval(TwoStepContract):
         assert getattr(client, method)(approval)["Location"].startswith("/accounts/login/")
         assert not scenes.accounts().get().is_active
 
+    def test_an_account_that_is_deleted_while_it_is_activated_gets_a_page(
+        self, registered: Client, commit: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Redux reads the profile, and then its account."""
+        expired = SupervisedRegistrationProfile.activation_key_expired
+
+        def late(profile: Any) -> bool:
+            if not SupervisedRegistrationProfile.user.is_cached(profile):  # redux asks, not we
+                scenes.accounts().get().delete()
+            return bool(expired(profile))
+
+        monkeypatch.setattr(SupervisedRegistrationProfile, "activation_key_expired", late)
+        page = self.activate(registered, commit)
+        assert not scenes.accounts().exists()
+        assert page.status_code == 200
+        assert "/approve/" not in mail.outbox[-1].body
+
     def test_after_a_failed_request_for_approval_no_second_password_is_asked_for(
         self, registered: Client, commit: Callable[..., Any]
     ) -> None:

@@ -21,6 +21,13 @@ Varying = Callable[[int], Mapping[str, Any]]
 
 ROWS_AT_ONCE = 5_000
 
+#: Random text like that of ``secrets.token_urlsafe``, made by PostgreSQL from so many UUIDs of 16
+#: bytes each.
+_TOKEN = "rtrim(translate(encode({bytes}, 'base64'), '+/', '-_'), '=')"
+RANDOM_16 = "uuid_send(gen_random_uuid())"
+TOKEN_16 = _TOKEN.format(bytes=RANDOM_16)
+TOKEN_32 = _TOKEN.format(bytes=f"{RANDOM_16} || {RANDOM_16}")
+
 
 def write(template: models.Model, numbers: Iterable[int], varying: Varying) -> None:
     """Write a copy of this row for each number, with what varies."""
@@ -28,6 +35,29 @@ def write(template: models.Model, numbers: Iterable[int], varying: Varying) -> N
         _copy(template, numbers, varying)
     else:
         _insert(template, numbers, varying)
+
+
+def can_repeat() -> bool:
+    """Return whether the server can make rows from others by itself: see ``repeat``."""
+    return connection.vendor == "postgresql"
+
+
+def repeat(
+    model: type[models.Model], source: range, number: int, changes: Mapping[str, str]
+) -> None:
+    """Write ``number`` copies of the first of these rows. ``source`` is their primary keys.
+
+    ``changes`` has SQL for the columns that differ from those of the copied row.
+    """
+    quote = connection.ops.quote_name
+    columns = [field.column for field in model._meta.concrete_fields]
+    values = ", ".join(changes.get(column, quote(column)) for column in columns)
+    names, table = ", ".join(map(quote, columns)), quote(model._meta.db_table)
+    sql = f"INSERT INTO {table} ({names}) SELECT {values} FROM {table}"  # noqa: S608
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("SET LOCAL session_replication_role = replica")
+        last = source.start + number
+        cursor.execute(f"{sql} WHERE id >= {source.start} AND id < {last} ORDER BY id")
 
 
 def begin_at(number: int, rows: Iterable[models.Model]) -> None:

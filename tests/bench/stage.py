@@ -38,6 +38,12 @@ FIRST = 10_000_000
 #: Numbers of rows that do not belong to the site's size.
 MANY_OWN = range(20_000_000, 20_010_000)
 OVERDUE_FROM, SPARE_FROM = 30_000_000, 40_000_000
+#: So many rows are made here, one by one. PostgreSQL itself makes more of them. A multiple of the
+#: number of members and of domains.
+BLOCK = 100_000
+#: ``Stage.email_of`` in PostgreSQL.
+EMAIL_SQL = "lpad(to_hex({number} * 2654435761 % 4294967296), 8, '0') || '@s' || "
+EMAIL_SQL += "{number} % 1000 || '.example.org'"
 
 
 class Stage:
@@ -96,11 +102,43 @@ class Stage:
 
     def grow(self, size: int) -> None:
         """Write rows until there are so many invitations, and as many of the floor's."""
-        numbers = range(self.size, size)
+        # The lister's are not repeated.
+        source = max(self.size, OWN)
+        single = min(size, source + BLOCK) if seeding.can_repeat() else size
+        numbers = range(self.size, single)
         self._write(numbers, self.invitation_of)
         seeding.write(self.floor_row, numbers, self._floor_of)
+        if single < size:
+            self._repeat(range(source, single), range(single, size))
         self.size = size
         seeding.settle()
+
+    def _repeat(self, source: range, numbers: range) -> None:
+        """Let the server write the rows of these numbers. They are like those of ``source``."""
+        pks = range(self.pk_of(source[0]), self.pk_of(source[-1]) + 1)
+        more = self._add_part(numbers)
+        for begin in range(numbers.start, numbers.stop, len(source)):
+            count = min(len(source), numbers.stop - begin)
+            pk = f"id + {begin + more - pks.start}"
+            email = EMAIL_SQL.format(number=f"(id + {begin - pks.start})")
+            later = f"+ interval '{begin - source.start} seconds'"
+            slot = f"CASE WHEN pending_slot IS NOT NULL THEN substr({seeding.RANDOM_16}, 1, 15) END"
+            of_invitation = {
+                "id": pk,
+                "locator": seeding.TOKEN_16,
+                "email": email,
+                "email_key": email,
+                "date_invited": f"date_invited {later}",
+                "mail_requested_at": f"mail_requested_at {later}",
+                "ended_at": f"ended_at {later}",
+                "pending_slot": slot,
+            }
+            of_floor = {"id": pk, "key": seeding.TOKEN_32, "email": email}
+            hanging = {"id": pk, "invitation_id": pk}
+            seeding.repeat(InvitationKey, pks, count, of_invitation)
+            seeding.repeat(InvitationEmail, pks, count, hanging)
+            seeding.repeat(QuotaEntry, pks, count, hanging)
+            seeding.repeat(floor.Invitation, pks, count, of_floor)
 
     def write_many_own(self) -> None:
         """Write the ten thousand invitations of one member."""
@@ -155,16 +193,20 @@ class Stage:
     def _write(self, numbers: Sequence[int], varying: Any) -> None:
         # Primary keys grow in the order of writing, as on a site: else their indexes would be half
         # empty.
-        part = range(numbers[0], numbers[-1] + 1)
+        self._add_part(range(numbers[0], numbers[-1] + 1))
+        seeding.write(self.invitation, numbers, varying)
+        seeding.write(self.mail, numbers, self._mail_of)
+        seeding.write(self.entry, numbers, self._entry_of)
+
+    def _add_part(self, part: range) -> int:
+        """Reserve primary keys for these numbers; return what to add to a number."""
         # SQLite goes on after the largest key, also for rows that were measured in between.
         for model in (InvitationKey, InvitationEmail, QuotaEntry):
             largest = model._default_manager.aggregate(largest=Max("pk"))["largest"] or 0
             self._next_pk = max(self._next_pk, largest + 1)
         self._parts.append((part, self._next_pk - part.start))
         self._next_pk += len(part)
-        seeding.write(self.invitation, numbers, varying)
-        seeding.write(self.mail, numbers, self._mail_of)
-        seeding.write(self.entry, numbers, self._entry_of)
+        return self._parts[-1][1]
 
     def inviter_of(self, number: int) -> int:
         """Return whose invitation this is: the first 500 are the lister's."""

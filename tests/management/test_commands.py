@@ -67,13 +67,13 @@ def test_cleanup_works_in_batches_of_the_given_size(
     overdue: list[InvitationKey], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sizes: list[int] = []
-    expire = InvitationKey.objects.expire
+    end_free = InvitationKey.objects.end_free
 
-    def count(pks: list[int], *args: Any, **kwargs: Any) -> list[int]:
+    def count(pks: list[int], *args: Any, **kwargs: Any) -> Any:
         sizes.append(len(pks))
-        return expire(pks, *args, **kwargs)
+        return end_free(pks, *args, **kwargs)
 
-    monkeypatch.setattr(InvitationKey.objects, "expire", count)
+    monkeypatch.setattr(InvitationKey.objects, "end_free", count)
     assert run("cleanupinvitation", "--batch-size=2") == "Expired: 3, deleted: 3.\n"
     assert sizes == [2, 1]
 

@@ -15,7 +15,7 @@ from django.db import connections
 
 from invitation.exceptions import InvitationError
 
-#: Seconds after which a round counts as hanging. MariaDB gives up on a lock after 50.
+#: Seconds after which a short round counts as hanging. MariaDB gives up on a lock after 50.
 PATIENCE = 90
 
 Stage = TypeVar("Stage")
@@ -37,6 +37,8 @@ class Arena:
 
     threads: int
     rounds: int
+    #: Seconds after which a round counts as hanging.
+    patience: float = PATIENCE
     #: What a thread does first, such as choosing its server, and what it does before each round.
     settle: Callable[[int], None] = lambda number: None
     prepare: Callable[[], None] = lambda: None
@@ -55,7 +57,7 @@ class Arena:
         given that and the outcomes, thread by thread: what each returned, or the
         ``InvitationError`` that turned it away. Any other error is nobody's outcome and fails.
         """
-        meeting = threading.Barrier(self.threads + 1, timeout=PATIENCE)
+        meeting = threading.Barrier(self.threads + 1, timeout=self.patience)
         outcomes: list[Any] = [None] * self.threads
         stages: list[Stage] = []
         workers = [

@@ -12,7 +12,7 @@ from django.utils import timezone
 from invitation import signals
 from invitation.exceptions import InvitationError
 from invitation.flows import inviting, mail, upkeep
-from invitation.models import InvitationKey, InvitationQuota
+from invitation.models import InvitationKey, InvitationQuota, QuotaEntry
 from tests.races import books
 from tests.races.arena import Arena, count
 from tests.races.people import User, claim, decline, delete_account, make_held, make_members
@@ -70,6 +70,27 @@ def test_cleanups_at_once_expire_refund_and_delete_each_invitation_once(arena: A
     assert len(ids) == len(set(ids)) == each * len(members) * arena.rounds
 
 
+def test_cleanups_at_once_delete_each_invitation_once_without_marking_it(arena: Arena) -> None:
+    members = make_members(3)
+    each = 4
+
+    def before(number: int) -> None:
+        make_overdue(members, each, f"round{number}")
+
+    def after(stage: None, outcomes: list[Any]) -> None:
+        counts = tuple(sum(numbers) for numbers in zip(*outcomes, strict=True))
+        assert counts == (each * len(members), each * len(members))
+        assert not InvitationKey.objects.exists()
+        assert set(InvitationQuota.objects.values_list("spent", flat=True)) == {0}
+
+    def clean(stage: None, number: int) -> tuple[int, int]:
+        return upkeep.clean_up(number % 5 + 5)
+
+    arena.race([clean], before=before, after=after)
+    ended = list(QuotaEntry.objects.values_list("invitation_id", flat=True))
+    assert len(ended) == len(set(ended)) == each * len(members) * arena.rounds
+
+
 def test_cleanup_beside_members_who_invite_the_same_addresses_again(
     short_arena: Arena, settings: Any
 ) -> None:
@@ -85,7 +106,7 @@ def test_cleanup_beside_members_who_invite_the_same_addresses_again(
         return "created" if inviting.invite(row.from_user, row.email).created else "renewed"
 
     def clean(rows: list[InvitationKey], number: int) -> str:
-        upkeep.expire(number % 3 + 1)
+        upkeep.clean_up(number % 3 + 1)
         return "cleaned"
 
     def after(rows: list[InvitationKey], outcomes: list[Any]) -> None:
@@ -98,6 +119,49 @@ def test_cleanup_beside_members_who_invite_the_same_addresses_again(
         InvitationQuota.objects.update(spent=0)
 
     short_arena.race([invite, clean], before=before, after=after)
+
+
+@pytest.mark.parametrize("retention", [0, 1])
+def test_members_invite_again_exactly_what_is_being_cleaned_up(
+    short_arena: Arena, settings: Any, retention: int
+) -> None:
+    settings.INVITATIONS_PER_USER = 20
+    settings.INVITATION_RETENTION_DAYS = retention
+    members = make_members(short_arena.threads)
+    each = 4
+
+    def before(number: int) -> list[InvitationKey]:
+        return make_overdue(members, each, f"round{number}")
+
+    def invite(rows: list[InvitationKey], number: int) -> list[bool]:
+        own = [row for row in rows if row.from_user_id == members[number].pk]
+        return [inviting.invite(members[number], row.email).created for row in own]
+
+    def clean(rows: list[InvitationKey], number: int) -> tuple[int, int]:
+        return upkeep.clean_up(number * 2 + 1)  # so that the batches of two overlap
+
+    def after(rows: list[InvitationKey], outcomes: list[Any]) -> None:
+        cleaned = [one for one in outcomes if isinstance(one, tuple)]
+        invited = [one for one in outcomes if isinstance(one, list)]
+        assert len(cleaned) + len(invited) == len(outcomes), count(outcomes)
+        renewed = sum(one.count(False) for one in invited)
+        # Each was renewed, or ended once and gave back its price once.
+        assert sum(expired for expired, _ in cleaned) == len(rows) - renewed
+        refunds = QuotaEntry.objects.filter(reason=QuotaEntry.Reason.EXPIRED)
+        ended = list(refunds.values_list("invitation_id", flat=True))
+        assert len(ended) == len(set(ended)) == len(rows) - renewed
+        slots = [row.pending_slot for row in rows if row.from_user_id in inviters]
+        assert InvitationKey.objects.pending().filter(pending_slot__in=slots).count() == len(slots)
+        assert InvitationKey.objects.pending().count() == len(slots)
+        books.check()
+        InvitationKey.objects.all().delete()
+        QuotaEntry.objects.all().delete()
+        InvitationQuota.objects.update(spent=0)
+
+    contestants = [clean, *[invite] * 5]
+    numbers = range(short_arena.threads)
+    inviters = {members[n].pk for n in numbers if contestants[n % len(contestants)] is invite}
+    short_arena.race(contestants, before=before, after=after)
 
 
 def anybody(among: list[Any]) -> Any:
@@ -146,6 +210,7 @@ def test_everything_at_once_on_a_few_invitations(arena: Arena, settings: Any) ->
         "resend": lambda number: inviting.resend(recent()),
         "expire": lambda number: upkeep.expire(number % 3 + 1),
         "purge": lambda number: upkeep.purge(2),
+        "clean up": lambda number: upkeep.clean_up(3),
         "deliver": lambda number: mail.deliver_due(),
     }
     names = list(actions)

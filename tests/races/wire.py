@@ -19,6 +19,8 @@ from django.core.signals import got_request_exception
 from django.test import Client, RequestFactory
 
 CSRF = "c" * 32
+#: Status of the page that asks to try again.
+BUSY = 503
 
 
 @dataclass(frozen=True)
@@ -33,7 +35,12 @@ class Answer:
 class Site:
     """Be a site that runs; it remembers why it answered with an error page."""
 
+    #: Whether visitors do what the page says that asks to try again, and how often they had to.
+    #: Without this, that page is a failure.
+    tries_again = False
+
     def __init__(self) -> None:
+        self.busy: list[str] = []
         self._handler = WSGIHandler()
         self._local = threading.local()
         self._requests = RequestFactory()
@@ -56,7 +63,11 @@ class Site:
             {"csrfmiddlewaretoken": CSRF, **form},
             headers={"cookie": jar.output(header="", sep=";").strip(), "host": "example.com"},
         )
-        return self._send(request.environ)
+        answer = self._send(request.environ)
+        if answer.status == BUSY:
+            self.busy.append(path)
+            return self.post(path, form, cookies)
+        return answer
 
     def get(self, path: str) -> Answer:
         """Get a page."""
@@ -72,7 +83,8 @@ class Site:
         finally:
             response.close()
         status = int(head[0].split()[0])
-        assert status < 500, f"{head[0]}\n{self._local.error}"
+        told = f"{head[0]}\n{self._local.error}"
+        assert status < 500 or (self.tries_again and status == BUSY), told
         return Answer(status, dict(head[1]).get("Location", ""), text)
 
 

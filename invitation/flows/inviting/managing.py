@@ -77,8 +77,8 @@ def extend(invitation: InvitationKey) -> None:
     """
     expires_at = expiry_date(timezone.now())
     with writing():
-        # Lock the row before the quota, in the same order as cleanup. Inviting, renewing and
-        # signing up also lock the quota, but then need only pending rows.
+        # Lock the row before the quota. Inviting, renewing and signing up also lock the quota, but
+        # then need only pending rows. Cleanup locks the quota, but never waits for a row.
         InvitationKey.objects.lock([invitation.pk])
         if not InvitationKey.objects.extend(invitation.pk, expires_at):
             _revive(invitation, expires_at)

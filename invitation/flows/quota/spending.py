@@ -88,22 +88,22 @@ def write_entry(
     managers.write_new(entry)
 
 
-def give_back(held: Collection[Held], reason: QuotaEntry.Reason) -> None:
-    """Give back to the inviters what invitations held; call it in a transaction."""
+def give_back(
+    held: Collection[Held], reason: QuotaEntry.Reason, quotas: Collection[Any] | None = None
+) -> None:
+    """Give back to the inviters what invitations held; call it in a transaction.
+
+    ``quotas`` are what ``lock_for_refund`` returned, if it was called before.
+    """
     if not held:
         return
-    now = timezone.now()
-    entries = [
-        QuotaEntry(
-            inviter_id=one.inviter,
-            change=one.amount,
-            reason=reason,
-            invitation_id=one.invitation,
-            created_at=now,
-        )
-        for one in InvitationQuota.objects.refund(held)
-    ]
-    managers.insert(entries)
+    given = InvitationQuota.objects.refund(held, quotas)
+    columns: dict[str, list[Any]] = {
+        "inviter_id": [one.inviter for one in given],
+        "change": [one.amount for one in given],
+        "invitation_id": [one.invitation for one in given],
+    }
+    managers.insert_like(QuotaEntry(reason=reason, created_at=timezone.now()), columns)
 
 
 def check_amount(amount: int) -> None:

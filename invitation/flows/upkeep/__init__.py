@@ -1,6 +1,7 @@
 """Expire invitations, and delete old ones."""
 
 from invitation.flows.upkeep.cleanup import (
+    clean_up,
     count_cleanup,
     expire,
     forget_attempts,
@@ -20,6 +21,7 @@ from invitation.flows.upkeep.clocks import (
 __all__ = [
     "APART",
     "MomentsAhead",
+    "clean_up",
     "clock_difference",
     "count_cleanup",
     "doubt_about_clock",

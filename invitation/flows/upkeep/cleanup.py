@@ -16,7 +16,13 @@ from invitation.flows import quota
 from invitation.flows.after_commit import BATCH_SIZE, announce, in_transaction, retrying
 from invitation.flows.mail import awaiting_news, news_of_expiry
 from invitation.flows.quota import WINDOW_MAX
-from invitation.models import Acceptance, InvitationKey, MailCounter, ThrottleCounter
+from invitation.models import (
+    Acceptance,
+    InvitationKey,
+    InvitationQuota,
+    MailCounter,
+    ThrottleCounter,
+)
 from invitation.models.moments import latest
 from invitation.models.querysets import not_asked_for
 
@@ -24,13 +30,33 @@ T = TypeVar("T")
 
 
 #: Rows that one statement finds, for several batches.
-FOUND_AT_ONCE = 20_000
+FOUND_AT_ONCE = 10_000
 
 #: Counters of attempts that one run of the cleanup deletes.
 COUNTERS_AT_ONCE = 10_000
 
 #: Time after which an email counter limits nothing. It is 25 hours, and one for a clock change.
 MAIL_COUNTS_KEPT = timedelta(hours=26)
+
+
+def clean_up(batch_size: int = BATCH_SIZE, now: datetime | None = None) -> tuple[int, int]:
+    """Expire and purge, and return how many invitations were marked and how many were deleted.
+
+    Where nobody needs expired invitations, they are deleted without being marked before. Both
+    numbers include them.
+    """
+    gone = 0
+    if _is_deleted_at_once():
+        _release_orphans(batch_size)
+        gone = _end_free(batch_size, now or timezone.now(), delete=True)
+    return gone + expire(batch_size, now), gone + purge(batch_size, now)
+
+
+def _is_deleted_at_once() -> bool:
+    """Return whether ``purge`` would delete what expires now, and nobody would see it before."""
+    kept = conf.INVITATION_RETENTION_DAYS or conf.INVITATION_NOTIFY_INVITER
+    heard = signals.invitations_expired.has_listeners(InvitationKey)
+    return not kept and not heard and InvitationKey.objects.concerns_nobody()
 
 
 def expire(batch_size: int = BATCH_SIZE, now: datetime | None = None) -> int:
@@ -42,13 +68,51 @@ def expire(batch_size: int = BATCH_SIZE, now: datetime | None = None) -> int:
     """
     now = now or timezone.now()
     _release_orphans(batch_size)
-    marked = 0
+    marked = _end_free(batch_size, now)
+    # What others had locked.
     for batch in _batches(InvitationKey.objects.overdue(now), batch_size, "expires_at"):
         marked += in_transaction(partial(mark_expired, batch, now))
     _settle(batch_size)
     for step in news_of_expiry(now, batch_size):
         in_transaction(step)
     return marked
+
+
+def _end_free(batch_size: int, now: datetime, *, delete: bool = False) -> int:
+    """End the overdue invitations that nobody else has locked, and return how many.
+
+    Each batch is ended and gives back its quota in one transaction.
+    """
+    if not InvitationKey.objects.can_end_free():
+        return 0
+    # Not in the order of the primary key as well: many may expire at the same moment, and no index
+    # has both. Those that were ended are not found again.
+    overdue = InvitationKey.objects.overdue(now).order_by("expires_at")
+    rows, number = overdue.values_list("pk", "from_user_id", "expires_at"), _number(batch_size)
+    ended, begin = 0, Q()
+    while True:
+        found, before = list(rows.filter(begin)[:number]), ended
+        for start in range(0, len(found), batch_size):
+            batch = {pk: inviter for pk, inviter, _ in found[start : start + batch_size]}
+            ended += in_transaction(partial(_end_batch, batch, now, delete))
+        if len(found) < number or ended == before:
+            return ended
+        begin = Q(expires_at__gte=found[-1][2])
+
+
+def _end_batch(batch: dict[int, Any], now: datetime, delete: bool) -> int:
+    pks = sorted(batch)
+    inviters = {inviter for inviter in batch.values() if inviter is not None}
+    free, quotas = None, None
+    if conf.INVITATION_REFUND_EXPIRED:
+        # The quotas first: see ``end_free``.
+        quotas = InvitationQuota.objects.lock_for_refund(inviters, free=True)
+        free = {row.inviter_id for row in quotas}
+    ended, held = InvitationKey.objects.end_free(pks, now, free, delete=delete)
+    quota.give_back(held, quota.Reason.EXPIRED, quotas)
+    if ended and not delete:
+        announce(signals.invitations_expired, invitation_ids=ended)
+    return len(ended)
 
 
 def mark_expired(batch: list[int], now: datetime) -> int:
@@ -78,8 +142,8 @@ def _settle(batch_size: int) -> None:
     This includes what an earlier run left over. Where INVITATION_REFUND_EXPIRED is off, the quota
     is lost.
 
-    It does not run in the transaction that marks them. Inviting locks the quota before the slot,
-    and marking frees the slot. In one transaction, the two could block each other.
+    It does not run in the transaction of ``mark_expired``. Inviting locks the quota before the
+    slot, and marking frees the slot. In one transaction, the two could block each other.
     """
     status = InvitationKey.Status.EXPIRED
     holding = InvitationKey.objects.filter(status=status, quota_held__gt=0)
@@ -156,13 +220,18 @@ def count_cleanup(now: datetime | None = None) -> tuple[int, int]:
     return overdue.count() + released.count(), deleted
 
 
+def _number(size: int) -> int:
+    """Return how many rows one statement finds for batches of this size."""
+    return max(size, FOUND_AT_ONCE // size * size)
+
+
 def _batches(rows: QuerySet[Any], size: int, column: str = "pk") -> Iterator[list[int]]:
     """Yield the primary keys of rows in batches, found in the order of a column with an index.
 
     One statement finds several batches. The next one begins where it ended, so none reads what was
     done before.
     """
-    number = max(size, FOUND_AT_ONCE // size * size)
+    number = _number(size)
     after = Q()
     while True:
         found = list(rows.filter(after).order_by(column, "pk").values_list(column, "pk")[:number])

@@ -66,7 +66,7 @@ class Command(BaseCommand):
             words = ("Would expire", "would delete")
         else:
             self.check_clock(options)
-            expired, deleted = upkeep.expire(size), upkeep.purge(size)
+            expired, deleted = upkeep.clean_up(size)
             upkeep.forget_attempts()
             upkeep.forget_mail_counts()
             words = ("Expired", "deleted")

@@ -20,11 +20,11 @@ from invitation.models.managers.mails import InvitationEmailManager
 from invitation.models.managers.pauses import DeliveryPauseManager
 from invitation.models.managers.proofs import ProvenAddressManager
 from invitation.models.managers.quotas import (
-    Held,
     InvitationQuotaManager,
     QuotaEntryManager,
     ThrottleCounterManager,
 )
+from invitation.models.managers.refunds import Held
 from invitation.models.managers.suppressions import SuppressedAddressManager
 from invitation.models.managers.writer import WriterManager, from_writer
 from invitation.models.statements import write_new

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import sqlite3
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from django.db import connections, models, router
@@ -28,23 +28,32 @@ def insert(rows: Sequence[models.Model]) -> None:
     statements. Columns that the database would fill in with the same value are left out.
     """
     if rows:
-        fields = type(rows[0])._meta.concrete_fields
+        fields = _without_key(type(rows[0]))
         _insert(rows, [field for field in fields if not _is_filled_in(field, rows)])
 
 
 def insert_or_update(rows: Sequence[models.Model], unique: str, update: Sequence[str]) -> None:
-    """Insert rows, or update some columns of existing ones, and lock them in their order."""
+    """Insert rows, or update some columns of existing ones, and lock them in their order.
+
+    If ``unique`` is the primary key, the rows must have theirs.
+    """
     if rows:
         opts = type(rows[0])._meta
         features = connections[router.db_for_write(type(rows[0]))].features
         target = [opts.get_field(unique)] if features.supports_update_conflicts_with_target else []
         _insert(
             rows,
-            opts.concrete_fields,
+            opts.concrete_fields if opts.pk.name == unique else _without_key(type(rows[0])),
             on_conflict=OnConflict.UPDATE,
             update_fields=[opts.get_field(name) for name in update],
             unique_fields=target,
         )
+
+
+def _without_key(model: type[models.Model]) -> list[Any]:
+    """Return the columns of a model without a primary key that the database fills in."""
+    fields = model._meta.concrete_fields
+    return [field for field in fields if not isinstance(field, models.AutoField)]
 
 
 def _is_filled_in(field: Any, rows: Sequence[models.Model]) -> bool:
@@ -65,11 +74,7 @@ def insert_like(like: models.Model, columns: Mapping[str, Sequence[Any]]) -> Non
     It keeps no object for each row. Otherwise it is as ``insert``.
     """
     model, number = type(like), min(map(len, columns.values()))
-    fields = {
-        field.attname: field
-        for field in model._meta.concrete_fields
-        if not isinstance(field, models.AutoField)
-    }
+    fields = {field.attname: field for field in _without_key(model)}
     if not _takes_columns(model):
         kept = {name: _value(field, like) for name, field in fields.items()}
         for start in range(0, number, ROWS_AT_ONCE):
@@ -100,9 +105,8 @@ def _column(values: Sequence[Any]) -> Sequence[Any]:
     return _Same(values[0]) if same else values
 
 
-def _insert(rows: Sequence[models.Model], columns: Iterable[Any], **on_conflict: Any) -> None:
+def _insert(rows: Sequence[models.Model], fields: Sequence[Any], **on_conflict: Any) -> None:
     model, values = type(rows[0]), {}
-    fields = [field for field in columns if not isinstance(field, models.AutoField)]
     if not _takes_columns(model):
         _insert_rows(rows, fields, **on_conflict)
         return

@@ -7,12 +7,13 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from django.db import models
+from django.db.models import ExpressionWrapper, Q
 from django.db.models.signals import post_delete, pre_delete
 
 from invitation.models.managers.forgetting import had_ended
-from invitation.models.managers.quotas import Held
+from invitation.models.managers.refunds import Held
 from invitation.models.moments import has_passed
-from invitation.models.querysets import RENEWAL_KEPT, Among, locked
+from invitation.models.querysets import RENEWAL_KEPT, Among, can_skip_locked, locked
 
 if TYPE_CHECKING:
     from invitation.models import InvitationKey
@@ -38,6 +39,53 @@ class KeyCleaningMixin(Invitations):
         changes = {"status": status.EXPIRED, "pending_slot": None, "ended_at": now}
         self.filter(Among("pk", marked)).update(**changes)
         return marked
+
+    def can_end_free(self) -> bool:
+        """Return whether ``end_free`` works on this database."""
+        return can_skip_locked(self.db)
+
+    def end_free(
+        self,
+        pks: Collection[int],
+        now: datetime,
+        inviters: Collection[Any] | None,
+        *,
+        delete: bool = False,
+    ) -> tuple[list[int], list[Held]]:
+        """End the overdue ones of these, and return their ids and what they give back.
+
+        They are marked as expired and give up their quota. With ``delete``, they are deleted
+        instead. Those that somebody has used or wants to have renewed then stay as they are.
+
+        Lock the quotas before, as inviting does. This never waits for an invitation, so nobody can
+        wait for these quotas and block it. Those that others have locked stay as they are.
+        ``inviters`` are the members whose quotas are locked. Those that hold the quota of others
+        stay. ``None`` means that nothing is given back.
+        """
+        known = ("pk", "status", "late", "uses", "renewal_requested_at")
+        price = ("from_user_id", "quota_held", "max_uses", "shared", "date_invited")
+        late = ExpressionWrapper(Q(expires_at__lte=now), models.BooleanField())
+        rows = self.filter(Among("pk", pks)).annotate(late=late)
+        found = locked(rows, "ended_at", *known, *price, skip_locked=True)
+        pending = self.model.Status.PENDING
+        ended: list[int] = []
+        held: list[Held] = []
+        for row in found:
+            if row.status != pending or not row.late:
+                continue
+            if delete and (row.uses or _is_asked_for(row, now)):
+                continue
+            if row.quota_held and row.from_user_id is not None and inviters is not None:
+                if row.from_user_id not in inviters:
+                    continue
+                held.append(Held.by(row))
+            ended.append(row.pk)
+        if ended and delete:
+            self._delete(ended)
+        else:
+            changes = {"status": self.model.Status.EXPIRED, "pending_slot": None, "ended_at": now}
+            self.filter(Among("pk", ended)).update(**changes, quota_held=0)
+        return ended, [one for one in held if one.amount]
 
     def give_up_quota(self, pks: Collection[int]) -> list[Held]:
         """Take the quota that expired invitations of these hold; return what each gives back.
@@ -68,11 +116,9 @@ class KeyCleaningMixin(Invitations):
         Django's collector would read all of them, and delete them by the hundred. It still does so
         if the site is concerned: by a model with a relation to one of these, or by a receiver.
         """
-        of: Any = self.model._meta.get_field
-        mails, acceptances = (of(name).related_model for name in ("mails", "acceptances"))
-        groups = of("groups").remote_field.through
+        mails, acceptances, groups = self._own_models()
         rows: Any = self.filter(Among("pk", pks))
-        if not _concerns_nobody({self.model, mails, acceptances, groups}):
+        if not self.concerns_nobody():
             rows.delete()
             return
         others = [
@@ -86,16 +132,32 @@ class KeyCleaningMixin(Invitations):
         for each in (*hanging, rows):
             each._raw_delete(each.db)
 
+    def _own_models(self) -> tuple[Any, Any, Any]:
+        """Return the models of this app whose rows hang on invitations."""
+        of: Any = self.model._meta.get_field
+        mails, acceptances = (of(name).related_model for name in ("mails", "acceptances"))
+        return mails, acceptances, of("groups").remote_field.through
+
+    def concerns_nobody(self) -> bool:
+        """Return whether a deletion changes nothing of the site's, and nobody listens."""
+        return _concerns_nobody({self.model, *self._own_models()})
+
     def _is_disposable(self, row: Any, before: datetime, now: datetime) -> bool:
         """Return whether one row is among those of the queryset ``disposable``."""
-        status, asked = self.model.Status, row.renewal_requested_at
+        status = self.model.Status
         if row.status in (status.PENDING, status.ACCEPTED) or row.uses:
             return False
         if row.status == status.EXPIRED and row.quota_held:
             return False
-        if asked is not None and not has_passed(asked, now - RENEWAL_KEPT, now):
+        if _is_asked_for(row, now):
             return False
         return had_ended(row.ended_at, row.expires_at, before, now)
+
+
+def _is_asked_for(row: Any, now: datetime) -> bool:
+    """Return whether somebody waits for one row's renewal: see ``querysets.not_asked_for``."""
+    asked = row.renewal_requested_at
+    return asked is not None and not has_passed(asked, now - RENEWAL_KEPT, now)
 
 
 def _concerns_nobody(deleted: set[type[models.Model]]) -> bool:

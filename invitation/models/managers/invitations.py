@@ -127,8 +127,7 @@ class InvitationKeyManager(KeyCleaningMixin, KeyForgettingMixin, WriterManager["
         """
         from invitation.flows import upkeep  # the name that 1.0 used; see docs/architecture.rst
 
-        upkeep.expire()
-        return upkeep.purge()
+        return upkeep.clean_up()[1]
 
     # -- one row by its key ------------------------------------------------------------------
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from django.core.exceptions import EmptyResultSet
 from django.db import connections, models, transaction
@@ -14,11 +13,11 @@ from django.db.models.functions import Coalesce
 from django.db.models.lookups import GreaterThan, LessThanOrEqual
 from django.utils import timezone
 
-from invitation.models.managers.batches import insert_or_update
+from invitation.models.managers.refunds import REWARD, RefundingMixin
 from invitation.models.managers.spends import SPENDING
 from invitation.models.managers.writer import WriterManager
 from invitation.models.moments import latest, passed, since
-from invitation.models.querysets import lock_in_order, locked
+from invitation.models.querysets import lock_in_order
 
 if TYPE_CHECKING:
     from invitation.models import (  # noqa: F401 (some are named in a text)
@@ -27,28 +26,6 @@ if TYPE_CHECKING:
         QuotaEntry,
         ThrottleCounter,
     )
-
-
-#: Reason of ledger entries that name an invitation but are not part of its price.
-REWARD = "reward"
-
-
-class Held(NamedTuple):
-    """Amount that an invitation may give back to its inviter's quota."""
-
-    invitation: int
-    inviter: int
-    amount: int
-    #: When it was made. It tells the period of the payment if the ledger does not.
-    made: datetime
-
-    @classmethod
-    def by(cls, row: Any) -> Held:
-        """Return what an invitation gives back if it ends now, from its row or its columns."""
-        amount = row.quota_held if row.uses == 0 else 0
-        if row.shared and row.max_uses is not None:
-            amount = min(row.quota_held, row.max_uses - row.uses)
-        return cls(row.pk, row.from_user_id, amount, row.date_invited)
 
 
 def _insert(
@@ -83,7 +60,7 @@ def _insert(
         cursor.execute(f"{insert} {table} ({names}) {select} {suffix}", params)
 
 
-class InvitationQuotaManager(WriterManager["InvitationQuota"]):
+class InvitationQuotaManager(RefundingMixin, WriterManager["InvitationQuota"]):
     """Manager that counts what members spend, exactly under concurrent changes."""
 
     def hold(self, user: Any) -> None:
@@ -162,49 +139,6 @@ class InvitationQuotaManager(WriterManager["InvitationQuota"]):
         start = now if begin else None
         self.filter(pk=row.pk).update(granted=granted, spent=0, period_start=start)
         return regained
-
-    def refund(self, held: Collection[Held]) -> list[Held]:
-        """Give back what invitations held; lock the quotas, and return what came back.
-
-        What was spent in a past period comes back with the new period, and not twice.
-        """
-        names = ("inviter_id", "spent", "period_start")
-        rows = locked(self.filter(inviter_id__in={one.inviter for one in held}), "spent", *names)
-        begun = {row.inviter_id: row.period_start for row in rows}
-        spent: dict[int, int] = {row.inviter_id: row.spent for row in rows}
-        paid = self._paid_in_period(held) if any(begun.values()) else {}
-        given: list[Held] = []
-        for one in held:
-            amount, period = min(one.amount, spent.get(one.inviter, 0)), begun.get(one.inviter)
-            if amount and period:
-                unknown = amount if one.made >= period else 0
-                amount = min(amount, paid.get(one.invitation, unknown))
-            if amount:
-                spent[one.inviter] -= amount
-                given.append(one if amount == one.amount else one._replace(amount=amount))
-        # Each of these rows is there and locked. So this is an update, with one value for each row.
-        changed = sorted({one.inviter for one in given})
-        rows = [self.model(inviter_id=user, spent=spent[user]) for user in changed]
-        insert_or_update(rows, "inviter", ["spent"])
-        return given
-
-    def _paid_in_period(self, held: Collection[Held]) -> dict[int, int]:
-        """Return what each of these cost since its inviter's period began.
-
-        Invitations without a ledger entry are left out.
-        """
-        entries: Any = self.model._meta.apps.get_model("invitation", "QuotaEntry").objects
-        since = Q(created_at__gte=F("inviter__invitation_quota__period_start"))
-        # The inviters' entries have an index.
-        known = entries.filter(
-            inviter_id__in={one.inviter for one in held},
-            invitation_id__in=[one.invitation for one in held],
-        )
-        known = known.exclude(reason=REWARD)
-        sums = known.values_list("invitation_id").annotate(
-            sum=Coalesce(models.Sum("change", filter=since), 0)
-        )
-        return {invitation: max(0, -change) for invitation, change in sums.order_by()}
 
     def of(self, user: Any) -> InvitationQuota:
         """Return a member's quota; a member without a row gets an unsaved one."""

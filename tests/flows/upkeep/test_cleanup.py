@@ -10,14 +10,24 @@ import pytest
 import time_machine
 from django.contrib.auth import get_user_model
 from django.db import OperationalError, connection
+from django.db.models.signals import post_delete
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
+from invitation import signals
 from invitation.exceptions import Busy
 from invitation.flows import inviting, upkeep
 from invitation.flows.after_commit import transactions
-from invitation.models import Acceptance, InvitationEmail, InvitationKey, InvitationQuota
+from invitation.flows.upkeep import cleanup
+from invitation.models import (
+    Acceptance,
+    InvitationEmail,
+    InvitationKey,
+    InvitationQuota,
+    QuotaEntry,
+)
 from invitation.models.managers import InvitationKeyManager
+from tests import scenes
 from tests.factories import DAY, make_acceptance, make_invitation, make_mail, make_user, spent
 from tests.flows.conftest import Heard
 
@@ -138,12 +148,39 @@ def test_an_inviter_who_is_gone_needs_nothing_back(member: Any) -> None:
     assert (upkeep.expire(), upkeep.purge()) == (1, 1)
 
 
-def test_a_crash_between_mark_and_refund_is_made_good_by_the_next_run(
-    member: Any, monkeypatch: pytest.MonkeyPatch
+@pytest.fixture
+def locked_by_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let others have locked every quota as long as nobody waits for it."""
+    lock = InvitationQuota.objects.lock_for_refund
+    monkeypatch.setattr(
+        InvitationQuota.objects,
+        "lock_for_refund",
+        lambda inviters, free=False: [] if free else lock(inviters),
+    )
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("verb", [upkeep.expire, upkeep.clean_up])
+def test_a_crash_before_the_refund_leaves_all_to_the_next_run(
+    member: Any, monkeypatch: pytest.MonkeyPatch, verb: Callable[[], Any]
 ) -> None:
     overdue(member, 2)
     with monkeypatch.context() as patch:
-        patch.setattr(InvitationQuota.objects, "refund", lambda amounts: 1 / 0)
+        patch.setattr(InvitationQuota.objects, "refund", lambda *_: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            verb()
+    assert (upkeep.purge(), spent(member)) == (0, 2)
+    assert upkeep.clean_up() == (2, 2)
+    assert spent(member) == 0
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_crash_between_mark_and_refund_is_made_good_by_the_next_run(
+    member: Any, monkeypatch: pytest.MonkeyPatch, locked_by_others: None
+) -> None:
+    overdue(member, 2)
+    with monkeypatch.context() as patch:
+        patch.setattr(InvitationQuota.objects, "refund", lambda *_: 1 / 0)
         with pytest.raises(ZeroDivisionError):
             upkeep.expire()
     assert (upkeep.purge(), spent(member)) == (0, 2)  # not before the refund
@@ -166,6 +203,7 @@ def test_a_batch_that_somebody_else_has_done_is_not_told(
     member: Any, monkeypatch: pytest.MonkeyPatch, commit: Any, heard: Heard
 ) -> None:
     overdue(member)
+    monkeypatch.setattr(InvitationKey.objects, "end_free", lambda *args, **kwargs: ([], []))
     monkeypatch.setattr(InvitationKey.objects, "expire", lambda *args, **kwargs: [])
     with commit():
         assert upkeep.expire() == 0
@@ -265,6 +303,143 @@ def test_the_old_name_marks_refunds_and_deletes(member: Any) -> None:
     assert spent(member) == 0
 
 
+# -- deleting at once --
+
+
+def updates(asked: list[str]) -> list[str]:
+    """Return the statements that change invitations, without those that only lock them."""
+    table = InvitationKey._meta.db_table
+    return [one for one in asked if one.startswith("UPDATE") and table in one and "status" in one]
+
+
+def test_what_nobody_needs_is_deleted_without_being_marked(member: Any) -> None:
+    make_mail(overdue(member, 3)[0])
+    with scenes.statements() as asked:
+        assert upkeep.clean_up() == (3, 3)
+    assert updates(asked) == []
+    assert spent(member) == 0
+    assert not InvitationKey.objects.exists()
+    entries = QuotaEntry.objects.filter(reason=QuotaEntry.Reason.EXPIRED)
+    assert len({entry.invitation_id for entry in entries}) == len(entries) == 3
+
+
+def test_a_receiver_hears_what_is_then_deleted(member: Any, commit: Any) -> None:
+    pks = [row.pk for row in overdue(member, 2)]
+    with scenes.received(signals.invitations_expired) as announced, commit():
+        assert upkeep.clean_up() == (2, 2)
+    assert [arguments["invitation_ids"] for arguments in announced] == [pks]
+
+
+def test_a_receiver_of_deletions_sees_them_as_expired(member: Any) -> None:
+    overdue(member)
+    seen: list[str] = []
+
+    def see(sender: Any, instance: InvitationKey, **kwargs: Any) -> None:
+        seen.append(instance.status)
+
+    post_delete.connect(see, sender=InvitationKey)
+    try:
+        assert upkeep.clean_up() == (1, 1)
+    finally:
+        post_delete.disconnect(see, sender=InvitationKey)
+    assert seen == ["expired"]
+
+
+@pytest.mark.parametrize(
+    "kept", [{"INVITATION_RETENTION_DAYS": 1}, {"INVITATION_NOTIFY_INVITER": ["expired"]}]
+)
+def test_what_somebody_may_want_to_know_is_marked_and_kept(
+    member: Any, settings: Any, kept: dict[str, Any]
+) -> None:
+    [(name, value)] = kept.items()
+    setattr(settings, name, value)
+    overdue(member)
+    assert upkeep.clean_up() == (1, 0)
+    row = InvitationKey.objects.get()
+    assert (row.status, row.quota_held, spent(member)) == ("expired", 0, 0)
+
+
+@pytest.mark.parametrize("refund", [True, False])
+def test_what_was_used_or_asked_for_is_marked_and_kept(
+    member: Any, settings: Any, refund: bool
+) -> None:
+    settings.INVITATION_REFUND_EXPIRED = refund
+    overdue(member, max_uses=3, uses=1)
+    overdue(member, renewal_requested_at=timezone.now() - DAY)
+    overdue(member, renewal_requested_at=timezone.now() - 9 * DAY)
+    assert upkeep.clean_up() == (3, 1)
+    assert set(InvitationKey.objects.values_list("status", "quota_held")) == {("expired", 0)}
+    assert spent(member) == (1 if refund else 3)
+
+
+def test_a_shared_link_gives_back_the_uses_that_are_left(member: Any) -> None:
+    InvitationQuota.objects.create(inviter=member, spent=8)
+    for uses in (0, 1):
+        make_invitation(
+            member, "", left=-DAY, shared=True, max_uses=4, uses=uses, quota_held=4 - uses
+        )
+    assert upkeep.clean_up() == (2, 1)
+    assert spent(member) == 1
+
+
+@pytest.mark.parametrize("inviter", ["there", "gone", "without a quota"])
+def test_each_kind_of_inviter_is_cleaned_up_after(member: Any, inviter: str) -> None:
+    overdue(member)
+    if inviter == "gone":
+        InvitationKey.objects.update(from_user=None)
+    elif inviter == "without a quota":
+        InvitationQuota.objects.all().delete()
+    assert upkeep.clean_up() == (1, 1)
+    assert QuotaEntry.objects.count() == (1 if inviter == "there" else 0)
+
+
+def test_what_was_extended_since_it_was_found_stays(member: Any) -> None:
+    found, extended = overdue(member, 2)
+    forever = make_invitation(member, "ever@example.org", left=None, quota_held=1)
+    ended = make_invitation(member, "ended@example.org", left=-DAY, status="revoked")
+    now = timezone.now()
+    InvitationKey.objects.filter(pk=extended.pk).update(expires_at=now + DAY)
+    pks = [row.pk for row in (found, extended, forever, ended)]
+    ids, held = InvitationKey.objects.end_free(pks, now, {member.pk}, delete=True)
+    assert (ids, [one.invitation for one in held]) == ([found.pk], [found.pk])
+    assert InvitationKey.objects.count() == 3
+    assert InvitationKey.objects.end_free(pks, now, {member.pk}, delete=True) == ([], [])
+
+
+def test_what_others_have_locked_is_marked_refunded_and_deleted_one_after_the_other(
+    member: Any, locked_by_others: None
+) -> None:
+    overdue(member, 3)
+    assert upkeep.clean_up(2) == (3, 3)
+    assert spent(member) == 0
+
+
+@pytest.mark.parametrize("kept", [4, 5])
+def test_what_is_kept_keeps_nothing_else_from_being_found(
+    member: Any, monkeypatch: pytest.MonkeyPatch, kept: int
+) -> None:
+    monkeypatch.setattr(cleanup, "FOUND_AT_ONCE", 4)
+    for at in range(kept):
+        overdue(member, renewal_requested_at=timezone.now(), expires_at=timezone.now() - 9 * DAY)
+        overdue(member, expires_at=timezone.now() - (9 - at) * DAY)
+    assert upkeep.clean_up(2) == (2 * kept, kept)
+    assert spent(member) == 0
+
+
+def test_a_database_that_waits_for_each_lock_does_it_one_after_the_other(
+    member: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    features = connection.features
+    monkeypatch.setattr(features, "has_select_for_update", True)
+    monkeypatch.setattr(features, "has_select_for_update_skip_locked", False)
+    assert not InvitationKey.objects.can_end_free()
+    monkeypatch.undo()
+    monkeypatch.setattr(InvitationKey.objects, "can_end_free", lambda: False)
+    overdue(member, 3)
+    assert upkeep.clean_up(2) == (3, 3)
+    assert spent(member) == 0
+
+
 # -- the count beforehand --
 
 
@@ -283,7 +458,7 @@ def test_the_count_is_what_the_run_then_does(
         make_invitation(member, f"{status}2@example.org", status=status, ended_at=old)
     make_invitation(member)
     expected = upkeep.count_cleanup()
-    assert (upkeep.expire(batch_size=2), upkeep.purge(batch_size=2)) == expected
+    assert upkeep.clean_up(batch_size=2) == expected
     assert expected == (4, 9 if retention == 0 else 3)
 
 
