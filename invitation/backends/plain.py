@@ -7,7 +7,8 @@ and creates the account inside ``claiming``. A view that is open on purpose take
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import wraps
 from typing import Any, TypeVar
 
@@ -35,7 +36,7 @@ from invitation.conf import conf
 from invitation.exceptions import AddressMismatch, Busy, KeyRefused, NoKey
 from invitation.flows import arriving
 from invitation.flows.after_commit import is_unavailable
-from invitation.gate import claiming, visitor
+from invitation.gate import visitor
 from invitation.gate.atomic_requests import answering, own_transactions
 from invitation.keys import masking
 
@@ -106,6 +107,22 @@ def invitation_required(view: Callable[..., Any]) -> Callable[..., Any]:
 
     setattr(page, GATED, True)
     return login_not_required(own_transactions(page))
+
+
+@contextmanager
+def claiming(request: HttpRequest, email: str = "") -> Iterator[arriving.Claim]:
+    """Use the invitation of a request for the account that the block creates, or neither.
+
+    It is ``gate.claiming``, for code that does not repeat what the database undoes: that raises
+    ``Busy``.
+    """
+    try:
+        with gate.claiming(request, email) as claim:
+            yield claim
+    except OperationalError as error:
+        if not is_unavailable(error):
+            raise
+        raise Busy() from error
 
 
 @own_transactions

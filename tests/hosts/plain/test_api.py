@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from django.contrib.auth import get_user_model
+from django.db import OperationalError
 from django.db.models.signals import post_save
 from django.test import Client
 
@@ -63,6 +64,28 @@ def test_with_another_address(address: str, invitation: InvitationKey) -> None:
     account = ACCOUNT | {"email": "x@example.org", "invitation_key": invitation.mail_key}
     response = post(address, account)
     assert (response.status_code, response.json()["code"]) == (403, "address_mismatch")
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize(("message", "code"), [("database is locked", "busy"), ("no", "")])
+def test_a_database_that_undoes_the_account(
+    address: str, message: str, code: str, invitation: InvitationKey
+) -> None:
+    def receiver(**arguments: Any) -> None:
+        raise OperationalError(message)
+
+    post_save.connect(receiver, sender=get_user_model())
+    account = ACCOUNT | {"invitation_key": invitation.mail_key}
+    try:
+        if code:
+            response = post(address, account)
+            assert (response.status_code, response.json()["code"]) == (503, code)
+        else:
+            with pytest.raises(OperationalError, match=message):
+                post(address, account)
+    finally:
+        post_save.disconnect(receiver, sender=get_user_model())
+    assert not scenes.accounts().exists()
 
 
 def test_both_or_neither(address: str, invitation: InvitationKey) -> None:
