@@ -96,7 +96,7 @@ def test_every_page_is_in_the_table_of_contents(page: str) -> None:
 
 
 #: Pages about other hosts: the tests of a host run their code.
-OF_HOSTS = {"allauth", "registration5", "rest"}
+OF_HOSTS = {"allauth", "plain", "registration5", "rest"}
 
 
 def samples() -> Iterator[Any]:

@@ -16,7 +16,6 @@ from django.test import AsyncClient, Client
 
 from invitation import gate, keys, signals
 from invitation.backends import passwords
-from invitation.backends.plain import open_registration
 from invitation.models import Acceptance, InvitationKey
 from tests import scenes
 from tests.hosts.plain import urls
@@ -398,8 +397,8 @@ def test_the_clean_of_another_form_may_return_nothing_or_another_dictionary(
 
 
 def test_a_view_may_say_that_it_is_open() -> None:
-    view = open_registration(urls.BareView)
-    assert view.open_registration
+    assert urls.BareView.open_registration
+    assert urls.printed("open")["CustomerSignUpView"].open_registration
     assert urls.SignUpView.as_view().view_class.invitation_required
     assert urls.FUNCTION["sign_up"].invitation_required
 

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import re
-from pathlib import Path
-from textwrap import dedent
 from typing import Any
 
 from django.contrib import admin
@@ -13,18 +10,20 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.urls import include, path
 from django.views.generic import CreateView, FormView, View
 
-import invitation
-from invitation.backends.plain import InvitationRequiredMixin, invitation_required
-
-PAGE = Path(invitation.__file__).parents[1] / "docs" / "plain.rst"
+from invitation.backends.account_mails import PasswordResetView
+from invitation.backends.plain import (
+    InvitationRequiredMixin,
+    invitation_required,
+    open_registration,
+)
+from tests.documented import DOCS, code_blocks
 
 
 def printed(caption: str) -> dict[str, Any]:
     """Return the names that the code with this caption defines."""
-    block = rf"(?m)^\.\. code-block:: python\n   :caption: {caption}\n\n((?:(?:   .*)?\n)+)"
-    [code] = re.findall(block, PAGE.read_text("utf-8"))
+    [code] = [code for title, code in code_blocks(DOCS / "plain.rst") if title == caption]
     names: dict[str, Any] = {"__name__": __name__}
-    exec(compile(dedent(code), f"docs/plain.rst, {caption}", "exec"), names)  # noqa: S102
+    exec(compile(code, f"docs/plain.rst, {caption}", "exec"), names)  # noqa: S102
     return names
 
 
@@ -32,6 +31,7 @@ FUNCTION, ASYNC = printed("function"), printed("async")
 SignUpView = printed("class-based")["SignUpView"]
 
 
+@open_registration
 class BareView(CreateView):  # type: ignore[type-arg]
     """The host alone, for the budget."""
 
@@ -90,6 +90,7 @@ urlpatterns = [
     path("api/drf/", printed("DRF")["SignUpAPIView"].as_view()),
     path("api/ninja/", printed("ninja")["api"].urls),
     path("accounts/", include("invitation.routes")),
+    path("accounts/password_reset/", PasswordResetView.as_view(), name="password_reset"),
     path("accounts/", include("django.contrib.auth.urls")),
     path("admin/", admin.site.urls),
 ]
