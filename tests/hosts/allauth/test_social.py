@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import pytest
@@ -21,7 +19,7 @@ from invitation.flows.after_commit import transactions
 from invitation.models import Acceptance, InvitationKey
 from tests import scenes
 from tests.scenes import NEWCOMER, Crash, answers
-from tests.undone import undone_commits
+from tests.undone import undone_claims, undone_commits
 
 FORM = "/accounts/3rdparty/signup/"
 pytestmark = pytest.mark.django_db
@@ -43,24 +41,6 @@ def come(browser: Client, email: str = NEWCOMER, *, process: str = "login", **ty
     assert away.status_code == 302
     known = {"id": 7, "email": email, "username": "newcomer"} | typed
     return browser.post(away["Location"], known)
-
-
-@contextmanager
-def undone_claims(times: int, **meanwhile: Any) -> Iterator[list[bool]]:
-    """Undo so many transactions that claim an invitation; collect whether each was kept."""
-    claiming, kept = arriving.claiming, list[bool]()
-
-    @contextmanager
-    def claim(*args: Any, **kwargs: Any) -> Iterator[Any]:
-        kept.append(len(kept) >= times)
-        with ExitStack() as stack:
-            if not kept[-1]:
-                stack.enter_context(undone_commits(1, **meanwhile))
-            yield stack.enter_context(claiming(*args, **kwargs))
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(arriving, "claiming", claim)
-        yield kept
 
 
 def test_the_invitation_survives_the_way_to_the_provider_and_back(
