@@ -10,6 +10,7 @@ from allauth.socialaccount.models import SocialAccount
 from allauth.socialaccount.providers.dummy.provider import DummyProvider
 from django.contrib.auth import SESSION_KEY, get_user_model
 from django.core import mail
+from django.db import OperationalError, connection
 from django.db.models.signals import post_save
 from django.test import Client
 
@@ -343,6 +344,32 @@ def test_an_address_that_somebody_took_meanwhile_leads_to_the_form(
     assert scenes.accounts().count() == 1
     invitation.refresh_from_db()
     assert (invitation.status, invitation.uses) == ("pending", 0)
+
+
+@pytest.mark.parametrize("error", [(1213, "Deadlock found"), ("disk I/O error",)])
+@pytest.mark.django_db(transaction=True)
+def test_in_one_transaction_with_the_request_the_person_is_asked_to_try_again(
+    visitor: Client, monkeypatch: pytest.MonkeyPatch, error: tuple[Any, ...]
+) -> None:
+    def conflict(**kwargs: Any) -> None:
+        raise OperationalError(*error)
+
+    monkeypatch.setitem(connection.settings_dict, "ATOMIC_REQUESTS", True)
+    away = visitor.post("/accounts/dummy/login/?process=login")
+    typed = {"id": 7, "email": NEWCOMER, "username": "newcomer"}
+    post_save.connect(conflict, sender=SocialAccount)
+    try:
+        if len(error) == 1:
+            with pytest.raises(OperationalError):
+                visitor.post(away["Location"], typed)
+        else:
+            response = visitor.post(away["Location"], typed)
+            assert (response.status_code, response["Retry-After"]) == (503, "5")
+    finally:
+        post_save.disconnect(conflict, sender=SocialAccount)
+    assert not scenes.accounts().exists()
+    assert come(visitor)["Location"] == "/"
+    assert Acceptance.objects.get().user == scenes.accounts().get()
 
 
 # The modes of a site
