@@ -29,6 +29,7 @@ from invitation.backends.allauth import claiming_forms
 from invitation.conf import conf
 from invitation.exceptions import InvitationError, KeyRefused
 from invitation.flows import arriving
+from invitation.gate import visitor
 from invitation.keys import destinations
 
 logger = logging.getLogger(__name__)
@@ -109,6 +110,15 @@ class AccountAdapterMixin(InvitationMixin):
         chosen = arriving.destination_of(email_address.user) if new else ""
         host: Any = super()
         return chosen or str(host.get_email_verification_redirect_url(email_address))
+
+    def post_login(self, request: HttpRequest, user: Any, **kwargs: Any) -> HttpResponseBase:
+        """Return allauth's answer to a login; who has just signed up carries no key any longer."""
+        return _without_key(request, super().post_login(request, user, **kwargs))  # type: ignore[misc]
+
+    def respond_email_verification_sent(self, request: HttpRequest, user: Any) -> HttpResponseBase:
+        """Return allauth's answer to a sign-up that goes on in the mailbox, without the key."""
+        host: Any = super()
+        return _without_key(request, host.respond_email_verification_sent(request, user))
 
     def send_mail(self, template_prefix: str, email: str, context: dict[str, Any]) -> None:
         """Send an email. If that fails after a sign-up, log it and tell the visitor.
@@ -207,6 +217,13 @@ def _request() -> HttpRequest:
     """Return the request that allauth answers at the moment."""
     request: HttpRequest = context.request
     return request
+
+
+def _without_key(request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
+    """Return the response, and let the visitor forget the key that this request has used."""
+    if gate.claimed(request) is not None and not claiming_forms.is_headless(request):
+        visitor.forget(response)
+    return response
 
 
 def _answer(request: HttpRequest, refusal: InvitationError) -> ImmediateHttpResponse:

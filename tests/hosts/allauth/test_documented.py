@@ -90,9 +90,12 @@ def project(tmp_path: Path) -> Project:
     return Project(tmp_path)
 
 
-def test_the_five_lines_gate_a_new_project(project: Project) -> None:
+@pytest.mark.parametrize("providers", [True, False])
+def test_the_five_lines_gate_a_new_project(project: Project, providers: bool) -> None:
     project.run("-m", "django", "startproject", "club", ".")
-    written = {"club/settings.py": ALLAUTH, "club/urls.py": IMPORTS}
+    apps = ALLAUTH if providers else re.sub(r'    "allauth.social.*\n', "", ALLAUTH)
+    assert ("socialaccount" in apps) is providers
+    written = {"club/settings.py": apps, "club/urls.py": IMPORTS}
     for caption, code in PIECES:
         if caption in written:
             written[caption] += code

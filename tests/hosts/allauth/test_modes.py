@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from smtplib import SMTPException
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from allauth.account.models import EmailAddress
 from allauth.mfa.models import Authenticator
 from allauth.mfa.totp.internal.auth import TOTP
 from django.contrib.auth import SESSION_KEY
+from django.contrib.auth.hashers import get_hasher
 from django.core import mail
 from django.core.cache import cache
 from django.db import connection
@@ -108,6 +110,42 @@ def test_a_member_who_confirms_another_address_stays_where_they_are(
     response = visitor.post(scenes.path_in(mail.outbox[-1], part="/confirm-email/"))
     assert response["Location"] == "/"
     assert Acceptance.objects.get().user.email == NEWCOMER
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_password_is_hashed_before_the_transaction(visitor: Client) -> None:
+    hashed: list[bool] = []
+    hasher = get_hasher()
+    encode = type(hasher).encode
+
+    def note(self: Any, *args: Any, **kwargs: Any) -> Any:
+        hashed.append(connection.in_atomic_block)
+        return encode(self, *args, **kwargs)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(type(hasher), "encode", note)
+        assert visitor.post(SIGNUP, answers()).status_code == 302
+    assert hashed
+    assert not any(hashed)
+    assert scenes.accounts().get().check_password(scenes.PASSWORD)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_an_email_of_a_login_that_fails_is_an_error_as_before(member: Any) -> None:
+    EmailAddress.objects.create(user=member, email=member.email, primary=True)
+    typed = {"login": "member", "password": "secret"}
+    with scenes.broken_mail(), pytest.raises(SMTPException):
+        Client().post("/accounts/login/", typed)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_who_gets_no_email_is_told_so(copied: Client) -> None:
+    mail.outbox.clear()
+    with scenes.broken_mail():
+        page = copied.post(SIGNUP, answers(), follow=True)
+    told = [str(message) for message in page.context["messages"]]
+    assert len(told) == 1
+    assert "could not be sent" in told[0]
 
 
 # The other modes of email verification

@@ -59,6 +59,7 @@ def test_the_invitation_survives_the_way_to_the_provider_and_back(
     assert EmailAddress.objects.get().verified
     assert arriving.has_proven(account)
     assert mail.outbox == []
+    assert visitor.cookies["invitation_key"].value == ""
 
 
 def test_a_copied_link_proves_nothing_on_the_way_either(
@@ -68,6 +69,7 @@ def test_a_copied_link_proves_nothing_on_the_way_either(
     with commit():
         response = come(visitor)
     assert response["Location"] == "/accounts/confirm-email/"
+    assert visitor.cookies["invitation_key"].value == ""
     assert not EmailAddress.objects.get().verified
     assert Acceptance.objects.get().activated_at is None
     assert len(mail.outbox) == 1
