@@ -13,6 +13,7 @@ from typing import Any
 
 from allauth.account import app_settings
 from allauth.account.adapter import DefaultAccountAdapter
+from allauth.account.internal.stagekit import get_pending_stage
 from allauth.account.models import EmailAddress
 from allauth.account.utils import user_email
 from allauth.core import context
@@ -89,6 +90,21 @@ class AccountAdapterMixin(InvitationMixin):
             # Several accounts may have the address, but only one may have verified it.
             proven = not EmailAddress.objects.is_verified(email)
         return proven or bool(super().is_email_verified(request, email))  # type: ignore[misc]
+
+    def validate_unique_email(self, email: str) -> str:
+        """Check an address that a newcomer gives instead of the one that they signed up with.
+
+        allauth offers that with ACCOUNT_EMAIL_VERIFICATION_SUPPORTS_CHANGE. Raises
+        ``ImmediateHttpResponse``.
+        """
+        stage = get_pending_stage(_request())
+        user = None if stage is None else stage.login.user
+        if user is not None and conf.INVITE_MODE:
+            refusal = arriving.refusal_of_address(user, email)
+            if refusal is not None:
+                # Not an error of the form: not every version of allauth can show one there.
+                raise _answer(_request(), refusal)
+        return str(super().validate_unique_email(email))  # type: ignore[misc]
 
     def get_signup_redirect_url(self, request: HttpRequest) -> str:
         """Return the first page that the invitation chose, or the one of the site."""

@@ -194,6 +194,20 @@ def destination_of(user: Any) -> str:
     return destinations.safe(came.values_list("invitation__destination", flat=True).first() or "")
 
 
+def refusal_of_address(user: Any, email: str) -> AddressMismatch | None:
+    """Return why an account that is not usable yet cannot get another address, or ``None``.
+
+    Otherwise the holder of a copied link could sign up with the invited address, and confirm
+    another one. It makes one query.
+    """
+    came = Acceptance.objects.unactivated().filter(user=user, new_account=True)
+    acceptance = came.select_related("invitation").first()
+    if acceptance is None:
+        return None
+    opened = Opened(acceptance.invitation, keys.COPY, "")
+    return None if opened.admits(email) else opened.mismatch()
+
+
 def lock_account(pk: Any) -> bool:
     """Lock an account until the end of the transaction; return whether it exists."""
     rows: Any = get_user_model()._base_manager

@@ -87,6 +87,44 @@ def test_who_has_a_copied_link_types_the_code_and_lands_where_the_invitation_lea
     assert Acceptance.objects.get().activated_at is not None
 
 
+@pytest.mark.parametrize("policy", ["exact", "any"])
+def test_a_newcomer_cannot_confirm_an_address_that_the_invitation_does_not_admit(
+    by_code: None, settings: Any, copied: Client, policy: str, commit: Any
+) -> None:
+    settings.ACCOUNT_EMAIL_VERIFICATION_SUPPORTS_CHANGE = True
+    settings.INVITATION_EMAIL_POLICY = policy
+    copied.post(SIGNUP, {"email": NEWCOMER})
+    mail.outbox.clear()
+    with commit():
+        changed = copied.post(CONFIRM, {"action": "change", "email": "other@example.com"})
+    if policy == "exact":
+        assert changed.status_code == 403
+        assert NEWCOMER in changed.content.decode()
+        assert mail.outbox == []
+        return
+    response = copied.post(CONFIRM, {"code": code_in(mail.outbox[0])})
+    assert response["Location"] == "/"
+    # Later, it is an address like any other.
+    with commit():
+        copied.post("/accounts/email/", {"email": "third@example.com", "action_add": "on"})
+    assert mail.outbox[-1].to == ["third@example.com"]
+
+
+@pytest.mark.parametrize("invited", [True, False])
+def test_without_invite_mode_a_newcomer_may_change_the_address(
+    by_code: None, settings: Any, copied: Client, invited: bool, commit: Any
+) -> None:
+    settings.ACCOUNT_EMAIL_VERIFICATION_SUPPORTS_CHANGE = True
+    settings.INVITE_MODE = False
+    browser = copied if invited else Client()
+    browser.post(SIGNUP, {"email": NEWCOMER})
+    settings.INVITE_MODE = not invited
+    mail.outbox.clear()
+    with commit():
+        browser.post(CONFIRM, {"action": "change", "email": "other@example.com"})
+    assert [sent.to for sent in mail.outbox] == [["other@example.com"]]
+
+
 def test_where_a_link_logs_in_it_leads_where_the_invitation_does(
     settings: Any, copied: Client, commit: Any
 ) -> None:
