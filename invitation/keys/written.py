@@ -45,7 +45,7 @@ _WRITTEN = (
     + rf"|(?P<asked>{_SLASH}join{_SLASH}|\b(?:code|word)(?:['\"]: ?\[?['\"]|=['\"]?))"
     + rf"{_BETWEEN}(?P<typed>[0-9A-TV-Za-tv-z](?:{_BETWEEN}[0-9A-TV-Za-tv-z]){{11}})"
     + r"(?![0-9A-Za-z_])"
-    + rf"|(?P<before>{_SLASH}activate{_SLASH}|activation_key['\"]?\s*[:=]\s*['\"]?)"
+    + rf"|(?P<before>{_SLASH}activate{_SLASH}|activation_key['\"]?\s*[:=]\s*\[?['\"]?)"
     + r"(?P<activation>[\w.:%-]{20,})"
 )
 #: Name that registration backends give to an activation key. It has no pattern of its own.

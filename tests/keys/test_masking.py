@@ -181,12 +181,30 @@ def test_errors_that_are_chained_in_a_circle_are_no_matter() -> None:
         (ValueError(KEY), f"ValueError('{HINT}')"),
         ("7QK2-M9XA-4TRB or %207QK2-M9XA-4TRB", "****-****-**** or %20****-****-****"),
         ("/activate/" + "b2" * 20 + "/", "/activate/b2b2b2…/"),
+        ("{'activation_key': ['" + "b2" * 20 + "']}", "{'activation_key': ['b2b2b2…']}"),
         ('<svg class="segno"><path/></svg> x', "<svg…> x"),
     ],
-    ids=["nested", "by name", "set", "bytes", "error", "code", "activation", "drawing"],
+    ids=[
+        "nested",
+        "by name",
+        "set",
+        "bytes",
+        "error",
+        "code",
+        "activation",
+        "parameters",
+        "drawing",
+    ],
 )
 def test_a_key_deep_in_data_is_cut(value: Any, safe: Any) -> None:
     assert masking.conceal_data(value) == safe
+
+
+def test_a_parameter_is_cut_that_only_its_name_gives_away() -> None:
+    request = RequestFactory().get("/activate/", {"activation_key": "a1" * 20})
+    masking.conceal_request(request)
+    assert dict(request.GET.items()) == {"activation_key": "a1a1a1…"}
+    assert request.GET["activation_key"] == "a1" * 20
 
 
 def test_what_is_too_deep_is_read_as_it_prints() -> None:

@@ -40,6 +40,7 @@ PIECES = [
     "%2Factivate%2F",
     "activation_key: ",
     "activation_key=",
+    "'activation_key': ['",
     ACTIVATION,
     "<svg ",
     'class="segno">',
