@@ -47,6 +47,15 @@ def test_activation_is_recorded_and_told_once(newcomer: Any, commit: Any, heard:
     assert told["acceptance"].activated_at == Acceptance.objects.get().activated_at is not None
 
 
+def test_an_account_that_staff_closed_was_activated_before(newcomer: Any, member: Any) -> None:
+    assert not arriving.was_activated(newcomer)
+    newcomer.is_active = True
+    arriving.activate(newcomer)
+    newcomer.is_active = False
+    assert arriving.was_activated(newcomer)
+    assert not arriving.was_activated(member)
+
+
 def test_an_account_that_is_not_active_is_not_activated(newcomer: Any) -> None:
     arriving.activate(newcomer)
     assert Acceptance.objects.get().activated_at is None

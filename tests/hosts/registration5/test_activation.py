@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import Any
 from urllib.parse import urlencode
 
+import django
 import pytest
 import time_machine
 from django.contrib.auth import get_user_model
@@ -137,6 +138,8 @@ def test_the_page_shows_whose_account_it_is_and_changes_nothing(registered: Clie
     assert NEWCOMER in shown
     assert "no-store" in page["Cache-Control"]
     assert page["Referrer-Policy"] == "same-origin"
+    assert "noindex" in page["X-Robots-Tag"]
+    assert page.context["site"].name == "example.com"
 
 
 def test_the_reader_of_the_email_chooses_the_password(registered: Client) -> None:
@@ -284,6 +287,22 @@ def test_a_used_key_does_not_open_an_account_again_that_staff_closed(
     Client().post(RESEND, {"email": NEWCOMER})
     assert mail.outbox == []
     assert not account().is_active
+
+
+def test_no_error_report_holds_a_key(registered: Client, settings: Any) -> None:
+    settings.ADMINS = ["boss@example.com"] if django.VERSION >= (6, 0) else [("B", "b@example.com")]
+    link = link_in(mail.outbox.pop())
+    key = link.split("activation_key=")[1]
+    browser = Client(raise_request_exception=False)
+    posted = typed(browser.get(link), CHOSEN)
+    with scenes.crashing(signals.user_activated):
+        assert browser.post(link, posted).status_code == 500
+    [report] = mail.outbox
+    told = f"{report.subject} {report.body} {report.alternatives}"
+    assert "Crash" in told
+    assert key.split(":")[0] not in told
+    assert key[-20:] not in told
+    assert CHOSEN not in told
 
 
 # Meanwhile

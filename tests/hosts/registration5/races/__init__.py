@@ -1,0 +1,1 @@
+"""Races through the forms of django-registration."""
