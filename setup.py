@@ -88,7 +88,7 @@ setup(
         "postgresql": ["psycopg[binary]>=3.2"],
         "mysql": ["mysqlclient>=2.2.1"],
         "allauth": ["django-allauth>=65.8.1"],
-        "registration5": ["django-registration>=5.2,<6"],
+        "registration5": ["django-registration>=5.1,<6"],
         "qr": ["segno>=1.6"],
         "anymail": ["django-anymail>=13"],
         # The first of the two is Django's own from Django 6.0 on, and then lies idle.

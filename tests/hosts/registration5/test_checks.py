@@ -12,6 +12,7 @@ from django.core.checks import run_checks
 from django.core.management import call_command
 from django.urls import include, path
 
+pytestmark = pytest.mark.django_db  # Django 6.1 asks the database in `check`
 WORKFLOWS = pytest.mark.parametrize("workflow", ["activation", "one_step"])
 
 
