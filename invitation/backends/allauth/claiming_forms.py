@@ -108,9 +108,9 @@ def create(request: HttpRequest, email: str, make: Callable[[], Any], **kwargs: 
         # In a transaction of the site around the whole request nothing can be tried again.
         if not is_unavailable(error):
             raise
-        for connection in connections.all(initialized_only=True):
-            if connection.in_atomic_block:
-                connection.set_rollback(True)
+        known = connections.all(initialized_only=True)
+        for connection in [one for one in known if one.in_atomic_block]:
+            connection.set_rollback(True)
         raise ImmediateHttpResponse(busy_response(inner, error)) from error
 
 

@@ -83,9 +83,8 @@ class GatedInputMixin(OwnTransactionsMixin):
     def get_input_kwargs(self) -> dict[str, Any]:
         """Return allauth's arguments and the invitation."""
         kwargs: dict[str, Any] = super().get_input_kwargs()  # type: ignore[misc]
-        if self.request.method == "POST":
-            kwargs["opened"] = claiming_forms.opened_by(self.request)
-        return kwargs
+        posted = self.request.method == "POST"
+        return kwargs | ({"opened": claiming_forms.opened_by(self.request)} if posted else {})
 
     def handle_invalid_input(self, given: Any) -> HttpResponseBase:
         """Refuse an address that the invitation does not admit; allauth reports other errors."""

@@ -8,6 +8,7 @@ from allauth.account.adapter import DefaultAccountAdapter, get_adapter
 from allauth.account.forms import SignupForm
 from allauth.account.views import SignupView
 from allauth.socialaccount.adapter import DefaultSocialAccountAdapter
+from allauth.socialaccount.views import SignupView as SocialSignupView
 from django import forms
 from django.contrib.auth import get_user_model
 from django.http import HttpRequest, HttpResponse
@@ -93,6 +94,10 @@ class OwnView(SignupView):
     """Sign-up view of a site that knows nothing of invitations."""
 
 
+class OwnSocialView(SocialSignupView):
+    """Sign-up view for people from providers, of a site that knows nothing of invitations."""
+
+
 def own_function(request: HttpRequest) -> HttpResponse:
     """Sign somebody up by calling the adapter, as a site's API may."""
     form = forms.Form()
@@ -107,6 +112,7 @@ def own_function(request: HttpRequest) -> HttpResponse:
 
 urlpatterns = [
     path("own/signup/", OwnView.as_view()),
+    path("own/social/", OwnSocialView.as_view()),
     path("own/function/", own_function),
     path("", include(urls)),
 ]

@@ -134,3 +134,25 @@ def test_a_token_whose_address_somebody_took_meanwhile_leads_to_the_form(visitor
     assert [flow["id"] for flow in flows if flow.get("is_pending")] == ["provider_signup"]
     assert not SocialAccount.objects.exists()
     assert untouched()
+
+
+def test_another_breach_of_integrity_with_a_provider_is_not_hidden(
+    settings: Any, visitor: Client
+) -> None:
+    settings.SOCIALACCOUNT_AUTO_SIGNUP = False
+    post(visitor, "provider/token", KNOWN)
+    assert visitor.get("/_allauth/browser/v1/auth/provider/signup").status_code == 200
+    with (
+        scenes.crashing(pre_save, IntegrityError, sender=SocialAccount),
+        pytest.raises(IntegrityError),
+    ):
+        post(visitor, "provider/signup", {"username": "newcomer", "email": NEWCOMER})
+    assert untouched()
+
+
+def test_without_invite_mode_the_api_needs_no_invitation(settings: Any) -> None:
+    settings.INVITE_MODE = False
+    browser = Client()
+    assert post(browser, "signup", WITH | {"password": "x"}).status_code == 400
+    assert post(browser, "signup", WITH).status_code == 401
+    assert scenes.accounts().count() == 1

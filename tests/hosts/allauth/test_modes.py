@@ -7,6 +7,7 @@ from smtplib import SMTPException
 from typing import Any
 
 import pytest
+from allauth.account.forms import SignupForm
 from allauth.account.models import EmailAddress
 from allauth.mfa.models import Authenticator
 from allauth.mfa.totp.internal.auth import TOTP
@@ -19,12 +20,13 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from invitation import keys
-from invitation.backends.allauth import verified_addresses
+from invitation.backends.allauth import claiming_forms, verified_addresses
+from invitation.flows import arriving
 from invitation.flows.after_commit import transactions
 from invitation.models import Acceptance, InvitationKey
 from tests import scenes
 from tests.scenes import LANDING, NEWCOMER, answers
-from tests.undone import undone_commits
+from tests.undone import undone_claims, undone_commits
 
 SIGNUP = "/accounts/signup/"
 CONFIRM = "/accounts/confirm-email/"
@@ -84,6 +86,7 @@ def test_who_has_a_copied_link_types_the_code_and_lands_where_the_invitation_lea
     account = scenes.accounts().get()
     assert copied.session[SESSION_KEY] == str(account.pk)
     assert verified_addresses(account) == [NEWCOMER]
+    assert arriving.has_proven(account)
     assert Acceptance.objects.get().activated_at is not None
 
 
@@ -375,6 +378,30 @@ def test_the_address_is_asked_for_twice_and_filled_in_twice(settings: Any, visit
     settings.ACCOUNT_SIGNUP_FIELDS = ["username*", "email*", "email2*", "password1*"]
     form = visitor.get(f"{SIGNUP}?email=other@example.com").context["form"]
     assert (form["email"].value(), form["email2"].value()) == (NEWCOMER, NEWCOMER)
+
+
+def test_the_page_is_kept_nowhere(visitor: Client) -> None:
+    for response in (visitor.get(SIGNUP), visitor.post(SIGNUP, answers())):
+        assert "no-store" in response["Cache-Control"]
+        assert response["X-Robots-Tag"] == "noindex"
+        assert response["Referrer-Policy"] == "same-origin"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_claim_is_its_own_transaction_where_each_request_is_one(
+    visitor: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(transactions, "PAUSE", 0)
+    monkeypatch.setitem(connection.settings_dict, "ATOMIC_REQUESTS", True)
+    with undone_claims(2) as claims:
+        assert visitor.post(SIGNUP, answers()).status_code == 302
+    assert claims == [False, False, True]
+    assert Acceptance.objects.get().user == scenes.accounts().get()
+
+
+def test_a_form_that_claims_already_is_left_as_it_is() -> None:
+    claiming = claiming_forms.claiming_class(SignupForm)
+    assert claiming_forms.claiming_class(claiming) is claiming
 
 
 def test_a_page_that_a_script_asks_for_answers_it(visitor: Client) -> None:

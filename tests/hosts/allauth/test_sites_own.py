@@ -6,7 +6,9 @@ from typing import Any
 
 import pytest
 from allauth.account.models import EmailAddress
-from django.db.models.signals import post_save
+from allauth.socialaccount.models import SocialAccount
+from django.db import IntegrityError
+from django.db.models.signals import post_save, pre_save
 from django.test import Client
 
 from invitation import keys
@@ -72,6 +74,23 @@ def test_an_adapter_may_let_in_still_fewer(settings: Any, visitor: Client) -> No
     response = visitor.post(SIGNUP, answers())
     assert "account/signup_closed.html" in [used.name for used in response.templates]
     assert not scenes.accounts().exists()
+
+
+def test_a_site_adapter_called_with_a_form_hides_no_breach_of_integrity(
+    settings: Any, visitor: Client
+) -> None:
+    settings.SOCIALACCOUNT_AUTO_SIGNUP = False
+    settings.ROOT_URLCONF = OWN_CODE
+    come(visitor)
+    with (
+        scenes.crashing(pre_save, IntegrityError, sender=SocialAccount),
+        pytest.raises(IntegrityError),
+    ):
+        visitor.post("/own/social/", {"username": "newcomer", "email": NEWCOMER})
+    assert not scenes.accounts().exists()
+    come(visitor)
+    assert visitor.post("/own/social/", {"username": "newcomer", "email": NEWCOMER})["Location"]
+    assert Acceptance.objects.get().user == scenes.accounts().get()
 
 
 # Forms
