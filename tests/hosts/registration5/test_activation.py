@@ -139,7 +139,6 @@ def test_the_page_shows_whose_account_it_is_and_changes_nothing(registered: Clie
     assert "no-store" in page["Cache-Control"]
     assert page["Referrer-Policy"] == "same-origin"
     assert "noindex" in page["X-Robots-Tag"]
-    assert page.context["site"].name == "example.com"
 
 
 def test_the_reader_of_the_email_chooses_the_password(registered: Client) -> None:
@@ -305,6 +304,25 @@ def test_no_error_report_holds_a_key(registered: Client, settings: Any) -> None:
     assert CHOSEN not in told
 
 
+def test_a_key_does_not_open_an_account_that_was_in_use_before(member: Any) -> None:
+    # A member who came without an invitation, and whose account staff have closed.
+    type(member).objects.update(is_active=False, last_login=timezone.now())
+    link = with_key(signing.dumps(member.get_username(), salt="registration"))
+    page = Client().get(link)
+    assert page.context["account"] is None
+    key = page.context["form"]["activation_key"].value()
+    page = Client().post(link, {"activation_key": key})
+    assert page.context["activation_error"]["code"] == "bad_username"
+    assert not type(member).objects.get().is_active
+
+
+def test_a_second_click_goes_where_the_first_one_went(registered: Client) -> None:
+    follow(Client(), mail.outbox[0])
+    with scenes.received(signals.user_activated) as activated:
+        assert Client().get(link_in(mail.outbox[0]))["Location"] == COMPLETE
+    assert activated == []
+
+
 # Meanwhile
 
 
@@ -362,6 +380,13 @@ def test_asking_again_sends_a_link_that_works_and_tells_nothing(registered: Clie
     # The link in the first email still works, too.
     assert Client().get(link_in(first)).context["account"] == account()
     assert follow(Client(), again)["Location"] == COMPLETE
+
+
+def test_an_account_from_long_ago_is_not_sent_a_link_again(registered: Client) -> None:
+    scenes.accounts().update(date_joined=timezone.now() - timedelta(days=7, seconds=1))
+    mail.outbox.clear()
+    Client().post(RESEND, {"email": NEWCOMER})
+    assert mail.outbox == []
 
 
 def test_the_page_that_sends_again_helps_the_browser_to_fill_it_in() -> None:

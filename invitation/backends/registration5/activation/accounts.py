@@ -53,8 +53,6 @@ def is_waiting(account: Any) -> bool:
 def waiting_accounts(email: str) -> list[Any]:
     """Return the accounts of this address that were created lately and still wait."""
     since = timezone.now() - timedelta(days=settings.ACCOUNT_ACTIVATION_DAYS)
-    rows = get_user_model()._default_manager.filter(
-        is_active=False, last_login=None, date_joined__gt=since
-    )
+    rows = get_user_model()._default_manager.filter(is_active=False, date_joined__gt=since)
     found = mail.with_address(rows, email_field_name(), email)
     return [account for account in found if is_waiting(account)]

@@ -27,7 +27,6 @@ from invitation.backends.registration5.base import GatedMixin
 from invitation.flows import arriving
 from invitation.flows.after_commit import in_transaction
 from invitation.gate.atomic_requests import OwnTransactionsMixin
-from invitation.keys import masking, sites
 
 
 class RegistrationView(GatedMixin, host.RegistrationView):
@@ -79,7 +78,6 @@ class ActivationView(OwnTransactionsMixin, host.ActivationView):
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         """Return the page, which no cache stores."""
-        masking.conceal_request(request)
         response: HttpResponseBase = super().dispatch(request, *args, **kwargs)
         gate.protect(response)
         return response
@@ -112,7 +110,6 @@ class ActivationView(OwnTransactionsMixin, host.ActivationView):
             "account": account,
             "account_email": "" if account is None else arriving.own_address(account),
             "not_me": activation.NOT_ME,
-            "site": sites.get_site(sites.current_site_id(self.request)),
         }
 
     @method_decorator(sensitive_variables())
