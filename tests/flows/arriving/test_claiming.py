@@ -14,6 +14,7 @@ from django.utils import timezone
 from invitation import exceptions, keys
 from invitation.flows import arriving
 from invitation.models import Acceptance, InvitationKey
+from tests import scenes
 from tests.factories import ADDRESS, DAY, make_invitation, make_user, open_it, register, rolled_back
 from tests.flows.conftest import Heard
 
@@ -304,3 +305,15 @@ def test_the_database_refuses_a_slot_for_what_has_ended() -> None:
     make_invitation()
     with pytest.raises(IntegrityError), transaction.atomic():
         InvitationKey.objects.update(status="revoked")
+
+
+def test_a_block_that_sets_no_account_uses_nothing(member: Any) -> None:
+    invitation = scenes.invite(member)
+    opened = arriving.open_invitation(invitation.mail_key)
+    with (
+        pytest.raises(ValueError, match="set the claim's user"),
+        arriving.claiming(opened, email=invitation.email),
+    ):
+        pass
+    invitation.refresh_from_db()
+    assert invitation.uses == 0
