@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
-from tests.documented import DOCS, code_blocks
+from tests.documented import DOCS, Project, code_blocks
 
 ROOT = DOCS.parent
 PIECES = code_blocks(DOCS / "allauth.rst")
@@ -59,30 +56,6 @@ assert landed["Location"] == "/accounts/invite/", landed
 assert newcomer.get("/accounts/invite/", **host).status_code == 200
 print("told")
 """
-
-
-class Project:
-    """Hold a folder in which programs run, each in a process of its own."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-
-    def run(self, *command: str, **environment: str) -> str:
-        mute = ("DJANGO", "PYTEST", "COV")
-        done = subprocess.run(
-            [sys.executable, *command],
-            cwd=self.folder,
-            env={
-                **{name: text for name, text in os.environ.items() if not name.startswith(mute)},
-                "PYTHONPATH": os.pathsep.join([str(ROOT), str(self.folder)]),
-                **environment,
-            },
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert done.returncode == 0, done.stdout + done.stderr
-        return done.stdout
 
 
 @pytest.fixture
