@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from contextvars import ContextVar
 from typing import Any
@@ -17,6 +17,7 @@ from invitation.gate.carried_keys import given_key, open_carried
 
 #: Names of the attributes that a request gets.
 CARRIED, CLAIMED = "_invitation_carried", "_invitation_claimed"
+GUEST = "_invitation_guest"
 UNDER_WAY = "_invitation_claim_under_way"
 
 #: Request whose gated view is running; ``None`` outside of such a view.
@@ -38,6 +39,16 @@ def carried(request: HttpRequest) -> arriving.Opened | KeyRefused:
             setattr(inner, CARRIED, refusal)
     found: arriving.Opened | KeyRefused = getattr(inner, CARRIED)
     return found
+
+
+def carry(request: HttpRequest, key: str) -> None:
+    """Let a request carry this key, and forget what it carried before."""
+    inner = _innermost(request)
+    try:
+        found: arriving.Opened | KeyRefused = open_carried(inner, key)
+    except KeyRefused as refusal:
+        found = refusal
+    setattr(inner, CARRIED, found)
 
 
 def may_sign_up(request: HttpRequest) -> bool:
@@ -138,3 +149,48 @@ def _innermost(request: Any) -> HttpRequest:
     """
     inner: HttpRequest = getattr(request, "_request", request)
     return inner
+
+
+# -- guests: accounts that exist before anybody signs up --------------------------------------
+
+
+#: What an optional app does with its guests: find the one of a request, and finish one that has signed
+#: up, in the transaction of the claim.
+_guests: list[tuple[Callable[[HttpRequest], Any], Callable[[HttpRequest, Any], None]]] = []
+
+
+def know_guests(
+    find: Callable[[HttpRequest], Any], finish: Callable[[HttpRequest, Any], None]
+) -> None:
+    """Let the sign-up pages know the guests of an optional app."""
+    if (find, finish) not in _guests:
+        _guests.append((find, finish))
+
+
+def guest_of(request: HttpRequest) -> Any:
+    """Return the account that this visitor has as a guest, or ``None``.
+
+    Signing up makes a regular user of it, with the same id.
+    """
+    inner = _innermost(request)
+    if GUEST not in vars(inner):
+        found = (find(inner) for find, _finish in _guests)
+        setattr(inner, GUEST, next((guest for guest in found if guest is not None), None))
+    return getattr(inner, GUEST)
+
+
+def is_member(request: HttpRequest) -> bool:
+    """Return whether somebody is logged in who is not a guest."""
+    return request.user.is_authenticated and guest_of(request) is None
+
+
+def finish_guest(request: HttpRequest, user: Any) -> None:
+    """Make a regular user of the guest of a request, if this is the account of the guest.
+
+    Call it in the transaction that saves the account.
+    """
+    guest = guest_of(request)
+    if guest is not None and guest.pk == user.pk:
+        for _find, finish in _guests:
+            finish(_innermost(request), user)
+        setattr(_innermost(request), GUEST, None)

@@ -1,0 +1,223 @@
+"""Models of guests, and of the counters that limit them."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from functools import partial
+from typing import Any
+
+from django.conf import settings
+from django.contrib.auth import get_user_model
+from django.db import IntegrityError, connections, models, transaction
+from django.db.models import Case, F, Q, Value, When
+from django.utils import timezone
+from django.utils.crypto import get_random_string
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
+
+from invitation.lazysignup import signals
+from invitation.lazysignup.conf import conf
+from invitation.lazysignup.exceptions import NotLazyError
+
+#: Attribute of an account in memory that says whether it is a guest.
+KNOWN = "_is_lazy_user"
+#: Guests that one step of the cleanup deletes.
+BATCH_SIZE = 1_000
+_TRIES = 20
+
+
+def generate_username(user_class: Any = None) -> str:
+    """Return a name for a new guest that people can read, such as "Guest 48213".
+
+    LAZYSIGNUP_NAME_GENERATOR or ``generate_username`` of the user model may choose another one.
+    """
+    model = get_user_model() if user_class is None else user_class
+    chosen = conf.LAZYSIGNUP_NAME_GENERATOR or getattr(model, "generate_username", None)
+    if chosen is not None:
+        return str(chosen())
+    field = model._meta.get_field(model.USERNAME_FIELD)
+    number = get_random_string(8, "123456789")
+    if isinstance(field, models.EmailField):
+        # It must be an address; ".invalid" is one that no mail can reach (RFC 2606).
+        return f"guest-{number}@guest.invalid"
+    return f"{gettext('Guest')} {number}"[: field.max_length]
+
+
+class LazyUserManager(models.Manager["LazyUser"]):
+    """Manager that makes guests, makes accounts of them, and deletes them."""
+
+    def create_lazy_user(self, request: Any = None) -> tuple[Any, str]:
+        """Create a guest; return the account and its name.
+
+        The account has no permissions and no usable password.
+        """
+        for tried in range(1, _TRIES + 1):
+            try:
+                with transaction.atomic(using=self.db):
+                    user = self._create(generate_username(), getattr(request, "session", None))
+                    send = partial(signals.guest_created.send_robust, sender=self, user=user)
+                    transaction.on_commit(partial(send, request=request), using=self.db)
+            except IntegrityError:
+                if tried == _TRIES:
+                    raise
+            else:
+                break
+        return user, user.get_username()
+
+    def create_guest_user(self, request: Any = None) -> Any:
+        """Create a guest; return the account (the name in django-guest-user)."""
+        return self.create_lazy_user(request)[0]
+
+    def _create(self, name: str, session: Any) -> Any:
+        model = get_user_model()
+        user: Any = model(**{model.USERNAME_FIELD: name})
+        user.set_unusable_password()
+        user.save()
+        self.create(user=user)
+        setattr(user, KNOWN, True)
+        return user
+
+    def convert(self, form: Any) -> Any:
+        """Save a valid form with a guest as its instance, and make a regular user of the guest.
+
+        Returns the account, with the same id. Raises ``NotLazyError`` if it is no guest, or not any
+        more.
+        """
+        with transaction.atomic(using=self.db):
+            self.hold(form.instance)
+            user = form.save()
+            self.finish(user)
+        return user
+
+    def convert_account(self, user: Any) -> None:
+        """Make a regular user of a guest as it is. Raises ``NotLazyError`` if it is no guest."""
+        with transaction.atomic(using=self.db):
+            self.finish(user)
+
+    def hold(self, user: Any) -> LazyUser:
+        """Lock a guest until the end of the transaction. Raises ``NotLazyError``."""
+        row = self.select_for_update().filter(user=user.pk).first()
+        if row is None:
+            raise NotLazyError("This account is not that of a guest.")
+        return row
+
+    def finish(self, user: Any) -> None:
+        """Make a regular user of a guest whose account is saved; call it in a transaction.
+
+        Sessions of the guest end, because the password changes. Raises ``NotLazyError``.
+        """
+        row = self.hold(user)
+        if not user.has_usable_password():
+            user.set_unusable_password()
+            user.save(update_fields=["password"])
+        row.delete()
+        setattr(user, KNOWN, False)
+        send = partial(signals.converted.send_robust, sender=self, user=user)
+        transaction.on_commit(send, using=self.db)
+
+    def seen(self, user_id: Any, now: datetime) -> bool:
+        """Record that a guest is active; return whether it still exists."""
+        return self.filter(user=user_id).update(last_seen=now) > 0
+
+    def expired(self, now: datetime | None = None) -> models.QuerySet[LazyUser]:
+        """Return the guests that have not been active for LAZYSIGNUP_DAYS."""
+        before = (now or timezone.now()) - conf.max_age
+        return self.filter(last_seen__lte=before)
+
+    def delete_expired(self, now: datetime | None = None, batch_size: int = BATCH_SIZE) -> int:
+        """Delete the guests that have expired and what hangs on them; return how many.
+
+        Works in batches. It may run beside itself, and beside guests who come back or sign up.
+        """
+        now = now or timezone.now()
+        deleted = after = 0
+        while True:
+            rows = self.expired(now).filter(pk__gt=after).order_by("pk")
+            found = list(rows.values_list("pk", flat=True)[:batch_size])
+            if not found:
+                return deleted
+            after = found[-1]
+            deleted += self._delete(found, now)
+
+    def _delete(self, pks: list[int], now: datetime) -> int:
+        features = connections[self.db].features
+        with transaction.atomic(using=self.db):
+            rows = self.expired(now).filter(pk__in=pks).order_by("pk")
+            held = rows.select_for_update(skip_locked=features.has_select_for_update_skip_locked)
+            users = list(held.values_list("user", flat=True))
+            if users:
+                get_user_model()._base_manager.using(self.db).filter(pk__in=users).delete()
+        return len(users)
+
+
+class LazyUser(models.Model):
+    """Guest: an account that nobody has signed up for yet."""
+
+    user = models.OneToOneField(
+        settings.AUTH_USER_MODEL,
+        verbose_name=_("account"),
+        on_delete=models.CASCADE,
+        related_name="+",
+    )
+    created = models.DateTimeField(_("created"), default=timezone.now, db_index=True)
+    last_seen = models.DateTimeField(_("last seen"), default=timezone.now, db_index=True)
+    #: Key of the invitation that the guest came with, without its signature (see ``invited``).
+    invitation = models.CharField(max_length=64, blank=True, default="", editable=False)
+
+    objects = LazyUserManager()
+
+    class Meta:
+        """Names and order."""
+
+        verbose_name = _("guest")
+        verbose_name_plural = _("guests")
+        ordering = ["-pk"]
+
+    def __str__(self) -> str:
+        return str(self.user)
+
+    @classmethod
+    def get_user_class(cls) -> Any:
+        """Return the model of the accounts."""
+        return get_user_model()
+
+    @property
+    def expires(self) -> datetime:
+        """When the guest expires, if it is not active before."""
+        return self.last_seen + conf.max_age
+
+
+#: Name in django-guest-user.
+Guest = LazyUser
+
+
+class GuestCounterManager(models.Manager["GuestCounter"]):
+    """Manager that counts with one statement."""
+
+    def take(self, scope: str, limit: int, now: datetime, window: timedelta) -> bool:
+        """Count one more in this window, and return whether the limit allows it."""
+        over = Q(begun__lte=now - window)
+        changes: dict[str, Any] = {
+            "number": Case(When(over, then=Value(1)), default=F("number") + 1),
+            "begun": Case(When(over, then=Value(now)), default=F("begun")),
+        }
+        for _tried in range(2):
+            if self.filter(over | Q(number__lt=limit), scope=scope).update(**changes):
+                return True
+            if self.filter(scope=scope).exists():
+                return False
+            self.bulk_create([self.model(scope=scope, begun=now)], ignore_conflicts=True)
+        return False
+
+
+class GuestCounter(models.Model):
+    """Number of guests that one client, or all clients together, have made in a window."""
+
+    scope = models.CharField(max_length=64, unique=True)
+    begun = models.DateTimeField(db_index=True)
+    number = models.PositiveIntegerField(default=0)
+
+    objects = GuestCounterManager()
+
+    def __str__(self) -> str:
+        return f"{self.scope[:6]}…: {self.number}"

@@ -1,0 +1,11 @@
+"""Filter that says whether an account is that of a guest."""
+
+from __future__ import annotations
+
+from django import template
+
+from invitation.lazysignup.guests import is_lazy_user
+
+register = template.Library()
+register.filter("is_lazy_user", is_lazy_user)
+register.filter("is_guest_user", is_lazy_user)

@@ -1,0 +1,233 @@
+"""Pages on which a guest signs up, and on which an invited person becomes a guest."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.conf import settings
+from django.contrib.auth import REDIRECT_FIELD_NAME, get_user_model, update_session_auth_hash
+from django.core import signing
+from django.core.mail import send_mail
+from django.http import HttpRequest, HttpResponseBase, HttpResponseRedirect, JsonResponse
+from django.shortcuts import redirect, render, resolve_url
+from django.template.loader import render_to_string
+from django.urls import reverse
+from django.utils.decorators import method_decorator
+from django.utils.http import url_has_allowed_host_and_scheme
+from django.views.decorators.cache import never_cache
+from django.views.decorators.debug import sensitive_post_parameters
+from django.views.generic import FormView, TemplateView, View
+
+from invitation.lazysignup import guests, invited
+from invitation.lazysignup.conf import conf
+from invitation.lazysignup.exceptions import NotLazyError
+from invitation.lazysignup.forms import AddressForm, get_form_class
+from invitation.lazysignup.models import LazyUser
+
+#: Parameters that may name the page to go to, that of lazysignup first.
+REDIRECT_FIELDS = ("redirect_to", REDIRECT_FIELD_NAME)
+CONFIRM_FAILED = "lazysignup/confirm_failed.html"
+#: Salt of the link that confirms an address, and the seconds for which it works.
+SALT, CONFIRM_SECONDS = "lazysignup.confirm", 86_400
+
+
+def wants_json(request: HttpRequest) -> bool:
+    """Return whether the client prefers JSON to a page."""
+    if request.headers.get("X-Requested-With") == "XMLHttpRequest":
+        return True
+    return request.get_preferred_type(["text/html", "application/json"]) == "application/json"
+
+
+@method_decorator([sensitive_post_parameters(), never_cache], name="dispatch")
+class ConvertView(FormView):  # type: ignore[type-arg]
+    """Page on which a guest signs up and keeps the account."""
+
+    form_class: Any = None
+    template_name = "lazysignup/convert.html"
+    #: Template for a form with errors where a script asked; by default, the answer is JSON.
+    ajax_template_name: str | None = None
+    redirect_field_name: str = REDIRECT_FIELDS[0]
+    anonymous_redirect: Any = None
+
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        """Let only guests in, and only those whom an invitation admits where one is needed."""
+        if not guests.is_lazy_user(request.user):
+            return self.not_a_guest()
+        refused = invited.refusal(request)
+        if refused is not None:
+            return refused
+        return super().dispatch(request, *args, **kwargs)  # type: ignore[return-value]
+
+    def not_a_guest(self) -> HttpResponseBase:
+        """Return the answer for a visitor without an account, or with one of their own."""
+        if self.request.user.is_anonymous:
+            if wants_json(self.request):
+                return JsonResponse({"detail": "Not a guest."}, status=401)
+            return redirect(self.anonymous_redirect or settings.LOGIN_URL)
+        if wants_json(self.request):
+            return JsonResponse({"detail": "Already converted."}, status=400)
+        return redirect(self.get_success_url())
+
+    def get_form_class(self) -> Any:
+        """Return the form of this view, of the site, or of this app."""
+        if self.form_class is not None:
+            return self.form_class
+        asks_first = conf.LAZYSIGNUP_CONFIRM_EMAIL and not self.confirmed_address()
+        return AddressForm if asks_first else get_form_class()
+
+    def get_form_kwargs(self) -> dict[str, Any]:
+        """Return the guest as the instance of the form."""
+        kwargs = super().get_form_kwargs()
+        if hasattr(self.get_form_class(), "_meta"):
+            kwargs["instance"] = get_user_model()._default_manager.get(pk=self.request.user.pk)
+        return kwargs
+
+    def get_form(self, form_class: Any = None) -> Any:
+        """Return the form with the confirmed or the invited address filled in."""
+        form: Any = super().get_form(form_class)
+        address = self.confirmed_address()
+        field = form.fields.get("email")
+        if address and field is not None:
+            field.initial, field.disabled = address, True
+            form.initial["email"] = address
+        elif invited.is_on() and not isinstance(form, AddressForm):
+            from invitation.backends.fields import bind_invitation
+
+            bind_invitation(form, invited.opened_by(self.request))
+        return form
+
+    def confirmed_address(self) -> str:
+        """Return the address that this guest has confirmed, or an empty string."""
+        kept: Any = self.request.session.get("lazysignup_confirmed")
+        return str(kept[1]) if kept and kept[0] == str(self.request.user.pk) else ""
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        """Return the form, and the page to go to."""
+        return super().get_context_data(
+            **{self.redirect_field_name: self.get_redirect_url(), **invited.looks(), **kwargs}
+        )
+
+    def form_valid(self, form: Any) -> HttpResponseBase:
+        """Make a regular user of the guest, or send the link that confirms the address."""
+        if isinstance(form, AddressForm):
+            return self.ask_to_confirm(form.cleaned_data["email"])
+        try:
+            user = self.convert(form)
+        except NotLazyError:
+            return self.not_a_guest()
+        # A new id for the session, and everything in it stays.
+        update_session_auth_hash(self.request, user)
+        guests.forget_guest(self.request)
+        self.request.session.pop("lazysignup_confirmed", None)
+        self.request.user = user
+        if wants_json(self.request):
+            return JsonResponse({"redirect_to": self.get_success_url()})
+        return HttpResponseRedirect(self.get_success_url())
+
+    def convert(self, form: Any) -> Any:
+        """Save the account, and claim the invitation of the guest: both or neither."""
+        email = str(form.cleaned_data.get("email") or "")
+        form.cleaned_data.pop("invitation_hint", None)
+        with invited.claiming(self.request, email) as claim:
+            claim.user = user = LazyUser.objects.convert(form)
+        return user
+
+    def form_invalid(self, form: Any) -> HttpResponseBase:
+        """Return the form with its errors, for a person or for a script."""
+        if self.ajax_template_name and wants_json(self.request):
+            context = self.get_context_data(form=form)
+            return render(self.request, self.ajax_template_name, context, status=400)
+        if wants_json(self.request):
+            return JsonResponse({"errors": form.errors}, status=400)
+        return super().form_invalid(form)
+
+    def ask_to_confirm(self, email: str) -> HttpResponseBase:
+        """Send the link that confirms an address, and say so."""
+        token = signing.dumps([str(self.request.user.pk), email], salt=SALT)
+        link = self.request.build_absolute_uri(reverse("lazysignup_confirm", args=[token]))
+        context = {"link": link, "hours": CONFIRM_SECONDS // 3600}
+        subject = render_to_string("lazysignup/confirm_email_subject.txt", context, self.request)
+        body = render_to_string("lazysignup/confirm_email.txt", context, self.request)
+        send_mail(" ".join(subject.split()), body, None, [email])
+        if wants_json(self.request):
+            return JsonResponse({"detail": "Confirm your address."}, status=202)
+        context = {"email": email, **invited.looks()}
+        return render(self.request, "lazysignup/confirm_sent.html", context)
+
+    def get_redirect_url(self) -> str:
+        """Return the page of this site that the request names, or an empty string."""
+        for name in dict.fromkeys((self.redirect_field_name, *REDIRECT_FIELDS)):
+            to = self.request.POST.get(name) or self.request.GET.get(name) or ""
+            host, secure = {self.request.get_host()}, self.request.is_secure()
+            if url_has_allowed_host_and_scheme(to, allowed_hosts=host, require_https=secure):
+                return to
+        return ""
+
+    def get_success_url(self) -> str:
+        """Return the page to go to after signing up."""
+        return self.get_redirect_url() or resolve_url("lazysignup_convert_done")
+
+
+def convert(
+    request: HttpRequest,
+    form_class: Any = None,
+    redirect_field_name: str = REDIRECT_FIELDS[0],
+    anonymous_redirect: Any = None,
+    template_name: str = "lazysignup/convert.html",
+    ajax_template_name: str | None = None,
+) -> HttpResponseBase:
+    """Return the page on which a guest signs up: lazysignup's view, with its arguments."""
+    view = ConvertView.as_view(
+        form_class=form_class,
+        redirect_field_name=redirect_field_name,
+        anonymous_redirect=anonymous_redirect,
+        template_name=template_name,
+        ajax_template_name=ajax_template_name,
+    )
+    return view(request)
+
+
+class ConfirmView(View):
+    """Link that confirms the address of a guest, who then goes on to sign up."""
+
+    http_method_names = ["get", "head", "options"]
+
+    def get(self, request: HttpRequest, token: str) -> HttpResponseBase:
+        """Go on with the form, or say why not."""
+        try:
+            guest, email = signing.loads(token, salt=SALT, max_age=CONFIRM_SECONDS)
+        except (signing.BadSignature, ValueError, TypeError):
+            return render(request, CONFIRM_FAILED, invited.looks(), status=404)
+        if not guests.is_lazy_user(request.user) or str(request.user.pk) != guest:
+            context = {"elsewhere": True, **invited.looks()}
+            return render(request, CONFIRM_FAILED, context, status=403)
+        request.session["lazysignup_confirmed"] = [guest, email]
+        return redirect("lazysignup_convert")
+
+
+class LookAroundView(View):
+    """Button with which an invited person becomes a guest who is bound to the invitation."""
+
+    http_method_names = ["post", "options"]
+
+    def post(self, request: HttpRequest) -> HttpResponseBase:
+        """Make the visitor a guest, and lead them into the site."""
+        if not invited.may_look_around(request):
+            return redirect("invitation_landing")
+        if request.user.is_anonymous:
+            response = guests.prepare(request)
+            if response is not None:
+                return response
+            if request.user.is_authenticated:
+                invited.bind(request, request.user)
+        return redirect(settings.LOGIN_REDIRECT_URL)
+
+
+class ConvertDoneView(TemplateView):
+    """Page that says that the account is ready."""
+
+    template_name = "lazysignup/done.html"
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        """Return the look of the page."""
+        return super().get_context_data(**invited.looks(), **kwargs)

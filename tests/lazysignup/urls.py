@@ -1,0 +1,78 @@
+"""URLconf of the site with guests."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import admin
+from django.contrib.auth.views import LoginView, LogoutView
+from django.http import HttpRequest, HttpResponse
+from django.urls import include, path
+from django.views.generic import View
+
+from invitation.lazysignup.decorators import (
+    AllowGuestUserMixin,
+    allow_lazy_user,
+    guest_user_required,
+    regular_user_required,
+    require_lazy_user,
+    require_nonlazy_user,
+)
+from tests.lazysignup.shop.models import Item
+
+
+def who(request: HttpRequest) -> HttpResponse:
+    return HttpResponse(request.user.get_username() or "nobody")
+
+
+@allow_lazy_user
+def put(request: HttpRequest) -> HttpResponse:
+    """Put a thing into the basket."""
+    if request.method == "POST" and request.user.is_authenticated:
+        Item.objects.create(owner=request.user, name=request.POST.get("name", "thing"))
+    return who(request)
+
+
+@allow_lazy_user
+async def put_async(request: HttpRequest) -> HttpResponse:
+    user = await request.auser()
+    return HttpResponse(user.get_username() or "nobody")
+
+
+class PutView(AllowGuestUserMixin, View):
+    guests_on_get = True
+
+    def get(self, request: HttpRequest) -> HttpResponse:
+        return who(request)
+
+    post = get
+
+
+def remember(request: HttpRequest) -> HttpResponse:
+    request.session["basket"] = ["seed"]
+    return who(request)
+
+
+views: dict[str, Any] = {
+    "who": who,
+    "put": put,
+    "put-async": put_async,
+    "put-class": PutView.as_view(),
+    "look": allow_lazy_user(on_get=True)(who),
+    "remember": remember,
+    "lazy-only": require_lazy_user("/nowhere/")(who),
+    "no-lazy": require_nonlazy_user("/nowhere/")(who),
+    "guests-only": guest_user_required(anonymous_url="/anonymous/", registered_url="/regular/")(
+        who
+    ),
+    "regular-only": regular_user_required(who),
+}
+
+urlpatterns = [
+    path("", who),
+    *(path(f"{name}/", view, name=name) for name, view in views.items()),
+    path("convert/", include("invitation.lazysignup.urls")),
+    path("accounts/login/", LoginView.as_view(template_name="admin/login.html"), name="login"),
+    path("accounts/logout/", LogoutView.as_view(), name="logout"),
+    path("admin/", admin.site.urls),
+]
