@@ -154,8 +154,8 @@ def _innermost(request: Any) -> HttpRequest:
 # -- guests: accounts that exist before anybody signs up --------------------------------------
 
 
-#: What an optional app does with its guests: find the one of a request, and finish one that has signed
-#: up, in the transaction of the claim.
+#: What an optional app does with its guests: it finds the one of a request, and finishes one that
+#: has signed up, in the transaction of the claim.
 _guests: list[tuple[Callable[[HttpRequest], Any], Callable[[HttpRequest, Any], None]]] = []
 
 

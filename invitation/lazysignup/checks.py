@@ -52,9 +52,10 @@ def check_middleware(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
 def is_list_of_patterns(value: Any) -> bool:
     """Return whether a value is a list of regular expressions."""
     try:
-        return not isinstance(value, str) and bool(re.compile("|".join(value)) or True)
+        re.compile("|".join(value))
     except (TypeError, re.error):
         return False
+    return not isinstance(value, str)
 
 
 def is_limit(value: Any) -> bool:

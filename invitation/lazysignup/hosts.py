@@ -30,7 +30,8 @@ def find(request: HttpRequest) -> Any:
     if not is_lazy_user(request.user):
         return None
     invited.carry(request, request.user)
-    return get_user_model()._default_manager.get(pk=request.user.pk)
+    rows: Any = get_user_model()._default_manager
+    return rows.get(pk=request.user.pk)
 
 
 def finish(request: HttpRequest, user: Any) -> None:

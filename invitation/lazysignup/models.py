@@ -35,7 +35,7 @@ def generate_username(user_class: Any = None) -> str:
     chosen = conf.LAZYSIGNUP_NAME_GENERATOR or getattr(model, "generate_username", None)
     if chosen is not None:
         return str(chosen())
-    field = model._meta.get_field(model.USERNAME_FIELD)
+    field: Any = model._meta.get_field(model.USERNAME_FIELD)
     number = get_random_string(8, "123456789")
     if isinstance(field, models.EmailField):
         # It must be an address; ".invalid" is one that no mail can reach (RFC 2606).
@@ -51,10 +51,11 @@ class LazyUserManager(models.Manager["LazyUser"]):
 
         The account has no permissions and no usable password.
         """
+        user: Any = None
         for tried in range(1, _TRIES + 1):
             try:
                 with transaction.atomic(using=self.db):
-                    user = self._create(generate_username(), getattr(request, "session", None))
+                    user = self._create(generate_username())
                     send = partial(signals.guest_created.send_robust, sender=self, user=user)
                     transaction.on_commit(partial(send, request=request), using=self.db)
             except IntegrityError:
@@ -68,7 +69,7 @@ class LazyUserManager(models.Manager["LazyUser"]):
         """Create a guest; return the account (the name in django-guest-user)."""
         return self.create_lazy_user(request)[0]
 
-    def _create(self, name: str, session: Any) -> Any:
+    def _create(self, name: str) -> Any:
         model = get_user_model()
         user: Any = model(**{model.USERNAME_FIELD: name})
         user.set_unusable_password()

@@ -56,7 +56,7 @@ class ConvertView(FormView):  # type: ignore[type-arg]
         refused = invited.refusal(request)
         if refused is not None:
             return refused
-        return super().dispatch(request, *args, **kwargs)  # type: ignore[return-value]
+        return super().dispatch(request, *args, **kwargs)
 
     def not_a_guest(self) -> HttpResponseBase:
         """Return the answer for a visitor without an account, or with one of their own."""
@@ -77,9 +77,10 @@ class ConvertView(FormView):  # type: ignore[type-arg]
 
     def get_form_kwargs(self) -> dict[str, Any]:
         """Return the guest as the instance of the form."""
-        kwargs = super().get_form_kwargs()
+        kwargs, user = super().get_form_kwargs(), self.request.user
         if hasattr(self.get_form_class(), "_meta"):
-            kwargs["instance"] = get_user_model()._default_manager.get(pk=self.request.user.pk)
+            rows: Any = get_user_model()._default_manager
+            kwargs["instance"] = rows.get(pk=user.pk)
         return kwargs
 
     def get_form(self, form_class: Any = None) -> Any:
@@ -107,7 +108,7 @@ class ConvertView(FormView):  # type: ignore[type-arg]
             **{self.redirect_field_name: self.get_redirect_url(), **invited.looks(), **kwargs}
         )
 
-    def form_valid(self, form: Any) -> HttpResponseBase:
+    def form_valid(self, form: Any) -> Any:
         """Make a regular user of the guest, or send the link that confirms the address."""
         if isinstance(form, AddressForm):
             return self.ask_to_confirm(form.cleaned_data["email"])
@@ -132,7 +133,7 @@ class ConvertView(FormView):  # type: ignore[type-arg]
             claim.user = user = LazyUser.objects.convert(form)
         return user
 
-    def form_invalid(self, form: Any) -> HttpResponseBase:
+    def form_invalid(self, form: Any) -> Any:
         """Return the form with its errors, for a person or for a script."""
         if self.ajax_template_name and wants_json(self.request):
             context = self.get_context_data(form=form)
@@ -218,8 +219,9 @@ class LookAroundView(View):
             response = guests.prepare(request)
             if response is not None:
                 return response
-            if request.user.is_authenticated:
-                invited.bind(request, request.user)
+            user: Any = request.user  # another one than before
+            if user.is_authenticated:
+                invited.bind(request, user)
         return redirect(settings.LOGIN_REDIRECT_URL)
 
 
