@@ -28,7 +28,7 @@ TEST = [
     "celery[redis]>=5.4",
     "coverage[toml]>=7.6",
     "dj-rest-auth>=7",
-    "django-allauth[headless,mfa,socialaccount]>=65",
+    "django-allauth[headless,mfa,socialaccount]>=65.8.1",
     "django-anymail>=13",
     "django-guest-user>=0.5",
     "django-ninja>=1.4",
@@ -87,7 +87,8 @@ setup(
         "browser": ["playwright>=1.50"],
         "postgresql": ["psycopg[binary]>=3.2"],
         "mysql": ["mysqlclient>=2.2.1"],
-        "allauth": ["django-allauth>=65"],
+        "allauth": ["django-allauth>=65.8.1"],
+        "registration5": ["django-registration>=5.2,<6"],
         "qr": ["segno>=1.6"],
         "anymail": ["django-anymail>=13"],
         # The first of the two is Django's own from Django 6.0 on, and then lies idle.

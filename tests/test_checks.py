@@ -146,7 +146,11 @@ def test_each_id_is_used_once_documented_and_tested() -> None:
     assert {found for found, times in used.items() if times > 1} == set()
     assert set(ids_in(ROOT / "docs" / "checks.rst")) == set(used)
     here = Path(__file__).parent
-    files = [*here.glob("test_checks*.py"), *here.glob("hosts/doors/test_*.py")]
+    files = [
+        file
+        for name in ("test_checks*", "hosts/doors/test_*", "hosts/*/test_checks")
+        for file in here.glob(f"{name}.py")
+    ]
     tested = {
         found
         for file in files
@@ -1430,6 +1434,12 @@ def test_redux_that_refuses_to_be_imported_is_reported(tmp_path: Path) -> None:
 @pytest.mark.parametrize("value", [0, -1, "7", True, None, timedelta(7)])
 def test_bad_activation_days_are_reported(settings: Any, value: Any) -> None:
     settings.ACCOUNT_ACTIVATION_DAYS = value
+    assert ids(registration.check_activation) == ["E018"]
+
+
+def test_activation_days_are_looked_at_for_django_registration_too(settings: Any) -> None:
+    settings.ACCOUNT_ACTIVATION_DAYS = 0
+    settings.ROOT_URLCONF = urlconf(path("a/", page, name="django_registration_activate"))
     assert ids(registration.check_activation) == ["E018"]
 
 

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from typing import Any
 from unittest import mock
 
+import pytest
 from django.db import OperationalError, connection
+
+from invitation.flows import arriving
 
 CONFLICT = (1213, "Deadlock found when trying to get lock; try restarting transaction")
 
@@ -33,3 +37,21 @@ def undone_commits(
 
     with mock.patch.object(connection, "_commit", fail):
         yield commits
+
+
+@contextmanager
+def undone_claims(times: int, **meanwhile: Any) -> Iterator[list[bool]]:
+    """Undo so many transactions that claim an invitation; collect whether each was kept."""
+    claiming, kept = arriving.claiming, list[bool]()
+
+    @contextmanager
+    def claim(*args: Any, **kwargs: Any) -> Iterator[Any]:
+        kept.append(len(kept) >= times)
+        with ExitStack() as stack:
+            if not kept[-1]:
+                stack.enter_context(undone_commits(1, **meanwhile))
+            yield stack.enter_context(claiming(*args, **kwargs))
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(arriving, "claiming", claim)
+        yield kept

@@ -7,6 +7,7 @@ not reveal anything about the address.
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from typing import Any
 
 from django.contrib import messages
@@ -33,31 +34,33 @@ def count(request: HttpRequest, kind: str = "", email: str = "", *, client: bool
     return mail.count_account_mail(site_id, clients=networks, kind=kind, email=email)
 
 
-def ask_for_activation(request: HttpRequest, profile: Any, opened: arriving.Opened | None) -> None:
-    """Count the activation email of a registration, and send it after the commit.
+def ask_for_activation(
+    request: HttpRequest, user: Any, opened: arriving.Opened | None, send: Callable[[], Any]
+) -> None:
+    """Count the activation email of a registration, and send it after the commit with ``send``.
 
     Raises ``MailLimitReached``. An account made with the invitation emailed to its address has its
     own counter. So emails that strangers caused cannot keep an invited person from signing up.
     """
-    email = getattr(profile.user, email_field_name(), "") or ""
+    email = getattr(user, email_field_name(), "") or ""
     invited = opened is not None and opened.proves(email)
     count(request, mail.ACTIVATION_OF_INVITED if invited else mail.ACTIVATION, email)
     # Django logs a failure by the callback's ``__qualname__``. A ``partial`` has none.
-    on_commit(lambda: mail_activation(profile, request))
+    on_commit(lambda: mail_activation(request, user, send))
 
 
-def mail_activation(profile: Any, request: HttpRequest) -> None:
-    """Send redux's activation email.
+def mail_activation(request: HttpRequest, user: Any, send: Callable[[], Any]) -> None:
+    """Send the host's activation email.
 
     If that fails, tell the visitor and raise the error again. An address that wants no emails gets
     none, and the call takes the same time.
     """
     begun = time.monotonic()
     try:
-        if mail.is_unwanted(profile.user):
+        if mail.is_unwanted(user):
             mail.seem_to_send()
             return
-        profile.send_activation_email(get_current_site(request), request)
+        send()
         mail.remember(time.monotonic() - begun)
     except Exception:
         warning = _(
@@ -113,16 +116,25 @@ class ResendActivationMixin(OwnTransactionsMixin):
         Raises ``MailLimitReached``.
         """
         count(self.request)
-        waiting = waiting_profiles(self.registration_profile.objects, form.cleaned_data["email"])
-        wanted = [profile for profile in waiting if not mail.is_unwanted(profile.user)]
+        waiting = self.waiting(form.cleaned_data["email"])
+        wanted = [account for account in waiting if not mail.is_unwanted(account)]
         if not wanted:
             return False
-        email = getattr(wanted[0].user, email_field_name())
+        email = getattr(wanted[0], email_field_name())
         before = count(self.request, mail.ACTIVATION, email, client=False)
-        profile = wanted[::-1][before % len(wanted)]
+        self.send_again(wanted[::-1][before % len(wanted)])
+        return True
+
+    def waiting(self, email: str) -> list[Any]:
+        """Return the accounts of this address that can still be activated, the latest last."""
+        profiles = waiting_profiles(self.registration_profile.objects, email)
+        return [profile.user for profile in profiles]
+
+    def send_again(self, account: Any) -> None:
+        """Send the activation email of an account again."""
+        profile = self.registration_profile.objects.get(user=account)
         activation.bind(profile)
         profile.send_activation_email(get_current_site(self.request), self.request)
-        return True
 
 
 @method_decorator(login_not_required, name="dispatch")

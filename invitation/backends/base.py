@@ -10,13 +10,14 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
-from django.contrib.auth import get_user_model
+from django.contrib.auth import authenticate, get_user_model, login
 from django.contrib.auth.decorators import login_not_required
 from django.db import IntegrityError
 from django.forms import BaseForm
 from django.http import HttpRequest, HttpResponseBase
 from django.utils.decorators import method_decorator
 from django.utils.functional import cached_property
+from django.views.decorators.debug import sensitive_variables
 
 from invitation import gate
 from invitation.backends.fields import (
@@ -267,3 +268,25 @@ class InvitationRegistrationMixin(OwnTransactionsMixin):
         """Show the form again with its errors."""
         response: HttpResponseBase = super().form_invalid(form)  # type: ignore[misc]
         return response
+
+
+@sensitive_variables("password")
+def log_in(request: HttpRequest, user: Any, password: str) -> None:
+    """Log a new account in, if the site's authentication backends agree.
+
+    The account is there already. If the database undoes the login because of others, it is done
+    again. If that does not help, the person has to log in.
+    """
+    try:
+        gate.repeat_visit(request, partial(_log_in, request, user, password))
+    except Busy as error:
+        gate.note_busy(error)
+
+
+@sensitive_variables("password")
+def _log_in(request: HttpRequest, user: Any, password: str) -> None:
+    # With the request, unlike redux: some backends count attempts and need it.
+    account = authenticate(request, username=user.get_username(), password=password)
+    # A backend may find another account with this name and password.
+    if account == user:
+        login(request, account)

@@ -6,6 +6,7 @@ model.
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import Any
 
 from django.apps import apps
@@ -17,7 +18,9 @@ from django.db.models.signals import post_save, pre_delete, pre_save
 from invitation import gate
 from invitation.flows import arriving, inviting
 
-#: Default of ACCOUNT_ACTIVATION_DAYS: the value in redux's documentation, and as many days as an
+#: Hosts with an activation email: redux, and django-registration 5.
+TWO_STEP_HOSTS = ("registration", "django_registration")
+#: Default of ACCOUNT_ACTIVATION_DAYS: the value in the hosts' documentation, and as many days as an
 #: invitation stays pending.
 ACTIVATION_DAYS = 7
 #: App of allauth without which nobody signs up.
@@ -25,7 +28,7 @@ ALLAUTH = "allauth.account"
 
 
 def connect() -> None:
-    """Connect the receivers, including those for redux where it is installed."""
+    """Connect the receivers, including those for the hosts that are installed."""
     pre_delete.connect(
         release_invitation, sender=get_user_model(), dispatch_uid="invitation.release"
     )
@@ -36,22 +39,25 @@ def connect() -> None:
         from invitation.backends.allauth import confirmations
 
         confirmations.listen()
+    for host in TWO_STEP_HOSTS:
+        if apps.is_installed(host):
+            supply_activation_days()
+            signals = import_module(f"{host}.signals")
+            signals.user_activated.connect(record_activation, dispatch_uid=f"invitation.{host}")
     if not apps.is_installed("registration"):
         return
-    from registration import signals
+    from registration.signals import user_approved
 
-    supply_activation_days()
-    for signal, uid in ((signals.user_activated, "activated"), (signals.user_approved, "approved")):
-        signal.connect(record_activation, dispatch_uid=f"invitation.{uid}")
+    user_approved.connect(record_activation, dispatch_uid="invitation.approved")
     for name in ("RegistrationProfile", "SupervisedRegistrationProfile"):
         profile = apps.get_model("registration", name)
         post_save.connect(record_profile, sender=profile, dispatch_uid=f"invitation.{name.lower()}")
 
 
 def supply_activation_days() -> None:
-    """Set ACCOUNT_ACTIVATION_DAYS, redux's one required setting, where the site has not set it.
+    """Set ACCOUNT_ACTIVATION_DAYS, the hosts' one required setting, where the site has not set it.
 
-    Redux has no default for it. It fails in the middle of a registration, and again at the
+    The hosts have no default for it. They fail in the middle of a registration, and again at the
     activation. Nothing else in this app writes to the settings.
     """
     if not hasattr(settings, "ACCOUNT_ACTIVATION_DAYS"):

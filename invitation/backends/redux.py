@@ -11,7 +11,7 @@ from functools import partial, wraps
 from typing import Any
 
 from django.conf import settings
-from django.contrib.auth import authenticate, get_user_model, login
+from django.contrib.auth import get_user_model
 from django.contrib.auth.decorators import login_not_required
 from django.contrib.sites.shortcuts import get_current_site
 from django.http import HttpRequest, HttpResponseBase
@@ -33,7 +33,6 @@ from invitation.backends.account_mails import (
 )
 from invitation.backends.base import InvitationRegistrationMixin
 from invitation.backends.fields import email_field_name
-from invitation.exceptions import Busy
 from invitation.flows import arriving
 from invitation.flows.after_commit import in_transaction
 from invitation.gate.atomic_requests import OwnTransactionsMixin
@@ -137,7 +136,9 @@ class ActivationMailMixin:
         Raises ``MailLimitReached``.
         """
         if self.mails_activation:
-            ask_for_activation(self.request, user.registrationprofile, self.opened)
+            profile, site = user.registrationprofile, get_current_site(self.request)
+            send = partial(profile.send_activation_email, site, self.request)
+            ask_for_activation(self.request, user, self.opened, send)
 
     def waiting_account(self, email: str) -> Any | None:
         """Return an account of this address that waits for its activation, or ``None``."""
@@ -271,28 +272,6 @@ class DestinationMixin:
 def into_the_site() -> str:
     """Return the page for the holder of an account that is active at once."""
     return str(getattr(settings, "SIMPLE_BACKEND_REDIRECT_URL", None) or get_script_prefix())
-
-
-@sensitive_variables("password")
-def log_in(request: HttpRequest, user: Any, password: str) -> None:
-    """Log a new account in, if the site's authentication backends agree.
-
-    The account is there already. If the database undoes the login because of others, it is done
-    again. If that does not help, the person has to log in.
-    """
-    try:
-        gate.repeat_visit(request, partial(_log_in, request, user, password))
-    except Busy as error:
-        gate.note_busy(error)
-
-
-@sensitive_variables("password")
-def _log_in(request: HttpRequest, user: Any, password: str) -> None:
-    # With the request, unlike redux: some backends count attempts and need it.
-    account = authenticate(request, username=user.get_username(), password=password)
-    # A backend may find another account with this name and password.
-    if account == user:
-        login(request, account)
 
 
 def gated(

@@ -1,7 +1,7 @@
-"""Checks that django-registration-redux works and asks everybody for an invitation.
+"""Checks that django-registration-redux or django-registration 5 works behind the gate.
 
-The checks look at the site's URLs and redux's settings. Only ``invitation.backends.redux`` uses
-redux itself.
+The checks look at the site's URLs and the host's settings. Only ``invitation.backends`` uses the
+host itself.
 """
 
 from __future__ import annotations
@@ -24,30 +24,35 @@ from invitation.checks import doors, routing
 from invitation.conf import conf
 from invitation.delivery.email import EmailDelivery
 
-#: Names of redux's URLs. Each shows that the site uses that workflow.
-TWO_STEPS = "registration_activate"
+#: Apps of the hosts, with the name of the package and the id of the check.
+APPS = {
+    "registration": ("django-registration-redux", "invitation.E016"),
+    "django_registration": ("django-registration", "invitation.E072"),
+}
+#: Names of the hosts' URLs. Each shows that the site uses that workflow.
+TWO_STEPS = frozenset({"registration_activate", "django_registration_activate"})
 APPROVAL = "registration_admin_approve"
+#: Names of the log-in page: redux's, and Django's own.
+LOGIN = frozenset({"auth_login", "login"})
 FORGOTTEN_PASSWORD = "auth_password_reset"  # noqa: S105 (the name of a URL)
 
-#: Fields of the user model that redux reads and writes under these names.
+#: Fields of the user model that the hosts and our pages read and write under these names.
 FIELDS = ("email", "is_active", "date_joined")
 
 
 def check_installed(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
-    """Report that the site includes URLs of redux, but does not install it."""
-    if apps.is_installed("registration"):
-        return []
+    """Report that the site includes URLs of a host, but does not install it."""
     routes, failure = routing.find_routes()
-    # The models of redux then refuse to be imported. So Django fails for all URLs at once.
-    refused = isinstance(failure, RuntimeError) and "registration.models" in str(failure)
-    if not refused and not any(_is_redux(route.callback) for route in routes):
-        return []
-    message = (
-        'The site includes URLs of django-registration-redux, but "registration" is not in '
-        "INSTALLED_APPS."
-    )
-    hint = 'Add "registration" after "invitation" and before "django.contrib.admin".'
-    return [Error(message, hint=hint, id="invitation.E016")]
+    messages: list[CheckMessage] = []
+    for app, (name, check_id) in APPS.items():
+        # The models of redux then refuse to be imported. So Django fails for all URLs at once.
+        refused = isinstance(failure, RuntimeError) and f"{app}.models" in str(failure)
+        used = refused or any(_is_of(app, route.callback) for route in routes)
+        if used and not apps.is_installed(app):
+            message = f'The site includes URLs of {name}, but "{app}" is not in INSTALLED_APPS.'
+            hint = f'Add "{app}" after "invitation" and before "django.contrib.admin".'
+            messages.append(Error(message, hint=hint, id=check_id))
+    return messages
 
 
 def check_backend_classes(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
@@ -72,13 +77,13 @@ def check_backend_classes(app_configs: Any, **kwargs: Any) -> list[CheckMessage]
 
 def check_activation(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
     """Report a missing or wrong activation time, or missing fields of the user model."""
-    if TWO_STEPS not in routing.find_names():
+    if TWO_STEPS.isdisjoint(routing.find_names()):
         return []
     messages: list[CheckMessage] = []
     days = getattr(settings, "ACCOUNT_ACTIVATION_DAYS", None)
     if not isinstance(days, (int, float)) or isinstance(days, bool) or days <= 0:
         message = (
-            f"ACCOUNT_ACTIVATION_DAYS is {short_repr(days)}, but redux needs a number of days "
+            f"ACCOUNT_ACTIVATION_DAYS is {short_repr(days)}, but activation needs a number of days "
             "above 0: nobody can register or activate an account."
         )
         hint = "For example 7: so long does the link in the activation mail work."
@@ -87,10 +92,10 @@ def check_activation(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
     missing = [name for name in FIELDS if not _has_field(opts, name)]
     if missing:
         message = (
-            f"The user model {opts.label} (AUTH_USER_MODEL) lacks what redux needs for activation: "
+            f"The user model {opts.label} (AUTH_USER_MODEL) lacks what activation needs: "
             f"{', '.join(missing)}."
         )
-        hint = "Add the fields, or include invitation.backends.simple.urls: it needs none of them."
+        hint = "Add the fields, or include the URLs of a workflow with one step. It needs none."
         messages.append(Error(message, hint=hint, id="invitation.E019"))
     return messages
 
@@ -133,7 +138,7 @@ def check_form(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
     """
     routes, _failure = routing.find_routes()
     exact = conf.INVITE_MODE and conf.INVITATION_EMAIL_POLICY == "exact"
-    if not exact and TWO_STEPS not in routing.find_names():
+    if not exact and TWO_STEPS.isdisjoint(routing.find_names()):
         return []
     name = email_field_name()
     lacking = {
@@ -160,7 +165,7 @@ def check_form(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
 
 def check_login_redirect(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
     """Warn if LOGIN_REDIRECT_URL is not set or leads to no page."""
-    if "auth_login" not in routing.find_names():
+    if routing.find_names().isdisjoint(LOGIN):
         return []
     target: object = settings.LOGIN_REDIRECT_URL
     if target is None:
@@ -194,9 +199,9 @@ def check_mail_timeout(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
     """Warn about a mail server without a timeout.
 
     If the server hangs, people who register or reset their password wait for ever. Our own delivery
-    sets a timeout if the site has none. Redux and Django do not.
+    sets a timeout if the site has none. The hosts and Django do not.
     """
-    if routing.find_names().isdisjoint({TWO_STEPS, FORGOTTEN_PASSWORD}):
+    if routing.find_names().isdisjoint({*TWO_STEPS, FORGOTTEN_PASSWORD}):
         return []
     try:
         connection = EmailDelivery().open_connection()
@@ -216,12 +221,10 @@ def check_mail_timeout(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
     return [CheckWarning(message, hint=hint, id="invitation.W014")]
 
 
-def _is_redux(callback: Any) -> bool:
-    """Return whether a view is one of redux's registration views, gated or not."""
+def _is_of(app: str, callback: Any) -> bool:
+    """Return whether a view is one of this host's registration views, gated or not."""
     view = doors.view_class(callback)
-    return view is not None and any(
-        base.__module__ == "registration.views" for base in view.__mro__
-    )
+    return view is not None and any(base.__module__ == f"{app}.views" for base in view.__mro__)
 
 
 def _success_url(callback: Any) -> Any:

@@ -20,7 +20,7 @@ from allauth.core.exceptions import ImmediateHttpResponse
 from allauth.socialaccount.adapter import DefaultSocialAccountAdapter
 from django.contrib import messages
 from django.db import IntegrityError
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponseBase
 from django.shortcuts import redirect
 from django.utils.translation import gettext as _
 
@@ -181,13 +181,11 @@ class SocialAccountAdapterMixin(InvitationMixin):
         try:
             user = super().save_user(request, subject, form, **kwargs)
         except IntegrityError as error:
-            inner = getattr(request, "_request", request)
-            if form is not None or claiming_forms.is_headless(inner):
+            if form is not None:
                 raise
             # Somebody else has just taken the name or the address. The form says so.
             claiming_forms.renew(subject)
-            inner.session[claiming_forms.PENDING] = subject.serialize()
-            raise ImmediateHttpResponse(redirect("socialaccount_signup")) from error
+            raise ImmediateHttpResponse(_lead_to_form(request, subject)) from error
         return user
 
     def address_for(self, subject: Any, form: Any) -> str:
@@ -215,6 +213,18 @@ def _answer(request: HttpRequest, refusal: InvitationError) -> ImmediateHttpResp
     """Return the exception that ends a request with the page or the JSON that says why."""
     inner = getattr(request, "_request", request)
     return ImmediateHttpResponse(claiming_forms.refusal_response(inner, refusal))
+
+
+def _lead_to_form(request: HttpRequest, sociallogin: Any) -> HttpResponseBase:
+    """Return the answer that leads a person from a provider to the form of the sign-up."""
+    inner = getattr(request, "_request", request)
+    inner.session[claiming_forms.PENDING] = sociallogin.serialize()
+    if not claiming_forms.is_headless(inner):
+        return redirect("socialaccount_signup")
+    from allauth.headless.base.response import AuthenticationResponse
+
+    response: HttpResponseBase = AuthenticationResponse(inner)
+    return response
 
 
 def _keep_admitted(sociallogin: Any, opened: arriving.Opened) -> None:

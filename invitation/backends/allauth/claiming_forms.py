@@ -12,7 +12,7 @@ from allauth.account.models import EmailAddress
 from allauth.account.utils import has_verified_email, user_email
 from allauth.core.exceptions import ImmediateHttpResponse
 from allauth.socialaccount import app_settings as social_settings
-from django.db import IntegrityError
+from django.db import IntegrityError, OperationalError, connections
 from django.http import HttpRequest, HttpResponseBase, JsonResponse
 
 from invitation import gate
@@ -21,6 +21,7 @@ from invitation.backends.passwords import hashed_password
 from invitation.conf import conf
 from invitation.exceptions import AddressMismatch, Busy, InvitationError, KeyRefused, NoKey
 from invitation.flows import arriving
+from invitation.flows.after_commit import is_unavailable
 
 #: Name of the field for the address in all forms of allauth.
 EMAIL = "email"
@@ -103,14 +104,22 @@ def create(request: HttpRequest, email: str, make: Callable[[], Any], **kwargs: 
         raise ImmediateHttpResponse(refusal_response(inner, refusal)) from refusal
     except Busy as error:
         raise ImmediateHttpResponse(busy_response(inner, error)) from error
+    except OperationalError as error:
+        # In a transaction of the site around the whole request nothing can be tried again.
+        if not is_unavailable(error):
+            raise
+        for connection in connections.all(initialized_only=True):
+            if connection.in_atomic_block:
+                connection.set_rollback(True)
+        raise ImmediateHttpResponse(busy_response(inner, error)) from error
 
 
-def busy_response(request: HttpRequest, error: Busy) -> HttpResponseBase:
+def busy_response(request: HttpRequest, error: Exception) -> HttpResponseBase:
     """Return the answer that asks to try again: a page, or JSON with status 503."""
     if not is_headless(request):
         return gate.answer_busy(request, error)
     gate.note_busy(error)
-    known = {"code": error.code, "message": str(error)}
+    known = {"code": Busy.code, "message": str(Busy())}
     response = JsonResponse({"status": 503, "errors": [known]})
     gate.ask_again_later(response)
     return response

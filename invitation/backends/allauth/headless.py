@@ -8,10 +8,12 @@ from __future__ import annotations
 from typing import Any
 
 from allauth.headless.account import views as account_views
+from django.db import IntegrityError
 from django.http import HttpRequest, HttpResponseBase
 
 from invitation import gate
 from invitation.backends.allauth import claiming_forms
+from invitation.backends.allauth.claiming_forms import PENDING
 from invitation.conf import conf
 from invitation.exceptions import KeyRefused
 from invitation.gate import visitor
@@ -25,6 +27,8 @@ class GatedInputMixin(OwnTransactionsMixin):
     #: Mark for the check of open doors.
     invitation_required = True
     request: HttpRequest
+    data: Any
+    input: Any
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         """Refuse a request without a valid key, or let allauth answer."""
@@ -48,6 +52,28 @@ class GatedInputMixin(OwnTransactionsMixin):
         if conf.INVITE_MODE and isinstance(refusal, KeyRefused):
             return claiming_forms.refusal_response(request, refusal)
         return None
+
+    def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        """Sign up, or report what somebody else has taken since the input was checked.
+
+        allauth forgets a login from a provider before it creates the account. A client that was
+        refused may send the request again.
+        """
+        host: Any = super()
+        pending = request.session.get(PENDING)
+        try:
+            return host.post(request, *args, **kwargs)  # type: ignore[no-any-return]
+        except IntegrityError:
+            response: HttpResponseBase | None = host.handle_input(self.data)
+            if response is not None:
+                return response
+            if not self.input.account_already_exists:
+                raise
+            pending = None
+            return host.post(request, *args, **kwargs)  # type: ignore[no-any-return]
+        finally:
+            if pending and gate.claimed(request) is None:
+                request.session[PENDING] = pending
 
     def get_input_class(self) -> Any:
         """Return allauth's input class, with the claim in its ``save``."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from django.apps import apps
@@ -57,7 +58,9 @@ class DefaultBackend(AccountBackend):
         Raises ``MailLimitReached``.
         """
         if getattr(settings, "SEND_ACTIVATION_EMAIL", True):
-            ask_for_activation(request, self._profiles().get(user=user), self.opened)
+            profile, site = self._profiles().get(user=user), get_current_site(request)
+            send = partial(profile.send_activation_email, site, request)
+            ask_for_activation(request, user, self.opened, send)
 
     def waiting_account(self, email: str) -> Any | None:
         """Return an account of this address that waits for its activation, or ``None``."""

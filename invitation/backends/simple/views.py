@@ -7,7 +7,8 @@ from typing import Any
 from registration import signals
 from registration.backends.simple import views as redux
 
-from invitation.backends.redux import ReduxMixin, into_the_site, log_in
+from invitation.backends.base import log_in
+from invitation.backends.redux import ReduxMixin, into_the_site
 
 
 class RegistrationView(ReduxMixin, redux.RegistrationView):

@@ -6,9 +6,10 @@ from typing import Any
 
 from registration import signals
 
+from invitation.backends.base import log_in
 from invitation.backends.default import views
 from invitation.backends.fields import email_field_name
-from invitation.backends.redux import into_the_site, log_in
+from invitation.backends.redux import into_the_site
 
 
 class RegistrationView(views.RegistrationView):

@@ -18,6 +18,7 @@ from invitation.flows.arriving.opening import (
     open_invitation,
     refusal_to_open,
     release,
+    was_activated,
 )
 from invitation.flows.arriving.proofs import drop_outdated_proofs, has_proven, own_address, prove
 
@@ -43,4 +44,5 @@ __all__ = [
     "refusal_to_accept",
     "refusal_to_open",
     "release",
+    "was_activated",
 ]

@@ -177,6 +177,12 @@ def activate(user: Any) -> None:
             )
 
 
+def was_activated(user: Any) -> bool:
+    """Return whether an account that came by invitation could be used at some time; one query."""
+    activated = Acceptance.objects.filter(user=user, new_account=True, activated_at__isnull=False)
+    return activated.exists()
+
+
 def destination_of(user: Any) -> str:
     """Return the page that the invitation of an active account leads to; one query.
 

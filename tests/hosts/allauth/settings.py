@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from tests import settings
 from tests.settings import *  # noqa: F403 (that is what this module is for)
 
@@ -15,6 +17,8 @@ INSTALLED_APPS = [
     "allauth.socialaccount.providers.dummy",
 ]
 MIDDLEWARE = [*settings.MIDDLEWARE, "allauth.account.middleware.AccountMiddleware"]
+# Older versions of allauth have no template of this name.
+TEMPLATES = [{**settings.TEMPLATES[0], "DIRS": [Path(__file__).parent / "templates"]}]
 ROOT_URLCONF = "tests.hosts.allauth.urls"
 AUTHENTICATION_BACKENDS = [
     "django.contrib.auth.backends.ModelBackend",

@@ -10,6 +10,7 @@ from allauth.socialaccount.models import SocialAccount
 from allauth.socialaccount.providers.dummy.provider import DummyProvider
 from django.contrib.auth import SESSION_KEY, get_user_model
 from django.core import mail
+from django.db import OperationalError, connection
 from django.db.models.signals import post_save
 from django.test import Client
 
@@ -19,7 +20,7 @@ from invitation.flows.after_commit import transactions
 from invitation.models import Acceptance, InvitationKey
 from tests import scenes
 from tests.scenes import NEWCOMER, Crash, answers
-from tests.undone import undone_commits
+from tests.undone import undone_claims, undone_commits
 
 FORM = "/accounts/3rdparty/signup/"
 pytestmark = pytest.mark.django_db
@@ -283,10 +284,9 @@ def test_what_the_database_undoes_is_done_again_with_fresh_rows(
     else:
         come(visitor)
         address, typed = FORM, {"username": "newcomer", "email": NEWCOMER}
-    # On the way back, allauth saves the session first.
-    with undone_commits(2, first=int(auto)) as commits:
+    with undone_claims(2) as claims:
         response = visitor.post(address, typed)
-    assert commits[int(auto) :][:3] == [False, False, True]
+    assert claims == [False, False, True]
     assert response["Location"] == "/"
     account = scenes.accounts().get()
     assert SocialAccount.objects.get().user == account
@@ -335,7 +335,7 @@ def test_an_address_that_somebody_took_meanwhile_leads_to_the_form(
         EmailAddress.objects.create(user=account, email=NEWCOMER, verified=True, primary=True)
 
     away = visitor.post("/accounts/dummy/login/?process=login")
-    with undone_commits(1, first=1, meanwhile=sign_up_somebody):
+    with undone_claims(1, meanwhile=sign_up_somebody):
         response = visitor.post(away["Location"], {"id": 7, "email": NEWCOMER})
     assert response["Location"] == FORM
     assert not SocialAccount.objects.exists()
@@ -344,6 +344,32 @@ def test_an_address_that_somebody_took_meanwhile_leads_to_the_form(
     assert scenes.accounts().count() == 1
     invitation.refresh_from_db()
     assert (invitation.status, invitation.uses) == ("pending", 0)
+
+
+@pytest.mark.parametrize("error", [(1213, "Deadlock found"), ("disk I/O error",)])
+@pytest.mark.django_db(transaction=True)
+def test_in_one_transaction_with_the_request_the_person_is_asked_to_try_again(
+    visitor: Client, monkeypatch: pytest.MonkeyPatch, error: tuple[Any, ...]
+) -> None:
+    def conflict(**kwargs: Any) -> None:
+        raise OperationalError(*error)
+
+    monkeypatch.setitem(connection.settings_dict, "ATOMIC_REQUESTS", True)
+    away = visitor.post("/accounts/dummy/login/?process=login")
+    typed = {"id": 7, "email": NEWCOMER, "username": "newcomer"}
+    post_save.connect(conflict, sender=SocialAccount)
+    try:
+        if len(error) == 1:
+            with pytest.raises(OperationalError):
+                visitor.post(away["Location"], typed)
+        else:
+            response = visitor.post(away["Location"], typed)
+            assert (response.status_code, response["Retry-After"]) == (503, "5")
+    finally:
+        post_save.disconnect(conflict, sender=SocialAccount)
+    assert not scenes.accounts().exists()
+    assert come(visitor)["Location"] == "/"
+    assert Acceptance.objects.get().user == scenes.accounts().get()
 
 
 # The modes of a site

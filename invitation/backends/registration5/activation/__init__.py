@@ -1,0 +1,1 @@
+"""Registration in two steps: the account is active after the link in an email is followed."""

@@ -1,0 +1,13 @@
+"""URLconf of a site that activates accounts by email."""
+
+from django.urls import include, path
+
+from invitation.backends.account_mails import PasswordResetView
+
+urlpatterns = [
+    path("", include("tests.urls_common")),
+    path("accounts/", include("invitation.backends.registration5.activation.urls")),
+    path("accounts/", include("django_registration.backends.activation.urls")),
+    path("accounts/password_reset/", PasswordResetView.as_view(), name="password_reset"),
+    path("accounts/", include("django.contrib.auth.urls")),
+]

@@ -1,0 +1,5 @@
+"""URLconf with the host alone, for the budget."""
+
+from django.urls import include, path
+
+urlpatterns = [path("accounts/", include("django_registration.backends.one_step.urls"))]
