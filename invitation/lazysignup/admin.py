@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
 
 from django.contrib import admin, messages
@@ -10,6 +11,7 @@ from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
+from invitation.lazysignup.exceptions import NotLazyError
 from invitation.lazysignup.models import LazyUser
 
 
@@ -19,7 +21,6 @@ class LazyUserAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
 
     list_display = ["user", "created", "last_seen", "expires"]
     list_select_related = ["user"]
-    date_hierarchy = None
     ordering = ["-last_seen"]
     actions = ["convert", "delete_expired"]
     show_full_result_count = False
@@ -37,22 +38,31 @@ class LazyUserAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         """Return ``False`` for a guest, and let the list be seen."""
         return obj is None and super().has_change_permission(request)
 
+    def delete_model(self, request: HttpRequest, obj: LazyUser) -> None:
+        """Delete the account of a guest: nothing would tell it from that of a member."""
+        obj.user.delete()
+
+    def delete_queryset(self, request: HttpRequest, queryset: Any) -> None:
+        """Delete the accounts of guests."""
+        for row in queryset.select_related("user"):
+            row.user.delete()
+
     @admin.display(description=_("expires"))
     def expires(self, obj: LazyUser) -> Any:
         """Return when the guest expires."""
         return obj.expires
 
     @admin.action(
-        description=_("Make regular users of the selected guests"), permissions=["delete"]
+        description=_("Make regular users of the selected guests"), permissions=["change"]
     )
     def convert(self, request: HttpRequest, queryset: Any) -> None:
         """Make regular users of guests, for example after staff has set a password."""
-        rows = list(queryset.select_related("user"))
-        for row in rows:
-            LazyUser.objects.convert_account(row.user)
-        self._say(
-            request, ngettext("%d guest converted.", "%d guests converted.", len(rows)), len(rows)
-        )
+        number = 0
+        for row in queryset.select_related("user"):
+            with suppress(NotLazyError):  # A guest may sign up, or expire, at this moment.
+                LazyUser.objects.convert_account(row.user)
+                number += 1
+        self._say(request, ngettext("%d guest converted.", "%d guests converted.", number), number)
 
     @admin.action(description=_("Delete all expired guests"), permissions=["delete"])
     def delete_expired(self, request: HttpRequest, queryset: Any) -> None:

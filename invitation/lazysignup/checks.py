@@ -25,9 +25,7 @@ def check_backends(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
     messages: list[CheckMessage] = []
     for path in settings.AUTHENTICATION_BACKENDS:
         if path in BY_NAME:
-            text = (
-                f"{path} in AUTHENTICATION_BACKENDS logs anybody in who knows the name of a guest."
-            )
+            text = f"{path} logs anybody in who knows the name of a guest."
             messages.append(Error(text, hint="Remove it. Guests need none.", id="lazysignup.E001"))
         elif path == OLD_NAME:
             text = f"{path} in AUTHENTICATION_BACKENDS does nothing."
@@ -39,8 +37,7 @@ def check_middleware(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
     """Report a missing middleware, or one in the wrong place."""
     names = list(settings.MIDDLEWARE)
     if MIDDLEWARE not in names:
-        text = f"{MIDDLEWARE} is not in MIDDLEWARE: guests who only look expire too early, and a "
-        text += "guest who logs in loses what is in the session."
+        text = f"{MIDDLEWARE} is not in MIDDLEWARE: active guests expire, and lose what they have."
     elif AUTHENTICATION in names and names.index(MIDDLEWARE) < names.index(AUTHENTICATION):
         text = f"{MIDDLEWARE} stands before {AUTHENTICATION} in MIDDLEWARE."
     else:
@@ -50,9 +47,9 @@ def check_middleware(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
 
 
 def is_list_of_patterns(value: Any) -> bool:
-    """Return whether a value is a list of regular expressions."""
+    """Return whether a value is a list of regular expressions, or not set."""
     try:
-        re.compile("|".join(value))
+        re.compile("|".join(value or ()))
     except (TypeError, re.error):
         return False
     return not isinstance(value, str)
@@ -91,17 +88,11 @@ def check_settings(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
     """Report settings with wrong values, and names that nothing reads."""
     messages: list[CheckMessage] = []
     for number, name, wanted, fits in RULES:
-        value: Any = getattr(settings, name, None)
-        if name == "LAZYSIGNUP_USER_AGENT_BLACKLIST" and value is None:
-            continue
-        if not fits(value):
-            text = f"{name} is {value!r}, but it must be {wanted}."
+        if not fits(conf.raw(name)):
+            text = f"{name} is {conf.raw(name)!r}, but it must be {wanted}."
             messages.append(Error(text, id=f"lazysignup.E{number:03}"))
     if conf.LAZYSIGNUP_USER_MODEL != settings.AUTH_USER_MODEL:
-        text = (
-            f"LAZYSIGNUP_USER_MODEL is {conf.LAZYSIGNUP_USER_MODEL}, but guests have the accounts "
-        )
-        text += "of AUTH_USER_MODEL."
+        text = f"LAZYSIGNUP_USER_MODEL is {conf.LAZYSIGNUP_USER_MODEL}, not AUTH_USER_MODEL."
         hint = "Remove LAZYSIGNUP_USER_MODEL."
         messages.append(Error(text, hint=hint, id="lazysignup.E008"))
     if hasattr(settings, "USER_AGENT_BLACKLIST"):

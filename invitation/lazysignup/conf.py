@@ -12,21 +12,26 @@ from django.conf import settings
 from django.utils.module_loading import import_string
 
 #: Regular expressions for user agents that make no guest: search engines, previews of links,
-#: crawlers that collect texts, and programs. Most robots call themselves one of the first words.
+#: crawlers that collect texts, and programs. Robots call themselves one of the first words, or name
+#: a page about themselves. Browsers do neither; Cubot is a maker of phones.
 ROBOTS = (
-    r"bot\b|bot[/;_-]|crawl|spider|slurp|scrap|archiver|preview|fetcher|monitor|scanner",
-    r"googleother|google-extended|google-read-aloud|google-safety|mediapartners|lighthouse",
-    r"facebookexternalhit|facebookcatalog|meta-external|whatsapp|skypeuripreview|embedly",
-    r"vkshare|quora link|outbrain|pinterest|tumblr|bitlybot|flipboard|mastodon|pleroma|misskey",
-    r"chatgpt-user|claude-user|claude-web|perplexity|anthropic|cohere-ai|bytespider|diffbot",
-    r"ia_archiver|heritrix|yandex|baidu|sogou|exabot|petalbot|amazonbot|seznam",
-    r"^(?:curl|wget|python|aiohttp|httpx|go-http|java|okhttp|libwww|axios|node|ruby|php|perl)\b",
-    r"python-requests|headlesschrome|phantomjs|postmanruntime|insomnia|httpie|feed|rss",
+    r"(?<!cu)bot(?![a-z])|crawl|spider|slurp|scrap|archiver|preview|fetch|monitor|scanner|validator",
+    r"https?://|mailto:|headless|lighthouse|phantomjs|electron|google-|-google|googleother",
+    r"facebookexternalhit|facebookcatalog|meta-external|^whatsapp|^viber|^tumblr|^pinterest",
+    r"embedly|iframely|vkshare|quora link|slack-imgproxy|flipboardproxy|nuzzel|cardyb|jetpack",
+    r"chatgpt-|claude-|perplexity|anthropic|cohere-|mistralai|ia_archiver|heritrix|mediapartners",
+    r"^(?:curl|wget|python|aiohttp|httpx|java|okhttp|axios|node|undici|deno|bun|ruby|faraday)\b",
+    r"^(?:go-http|apache-http|libwww|guzzle|php|perl|dart|reqwest|postman|insomnia|httpie|lavf)",
+    r"windowspowershell|feedly|feedburner|\brss\b",
 )
 
 
 class Conf:
     """Settings as typed properties, each with the name of its setting."""
+
+    def raw(self, name: str) -> Any:
+        """Return a setting as the site wrote it, or ``None``."""
+        return getattr(settings, name, None)
 
     @property
     def LAZYSIGNUP_ENABLE(self) -> bool:
@@ -68,7 +73,8 @@ class Conf:
     @property
     def LAZYSIGNUP_DAYS(self) -> float:
         """Days without activity after which a guest expires."""
-        return float(getattr(settings, "LAZYSIGNUP_DAYS", settings.SESSION_COOKIE_AGE / 86_400))
+        given = getattr(settings, "LAZYSIGNUP_DAYS", None)
+        return float(settings.SESSION_COOKIE_AGE / 86_400 if given is None else given)
 
     @property
     def max_age(self) -> timedelta:
@@ -76,9 +82,14 @@ class Conf:
         return timedelta(days=self.LAZYSIGNUP_DAYS)
 
     @property
+    def apart(self) -> timedelta:
+        """Time between two records of a guest's activity."""
+        return min(timedelta(hours=1), self.max_age / 10)
+
+    @property
     def LAZYSIGNUP_LIMIT_PER_CLIENT(self) -> int | None:
         """New guests that one client may make in an hour; ``None`` for any number."""
-        return cast("int | None", getattr(settings, "LAZYSIGNUP_LIMIT_PER_CLIENT", 20))
+        return cast("int | None", getattr(settings, "LAZYSIGNUP_LIMIT_PER_CLIENT", 100))
 
     @property
     def LAZYSIGNUP_LIMIT(self) -> int | None:
@@ -98,9 +109,8 @@ class Conf:
 
 @lru_cache(maxsize=8)
 def _compiled(patterns: tuple[str, ...]) -> re.Pattern[str] | None:
-    return (
-        re.compile("|".join(f"(?:{one})" for one in patterns), re.IGNORECASE) if patterns else None
-    )
+    one = "|".join(f"(?:{pattern})" for pattern in patterns)
+    return re.compile(one, re.IGNORECASE) if one else None
 
 
 conf = Conf()

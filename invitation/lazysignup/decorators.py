@@ -130,7 +130,7 @@ class GuestStepMixin:
     def as_view(cls, **initkwargs: Any) -> View:  # noqa: N805 (a class method, as in Django)
         """Return the view with the step before it."""
         view: View = super().as_view(**initkwargs)  # type: ignore[misc]
-        return cls().before_view(view)
+        return cls(**initkwargs).before_view(view)
 
 
 class AllowGuestUserMixin(GuestStepMixin):

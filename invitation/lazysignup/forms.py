@@ -6,7 +6,7 @@ from typing import Any
 
 from django import forms
 from django.contrib.auth import get_user_model
-from django.contrib.auth.forms import BaseUserCreationForm
+from django.contrib.auth.forms import UserCreationForm, UsernameField
 from django.utils.module_loading import import_string
 from django.utils.translation import gettext_lazy as _
 
@@ -17,8 +17,8 @@ User = get_user_model()
 FIELDS = tuple(dict.fromkeys((User.USERNAME_FIELD, User.get_email_field_name())))
 
 
-class ConvertForm(BaseUserCreationForm):  # type: ignore[type-arg]
-    """Login name, email address and password of a guest who signs up.
+class ConvertForm(UserCreationForm):  # type: ignore[type-arg]
+    """Login name, email address and password of a guest who signs up, checked as Django does.
 
     The guest keeps the account. The name that the guest has so far is not filled in.
     """
@@ -28,6 +28,7 @@ class ConvertForm(BaseUserCreationForm):  # type: ignore[type-arg]
 
         model = User
         fields = FIELDS
+        field_classes = {"username": UsernameField}
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
-from django.contrib.auth import login
-from django.http import HttpRequest, HttpResponse
+from django.conf import settings
+from django.contrib.auth import BACKEND_SESSION_KEY, SESSION_KEY, login
+from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 from django.utils import timezone
 
@@ -19,8 +20,12 @@ from invitation.lazysignup.models import KNOWN, LazyUser
 FLAG, SEEN = "lazysignup_guest", "lazysignup_seen"
 #: Backend of a guest's session. It logs nobody in by name alone.
 BACKEND = "django.contrib.auth.backends.ModelBackend"
-#: Time between two records of a guest's activity, at most a tenth of the time that it may rest.
-APART = timedelta(hours=1)
+#: Backends of the sessions that guests had with the old packages, and that of this app.
+OLD_BACKENDS = (
+    "lazysignup.backends.LazySignupBackend",
+    "guest_user.backends.GuestBackend",
+    "invitation.lazysignup.backends.LazySignupBackend",
+)
 #: Methods that only look, and headers of browsers that load a page in advance.
 LOOKING = frozenset({"HEAD", "OPTIONS", "TRACE"})
 IN_ADVANCE = ("Sec-Purpose", "Purpose", "X-Purpose", "X-Moz")
@@ -53,12 +58,22 @@ def may_become_guest(request: HttpRequest, on_get: bool | None = None) -> bool:
     """
     if not conf.LAZYSIGNUP_ENABLE or request.method in LOOKING:
         return False
-    if request.method == "GET" and not (conf.LAZYSIGNUP_ON_GET if on_get is None else on_get):
+    agent = request.headers.get("User-Agent", "")
+    looks_on = conf.LAZYSIGNUP_ON_GET if on_get is None else on_get
+    if request.method == "GET" and not (looks_on and agent):  # Every browser names itself.
         return False
     if any("pre" in request.headers.get(name, "").lower() for name in IN_ADVANCE):
         return False
     robots = conf.robots
-    return robots is None or not robots.search(request.headers.get("User-Agent", ""))
+    return robots is None or not robots.search(agent)
+
+
+def session_backend() -> str:
+    """Return the backend of a guest's session: one that the site has."""
+    names = settings.AUTHENTICATION_BACKENDS
+    if BACKEND in names:
+        return BACKEND
+    return next((name for name in names if name not in OLD_BACKENDS), BACKEND)
 
 
 def become_guest(request: HttpRequest) -> Any:
@@ -68,8 +83,7 @@ def become_guest(request: HttpRequest) -> Any:
     """
     limiting.count(request)
     user, _name = LazyUser.objects.create_lazy_user(request)
-    login(request, user, backend=BACKEND)
-    request.session[FLAG] = str(user.pk)
+    login(request, user, backend=session_backend())
     request.session[SEEN] = timezone.now().timestamp()
     return user
 
@@ -83,10 +97,39 @@ def prepare(request: HttpRequest, on_get: bool | None = None) -> HttpResponse | 
         try:
             become_guest(request)
         except TooManyGuests as error:
-            response = render(request, LIMIT_TEMPLATE, invited.looks(), status=429)
-            response["Retry-After"] = str(error.seconds)
-            return response
+            return too_many(request, error)
     return None
+
+
+def too_many(request: HttpRequest, error: TooManyGuests) -> HttpResponse:
+    """Return the answer to a client that has done something too often."""
+    response: HttpResponse
+    if wants_json(request):
+        response = JsonResponse({"detail": str(error)}, status=429)
+    else:
+        response = render(request, LIMIT_TEMPLATE, invited.looks(), status=429)
+    response["Retry-After"] = str(error.seconds)
+    return response
+
+
+def wants_json(request: HttpRequest) -> bool:
+    """Return whether the client prefers JSON to a page."""
+    if request.headers.get("X-Requested-With") == "XMLHttpRequest":
+        return True
+    return request.get_preferred_type(["text/html", "application/json"]) == "application/json"
+
+
+def adopt(request: HttpRequest) -> None:
+    """Let the session of a guest of one of the old packages go on."""
+    if request.session.get(BACKEND_SESSION_KEY) in OLD_BACKENDS:
+        request.session[BACKEND_SESSION_KEY] = session_backend()
+        request.session[FLAG] = request.session.get(SESSION_KEY)
+
+
+def remember(request: HttpRequest, user: Any) -> None:
+    """Let the session know that an account that has just logged in is a guest."""
+    if is_lazy_user(user):
+        request.session[FLAG] = str(user.pk)
 
 
 def recognise(request: HttpRequest, user: Any) -> None:
@@ -94,15 +137,14 @@ def recognise(request: HttpRequest, user: Any) -> None:
 
     The session tells the first. The second is one statement, and at most one in an hour.
     """
-    guest = request.session.get(FLAG)
-    setattr(user, KNOWN, guest is not None and guest == str(user.pk))
-    if getattr(user, KNOWN):
+    known = request.session.get(FLAG) == str(user.pk) and not user.has_usable_password()
+    setattr(user, KNOWN, known)
+    if known:
         _note_activity(request, user, timezone.now())
 
 
 def _note_activity(request: HttpRequest, user: Any, now: datetime) -> None:
-    seen, apart = request.session.get(SEEN, 0), min(APART, conf.max_age / 10)
-    if not 0 <= now.timestamp() - seen < apart.total_seconds():
+    if not 0 <= now.timestamp() - request.session.get(SEEN, 0) < conf.apart.total_seconds():
         setattr(user, KNOWN, LazyUser.objects.seen(user.pk, now))
         request.session[SEEN] = now.timestamp()
 

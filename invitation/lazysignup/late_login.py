@@ -15,7 +15,7 @@ from django.http import HttpRequest
 from django.utils.translation import gettext as _
 
 from invitation.lazysignup import signals
-from invitation.lazysignup.guests import FLAG, SEEN
+from invitation.lazysignup.guests import FLAG, SEEN, is_lazy_user, remember
 from invitation.lazysignup.models import LazyUser
 
 logger = logging.getLogger(__name__)
@@ -89,17 +89,18 @@ def connect() -> None:
     user_logged_in.connect(settle, dispatch_uid="lazysignup.late_login")
 
 
-def settle(sender: Any, request: HttpRequest | None, user: Any, **kwargs: Any) -> None:
+def settle(sender: Any, request: Any, user: Any, **kwargs: Any) -> None:
     """Give the session back what it held, and move what the guest has to the account."""
-    guest_id, kept = vars(request).pop(LEFT, (None, {})) if request is not None else (None, {})
-    if request is None or guest_id is None:
+    if not hasattr(request, "session"):
         return
+    guest_id, kept = vars(request).pop(LEFT, (None, {}))
     for key, value in kept.items():
         request.session.setdefault(key, value)
-    if guest_id == str(user.pk):
-        return  # The guest has just become this account.
+    remember(request, user)
+    if guest_id is None or guest_id == str(user.pk):
+        return
     guest = get_user_model()._default_manager.filter(pk=guest_id).first()
-    if guest is None or not LazyUser.objects.filter(user=guest.pk).exists():
+    if guest is None or not guest.is_active or not is_lazy_user(guest):
         return
     text = _("What you did as a guest did not move to your account. It is kept for a while.")
     if _handlers:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from ipaddress import IPv6Address, ip_address
 from typing import Any
 
@@ -12,9 +11,10 @@ from django.utils.crypto import salted_hmac
 from invitation.conf import conf as invitation_conf
 from invitation.lazysignup.conf import conf
 from invitation.lazysignup.exceptions import TooManyGuests
-from invitation.lazysignup.models import GuestCounter
+from invitation.lazysignup.models import WINDOW, GuestCounter
 
-WINDOW = timedelta(hours=1)
+#: Emails that confirm an address: for one client, and to one mailbox.
+EMAILS_PER_CLIENT, EMAILS_PER_MAILBOX = 20, 5
 #: Scope of the counter for all clients.
 ALL = "all"
 
@@ -24,19 +24,32 @@ def count(request: Any) -> None:
 
     The counter of the client comes first, so that one client cannot use up the common limit.
     """
+    take(hashed("client", client_of(request)), conf.LAZYSIGNUP_LIMIT_PER_CLIENT)
+    take(ALL, conf.LAZYSIGNUP_LIMIT)
+
+
+def count_email(request: Any, email: str) -> None:
+    """Count an email that confirms an address. Raises ``TooManyGuests``; then none is sent."""
+    take(hashed("sender", client_of(request)), EMAILS_PER_CLIENT)
+    take(hashed("mailbox", email.lower()), EMAILS_PER_MAILBOX)
+
+
+def take(scope: str, limit: int | None) -> None:
+    """Count one more in a scope. Raises ``TooManyGuests`` beyond the limit."""
     now = timezone.now()
-    for scope, limit in (
-        (client_of(request), conf.LAZYSIGNUP_LIMIT_PER_CLIENT),
-        (ALL, conf.LAZYSIGNUP_LIMIT),
-    ):
-        if limit is not None and not GuestCounter.objects.take(scope, limit, now, WINDOW):
-            begun = GuestCounter.objects.filter(scope=scope).values_list("begun", flat=True).first()
-            left = (begun or now) + WINDOW - now
-            raise TooManyGuests(max(1, round(left.total_seconds())))
+    if limit is not None and not GuestCounter.objects.take(scope, limit, now, WINDOW):
+        begun = GuestCounter.objects.filter(scope=scope).values_list("begun", flat=True).first()
+        left = (begun or now) + WINDOW - now
+        raise TooManyGuests(max(1, round(left.total_seconds())))
+
+
+def hashed(kind: str, text: str) -> str:
+    """Return a keyed hash, from which nobody can tell the address."""
+    return salted_hmac(f"lazysignup.{kind}", text, algorithm="sha256").hexdigest()[:32]
 
 
 def client_of(request: Any) -> str:
-    """Return a keyed hash of a client's address; of an IPv6 address, its network of 64 bits."""
+    """Return a client's address; of an IPv6 address, its network of 64 bits."""
     rule = invitation_conf.client_address
     address = str((rule(request) if rule else request.META.get("REMOTE_ADDR")) or "")
     try:
@@ -46,4 +59,4 @@ def client_of(request: Any) -> str:
     else:
         if isinstance(parsed, IPv6Address):
             address = parsed.exploded[:19]
-    return salted_hmac("lazysignup.client", address, algorithm="sha256").hexdigest()[:32]
+    return address

@@ -41,6 +41,7 @@ class LazySignupMiddleware:
 
 def _recognised(request: HttpRequest, user: Any) -> Any:
     """Return the account of the request, which then knows whether it is a guest."""
+    guests.adopt(request)
     if user.is_authenticated:
         guests.recognise(request, user)
     return user

@@ -5,17 +5,19 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
+from uuid import uuid4
 
 from django.conf import settings
 from django.contrib.auth import get_user_model
-from django.db import IntegrityError, connections, models, transaction
+from django.contrib.auth.hashers import UNUSABLE_PASSWORD_PREFIX
+from django.db import IntegrityError, models, transaction
 from django.db.models import Case, F, Q, Value, When
 from django.utils import timezone
 from django.utils.crypto import get_random_string
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from invitation.lazysignup import signals
+from invitation.lazysignup import emptying, signals
 from invitation.lazysignup.conf import conf
 from invitation.lazysignup.exceptions import NotLazyError
 
@@ -23,6 +25,8 @@ from invitation.lazysignup.exceptions import NotLazyError
 KNOWN = "_is_lazy_user"
 #: Guests that one step of the cleanup deletes.
 BATCH_SIZE = 1_000
+#: Time for which a counter counts.
+WINDOW = timedelta(hours=1)
 _TRIES = 20
 
 
@@ -40,11 +44,14 @@ def generate_username(user_class: Any = None) -> str:
     if isinstance(field, models.EmailField):
         # It must be an address; ".invalid" is one that no mail can reach (RFC 2606).
         return f"guest-{number}@guest.invalid"
-    return f"{gettext('Guest')} {number}"[: field.max_length]
+    name = gettext("Guest") + " " + number
+    return name if len(name) <= (field.max_length or len(name)) else number[: field.max_length]
 
 
 class LazyUserManager(models.Manager["LazyUser"]):
     """Manager that makes guests, makes accounts of them, and deletes them."""
+
+    generate_username = staticmethod(generate_username)
 
     def create_lazy_user(self, request: Any = None) -> tuple[Any, str]:
         """Create a guest; return the account and its name.
@@ -72,6 +79,12 @@ class LazyUserManager(models.Manager["LazyUser"]):
     def _create(self, name: str) -> Any:
         model = get_user_model()
         user: Any = model(**{model.USERNAME_FIELD: name})
+        email = user.get_email_field_name()
+        fields = {field.name: field for field in model._meta.concrete_fields}
+        if email in fields and fields[email].unique and email != model.USERNAME_FIELD:
+            # An empty address would be unique once.
+            made = None if fields[email].null else f"{uuid4().hex}@guest.invalid"
+            setattr(user, email, made)
         user.set_unusable_password()
         user.save()
         self.create(user=user)
@@ -121,34 +134,29 @@ class LazyUserManager(models.Manager["LazyUser"]):
         return self.filter(user=user_id).update(last_seen=now) > 0
 
     def expired(self, now: datetime | None = None) -> models.QuerySet[LazyUser]:
-        """Return the guests that have not been active for LAZYSIGNUP_DAYS."""
-        before = (now or timezone.now()) - conf.max_age
-        return self.filter(last_seen__lte=before)
+        """Return the guests that have not been active for LAZYSIGNUP_DAYS.
 
-    def delete_expired(self, now: datetime | None = None, batch_size: int = BATCH_SIZE) -> int:
+        An account that somebody has given a password is not among them.
+        """
+        # The record of an activity may be older than the activity.
+        before = (now or timezone.now()) - conf.max_age - conf.apart
+        unusable = {"user__password__startswith": UNUSABLE_PASSWORD_PREFIX}
+        return self.filter(last_seen__lte=before, **unusable)
+
+    def delete_expired(
+        self,
+        now: datetime | None = None,
+        batch_size: int = BATCH_SIZE,
+        rows: models.QuerySet[LazyUser] | None = None,
+    ) -> int:
         """Delete the guests that have expired and what hangs on them; return how many.
 
         Works in batches. It may run beside itself, and beside guests who come back or sign up.
+        ``rows`` are other guests to delete. What protects a row of a guest keeps the guest.
         """
         now = now or timezone.now()
-        deleted = after = 0
-        while True:
-            rows = self.expired(now).filter(pk__gt=after).order_by("pk")
-            found = list(rows.values_list("pk", flat=True)[:batch_size])
-            if not found:
-                return deleted
-            after = found[-1]
-            deleted += self._delete(found, now)
-
-    def _delete(self, pks: list[int], now: datetime) -> int:
-        features = connections[self.db].features
-        with transaction.atomic(using=self.db):
-            rows = self.expired(now).filter(pk__in=pks).order_by("pk")
-            held = rows.select_for_update(skip_locked=features.has_select_for_update_skip_locked)
-            users = list(held.values_list("user", flat=True))
-            if users:
-                get_user_model()._base_manager.using(self.db).filter(pk__in=users).delete()
-        return len(users)
+        GuestCounter.objects.filter(begun__lte=now - WINDOW).delete()
+        return emptying.delete(self.expired(now) if rows is None else rows, batch_size)
 
 
 class LazyUser(models.Model):
@@ -202,7 +210,7 @@ class GuestCounterManager(models.Manager["GuestCounter"]):
             "number": Case(When(over, then=Value(1)), default=F("number") + 1),
             "begun": Case(When(over, then=Value(now)), default=F("begun")),
         }
-        for _tried in range(2):
+        for _tried in range(2 if limit else 0):
             if self.filter(over | Q(number__lt=limit), scope=scope).update(**changes):
                 return True
             if self.filter(scope=scope).exists():

@@ -3,39 +3,29 @@
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import urlencode
 
 from django.conf import settings
 from django.contrib.auth import REDIRECT_FIELD_NAME, get_user_model, update_session_auth_hash
-from django.core import signing
-from django.core.mail import send_mail
+from django.db import IntegrityError
 from django.http import HttpRequest, HttpResponseBase, HttpResponseRedirect, JsonResponse
 from django.shortcuts import redirect, render, resolve_url
-from django.template.loader import render_to_string
-from django.urls import reverse
 from django.utils.decorators import method_decorator
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.generic import FormView, TemplateView, View
 
-from invitation.lazysignup import guests, invited
+from invitation.lazysignup import confirming, guests, invited, limiting
 from invitation.lazysignup.conf import conf
-from invitation.lazysignup.exceptions import NotLazyError
+from invitation.lazysignup.exceptions import NotLazyError, TooManyGuests
 from invitation.lazysignup.forms import AddressForm, get_form_class
+from invitation.lazysignup.guests import wants_json
 from invitation.lazysignup.models import LazyUser
 
 #: Parameters that may name the page to go to, that of lazysignup first.
 REDIRECT_FIELDS = ("redirect_to", REDIRECT_FIELD_NAME)
 CONFIRM_FAILED = "lazysignup/confirm_failed.html"
-#: Salt of the link that confirms an address, and the seconds for which it works.
-SALT, CONFIRM_SECONDS = "lazysignup.confirm", 86_400
-
-
-def wants_json(request: HttpRequest) -> bool:
-    """Return whether the client prefers JSON to a page."""
-    if request.headers.get("X-Requested-With") == "XMLHttpRequest":
-        return True
-    return request.get_preferred_type(["text/html", "application/json"]) == "application/json"
 
 
 @method_decorator([sensitive_post_parameters(), never_cache], name="dispatch")
@@ -69,38 +59,36 @@ class ConvertView(FormView):  # type: ignore[type-arg]
         return redirect(self.get_success_url())
 
     def get_form_class(self) -> Any:
-        """Return the form of this view, of the site, or of this app."""
-        if self.form_class is not None:
-            return self.form_class
-        asks_first = conf.LAZYSIGNUP_CONFIRM_EMAIL and not self.confirmed_address()
-        return AddressForm if asks_first else get_form_class()
+        """Return the form that asks for an address, or that of this view, of the site, or ours."""
+        if conf.LAZYSIGNUP_CONFIRM_EMAIL and not confirming.confirmed_address(self.request):
+            return AddressForm
+        return self.form_class or get_form_class()
 
     def get_form_kwargs(self) -> dict[str, Any]:
-        """Return the guest as the instance of the form."""
-        kwargs, user = super().get_form_kwargs(), self.request.user
-        if hasattr(self.get_form_class(), "_meta"):
-            rows: Any = get_user_model()._default_manager
-            kwargs["instance"] = rows.get(pk=user.pk)
+        """Return the data and, as the instance, the guest: all that a form of lazysignup takes."""
+        kwargs = super().get_form_kwargs()
+        for name in ("initial", "prefix", "files"):
+            if not kwargs.get(name):
+                kwargs.pop(name, None)
+        if not issubclass(self.get_form_class(), AddressForm):
+            rows: Any = get_user_model()._base_manager
+            kwargs["instance"] = rows.get(pk=self.request.user.pk)
         return kwargs
 
     def get_form(self, form_class: Any = None) -> Any:
         """Return the form with the confirmed or the invited address filled in."""
         form: Any = super().get_form(form_class)
-        address = self.confirmed_address()
-        field = form.fields.get("email")
-        if address and field is not None:
-            field.initial, field.disabled = address, True
-            form.initial["email"] = address
+        address = confirming.confirmed_address(self.request)
+        name = get_user_model().get_email_field_name()
+        if address and name in form.fields:
+            form.fields[name].disabled, form.initial[name] = True, address
+        elif address:
+            setattr(form.instance, name, address)
         elif invited.is_on() and not isinstance(form, AddressForm):
             from invitation.backends.fields import bind_invitation
 
             bind_invitation(form, invited.opened_by(self.request))
         return form
-
-    def confirmed_address(self) -> str:
-        """Return the address that this guest has confirmed, or an empty string."""
-        kept: Any = self.request.session.get("lazysignup_confirmed")
-        return str(kept[1]) if kept and kept[0] == str(self.request.user.pk) else ""
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         """Return the form, and the page to go to."""
@@ -116,10 +104,16 @@ class ConvertView(FormView):  # type: ignore[type-arg]
             user = self.convert(form)
         except NotLazyError:
             return self.not_a_guest()
+        except IntegrityError:
+            # Somebody has taken the name at this moment: the form, asked again, says so.
+            again = self.get_form()
+            if again.is_valid():
+                raise
+            return self.form_invalid(again)
         # A new id for the session, and everything in it stays.
         update_session_auth_hash(self.request, user)
         guests.forget_guest(self.request)
-        self.request.session.pop("lazysignup_confirmed", None)
+        confirming.forget(self.request)
         self.request.user = user
         if wants_json(self.request):
             return JsonResponse({"redirect_to": self.get_success_url()})
@@ -144,12 +138,11 @@ class ConvertView(FormView):  # type: ignore[type-arg]
 
     def ask_to_confirm(self, email: str) -> HttpResponseBase:
         """Send the link that confirms an address, and say so."""
-        token = signing.dumps([str(self.request.user.pk), email], salt=SALT)
-        link = self.request.build_absolute_uri(reverse("lazysignup_confirm", args=[token]))
-        context = {"link": link, "hours": CONFIRM_SECONDS // 3600}
-        subject = render_to_string("lazysignup/confirm_email_subject.txt", context, self.request)
-        body = render_to_string("lazysignup/confirm_email.txt", context, self.request)
-        send_mail(" ".join(subject.split()), body, None, [email])
+        try:
+            limiting.count_email(self.request, email)
+        except TooManyGuests as error:
+            return guests.too_many(self.request, error)
+        confirming.send_link(self.request, email, self.get_redirect_url())
         if wants_json(self.request):
             return JsonResponse({"detail": "Confirm your address."}, status=202)
         context = {"email": email, **invited.looks()}
@@ -195,15 +188,16 @@ class ConfirmView(View):
 
     def get(self, request: HttpRequest, token: str) -> HttpResponseBase:
         """Go on with the form, or say why not."""
-        try:
-            guest, email = signing.loads(token, salt=SALT, max_age=CONFIRM_SECONDS)
-        except (signing.BadSignature, ValueError, TypeError):
+        found = confirming.read(token)
+        if found is None:
             return render(request, CONFIRM_FAILED, invited.looks(), status=404)
+        guest, email, to = found
         if not guests.is_lazy_user(request.user) or str(request.user.pk) != guest:
             context = {"elsewhere": True, **invited.looks()}
             return render(request, CONFIRM_FAILED, context, status=403)
-        request.session["lazysignup_confirmed"] = [guest, email]
-        return redirect("lazysignup_convert")
+        confirming.confirm(request, email)
+        query = "?" + urlencode({REDIRECT_FIELDS[0]: to}) if to else ""
+        return redirect(resolve_url("lazysignup_convert") + query)
 
 
 class LookAroundView(View):

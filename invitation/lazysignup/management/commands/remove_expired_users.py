@@ -26,6 +26,7 @@ class Command(BaseCommand):
         if dry_run:
             number, said = self.to_delete().count(), "would be deleted"
         else:
-            number, said = LazyUser.objects.delete_expired(batch_size=batch_size), "deleted"
+            number = LazyUser.objects.delete_expired(batch_size=batch_size, rows=self.to_delete())
+            said = "deleted"
         if options["verbosity"]:
             self.stdout.write(f"{number} guests {said}.")
