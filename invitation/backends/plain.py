@@ -139,7 +139,7 @@ def _enter(request: HttpRequest) -> Any:
 
 def _lead_member(request: HttpRequest) -> HttpResponseBase | None:
     """Return the redirect of a logged-in visitor: to their invitation, or into the site."""
-    if not request.user.is_authenticated:
+    if not gate.is_member(request):
         return None
     found = gate.carried(request)
     if isinstance(found, KeyRefused):

@@ -102,9 +102,13 @@ class Conf:
         return bool(getattr(settings, "LAZYSIGNUP_CONFIRM_EMAIL", False))
 
     @property
-    def LAZYSIGNUP_WITH_INVITATION(self) -> bool:
-        """Whether every invited person may look around as a guest first."""
-        return bool(getattr(settings, "LAZYSIGNUP_WITH_INVITATION", False))
+    def LAZYSIGNUP_WITH_INVITATION(self) -> bool | Callable[[Any], bool]:
+        """Whether invited people may look around as a guest first.
+
+        It may be a function of the invitation, or its dotted path.
+        """
+        value: Any = getattr(settings, "LAZYSIGNUP_WITH_INVITATION", False)
+        return import_string(value) if isinstance(value, str) else value  # type: ignore[no-any-return]
 
 
 @lru_cache(maxsize=8)

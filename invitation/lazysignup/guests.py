@@ -6,7 +6,14 @@ from datetime import datetime
 from typing import Any
 
 from django.conf import settings
-from django.contrib.auth import BACKEND_SESSION_KEY, SESSION_KEY, login
+from django.contrib.auth import (
+    BACKEND_SESSION_KEY,
+    HASH_SESSION_KEY,
+    SESSION_KEY,
+    get_user_model,
+    login,
+)
+from django.contrib.auth.models import AnonymousUser
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 from django.utils import timezone
@@ -149,7 +156,29 @@ def _note_activity(request: HttpRequest, user: Any, now: datetime) -> None:
         request.session[SEEN] = now.timestamp()
 
 
-def forget_guest(request: HttpRequest) -> None:
-    """Remove what the session knows of a guest."""
-    for key in (FLAG, SEEN):
-        request.session.pop(key, None)
+def fresh(user: Any) -> Any:
+    """Return the row of a guest's account, ready for the form that signs the guest up.
+
+    As a member, the account begins now: the time in an activation link counts from then.
+    """
+    rows: Any = get_user_model()._default_manager
+    row = rows.get(pk=user.pk)
+    if hasattr(row, "date_joined"):
+        row.date_joined = timezone.now()
+    return row
+
+
+def leave_session(request: HttpRequest) -> None:
+    """Log a guest out who has signed up. What else is in the session stays, under a new id."""
+    session = request.session
+    if FLAG not in session:
+        return  # The host has logged the new account in.
+    for key in (FLAG, SEEN, SESSION_KEY, BACKEND_SESSION_KEY, HASH_SESSION_KEY):
+        session.pop(key, None)
+    session.cycle_key()
+    anonymous = AnonymousUser()
+
+    async def auser() -> Any:
+        return anonymous
+
+    vars(request).update(user=anonymous, auser=auser, _cached_user=anonymous)

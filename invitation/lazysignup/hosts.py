@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from sys import modules
 from typing import Any
 
 from django.apps import apps
-from django.contrib.auth import get_user_model
+from django.db import transaction
 from django.http import HttpRequest
 
 from invitation.lazysignup import invited
-from invitation.lazysignup.guests import forget_guest, is_lazy_user
+from invitation.lazysignup.exceptions import NotLazyError
+from invitation.lazysignup.guests import fresh, is_lazy_user, leave_session
 from invitation.lazysignup.models import LazyUser
 
 
@@ -18,31 +20,55 @@ def connect() -> None:
     if invited.is_on():
         from invitation import gate
 
-        gate.know_guests(find, finish)
+        gate.know_guests(modules[__name__])
     if apps.is_installed("allauth.socialaccount"):
         from allauth.socialaccount.signals import social_account_added
 
         social_account_added.connect(convert_connected, dispatch_uid="lazysignup.allauth")
 
 
+#: Part of ``gate.Guests``, as all functions that follow.
+is_guest = is_lazy_user
+
+
 def find(request: HttpRequest) -> Any:
-    """Return the guest of a request, or ``None``."""
-    if not is_lazy_user(request.user):
-        return None
-    invited.carry(request, request.user)
-    rows: Any = get_user_model()._default_manager
-    return rows.get(pk=request.user.pk)
+    """Return a fresh row of the account of a request's guest, or ``None``."""
+    user = getattr(request, "user", None)
+    return fresh(user) if is_lazy_user(user) else None
 
 
-def finish(request: HttpRequest, user: Any) -> None:
-    """Make a regular user of a guest whose account another app has just saved."""
+def hold(guest: Any) -> None:
+    """Lock a guest in the transaction that signs them up. Raises ``Busy`` if it is gone."""
+    from invitation.exceptions import Busy
+
+    try:
+        LazyUser.objects.hold(guest)
+    except NotLazyError as error:
+        raise Busy() from error
+
+
+def finish(user: Any) -> None:
+    """Make a regular user of a guest whose account is saved, in the same transaction."""
     LazyUser.objects.finish(user)
-    forget_guest(request)
+
+
+def leave(request: HttpRequest) -> None:
+    """End the login of a guest who has signed up; what else is in the session stays."""
+    leave_session(request)
+
+
+def bound_key(request: HttpRequest, guest: Any) -> str:
+    """Return the key of the invitation that a guest came with, or an empty string."""
+    return invited.bound_key(request, guest)
+
+
+def may_look_around(request: HttpRequest, invitation: Any) -> bool:
+    """Return whether the holder of an invitation may become a guest first."""
+    return invited.may_look_around(invitation)
 
 
 def convert_connected(sender: Any, request: HttpRequest, sociallogin: Any, **kwargs: Any) -> None:
     """Make a regular user of a guest who has connected an account of a provider."""
     if is_lazy_user(sociallogin.user):
-        with invited.claiming(request, getattr(sociallogin.user, "email", "")) as claim:
-            claim.user = sociallogin.user
-            finish(request, sociallogin.user)
+        with transaction.atomic():
+            LazyUser.objects.finish(sociallogin.user)

@@ -10,10 +10,12 @@ from contextlib import contextmanager
 from typing import Any
 
 from django.apps import apps
+from django.contrib.auth import get_user_model
 from django.db import transaction
 from django.http import HttpRequest, HttpResponseBase
 
 from invitation.lazysignup.conf import conf
+from invitation.lazysignup.exceptions import NotLazyError
 from invitation.lazysignup.models import LazyUser
 
 
@@ -32,80 +34,98 @@ def looks() -> dict[str, str]:
     }
 
 
-def bind(request: HttpRequest, user: Any) -> None:
-    """Bind a new guest to the invitation that the visitor carries."""
-    from invitation import gate
-    from invitation.flows import arriving
-
-    opened = gate.carried(request)
-    if isinstance(opened, arriving.Opened):
-        bound = f"{opened.channel}:{opened.invitation.locator}"
-        LazyUser.objects.filter(user=user.pk).update(invitation=bound)
+def bind(request: HttpRequest, opened: Any) -> None:
+    """Bind the guest of a request to an invitation; the last one counts."""
+    bound = f"{opened.channel}:{opened.invitation.locator}"
+    LazyUser.objects.filter(user=request.user.pk).update(invitation=bound)
 
 
-def may_look_around(request: HttpRequest) -> bool:
-    """Return whether the invitation of a request lets its holder look around as a guest."""
-    if not is_on() or not conf.LAZYSIGNUP_ENABLE:
-        return False
-    from invitation import gate
-    from invitation.flows import arriving
-
-    opened = gate.carried(request)
-    if not isinstance(opened, arriving.Opened):
-        return False
-    chosen = opened.invitation.data.get("guests") if opened.invitation.data else None
-    return conf.LAZYSIGNUP_WITH_INVITATION if chosen is None else bool(chosen)
+def may_look_around(invitation: Any) -> bool:
+    """Return whether an invitation lets its holder look around as a guest."""
+    rule = conf.LAZYSIGNUP_WITH_INVITATION
+    return conf.LAZYSIGNUP_ENABLE and bool(rule(invitation) if callable(rule) else rule)
 
 
-def carry(request: HttpRequest, user: Any) -> None:
-    """Let a guest's request carry the invitation that the guest came with, if it carries none."""
-    from invitation import gate, keys
-    from invitation.exceptions import KeyRefused
+def bound_key(request: HttpRequest, user: Any) -> str:
+    """Return the key of the invitation that a guest came with, or an empty string.
+
+    The row has no signature. A link that was replaced has another locator, so the key is void.
+    """
+    from invitation import keys
     from invitation.keys import sites
 
-    if not isinstance(gate.carried(request), KeyRefused):
-        return
     bound = LazyUser.objects.filter(user=user.pk).values_list("invitation", flat=True).first()
-    if bound:
-        channel, _, locator = bound.partition(":")
-        gate.carry(request, keys.make(locator, channel, sites.current_site_id(request)))
+    if not bound:
+        return ""
+    channel, _, locator = bound.partition(":")
+    return keys.make(locator, channel, sites.current_site_id(request))
 
 
 def refusal(request: HttpRequest) -> HttpResponseBase | None:
-    """Return the page for a guest who may not sign up, or ``None``."""
+    """Return the page for a guest who may not sign up, or ``None``. It says how to get in."""
     if not is_on():
         return None
     from invitation import gate
-    from invitation.conf import conf as invitation_conf
-    from invitation.exceptions import KeyRefused
 
-    carry(request, request.user)
-    found = gate.carried(request)
-    if invitation_conf.INVITE_MODE and isinstance(found, KeyRefused):
-        return gate.refuse(request, found, status=403)
-    return None
+    return None if gate.may_sign_up(request) else answer(request, gate.carried(request))
 
 
 @contextmanager
-def claiming(request: HttpRequest, email: str) -> Iterator[Any]:
-    """Run the block in a transaction that also claims the invitation of the request, if any.
+def signing_up(request: HttpRequest, form: Any) -> Iterator[Any]:
+    """Run the block in a transaction that makes a member of the guest of a request.
 
-    The block sets ``user`` of what it gets.
+    It also claims the invitation that the guest carries, if any. The block sets ``user`` of what it
+    gets to the saved account. The guest is logged out after the commit.
+
+    Raises ``NotLazyError`` for a guest who has signed up or expired in the meantime, and what
+    ``refusals`` names.
     """
-    if is_on():
-        from invitation import gate
-
-        with gate.claiming(request, email) as claim:
-            yield claim
-    else:
+    if not is_on():
         with transaction.atomic():
-            yield _Nothing()
+            LazyUser.objects.hold(request.user)
+            nothing = _Nothing()
+            yield nothing
+            LazyUser.objects.finish(nothing.user)
+        return
+    from invitation import gate
+    from invitation.backends.passwords import hashed_password
+    from invitation.exceptions import Busy
+
+    email = str(form.cleaned_data.get(get_user_model().get_email_field_name()) or "")
+    try:
+        with hashed_password(form), gate.claiming(request, email) as claim:
+            yield claim
+    except Busy as error:
+        if isinstance(error.__cause__, NotLazyError):
+            raise error.__cause__ from error
+        raise
 
 
 class _Nothing:
     """Claim of nothing."""
 
     user: Any = None
+
+
+def refusals() -> tuple[type[Exception], ...]:
+    """Return the errors that say why a guest does not become a member now."""
+    if not is_on():
+        return ()
+    from invitation.exceptions import AddressMismatch, Busy, KeyRefused
+
+    return (AddressMismatch, Busy, KeyRefused)
+
+
+def answer(request: HttpRequest, error: Any) -> HttpResponseBase:
+    """Return the page about one of these errors. The guest stays a guest."""
+    from invitation import gate
+    from invitation.exceptions import AddressMismatch, KeyRefused, NoKey
+
+    if isinstance(error, AddressMismatch):
+        return gate.refuse_address(request, error)
+    if isinstance(error, KeyRefused):
+        return gate.refuse(request, error, status=403 if isinstance(error, NoKey) else None)
+    return gate.answer_busy(request, error)
 
 
 def opened_by(request: HttpRequest) -> Any:

@@ -6,10 +6,11 @@ from typing import Any
 from urllib.parse import urlencode
 
 from django.conf import settings
-from django.contrib.auth import REDIRECT_FIELD_NAME, get_user_model, update_session_auth_hash
+from django.contrib.auth import REDIRECT_FIELD_NAME, login
 from django.db import IntegrityError
 from django.http import HttpRequest, HttpResponseBase, HttpResponseRedirect, JsonResponse
 from django.shortcuts import redirect, render, resolve_url
+from django.urls import get_script_prefix
 from django.utils.decorators import method_decorator
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.cache import never_cache
@@ -21,7 +22,6 @@ from invitation.lazysignup.conf import conf
 from invitation.lazysignup.exceptions import NotLazyError, TooManyGuests
 from invitation.lazysignup.forms import AddressForm, get_form_class
 from invitation.lazysignup.guests import wants_json
-from invitation.lazysignup.models import LazyUser
 
 #: Parameters that may name the page to go to, that of lazysignup first.
 REDIRECT_FIELDS = ("redirect_to", REDIRECT_FIELD_NAME)
@@ -71,8 +71,7 @@ class ConvertView(FormView):  # type: ignore[type-arg]
             if not kwargs.get(name):
                 kwargs.pop(name, None)
         if not issubclass(self.get_form_class(), AddressForm):
-            rows: Any = get_user_model()._base_manager
-            kwargs["instance"] = rows.get(pk=self.request.user.pk)
+            kwargs["instance"] = guests.fresh(self.request.user)
         return kwargs
 
     def get_form(self, form_class: Any = None) -> Any:
@@ -104,6 +103,8 @@ class ConvertView(FormView):  # type: ignore[type-arg]
             user = self.convert(form)
         except NotLazyError:
             return self.not_a_guest()
+        except invited.refusals() as error:
+            return invited.answer(self.request, error)
         except IntegrityError:
             # Somebody has taken the name at this moment: the form, asked again, says so.
             again = self.get_form()
@@ -111,20 +112,18 @@ class ConvertView(FormView):  # type: ignore[type-arg]
                 raise
             return self.form_invalid(again)
         # A new id for the session, and everything in it stays.
-        update_session_auth_hash(self.request, user)
-        guests.forget_guest(self.request)
+        guests.leave_session(self.request)
+        login(self.request, user, backend=guests.BACKEND)
         confirming.forget(self.request)
-        self.request.user = user
         if wants_json(self.request):
             return JsonResponse({"redirect_to": self.get_success_url()})
         return HttpResponseRedirect(self.get_success_url())
 
     def convert(self, form: Any) -> Any:
         """Save the account, and claim the invitation of the guest: both or neither."""
-        email = str(form.cleaned_data.get("email") or "")
         form.cleaned_data.pop("invitation_hint", None)
-        with invited.claiming(self.request, email) as claim:
-            claim.user = user = LazyUser.objects.convert(form)
+        with invited.signing_up(self.request, form) as claim:
+            claim.user = user = form.save()
         return user
 
     def form_invalid(self, form: Any) -> Any:
@@ -207,16 +206,20 @@ class LookAroundView(View):
 
     def post(self, request: HttpRequest) -> HttpResponseBase:
         """Make the visitor a guest, and lead them into the site."""
-        if not invited.may_look_around(request):
+        opened, home = (
+            invited.opened_by(request),
+            settings.LOGIN_REDIRECT_URL or get_script_prefix(),
+        )
+        if opened is None or not invited.may_look_around(opened.invitation):
+            return redirect("invitation_landing" if invited.is_on() else home)
+        response = guests.prepare(request)
+        if response is not None:
+            return response
+        if not guests.is_lazy_user(request.user):
+            # A member, or a robot, who may not become a guest.
             return redirect("invitation_landing")
-        if request.user.is_anonymous:
-            response = guests.prepare(request)
-            if response is not None:
-                return response
-            user: Any = request.user  # another one than before
-            if user.is_authenticated:
-                invited.bind(request, user)
-        return redirect(settings.LOGIN_REDIRECT_URL)
+        invited.bind(request, opened)
+        return redirect(home)
 
 
 class ConvertDoneView(TemplateView):
