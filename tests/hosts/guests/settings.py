@@ -11,6 +11,6 @@ MIDDLEWARE.insert(
     MIDDLEWARE.index("django.contrib.auth.middleware.AuthenticationMiddleware") + 1,
     "invitation.lazysignup.middleware.LazySignupMiddleware",
 )
-ROOT_URLCONF = "tests.lazysignup.together.urls"
+ROOT_URLCONF = "tests.hosts.guests.urls"
 MIGRATION_MODULES = {"users": None, "shop": None}
 LAZYSIGNUP_WITH_INVITATION = True

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.contrib.auth import get_user_model
 from django.contrib.auth.forms import UserCreationForm
 from django.contrib.auth.views import LoginView
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
@@ -15,14 +16,13 @@ from invitation import gate
 from invitation.backends.classic.invitation import InvitationBackend
 from invitation.backends.classic.simple import SimpleBackend
 from invitation.backends.classic.urls import patterns
-from invitation.backends.plain import InvitationRequiredMixin, invitation_required
+from invitation.backends.plain import InvitationRequiredMixin, form_arguments, invitation_required
 from tests.lazysignup.urls import put, remember, who
-from tests.users.models import User
 
 
 class SignUpForm(UserCreationForm):  # type: ignore[type-arg]
     class Meta:
-        model = User
+        model = get_user_model()
         fields = ("username", "email")
 
 
@@ -34,7 +34,7 @@ class SignUpView(InvitationRequiredMixin, CreateView):  # type: ignore[type-arg]
 
 @invitation_required
 def sign_up(request: HttpRequest) -> HttpResponseBase:
-    form = SignUpForm(request.POST or None, instance=gate.guest_of(request))
+    form = SignUpForm(request.POST or None, **form_arguments(request, SignUpForm))
     if request.method == "POST" and form.is_valid():
         with gate.claiming(request, form.cleaned_data["email"]) as claim:
             claim.user = form.save()
