@@ -21,7 +21,7 @@ from invitation.gate.carried_keys import (
     remember,
     signup_url,
 )
-from invitation.gate.guests import (
+from invitation.gate.keeping_guests import (
     Guests,
     as_anonymous,
     guest_of,

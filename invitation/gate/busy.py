@@ -14,7 +14,7 @@ from django.shortcuts import render
 
 from invitation.exceptions import Busy
 from invitation.flows.after_commit import is_unavailable, repeat
-from invitation.gate.guests import innermost, renew_guest
+from invitation.gate.keeping_guests import innermost, renew_guest
 from invitation.gate.protecting import protect
 
 logger = logging.getLogger(__name__)

@@ -37,7 +37,7 @@ from invitation.exceptions import (
 from invitation.flows import arriving
 from invitation.gate import visitor
 from invitation.gate.atomic_requests import answering
-from invitation.gate.guests import bound_key
+from invitation.gate.keeping_guests import bound_key
 from invitation.gate.protecting import protect
 from invitation.keys import masking, sites
 

@@ -13,7 +13,7 @@ from invitation.exceptions import KeyRefused
 from invitation.flows import arriving
 from invitation.flows.after_commit import writing
 from invitation.gate.carried_keys import given_key, open_carried
-from invitation.gate.guests import innermost, keeping_guest, leave_guest
+from invitation.gate.keeping_guests import innermost, keeping_guest, leave_guest
 
 #: Names of the attributes that a request gets.
 CARRIED, CLAIMED = "_invitation_carried", "_invitation_claimed"

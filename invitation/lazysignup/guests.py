@@ -161,7 +161,7 @@ def fresh(user: Any) -> Any:
 
     As a member, the account begins now: the time in an activation link counts from then.
     """
-    rows: Any = get_user_model()._default_manager
+    rows: Any = get_user_model()._base_manager
     row = rows.get(pk=user.pk)
     if hasattr(row, "date_joined"):
         row.date_joined = timezone.now()

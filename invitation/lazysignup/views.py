@@ -6,7 +6,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from django.conf import settings
-from django.contrib.auth import REDIRECT_FIELD_NAME, login
+from django.contrib.auth import REDIRECT_FIELD_NAME, get_user_model, login
 from django.db import IntegrityError
 from django.http import HttpRequest, HttpResponseBase, HttpResponseRedirect, JsonResponse
 from django.shortcuts import redirect, render, resolve_url
@@ -113,7 +113,7 @@ class ConvertView(FormView):  # type: ignore[type-arg]
             return self.form_invalid(again)
         # A new id for the session, and everything in it stays.
         guests.leave_session(self.request)
-        login(self.request, user, backend=guests.BACKEND)
+        login(self.request, user, backend=guests.session_backend())
         confirming.forget(self.request)
         if wants_json(self.request):
             return JsonResponse({"redirect_to": self.get_success_url()})
@@ -206,10 +206,8 @@ class LookAroundView(View):
 
     def post(self, request: HttpRequest) -> HttpResponseBase:
         """Make the visitor a guest, and lead them into the site."""
-        opened, home = (
-            invited.opened_by(request),
-            settings.LOGIN_REDIRECT_URL or get_script_prefix(),
-        )
+        home = settings.LOGIN_REDIRECT_URL or get_script_prefix()
+        opened = invited.opened_by(request)
         if opened is None or not invited.may_look_around(opened.invitation):
             return redirect("invitation_landing" if invited.is_on() else home)
         response = guests.prepare(request)

@@ -144,7 +144,7 @@ def test_signing_up_claims_the_invitation_days_later(
     group = Group.objects.create(name="seed savers")
     settings.INVITATION_GRANTABLE_GROUPS = lambda inviter: Group.objects.all()
     with transaction.atomic():
-        inviting.set_groups(invitation, [group])
+        inviting.set_groups(invitation, invitation.from_user, [group])
     before = LazyUser.objects.get().user
     LazyUser.objects.update(last_seen=timezone.now() - timedelta(days=5))
     form = bound.get(page)
