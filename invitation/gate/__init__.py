@@ -28,8 +28,10 @@ from invitation.gate.keeping_guests import (
     is_member,
     keeping_guest,
     know_guests,
+    knows_guests,
     leave_guest,
     may_look_around,
+    watch_guest,
 )
 from invitation.gate.protecting import ProtectedMixin, protect
 from invitation.gate.signing_up import (
@@ -71,6 +73,7 @@ __all__ = [
     "is_member",
     "keeping_guest",
     "know_guests",
+    "knows_guests",
     "leave_guest",
     "login_url",
     "may_look_around",
@@ -86,4 +89,5 @@ __all__ = [
     "remember",
     "repeat_visit",
     "signup_url",
+    "watch_guest",
 ]

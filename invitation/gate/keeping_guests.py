@@ -38,6 +38,9 @@ class Guests(Protocol):
     def leave(self, request: HttpRequest) -> None:
         """End the login of a guest who has signed up. The rest of the session stays."""
 
+    def watch(self, request: HttpRequest) -> None:
+        """Keep what is in the session of a guest if a login to another account ends it."""
+
     def bound_key(self, request: HttpRequest, guest: Any) -> str:
         """Return the key of the invitation that a guest came with, or an empty string."""
 
@@ -53,6 +56,11 @@ def know_guests(guests: Guests) -> None:
     if guests not in _known:
         _known.append(guests)
         quota.know_guests(guests.is_guest)
+
+
+def knows_guests() -> bool:
+    """Return whether an optional app has guests."""
+    return bool(_known)
 
 
 def guest_of(request: Any) -> Any:
@@ -115,6 +123,12 @@ def leave_guest(request: Any, user: Any) -> None:
         for guests in _known:
             guests.leave(inner)
         setattr(inner, GUEST, None)
+
+
+def watch_guest(request: HttpRequest) -> None:
+    """Keep what is in the session of a guest, where a host has put another in its place."""
+    for guests in _known:
+        guests.watch(request)
 
 
 @contextmanager

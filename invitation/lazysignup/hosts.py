@@ -6,12 +6,13 @@ from sys import modules
 from typing import Any
 
 from django.apps import apps
+from django.contrib.auth import login
 from django.db import transaction
 from django.http import HttpRequest
 
-from invitation.lazysignup import invited
+from invitation.lazysignup import invited, late_login
 from invitation.lazysignup.exceptions import NotLazyError
-from invitation.lazysignup.guests import fresh, is_lazy_user, leave_session
+from invitation.lazysignup.guests import fresh, is_lazy_user, leave_session, session_backend
 from invitation.lazysignup.models import LazyUser
 
 
@@ -57,6 +58,9 @@ def leave(request: HttpRequest) -> None:
     leave_session(request)
 
 
+watch = late_login.watch
+
+
 def bound_key(request: HttpRequest, guest: Any) -> str:
     """Return the key of the invitation that a guest came with, or an empty string."""
     return invited.bound_key(request, guest)
@@ -69,6 +73,9 @@ def may_look_around(request: HttpRequest, invitation: Any) -> bool:
 
 def convert_connected(sender: Any, request: HttpRequest, sociallogin: Any, **kwargs: Any) -> None:
     """Make a regular user of a guest who has connected an account of a provider."""
+    # With the app ``invitation``, its adapter has made a sign-up of it.
     if is_lazy_user(sociallogin.user):
         with transaction.atomic():
             LazyUser.objects.finish(sociallogin.user)
+        leave_session(request)
+        login(request, sociallogin.user, backend=session_backend())
