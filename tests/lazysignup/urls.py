@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib import admin
+from django.contrib.auth import alogin, get_user_model
 from django.contrib.auth.views import LoginView, LogoutView
 from django.http import HttpRequest, HttpResponse
 from django.urls import include, path
@@ -18,6 +19,7 @@ from invitation.lazysignup.decorators import (
     require_lazy_user,
     require_nonlazy_user,
 )
+from invitation.lazysignup.views import convert
 from tests.lazysignup.shop.models import Item
 
 
@@ -39,6 +41,14 @@ async def put_async(request: HttpRequest) -> HttpResponse:
     return HttpResponse(user.get_username() or "nobody")
 
 
+async def log_in_async(request: HttpRequest) -> HttpResponse:
+    user = await get_user_model()._default_manager.aget(
+        **{get_user_model().USERNAME_FIELD: request.POST["name"]}
+    )
+    await alogin(request, user, "django.contrib.auth.backends.ModelBackend")
+    return HttpResponse("in")
+
+
 class PutView(AllowGuestUserMixin, View):
     guests_on_get = True
 
@@ -53,12 +63,27 @@ def remember(request: HttpRequest) -> HttpResponse:
     return who(request)
 
 
+def convert_old(request: HttpRequest) -> Any:
+    """Show the form with all that lazysignup lets a site choose."""
+    from tests.lazysignup.test_converting import OldForm
+
+    return convert(
+        request,
+        form_class=OldForm,
+        redirect_field_name="to",
+        anonymous_redirect="/who/",
+        template_name="old/convert.html",
+        ajax_template_name="old/convert_ajax.html",
+    )
+
+
 views: dict[str, Any] = {
     "who": who,
     "put": put,
     "put-async": put_async,
     "put-class": PutView.as_view(),
     "look": allow_lazy_user(on_get=True)(who),
+    "log-in-async": log_in_async,
     "remember": remember,
     "lazy-only": require_lazy_user("/nowhere/")(who),
     "no-lazy": require_nonlazy_user("/nowhere/")(who),
@@ -71,6 +96,7 @@ views: dict[str, Any] = {
 urlpatterns = [
     path("", who),
     *(path(f"{name}/", view, name=name) for name, view in views.items()),
+    path("convert-old/", convert_old),
     path("convert/", include("invitation.lazysignup.urls")),
     path("accounts/login/", LoginView.as_view(template_name="admin/login.html"), name="login"),
     path("accounts/logout/", LogoutView.as_view(), name="logout"),
