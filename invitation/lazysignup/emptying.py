@@ -27,9 +27,10 @@ def delete(rows: QuerySet[Any], batch_size: int) -> int:
 
 
 def _delete_batch(rows: QuerySet[Any], size: int) -> tuple[int, Any]:
-    """Delete one batch; return how many, and the key of the last guest, or ``None`` without any.
+    """Delete one batch; return how many, and the key of its last guest, or ``None`` if that is all.
 
-    The query that finds the guests also locks them, so that it finds what is true now.
+    The query that finds the guests also locks them, so that it finds what is true now. It finds one
+    more, which says that there is another batch.
     """
     features = connections[rows.db].features
     locked = (
@@ -41,17 +42,18 @@ def _delete_batch(rows: QuerySet[Any], size: int) -> tuple[int, Any]:
         )
     )
     held: list[Any] = []
+    number = 0
     try:
         with transaction.atomic(using=rows.db):
-            held = list(locked[:size])
-            if held:
-                delete_accounts([row.user for row in held], rows.db)
+            held = list(locked[: size + 1])
+            number = len(held[:size])
+            delete_accounts([row.user for row in held[:size]], rows.db)
     except (ProtectedError, RestrictedError):
-        if len(held) > 1:
-            return _delete_batch(rows, len(held) // 2)
+        if number > 1:
+            return _delete_batch(rows, number // 2)
         logger.warning("Guest %s stays, because a protected row needs it.", held[0].user_id)
-        return 0, held[0].pk
-    return len(held), held[-1].pk if held else None
+        number = 0
+    return number, held[size - 1].pk if len(held) > size else None
 
 
 def delete_accounts(users: list[Any], using: str) -> None:
@@ -60,6 +62,8 @@ def delete_accounts(users: list[Any], using: str) -> None:
     Django's own collector deletes a hundred rows with each statement.
     """
     model = get_user_model()
+    if not users:
+        return
     collector = Collector(using=using)
     collector.collect(users)
     # A model that inherits from another table has to be deleted before that.

@@ -45,7 +45,7 @@ def is_lazy_user(user: Any) -> bool:
     Asks the database once, and not at all for an account with a password, or where
     ``LazySignupMiddleware`` knows.
     """
-    if user is None or not user.is_authenticated:
+    if not getattr(user, "is_authenticated", False):
         return False
     known: bool | None = getattr(user, KNOWN, None)
     if known is None:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-_COMPATIBLE = "Mozilla/5.0 AppleWebKit/537.36 (KHTML, like Gecko; compatible; {}) Chrome/130.0.0.0 Safari/537.36"
+_COMPATIBLE = (
+    "Mozilla/5.0 AppleWebKit/537.36 (KHTML, like Gecko; compatible; {}) "
+    "Chrome/130.0.0.0 Safari/537.36"
+)
 _WITH = "Mozilla/5.0 (compatible; {})"
 
 ROBOTS = [
     # Search engines
     _WITH.format("Googlebot/2.1; +http://www.google.com/bot.html"),
     "Googlebot-Image/1.0",
-    "Mozilla/5.0 (Linux; Android 6.0.1; Nexus 5X Build/MMB29P) AppleWebKit/537.36 (KHTML, like Gecko) "
-    "Chrome/130.0.6723.69 Mobile Safari/537.36 (compatible; GoogleOther)",
+    "Mozilla/5.0 (Linux; Android 6.0.1; Nexus 5X Build/MMB29P) AppleWebKit/537.36 "
+    "(KHTML, like Gecko) Chrome/130.0.6723.69 Mobile Safari/537.36 (compatible; GoogleOther)",
     "AdsBot-Google (+http://www.google.com/adsbot.html)",
     "Mozilla/5.0 (compatible; Google-InspectionTool/1.0;)",
     "Google-Read-Aloud",
@@ -42,7 +45,8 @@ ROBOTS = [
     "TelegramBot (like TwitterBot)",
     "WhatsApp/2.23.20.0",
     "LinkedInBot/1.0 (compatible; Mozilla/5.0; Apache-HttpClient +http://www.linkedin.com)",
-    "Mozilla/5.0 (Windows NT 6.1; WOW64) SkypeUriPreview Preview/0.5 skype-url-preview@microsoft.com",
+    "Mozilla/5.0 (Windows NT 6.1; WOW64) SkypeUriPreview Preview/0.5 "
+    "skype-url-preview@microsoft.com",
     "Pinterest/0.2 (+https://www.pinterest.com/bot.html)",
     "Mozilla/5.0 (compatible; redditbot/1.0; +http://www.reddit.com/feedback)",
     "Mastodon/4.3.1 (http.rb/5.2.0; +https://mastodon.social/)",
@@ -95,7 +99,10 @@ ROBOTS = [
     "Mozilla/5.0 (Windows NT; Windows NT 10.0; en-US) WindowsPowerShell/5.1.19041.4894",
 ]
 
-_IPHONE = "Mozilla/5.0 (iPhone; CPU iPhone OS 18_1 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko)"
+_IPHONE = (
+    "Mozilla/5.0 (iPhone; CPU iPhone OS 18_1 like Mac OS X) AppleWebKit/605.1.15 "
+    "(KHTML, like Gecko)"
+)
 _WINDOWS = "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko)"
 _ANDROID = "Mozilla/5.0 (Linux; Android {}) AppleWebKit/537.36 (KHTML, like Gecko)"
 

@@ -59,7 +59,7 @@ def test_the_session_stays_with_a_new_id(guest: Client, member: Any) -> None:
     assert guest.session["basket"] == ["seed"]
     assert guest.session.session_key != before
     assert guest.session["_auth_user_id"] == str(member.pk)
-    assert not [key for key in guest.session.keys() if key.startswith("lazysignup")]
+    assert not [key for key in guest.session if key.startswith("lazysignup")]
 
 
 def test_so_it_does_for_asynchronous_logins(guest: Client, member: Any) -> None:

@@ -13,12 +13,16 @@ from django.views.generic import View
 
 from invitation.lazysignup.decorators import (
     AllowGuestUserMixin,
+    AllowLazyUserMixin,
+    GuestUserRequiredMixin,
+    RegularUserRequiredMixin,
     allow_lazy_user,
     guest_user_required,
     regular_user_required,
     require_lazy_user,
     require_nonlazy_user,
 )
+from invitation.lazysignup.guests import is_lazy_user
 from invitation.lazysignup.views import convert
 from tests.lazysignup.shop.models import Item
 
@@ -35,10 +39,12 @@ def put(request: HttpRequest) -> HttpResponse:
     return who(request)
 
 
-@allow_lazy_user
-async def put_async(request: HttpRequest) -> HttpResponse:
+async def who_async(request: HttpRequest) -> HttpResponse:
     user = await request.auser()
     return HttpResponse(user.get_username() or "nobody")
+
+
+put_async = allow_lazy_user(who_async)
 
 
 async def log_in_async(request: HttpRequest) -> HttpResponse:
@@ -56,6 +62,33 @@ class PutView(AllowGuestUserMixin, View):
         return who(request)
 
     post = get
+
+
+class PutAsyncView(AllowLazyUserMixin, View):
+    async def post(self, request: HttpRequest) -> HttpResponse:
+        return await who_async(request)
+
+
+class ForGuests(GuestUserRequiredMixin, View):
+    anonymous_url = "/anonymous/"
+    registered_url = "/regular/"
+
+    def get(self, request: HttpRequest) -> HttpResponse:
+        return who(request)
+
+
+class ForMembers(RegularUserRequiredMixin, View):
+    login_url = "/in/"
+    convert_url = "/up/"
+    redirect_field_name = "to"
+
+    def get(self, request: HttpRequest) -> HttpResponse:
+        return who(request)
+
+
+def is_guest(request: HttpRequest) -> HttpResponse:
+    """Ask twice, as a view and its template do."""
+    return HttpResponse(f"{is_lazy_user(request.user)} {is_lazy_user(request.user)}")
 
 
 def remember(request: HttpRequest) -> HttpResponse:
@@ -90,12 +123,26 @@ views: dict[str, Any] = {
     "guests-only": guest_user_required(anonymous_url="/anonymous/", registered_url="/regular/")(
         who
     ),
+    "guests-only-plain": guest_user_required(who),
+    "guests-only-class": ForGuests.as_view(),
+    "guests-only-initkwargs": ForGuests.as_view(anonymous_url="/elsewhere/"),
+    "guests-only-async": guest_user_required(who_async),
     "regular-only": regular_user_required(who),
+    "regular-only-urls": regular_user_required(
+        login_url="/in/", convert_url="/up/", redirect_field_name="to"
+    )(who),
+    "regular-only-class": ForMembers.as_view(),
+    "regular-only-async": regular_user_required(who_async),
+    "lazy-only-args": require_lazy_user("item", pk=7)(who),
+    "put-class-async": PutAsyncView.as_view(),
+    "who-async": who_async,
+    "is-guest": is_guest,
 }
 
 urlpatterns = [
     path("", who),
     *(path(f"{name}/", view, name=name) for name, view in views.items()),
+    path("item/<int:pk>/", who, name="item"),
     path("convert-old/", convert_old),
     path("convert/", include("invitation.lazysignup.urls")),
     path("accounts/login/", LoginView.as_view(template_name="admin/login.html"), name="login"),

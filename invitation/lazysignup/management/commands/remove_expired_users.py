@@ -23,10 +23,10 @@ class Command(BaseCommand):
         return LazyUser.objects.expired()
 
     def handle(self, *args: Any, dry_run: bool, batch_size: int, **options: Any) -> None:
+        rows, said = self.to_delete(), "Guests deleted"
         if dry_run:
-            number, said = self.to_delete().count(), "would be deleted"
+            number, said = rows.count(), "Guests that would be deleted"
         else:
-            number = LazyUser.objects.delete_expired(batch_size=batch_size, rows=self.to_delete())
-            said = "deleted"
+            number = LazyUser.objects.delete_expired(batch_size=batch_size, rows=rows)
         if options["verbosity"]:
-            self.stdout.write(f"{number} guests {said}.")
+            self.stdout.write(f"{said}: {number}")
