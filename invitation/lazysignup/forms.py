@@ -13,8 +13,10 @@ from django.utils.translation import gettext_lazy as _
 from invitation.lazysignup.conf import conf
 
 User = get_user_model()
+NAME, EMAIL = User.USERNAME_FIELD, User.get_email_field_name()
 #: Fields of the form, as the site's own sign-up asks for them.
-FIELDS = tuple(dict.fromkeys((User.USERNAME_FIELD, User.get_email_field_name())))
+FIELDS = tuple(dict.fromkeys((NAME, EMAIL)))
+EMAIL_INPUT = forms.EmailInput(attrs={"autocomplete": "email"})
 
 
 class ConvertForm(UserCreationForm):  # type: ignore[type-arg]
@@ -29,22 +31,18 @@ class ConvertForm(UserCreationForm):  # type: ignore[type-arg]
         model = User
         fields = FIELDS
         field_classes = {"username": UsernameField}
+        widgets = {EMAIL: EMAIL_INPUT}
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.initial.update(dict.fromkeys(FIELDS, ""))
-        email = self.fields.get(User.get_email_field_name())
-        if email is not None:
-            email.required = True
-            email.widget.attrs.setdefault("autocomplete", "email")
+        self.fields[EMAIL].required = True
 
 
 class AddressForm(forms.Form):
     """Address that a guest confirms before signing up."""
 
-    email = forms.EmailField(
-        label=_("Email address"), widget=forms.EmailInput(attrs={"autocomplete": "email"})
-    )
+    email = forms.EmailField(label=_("Email address"), widget=EMAIL_INPUT)
 
 
 def get_form_class() -> Any:

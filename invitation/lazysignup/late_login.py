@@ -61,7 +61,7 @@ def merge(guest: Any, user: Any, *, dry_run: bool = False) -> list[str]:
 def watch(request: HttpRequest) -> None:
     """Keep what is in the session of a guest, if a login to another account ends that session."""
     session: Any = request.session
-    flush, aflush = session.flush, getattr(session, "aflush", None)
+    flush, aflush = session.flush, session.aflush
 
     def keep() -> None:
         if FLAG in session:
@@ -77,11 +77,9 @@ def watch(request: HttpRequest) -> None:
             items = await session.aitems()
             kept = {key: value for key, value in items if key not in OWN}
             vars(request)[LEFT] = (await session.aget(FLAG), kept)
-        await aflush()  # type: ignore[misc]
+        await aflush()
 
-    vars(session)["flush"] = flush_and_keep
-    if aflush is not None:
-        vars(session)["aflush"] = aflush_and_keep
+    vars(session).update(flush=flush_and_keep, aflush=aflush_and_keep)
 
 
 def connect() -> None:

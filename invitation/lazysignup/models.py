@@ -78,17 +78,19 @@ class LazyUserManager(models.Manager["LazyUser"]):
 
     def _create(self, name: str) -> Any:
         model = get_user_model()
-        user: Any = model(**{model.USERNAME_FIELD: name})
-        email = user.get_email_field_name()
-        fields = {field.name: field for field in model._meta.concrete_fields}
-        if email in fields and fields[email].unique and email != model.USERNAME_FIELD:
-            # An empty address would be unique once.
-            made = None if fields[email].null else f"{uuid4().hex}@guest.invalid"
-            setattr(user, email, made)
+        user: Any = self._with_address(model(**{model.USERNAME_FIELD: name}))
         user.set_unusable_password()
         user.save()
         self.create(user=user)
         setattr(user, KNOWN, True)
+        return user
+
+    def _with_address(self, user: Any) -> Any:
+        """Return an account with an address if that has to be unique: an empty one is so once."""
+        name = user.get_email_field_name()
+        fields = {field.name: field for field in user._meta.concrete_fields}
+        if name in fields and name != user.USERNAME_FIELD and fields[name].unique:
+            setattr(user, name, None if fields[name].null else f"{uuid4().hex}@guest.invalid")
         return user
 
     def convert(self, form: Any) -> Any:

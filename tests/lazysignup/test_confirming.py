@@ -52,7 +52,7 @@ def test_a_guest_confirms_an_address_and_signs_up(guest: Client, account: Any) -
     assert response.status_code == 302, response.context["form"].errors
     user = get_user_model()._default_manager.get()
     assert (user.pk, user.email) == (account.pk, ADDRESS)
-    assert not [key for key in guest.session if key.startswith("lazysignup")]
+    assert not [key for key in dict(guest.session.items()) if key.startswith("lazysignup")]
 
 
 @pytest.mark.parametrize(

@@ -59,7 +59,7 @@ def test_the_session_stays_with_a_new_id(guest: Client, member: Any) -> None:
     assert guest.session["basket"] == ["seed"]
     assert guest.session.session_key != before
     assert guest.session["_auth_user_id"] == str(member.pk)
-    assert not [key for key in guest.session if key.startswith("lazysignup")]
+    assert not [key for key in dict(guest.session.items()) if key.startswith("lazysignup")]
 
 
 def test_so_it_does_for_asynchronous_logins(guest: Client, member: Any) -> None:
@@ -183,6 +183,23 @@ def test_a_guest_who_is_logged_in_by_the_site_is_known(guest: Client, account: A
     other.force_login(account)
     assert other.get("/guests-only/").status_code == 200
     assert other.session["lazysignup_guest"] == str(account.pk)
+
+
+def test_a_member_logs_out_as_ever(visitor: Client, member: Any) -> None:
+    log_in(visitor)
+    visitor.post("/accounts/logout/")
+    assert visitor.get("/who/").content == b"nobody"
+
+
+def test_a_visitor_logs_in_asynchronously(visitor: Client, member: Any) -> None:
+    other: Any = get_user_model()._default_manager.create_user(
+        **{get_user_model().USERNAME_FIELD: "other@example.com"}
+    )
+    visitor.force_login(other)
+    client = AsyncClient(headers=PERSON)
+    client.cookies = visitor.cookies
+    async_to_sync(client.post)("/log-in-async/", {"name": MEMBER})
+    assert visitor.get("/who/").content.decode() == MEMBER
 
 
 def test_who_logs_out_takes_nothing_along(guest: Client, account: Any, member: Any) -> None:
