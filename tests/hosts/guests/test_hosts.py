@@ -16,8 +16,8 @@ from django.utils import timezone
 from invitation.lazysignup.models import LazyUser
 from invitation.models import Acceptance
 from tests.factories import ADDRESS, make_invitation, make_user
+from tests.lazysignup.people import PASSWORD, PERSON, answers
 from tests.lazysignup.shop.models import Item
-from tests.lazysignup.test_guests import PASSWORD, PERSON, answers
 
 pytestmark = pytest.mark.django_db
 User = get_user_model()
