@@ -206,7 +206,7 @@ class LookAroundView(View):
 
     def post(self, request: HttpRequest) -> HttpResponseBase:
         """Make the visitor a guest, and lead them into the site."""
-        home = settings.LOGIN_REDIRECT_URL or get_script_prefix()
+        home = get_script_prefix()  # What follows a login may be for members only.
         opened = invited.opened_by(request)
         if opened is None or not invited.may_look_around(opened.invitation):
             return redirect("invitation_landing" if invited.is_on() else home)
