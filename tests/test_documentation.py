@@ -96,7 +96,8 @@ def test_every_page_is_in_the_table_of_contents(page: str) -> None:
 
 
 #: Pages about other hosts, and about guests: their own tests run their code.
-OF_HOSTS = {"allauth", "guests", "guests_moving", "plain", "registration5", "rest"}
+GUESTS = {"guests", "guests_invited", "guests_moving", "guests_tutorial"}
+OF_HOSTS = GUESTS | {"allauth", "plain", "registration5", "rest"}
 
 
 def samples() -> Iterator[Any]:

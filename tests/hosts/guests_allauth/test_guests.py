@@ -18,8 +18,8 @@ from invitation.lazysignup import late_login
 from invitation.lazysignup.models import LazyUser
 from invitation.models import Acceptance, InvitationKey
 from tests.factories import ADDRESS, make_invitation, make_user
+from tests.hosts.guests.people import PASSWORD, PERSON, answers
 from tests.lazysignup.shop.models import Item
-from tests.lazysignup.test_guests import PASSWORD, PERSON, answers
 
 pytestmark = pytest.mark.django_db
 User = get_user_model()
