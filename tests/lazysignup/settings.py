@@ -17,4 +17,4 @@ MIDDLEWARE.insert(
 )
 ROOT_URLCONF = "tests.lazysignup.urls"
 del ACCOUNT_ACTIVATION_DAYS, REGISTRATION_ADMINS  # noqa: F821 (come with the star)
-MIGRATION_MODULES = {"users": None, "shop": None}
+MIGRATION_MODULES = {"users": None}

@@ -16,5 +16,6 @@ FOLDER = Path(__file__).parent
 @pytest.mark.skipif("_" in settings.SETTINGS_MODULE.split(".")[-1], reason="this is one of them")
 @pytest.mark.parametrize("model", ["email", "person"])
 def test_guests_have_the_accounts_of_the_site(model: str) -> None:
-    run = run_on(f"tests.lazysignup.settings_{model}", str(FOLDER))
+    settings_name = f"tests.lazysignup.settings_{model}"
+    run = run_on(settings_name, "--first-case=tests/lazysignup", str(FOLDER))
     assert run.returncode == 0, f"{run.stdout}\n{run.stderr}"

@@ -12,5 +12,5 @@ MIDDLEWARE.insert(
     "invitation.lazysignup.middleware.LazySignupMiddleware",
 )
 ROOT_URLCONF = "tests.hosts.guests.urls"
-MIGRATION_MODULES = {"users": None, "shop": None}
+MIGRATION_MODULES = {"users": None}
 LAZYSIGNUP_WITH_INVITATION = True
