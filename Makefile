@@ -103,6 +103,8 @@ stress: $(VENV)/.test ## races and faults at length: crowds, kills, ten thousand
 	$(RUN) -m stress $(PYTEST)
 	INVITATION_TEST_THREADS=24 INVITATION_TEST_ATTEMPTS=10000 \
 		$(BIN)/python -m pytest tests/races/test_claiming.py -k many_attempts $(PYTEST)
+	for service in postgresql mariadb; do INVITATION_TEST_ROUNDS=1000 tests/services/with-$$service \
+		$(BIN)/python -m pytest --ds=tests.lazysignup.settings tests/lazysignup/races $(PYTEST) || exit; done
 	INVITATION_TEST_ROUNDS=50 INVITATION_TEST_ATTEMPTS=10000 \
 		tests/services/run $(BIN)/python tests/races $(PYTEST)
 	for level in "repeatable read" serializable; do INVITATION_TEST_ISOLATION=$$level INVITATION_TEST_ROUNDS=4 \
