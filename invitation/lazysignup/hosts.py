@@ -73,8 +73,8 @@ def may_look_around(request: HttpRequest, invitation: Any) -> bool:
 
 def convert_connected(sender: Any, request: HttpRequest, sociallogin: Any, **kwargs: Any) -> None:
     """Make a regular user of a guest who has connected an account of a provider."""
-    # With the app ``invitation``, its adapter has made a sign-up of it.
-    if is_lazy_user(sociallogin.user):
+    # With the app ``invitation``, its adapter makes a sign-up of it, which the gate lets through.
+    if not invited.is_on() and is_lazy_user(sociallogin.user):
         with transaction.atomic():
             LazyUser.objects.finish(sociallogin.user)
         leave_session(request)

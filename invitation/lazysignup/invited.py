@@ -87,13 +87,13 @@ def signing_up(request: HttpRequest, form: Any) -> Iterator[Any]:
             yield nothing
             LazyUser.objects.finish(nothing.user)
         return
-    from invitation import gate
     from invitation.backends.passwords import hashed_password
+    from invitation.backends.plain import claiming
     from invitation.exceptions import Busy
 
     email = str(form.cleaned_data.get(get_user_model().get_email_field_name()) or "")
     try:
-        with hashed_password(form), gate.claiming(request, email) as claim:
+        with hashed_password(form), claiming(request, email) as claim:
             yield claim
     except Busy as error:
         if isinstance(error.__cause__, NotLazyError):

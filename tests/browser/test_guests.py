@@ -63,19 +63,19 @@ def test_a_guest_fills_a_basket_signs_up_and_still_has_it(visit: Visit) -> None:
 def test_an_invited_person_looks_around_and_signs_up_later(visit: Visit) -> None:
     member = visit()
     log_in(member, "june")
-    invite(member, "heron@example.org", name="Heron")
+    invite(member, "avocet@example.org", name="Avocet")
     page = visit(user_agent=PERSON)
-    page.goto(mailed_link(page, "heron@example.org", "/invited/"))
+    page.goto(mailed_link(page, "avocet@example.org", "/invited/"))
     page.get_by_role("button", name="Look around first").click()
     reserve(page, "Ladybird")
     page.context.clear_cookies(name="invitation_key")
     page.get_by_role("link", name="Sign up and keep your basket").click()
-    expect(page.get_by_label("mail", exact=False)).to_have_value("heron@example.org")
-    fill_in(page, "heron", "heron@example.org")
+    expect(page.get_by_label("mail", exact=False)).to_have_value("avocet@example.org")
+    fill_in(page, "avocet", "avocet@example.org")
     expect(page.get_by_role("heading", name="Your basket")).to_be_visible()
     assert basket(page) == ["Ladybird"]
     member.goto("/members/")
-    expect(member.locator(".rows > li", has_text="Heron").first).to_contain_text("accepted")
+    expect(member.locator(".rows > li", has_text="Avocet").first).to_contain_text("accepted")
 
 
 def test_a_guest_logs_in_and_finds_both_baskets_in_one(visit: Visit) -> None:

@@ -6,13 +6,16 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from asgiref.sync import async_to_sync
 from django.contrib.auth import get_user_model
 from django.core import mail
 from django.db import OperationalError
 from django.db.models.signals import post_save
+from django.http import HttpRequest
 from django.test import Client
 from django.utils import timezone
 
+from invitation.lazysignup.guests import leave_session
 from invitation.lazysignup.models import LazyUser
 from invitation.models import Acceptance
 from tests.factories import ADDRESS, make_invitation, make_user
@@ -201,3 +204,20 @@ def test_who_signs_up_without_being_a_guest_costs_no_more(
     client.get(f"/simple/register/?invitation_key={key}")  # reads the Site once
     with django_assert_num_queries(1):
         client.get(f"/simple/register/?invitation_key={key}")
+
+
+def test_a_page_that_makes_another_account_leaves_the_guest_as_it_is(guest: Client) -> None:
+    user = LazyUser.objects.get().user
+    assert sign_up(guest, "other", make_invitation(make_user()).mail_key).status_code == 302
+    assert Acceptance.objects.get().user != user
+    assert guest.get("/who/").content.decode() == user.get_username()
+    assert Item.objects.get().owner == user
+
+
+def test_the_request_of_a_guest_who_has_signed_up_is_anonymous(guest: Client) -> None:
+    request = HttpRequest()
+    request.session, request.user = guest.session, LazyUser.objects.get().user
+    leave_session(request)
+    assert request.user.is_anonymous
+    assert async_to_sync(request.auser)().is_anonymous
+    assert list(request.session.keys()) == ["basket"]

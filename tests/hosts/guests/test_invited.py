@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Group, Permission
-from django.db import transaction
+from django.db import OperationalError, transaction
+from django.db.models.signals import post_save
 from django.test import Client
 from django.utils import timezone
 
@@ -305,3 +306,24 @@ def test_a_race_for_the_same_guest_is_answered_in_words(
     script = bound.post("/convert/", answers(email=ADDRESS), headers={"accept": "application/json"})
     assert "detail" in json.loads(script.content)
     assert PASSWORD not in str(User.objects.values_list("password"))
+
+
+def test_a_database_that_is_busy_leaves_a_guest_a_guest(bound: Client) -> None:
+    def fail(instance: Any, **_: Any) -> None:
+        raise OperationalError("database is locked")
+
+    post_save.connect(fail, sender=User)
+    try:
+        response = bound.post("/convert/", answers(email=ADDRESS))
+    finally:
+        post_save.disconnect(fail, sender=User)
+    assert response.status_code == 503
+    assert stays_a_guest(bound)
+
+
+def test_a_client_over_its_limit_does_not_look_around(
+    visitor: Client, invitation: InvitationKey, settings: Any
+) -> None:
+    settings.LAZYSIGNUP_LIMIT_PER_CLIENT = 0
+    assert look_around(visitor, invitation).status_code == 429
+    assert not LazyUser.objects.exists()

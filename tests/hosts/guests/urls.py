@@ -42,6 +42,14 @@ def sign_up(request: HttpRequest) -> HttpResponseBase:
     return render(request, "registration/registration_form.html", {"form": form})
 
 
+@invitation_required
+def other(request: HttpRequest) -> HttpResponseBase:
+    """Make an account that is not that of the guest."""
+    with gate.claiming(request, request.POST["email"]) as claim:
+        claim.user = get_user_model().objects.create_user("newcomer", request.POST["email"])
+    return redirect("/who/")
+
+
 OneStep = InvitationBackend.wrapping(SimpleBackend)
 pages: dict[str, Any] = {"who": who, "put": put, "remember": remember}
 
@@ -56,6 +64,7 @@ urlpatterns = [
     *(path(f"{name}/", view, name=name) for name, view in pages.items()),
     path("plain/register/", SignUpView.as_view()),
     path("function/register/", sign_up),
+    path("other/register/", other),
     path("classic/", include(patterns("invitation.backends.classic.InvitationBackend"))),
     path("classic-simple/", include(patterns(OneStep, activation=False))),
     path("default/", include("invitation.backends.default.urls")),
