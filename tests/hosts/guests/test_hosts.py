@@ -15,6 +15,7 @@ from django.http import HttpRequest
 from django.test import Client
 from django.utils import timezone
 
+from invitation import gate
 from invitation.lazysignup.guests import leave_session
 from invitation.lazysignup.models import LazyUser
 from invitation.models import Acceptance
@@ -221,3 +222,18 @@ def test_the_request_of_a_guest_who_has_signed_up_is_anonymous(guest: Client) ->
     assert request.user.is_anonymous
     assert async_to_sync(request.auser)().is_anonymous
     assert list(request.session.keys()) == ["basket"]
+
+
+def test_another_try_reads_the_guest_again(transactional_db: None, guest: Client) -> None:
+    request = HttpRequest()
+    request.session, request.user = guest.session, LazyUser.objects.get().user
+    seen: list[str] = []
+
+    def attempt() -> None:
+        seen.append(gate.guest_of(request).first_name)
+        if len(seen) == 1:
+            User.objects.update(first_name="Bea")
+            raise OperationalError("database is locked")
+
+    gate.repeat_visit(request, attempt)
+    assert seen == ["", "Bea"]

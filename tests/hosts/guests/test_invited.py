@@ -327,3 +327,13 @@ def test_a_client_over_its_limit_does_not_look_around(
     settings.LAZYSIGNUP_LIMIT_PER_CLIENT = 0
     assert look_around(visitor, invitation).status_code == 429
     assert not LazyUser.objects.exists()
+
+
+@pytest.mark.parametrize("page", SIGN_UP)
+def test_a_key_that_opens_nothing_does_not_hide_the_invitation_of_a_guest(
+    bound: Client, invitation: InvitationKey, page: str
+) -> None:
+    old = make_invitation(make_user("tom"), left=-timedelta(days=1))
+    typed = answers(email=ADDRESS)
+    assert bound.post(f"{page}?invitation_key={old.mail_key}", typed).status_code == 302
+    assert Acceptance.objects.get().invitation == invitation
