@@ -14,7 +14,7 @@ from typing import Any
 from allauth.account import app_settings
 from allauth.account.adapter import DefaultAccountAdapter
 from allauth.account.models import EmailAddress
-from allauth.account.utils import user_email, user_username
+from allauth.account.utils import user_email
 from allauth.core import context
 from allauth.core.exceptions import ImmediateHttpResponse
 from allauth.socialaccount.adapter import DefaultSocialAccountAdapter
@@ -89,10 +89,7 @@ class AccountAdapterMixin(InvitationMixin):
     def new_user(self, request: HttpRequest) -> Any:
         """Return a new account, or that of the guest who signs up, in the claim."""
         guest = gate.guest_of(request) if gate.is_claiming(request) else None
-        if guest is None:
-            return super().new_user(request)  # type: ignore[misc]
-        user_username(guest, "")  # allauth chooses a name if the form asks for none
-        return guest
+        return super().new_user(request) if guest is None else guest  # type: ignore[misc]
 
     def is_email_verified(self, request: HttpRequest, email: str) -> bool:
         """Return whether the address is proven: by the key from its email, or as allauth says."""

@@ -237,3 +237,5 @@ def test_another_try_reads_the_guest_again(transactional_db: None, guest: Client
 
     gate.repeat_visit(request, attempt)
     assert seen == ["", "Bea"]
+    # A form changes its own copy, also where it is not valid.
+    assert gate.guest_of(request) is not gate.guest_of(request)

@@ -271,6 +271,7 @@ def test_a_guest_can_neither_invite_nor_share_nor_accept(
     bound: Client, invitation: InvitationKey
 ) -> None:
     user = LazyUser.objects.get().user
+    assert bound.get("/simple/invite/link/").context["reason"] == "guest_forbidden"
     user.user_permissions.set(Permission.objects.filter(codename="create_shared_link"))
     for path in ("/simple/invite/", "/simple/invite/link/"):
         for response in (bound.get(path), bound.post(path, {"email": "eve@example.org"})):

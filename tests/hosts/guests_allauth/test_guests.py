@@ -258,3 +258,19 @@ def test_an_invited_guest_signs_up_with_allauth_days_later(
     assert client.post("/accounts/signup/", answers(email=ADDRESS)).status_code == 302
     signed_up(client, before)
     assert Acceptance.objects.get().invitation == invitation
+
+
+@pytest.mark.parametrize("way", ["form", "provider"])
+def test_a_member_who_has_no_name_gets_another_than_that_of_a_guest(
+    guest: Client, invitation: InvitationKey, settings: Any, way: str
+) -> None:
+    settings.ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*"]
+    settings.ACCOUNT_LOGIN_METHODS = {"email"}
+    before = LazyUser.objects.get().user
+    follow(guest, invitation)
+    if way == "form":
+        guest.post("/accounts/signup/", {"email": ADDRESS, "password1": PASSWORD})
+    else:
+        come(guest, username="")
+    assert not LazyUser.objects.exists()
+    assert User.objects.get(pk=before.pk).username == ADDRESS.partition("@")[0]
