@@ -14,13 +14,13 @@ PIP := $(BIN)/python -m pip install -q --disable-pip-version-check -c tests/cons
 # The races are about servers: `make test-services` runs them. SQLite promises nothing to parallel writers.
 RUN := $(BIN)/python -m pytest -n auto --maxprocesses=4 --dist worksteal --ignore tests/races
 RUN_TESTS := $(RUN) -m "not exhaustive and not long" $(PYTEST)
-# Hosts with settings of their own, one process after another; PYTEST is about the main tests and leaves them out.
-HOSTS := $(if $(PYTEST),,$(notdir $(patsubst %/settings.py,%,$(wildcard tests/hosts/*/settings.py))))
+# Hosts, and a site with guests, with settings of their own, one process after another; PYTEST is about the main tests and leaves them out.
+HOSTS := $(if $(PYTEST),,$(patsubst tests/%/settings.py,%,$(wildcard tests/hosts/*/settings.py tests/lazysignup/settings.py)))
 # django-registration 5 and redux are never installed together: its tests have an environment of their own in tox.ini.
 RUN_HOSTS = set -e; for host in $(HOSTS); do \
-	if [ $$host = registration5 ] && ! $(BIN)/python -c "import django_registration" 2>/dev/null; then \
+	if [ $$host = hosts/registration5 ] && ! $(BIN)/python -c "import django_registration" 2>/dev/null; then \
 	echo "skipped: tests/hosts/registration5 needs django-registration 5: tox -e registration5"; continue; fi; \
-	$(RUN) --ds=tests.hosts.$$host.settings tests/hosts/$$host $(1); done
+	$(RUN) --ds=$$(echo tests/$$host/settings | tr / .) tests/$$host $(1); done
 # Each run adds to the data; the report at the end counts.
 COVER := --cov --cov-report= --cov-fail-under=0
 AXE := tests/browser/node_modules/axe-core/axe.min.js
@@ -103,6 +103,8 @@ stress: $(VENV)/.test ## races and faults at length: crowds, kills, ten thousand
 	$(RUN) -m stress $(PYTEST)
 	INVITATION_TEST_THREADS=24 INVITATION_TEST_ATTEMPTS=10000 \
 		$(BIN)/python -m pytest tests/races/test_claiming.py -k many_attempts $(PYTEST)
+	for service in postgresql mariadb; do INVITATION_TEST_ROUNDS=1000 tests/services/with-$$service \
+		$(BIN)/python -m pytest --ds=tests.lazysignup.settings tests/lazysignup/races $(PYTEST) || exit; done
 	INVITATION_TEST_ROUNDS=50 INVITATION_TEST_ATTEMPTS=10000 \
 		tests/services/run $(BIN)/python tests/races $(PYTEST)
 	for level in "repeatable read" serializable; do INVITATION_TEST_ISOLATION=$$level INVITATION_TEST_ROUNDS=4 \

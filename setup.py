@@ -70,6 +70,7 @@ setup(
             "static/**/*",
             "locale/**/*",
         ],
+        "invitation.lazysignup": ["templates/**/*", "locale/**/*"],
     },
     zip_safe=False,
     python_requires=">=3.10",

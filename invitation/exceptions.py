@@ -16,8 +16,8 @@ Params = Mapping[str, Any] | None
 class InvitationError(Exception):
     """Base class of all errors about invitations.
 
-    ``message`` is for people, ``code`` for programs. ``params`` fills the ``%(name)s`` places of
-    the message. All three have a default on the class. ``str()`` returns the translated sentence.
+    ``message`` is for people, ``code`` for programs; ``params`` fills the ``%(name)s`` places. All
+    three have a default on the class. ``str()`` returns the translated sentence.
     """
 
     code: str = "invitation_error"
@@ -27,8 +27,7 @@ class InvitationError(Exception):
         self, message: Text = None, *, code: str | None = None, params: Params = None
     ) -> None:
         self.message = self.message if message is None else message
-        self.code = code or self.code
-        self.params = dict(params or {})
+        self.code, self.params = code or self.code, dict(params or {})
         # One argument only: copying and pickling call the class with these arguments.
         super().__init__(self.message)
 
@@ -149,6 +148,13 @@ class InvitingForbidden(InvitationError):
     message = _("You are not allowed to invite people.")
 
 
+class GuestForbidden(InvitingForbidden):
+    """Error for a guest, who must sign up before they may invite or accept."""
+
+    code = "guest_forbidden"
+    message = _("You are here as a guest. Sign up first.")
+
+
 class SharingForbidden(InvitingForbidden):
     """Error for a member who may not create shared links, or only ones with a limit."""
 
@@ -157,10 +163,7 @@ class SharingForbidden(InvitingForbidden):
 
 
 class AccountTooNew(InvitingForbidden):
-    """Error for a member who may not invite yet.
-
-    ``params["moment"]`` is the time from which they may invite, in words.
-    """
+    """Error for a member who may not invite before ``params["moment"]``, a time in words."""
 
     code = "account_too_new"
     message = _("Your account is too new to invite people. You can do it from %(moment)s on.")
@@ -264,10 +267,7 @@ class GroupRefused(InvitationError):
 
 
 class ListRefused(InvitationError):
-    """Error for a list of people that cannot be read.
-
-    The code names the rule (see ``recipients``).
-    """
+    """Error for a list of people that cannot be read; the code names the rule (``recipients``)."""
 
     code = "list_refused"
     message = _("This list cannot be read.")

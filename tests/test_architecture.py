@@ -24,12 +24,14 @@ PACKAGE = ROOT / "invitation"
 
 #: Hosts of registration: only their own backend may import them.
 HOSTS = {"registration", "allauth", "django_registration", "anymail", "dj_rest_auth"}
-OUR_SETTINGS = re.compile(r"^(INVITATION|INVITE|ACCOUNT_INVITATION)S?_")
+OUR_SETTINGS = re.compile(r"^(INVITATION|INVITE|ACCOUNT_INVITATION|LAZYSIGNUP)S?_")
 BELOW_HTTP = ("flows", "delivery", "models", "keys", "addresses", "exceptions")
 #: Know requests, and are imported by nothing below the gate: see pyproject.toml.
 #: The site may be found by the host that was asked for.
 ABOVE_HTTP = {PACKAGE / "keys" / x for x in ("masking.py", "masked_errors.py", "sites.py")}
 LONGEST_MODULE = 400
+#: Apps that a site need not have. Each is one folder with modules of its own, and needs no trunk.
+OPTIONAL_APPS = {"lazysignup"}
 
 
 def modules(*below: str) -> list[Path]:
@@ -38,6 +40,12 @@ def modules(*below: str) -> list[Path]:
     found = [file for room in rooms for file in room.rglob("*.py")]
     found += [file for room in rooms if (file := room.with_suffix(".py")).exists()]
     return sorted(file for file in found if "migrations" not in file.parts)
+
+
+def app_of(file: Path) -> str:
+    """Return the optional app that a module belongs to; the trunk is an empty text."""
+    first = file.relative_to(PACKAGE).parts[0]
+    return first if first in OPTIONAL_APPS else ""
 
 
 def name(file: Path) -> str:
@@ -97,12 +105,15 @@ def test_a_read_of_our_settings_is_seen(source: str) -> None:
 
 
 def test_only_conf_reads_our_settings() -> None:
-    others = [file for file in modules() if file != PACKAGE / "conf.py"]
+    confs = {PACKAGE / app / "conf.py" for app in ("", *OPTIONAL_APPS)}
+    others = [file for file in modules() if file not in confs]
     assert broken(lambda tree: filter(OUR_SETTINGS.match, settings_read(tree)), others) == {}
 
 
 def test_only_a_backend_imports_its_host() -> None:
-    others = [file for file in modules() if PACKAGE / "backends" not in file.parents]
+    # What guests have to do with a host does not need the trunk, so its backends neither.
+    free = {PACKAGE / "backends", PACKAGE / "lazysignup" / "hosts.py"}
+    others = [file for file in modules() if free.isdisjoint({file, *file.parents})]
     assert broken(lambda tree: (x for x in imports(tree) if x.split(".")[0] in HOSTS), others) == {}
 
 
@@ -119,7 +130,9 @@ def test_only_its_own_module_imports_what_runs_a_worker() -> None:
 
 
 def test_only_delivery_builds_mail() -> None:
-    others = [file for file in modules() if PACKAGE / "delivery" not in file.parents]
+    # An optional app also works where the trunk, and so its outbox, is not installed.
+    free = {PACKAGE / "delivery", PACKAGE / "lazysignup" / "confirming.py"}
+    others = [file for file in modules() if free.isdisjoint({file, *file.parents})]
     mail = "django.core.mail"
     assert broken(lambda tree: (x for x in imports(tree) if x.startswith(mail)), others) == {}
 
@@ -305,9 +318,8 @@ def test_no_module_is_too_long() -> None:
 
 # Rooms
 
-#: What ``ls`` shows of the package; optional apps stand beside the trunk and are not counted.
+#: What ``ls`` shows of the package. Optional apps stand beside the trunk and are not counted.
 ENTRIES_MAX = 25
-OPTIONAL_APPS: set[str] = set()
 ROOMS = [
     "lists",
     "sharing",
@@ -322,6 +334,11 @@ ROOMS = [
 SHORTEST_MODULE = 40
 #: Why a module is short, by its name; a folder of Django's or a URLconf is as long as it is.
 SHORT = {
+    "lazysignup/backends.py": "a name of the app's predecessor, for settings that still list it",
+    "lazysignup/management/commands/delete_expired_users.py": "a second name of a command",
+    "lazysignup/management/commands/remove_expired_users.py": "a command is as long as it is",
+    "lazysignup/templatetags/guest_user.py": "a second name of a library",
+    "lazysignup/templatetags/lazysignup_tags.py": "a library of one filter",
     "backends/allauth/headless_passkeys.py": "imports an app of allauth that a site need not have",
     "backends/allauth/headless_social.py": "imports an app of allauth that a site need not have",
     "backends/allauth/headless_urls.py": "a URLconf",
@@ -372,6 +389,8 @@ ONE_MEANING = {
     "urls",
     "views",
 }
+#: Names that Django, or this project, has for a module of each app.
+DJANGOS_NAMES = {"apps", "conf", "exceptions", "forms", "signals"}
 
 
 def entries(folder: Path) -> list[str]:
@@ -509,13 +528,14 @@ def test_ready_connects_every_receiver() -> None:
     receiving = {
         name(file)[: -len(".py")].replace("/", ".")
         for file in modules()
-        if any(isinstance(x, ast.FunctionDef) and x.name == "connect" for x in parse(file).body)
+        if app_of(file) == ""  # an optional app connects its own
+        and any(isinstance(x, ast.FunctionDef) and x.name == "connect" for x in parse(file).body)
     }
     assert sorted(apps.RECEIVERS) == sorted(receiving)
 
 
 def test_a_short_module_has_a_reason() -> None:
-    free = {"__init__.py", "urls.py"}
+    free = {"__init__.py", "urls.py", "apps.py", "signals.py", "exceptions.py"}
     lengths = {
         file.relative_to(PACKAGE).as_posix(): len(file.read_text("utf-8").splitlines())
         for file in modules()
@@ -528,6 +548,8 @@ def test_a_short_module_has_a_reason() -> None:
 def test_one_name_has_one_meaning() -> None:
     found: dict[str, set[str]] = {}
     for file in modules():
+        if app_of(file) and file.stem in DJANGOS_NAMES:
+            continue
         if file.name != "__init__.py":
             found.setdefault(file.stem, set()).add(name(file))
         elif PACKAGE / "flows" in file.parents and file.parent != PACKAGE / "flows":

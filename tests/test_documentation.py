@@ -95,8 +95,9 @@ def test_every_page_is_in_the_table_of_contents(page: str) -> None:
 # The code in it
 
 
-#: Pages about other hosts: the tests of a host run their code.
-OF_HOSTS = {"allauth", "plain", "registration5", "rest"}
+#: Pages about other hosts, and about guests: their own tests run their code.
+GUESTS = {"guests", "guests_invited", "guests_moving", "guests_tutorial"}
+OF_HOSTS = GUESTS | {"allauth", "plain", "registration5", "rest"}
 
 
 def samples() -> Iterator[Any]:

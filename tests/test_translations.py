@@ -24,17 +24,22 @@ from tests import scenes
 from tests.scenes import INVITE, NEWCOMER
 
 PACKAGE = Path(invitation.__file__).parent
+#: The app for guests works alone, so it has its own.
+GUESTS = PACKAGE / "lazysignup"
 LOCALES = sorted(file.parent.parent.name for file in PACKAGE.glob("locale/*/LC_MESSAGES/*.po"))
 
 each_locale = pytest.mark.parametrize("locale", LOCALES)
 
 
-def po_file(locale: str) -> Path:
-    return PACKAGE / "locale" / locale / "LC_MESSAGES" / "django.po"
+each_app = pytest.mark.parametrize("app", [PACKAGE, GUESTS], ids=["trunk", "guests"])
 
 
-def read(locale: str) -> Catalog:
-    with po_file(locale).open("rb") as file:
+def po_file(locale: str, app: Path = PACKAGE) -> Path:
+    return app / "locale" / locale / "LC_MESSAGES" / "django.po"
+
+
+def read(locale: str, app: Path = PACKAGE) -> Catalog:
+    with po_file(locale, app).open("rb") as file:
         return read_po(file, locale=locale, abort_invalid=True)
 
 
@@ -65,11 +70,13 @@ def pairs(message: Message) -> list[tuple[str, str]]:
 
 def test_there_are_some() -> None:
     assert {"de", "es", "fr"} <= set(LOCALES)
+    assert {file.name for file in GUESTS.glob("locale/*")} == set(LOCALES)
 
 
+@each_app
 @each_locale
-def test_nothing_is_left_untranslated_unsure_or_over(locale: str) -> None:
-    catalog = read(locale)
+def test_nothing_is_left_untranslated_unsure_or_over(locale: str, app: Path) -> None:
+    catalog = read(locale, app)
     assert not catalog.obsolete
     for message in messages(catalog).values():
         assert not message.fuzzy, message.id
@@ -77,9 +84,10 @@ def test_nothing_is_left_untranslated_unsure_or_over(locale: str) -> None:
             assert form.strip(), message.id
 
 
+@each_app
 @each_locale
-def test_placeholders_and_markup_are_those_of_the_original(locale: str) -> None:
-    catalog = read(locale)
+def test_placeholders_and_markup_are_those_of_the_original(locale: str, app: Path) -> None:
+    catalog = read(locale, app)
     for message in messages(catalog).values():
         assert not list(message.check(catalog)), message.id
         for original, translated in pairs(message):
@@ -92,11 +100,12 @@ def test_placeholders_and_markup_are_those_of_the_original(locale: str) -> None:
             assert original.endswith(":") == translated.rstrip("\u00a0 ").endswith(":"), message.id
 
 
+@each_app
 @each_locale
-def test_what_is_compiled_is_what_is_written(locale: str) -> None:
-    with po_file(locale).with_suffix(".mo").open("rb") as file:
+def test_what_is_compiled_is_what_is_written(locale: str, app: Path) -> None:
+    with po_file(locale, app).with_suffix(".mo").open("rb") as file:
         compiled = messages(read_mo(file))
-    written = messages(read(locale))
+    written = messages(read(locale, app))
     assert {key: forms(message) for key, message in compiled.items()} == {
         key: forms(message) for key, message in written.items()
     }
@@ -109,28 +118,34 @@ def test_django_reads_it(locale: str) -> None:
 
 
 @pytest.fixture(scope="session")
-def strings_of_the_source(tmp_path_factory: pytest.TempPathFactory) -> set[Any]:
-    """Return the messages that the source has now."""
+def strings_of_the_source(tmp_path_factory: pytest.TempPathFactory) -> dict[Path, set[Any]]:
+    """Return the messages that the source of each app has now."""
     if shutil.which("xgettext") is None:
         if os.environ.get("CI") == "true":
             pytest.fail("the check of the translations needs xgettext (Debian: gettext)")
         pytest.skip("the check of the translations needs xgettext (Debian: gettext)")
     copy = tmp_path_factory.mktemp("source") / "invitation"
     shutil.copytree(PACKAGE, copy, ignore=shutil.ignore_patterns("locale", "__pycache__"))
-    (copy / "locale").mkdir()
+    found = {PACKAGE: copy / "locale", GUESTS: copy / "lazysignup" / "locale"}
+    for folder in found.values():
+        folder.mkdir()
     collect = [sys.executable, "-m", "django", "makemessages", "-l", "de", "-v0"]
     environment = {name: text for name, text in os.environ.items() if "DJANGO" not in name}
     subprocess.run(collect, cwd=copy, env=environment, check=True)
-    with (copy / "locale/de/LC_MESSAGES/django.po").open("rb") as file:
-        return set(messages(read_po(file)))
+    strings: dict[Path, set[Any]] = {}
+    for app, folder in found.items():
+        with (folder / "de/LC_MESSAGES/django.po").open("rb") as file:
+            strings[app] = set(messages(read_po(file)))
+    return strings
 
 
+@each_app
 @each_locale
 def test_every_text_of_the_app_has_its_place_in_it(
-    locale: str, strings_of_the_source: set[Any]
+    locale: str, app: Path, strings_of_the_source: dict[Path, set[Any]]
 ) -> None:
     """Run ``make messages`` if this fails, and translate what is new."""
-    assert set(messages(read(locale))) == strings_of_the_source
+    assert set(messages(read(locale, app))) == strings_of_the_source[app]
 
 
 @pytest.mark.django_db

@@ -24,6 +24,7 @@ ALLOWED_HOSTS = ["127.0.0.1", "localhost"]
 
 INSTALLED_APPS = [
     "seedlibrary",
+    "invitation.lazysignup",
     "invitation",
     "registration",
     "django.contrib.admin",
@@ -42,6 +43,7 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "invitation.lazysignup.middleware.LazySignupMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
@@ -154,4 +156,7 @@ INVITATION_DESTINATIONS = [("/", "The shelf with the seeds"), ("/members/", "The
 # "manage.py sendinvitations" in cron reminds who has not answered; members hear what became of it.
 INVITATION_REMINDER_DAYS = 3
 INVITATION_NOTIFY_INVITER = ["accepted", "expired"]
+# Guests may fill a basket before they sign up, and invited people may look around first.
+LAZYSIGNUP_DAYS = 14
+LAZYSIGNUP_WITH_INVITATION = True
 INVITATION_BASE_URL = os.environ.get("SITE_URL", "http://127.0.0.1:8000")

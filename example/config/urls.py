@@ -14,6 +14,7 @@ else:
 
 urlpatterns = [
     path("", include("seedlibrary.urls")),
+    path("guests/", include("invitation.lazysignup.urls")),
     *accounts,
     path("admin/", admin.site.urls),
 ]

@@ -2,7 +2,7 @@
 
 from django.contrib import admin
 
-from seedlibrary.models import Packet
+from seedlibrary.models import Packet, Reservation
 
 
 @admin.register(Packet)
@@ -13,3 +13,12 @@ class PacketAdmin(admin.ModelAdmin):
     list_filter = ["plant"]
     list_select_related = ["shared_by"]
     search_fields = ["variety"]
+
+
+@admin.register(Reservation)
+class ReservationAdmin(admin.ModelAdmin):
+    """Packets that are set aside for Saturday."""
+
+    list_display = ["packet", "person"]
+    list_select_related = ["packet", "person"]
+    search_fields = ["packet__variety", "person__username"]

@@ -8,3 +8,7 @@ class SeedLibraryConfig(AppConfig):
 
     name = "seedlibrary"
     verbose_name = "seed library"
+
+    def ready(self) -> None:
+        """Register what moves when a guest logs in."""
+        from seedlibrary import baskets  # noqa: F401

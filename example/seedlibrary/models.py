@@ -40,3 +40,23 @@ class Packet(models.Model):
     def picture(self) -> str:
         """Give the static file with the picture of the plant."""
         return f"seedlibrary/{self.plant}.svg"
+
+
+class Reservation(models.Model):
+    """Packet in the basket of a member or a guest, until Saturday."""
+
+    packet = models.ForeignKey(Packet, on_delete=models.CASCADE, related_name="reservations")
+    person = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="reservations"
+    )
+
+    class Meta:
+        """One packet of a kind for each person."""
+
+        ordering = ["packet__variety"]
+        constraints = [
+            models.UniqueConstraint(fields=["packet", "person"], name="one_packet_of_a_kind")
+        ]
+
+    def __str__(self) -> str:
+        return self.packet.variety

@@ -6,6 +6,9 @@ from seedlibrary import views
 
 urlpatterns = [
     path("", views.HomeView.as_view(), name="home"),
+    path("basket/", views.BasketView.as_view(), name="basket"),
+    path("reserve/<int:pk>/", views.ReserveView.as_view(), name="reserve"),
+    path("put-back/<int:pk>/", views.PutBackView.as_view(), name="put_back"),
     path("members/", views.MembersView.as_view(), name="members"),
     path("inbox/", views.InboxView.as_view(), name="inbox"),
     path("inbox/<str:name>/", views.LetterView.as_view(), name="letter"),

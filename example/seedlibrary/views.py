@@ -5,17 +5,19 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib.auth import get_user_model
-from django.contrib.auth.mixins import LoginRequiredMixin
 from django.db.models import Prefetch, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect
 from django.utils.decorators import method_decorator
 from django.views.decorators.clickjacking import xframe_options_sameorigin
 from django.views.generic import ListView, TemplateView, View
 
 from invitation.flows import quota
+from invitation.lazysignup.decorators import AllowGuestUserMixin, RegularUserRequiredMixin
+from invitation.lazysignup.models import LazyUser
 from invitation.models import Acceptance
 from seedlibrary import mailbox
-from seedlibrary.models import Packet
+from seedlibrary.models import Packet, Reservation
 
 
 class HomeView(ListView):
@@ -24,8 +26,49 @@ class HomeView(ListView):
     queryset = Packet.objects.select_related("shared_by")[:6]
     template_name = "seedlibrary/home.html"
 
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        """Return the shelf, and which packets are in the visitor's basket."""
+        mine = Reservation.objects.filter(person=self.request.user.pk)
+        return super().get_context_data(
+            reserved=set(mine.values_list("packet", flat=True)), **kwargs
+        )
 
-class MembersView(LoginRequiredMixin, ListView):
+
+class ReserveView(AllowGuestUserMixin, View):
+    """Button on a packet: it goes into the basket. A visitor becomes a guest."""
+
+    http_method_names = ["post"]
+
+    def post(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """Reserve the packet, and lead to the basket."""
+        packet = get_object_or_404(Packet, pk=pk)
+        if request.user.is_authenticated:
+            Reservation.objects.get_or_create(packet=packet, person=request.user)
+        return redirect("basket")
+
+
+class PutBackView(View):
+    """Button in the basket: a packet goes back to the shelf."""
+
+    http_method_names = ["post"]
+
+    def post(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """Give up the reservation, and lead back to the basket."""
+        Reservation.objects.filter(pk=pk, person=request.user.pk).delete()
+        return redirect("basket")
+
+
+class BasketView(ListView):
+    """Show everybody their own basket."""
+
+    template_name = "seedlibrary/basket.html"
+
+    def get_queryset(self) -> QuerySet[Reservation]:
+        """Return what the visitor has reserved."""
+        return Reservation.objects.filter(person=self.request.user.pk).select_related("packet")
+
+
+class MembersView(RegularUserRequiredMixin, ListView):
     """Show members who else is here, and what became of their invitations."""
 
     template_name = "seedlibrary/members.html"
@@ -36,6 +79,7 @@ class MembersView(LoginRequiredMixin, ListView):
         return (
             get_user_model()
             .objects.filter(is_active=True)
+            .exclude(pk__in=LazyUser.objects.values("user"))
             .order_by("date_joined", "pk")
             .prefetch_related(Prefetch("invitations_accepted", queryset=came, to_attr="came_by"))
         )

@@ -26,6 +26,7 @@ from invitation.backends.fields import (
     bind_invitation,
     email_field_name,
     form_context,
+    guest_arguments,
     replace_form,
     use_invited_address,
 )
@@ -86,12 +87,19 @@ class InvitationRegistrationMixin(OwnTransactionsMixin):
                 # Without a key it is not a 404: the page exists, but not for everybody.
                 status = 403 if isinstance(refusal, NoKey) else None
                 return gate.refuse(request, refusal, status=status)
-        response: HttpResponseBase = super().dispatch(request, *args, **kwargs)  # type: ignore[misc]
+        with gate.as_anonymous(request):
+            response: HttpResponseBase = super().dispatch(request, *args, **kwargs)  # type: ignore[misc]
         gate.protect(response)
         if self.opened is not None and gate.given_key(request) and request.method == "GET":
             # The following pages then know the key, however the form is posted.
             gate.remember(request, response, self.opened.key)
         return response
+
+    def get_form_kwargs(self) -> dict[str, Any]:
+        """Return the host's arguments, and the account of a guest, whom the form makes a member."""
+        kwargs: dict[str, Any] = super().get_form_kwargs()  # type: ignore[misc]
+        guest = gate.guest_of(self.request)
+        return kwargs | guest_arguments(guest, self.get_form_class(), kwargs)  # type: ignore[attr-defined]
 
     def get_form(self, form_class: type[BaseForm] | None = None) -> BaseForm:
         """Return the host's form with the invited address filled in."""
@@ -120,7 +128,9 @@ class InvitationRegistrationMixin(OwnTransactionsMixin):
         # A request that loses the race hashes for nothing. That costs less than a long lock.
         with hashed_password(form):
             attempt, renew = partial(self._register, form), partial(self.renew_form, form)
-            return gate.repeat_visit(self.request, attempt, renew)
+            user = gate.repeat_visit(self.request, attempt, renew)
+        gate.leave_guest(self.request, user)
+        return user
 
     def renew_form(self, form: Any) -> None:
         """Make the form a fresh one before another try. Raises ``FormOutdated``."""
@@ -141,7 +151,12 @@ class InvitationRegistrationMixin(OwnTransactionsMixin):
                 self.claimed = opened
                 return account
         with writing():
-            return self.create_account(form)
+            return self._create(form)
+
+    def _create(self, form: Any) -> Any:
+        with gate.keeping_guest(self.request) as made:
+            made.append(self.create_account(form))
+        return made[0]
 
     def destination(self, user: Any) -> str:
         """Return the page to which the invitation leads this new account, if the account is usable.
@@ -162,7 +177,7 @@ class InvitationRegistrationMixin(OwnTransactionsMixin):
                 waiting.extend(self._find_waiting(email))
             if waiting:
                 raise _Waiting
-            return self.create_account(form)
+            return self._create(form)
 
         try:
             return arriving.claim(opened, create, email=email)

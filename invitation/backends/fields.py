@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from django.contrib.auth import get_user_model
@@ -147,6 +148,18 @@ def check_address(form: Any, opened: arriving.Opened | None, name: str) -> None:
         mismatch = opened.mismatch()
         error = ValidationError(str(mismatch), code=mismatch.code)
         form.add_error(name if name in form.fields else None, error)
+
+
+def guest_arguments(guest: Any, form_class: Any, kwargs: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the arguments with which a model form saves the account of a guest, or none.
+
+    The form does not show the name that the guest had so far.
+    """
+    model = getattr(getattr(form_class, "_meta", None), "model", None)
+    if guest is None or model is None or not isinstance(guest, model._meta.concrete_model):
+        return {}
+    initial = {get_user_model().USERNAME_FIELD: ""} | (kwargs.get("initial") or {})
+    return {"instance": guest, "initial": initial}
 
 
 def form_context(request: HttpRequest, opened: arriving.Opened | None) -> dict[str, Any]:

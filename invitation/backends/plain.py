@@ -30,6 +30,7 @@ from invitation.backends.fields import (
     email_field_name,
     form_context,
     give_invited_address,
+    guest_arguments,
 )
 from invitation.backends.passwords import hashed_password
 from invitation.conf import conf
@@ -44,6 +45,7 @@ __all__ = [
     "InvitationFormMixin",
     "InvitationRequiredMixin",
     "claiming",
+    "form_arguments",
     "form_context",
     "hashed_password",
     "invitation_required",
@@ -125,6 +127,14 @@ def claiming(request: HttpRequest, email: str = "") -> Iterator[arriving.Claim]:
         raise Busy() from error
 
 
+def form_arguments(request: HttpRequest, form_class: type) -> dict[str, Any]:
+    """Return the arguments with which a model form saves the account of a guest.
+
+    For a visitor who is not a guest, there are none.
+    """
+    return guest_arguments(gate.guest_of(request), form_class, {})
+
+
 @own_transactions
 def _enter(request: HttpRequest) -> Any:
     """Return the page for a request that may not sign up, or ``None`` for one that may."""
@@ -139,7 +149,7 @@ def _enter(request: HttpRequest) -> Any:
 
 def _lead_member(request: HttpRequest) -> HttpResponseBase | None:
     """Return the redirect of a logged-in visitor: to their invitation, or into the site."""
-    if not request.user.is_authenticated:
+    if not gate.is_member(request):
         return None
     found = gate.carried(request)
     if isinstance(found, KeyRefused):

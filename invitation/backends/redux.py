@@ -60,7 +60,7 @@ class ReduxMixin(InvitationRegistrationMixin):
 
         Without an invitation, redirect them as redux does.
         """
-        if request.user.is_authenticated and redux.ACCOUNT_AUTHENTICATED_REGISTRATION_REDIRECTS:
+        if gate.is_member(request) and redux.ACCOUNT_AUTHENTICATED_REGISTRATION_REDIRECTS:
             if self.opened is not None:
                 response = redirect("invitation_landing")
                 gate.remember(request, response, self.opened.key)

@@ -21,6 +21,18 @@ from invitation.gate.carried_keys import (
     remember,
     signup_url,
 )
+from invitation.gate.keeping_guests import (
+    Guests,
+    as_anonymous,
+    guest_of,
+    is_member,
+    keeping_guest,
+    know_guests,
+    knows_guests,
+    leave_guest,
+    may_look_around,
+    watch_guest,
+)
 from invitation.gate.protecting import ProtectedMixin, protect
 from invitation.gate.signing_up import (
     carried,
@@ -40,10 +52,12 @@ __all__ = [
     "PARAMETERS",
     "REFUSALS",
     "REFUSAL_TEMPLATE",
+    "Guests",
     "ProtectedMixin",
     "View",
     "all_on_a_site",
     "answer_busy",
+    "as_anonymous",
     "ask_again_later",
     "carried",
     "carried_key",
@@ -54,8 +68,15 @@ __all__ = [
     "forgets_claim",
     "given_key",
     "guarding",
+    "guest_of",
     "is_claiming",
+    "is_member",
+    "keeping_guest",
+    "know_guests",
+    "knows_guests",
+    "leave_guest",
     "login_url",
+    "may_look_around",
     "may_sign_up",
     "note_busy",
     "on_a_site",
@@ -68,4 +89,5 @@ __all__ = [
     "remember",
     "repeat_visit",
     "signup_url",
+    "watch_guest",
 ]

@@ -14,6 +14,7 @@ from django.shortcuts import render
 
 from invitation.exceptions import Busy
 from invitation.flows.after_commit import is_unavailable, repeat
+from invitation.gate.keeping_guests import innermost, renew_guest
 from invitation.gate.protecting import protect
 
 logger = logging.getLogger(__name__)
@@ -127,8 +128,10 @@ def repeat_visit(
     def again() -> T:
         nonlocal tried
         tried += 1
-        if tried > 1 and renew is not None:
-            renew()
+        if tried > 1:
+            renew_guest(innermost(request))
+            if renew is not None:
+                renew()
         try:
             return attempt()
         except Exception:

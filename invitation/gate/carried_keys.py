@@ -37,6 +37,7 @@ from invitation.exceptions import (
 from invitation.flows import arriving
 from invitation.gate import visitor
 from invitation.gate.atomic_requests import answering
+from invitation.gate.keeping_guests import bound_key
 from invitation.gate.protecting import protect
 from invitation.keys import masking, sites
 
@@ -106,19 +107,27 @@ def ended_key(request: HttpRequest) -> str:
 def open_carried(request: HttpRequest, given: str = "") -> arriving.Opened:
     """Return the invitation that the request's key opens.
 
-    It makes one query and changes nothing. Without a key, it uses the key of the last link that
-    opened nothing. That key still tells the reason, or works by now. ``given`` is a key that was
-    found in the request before.
+    It makes one query and changes nothing. If the key opens nothing, the invitation counts that a
+    guest came with. Without a key, it uses the key of the last link that opened nothing. That key
+    tells the reason, or works by now. ``given`` is a key that was found in the request before.
 
     Raises ``NoKey`` without any key. Otherwise it raises the ``KeyRefused`` with the reason why the
     key opens nothing.
     """
     masking.conceal_request(request)
-    key = given or carried_key(request) or ended_key(request)
+    key = given or carried_key(request)
+    if not key:
+        key = bound_key(request) or ended_key(request)
     if not key:
         raise NoKey()
-    may_lag = request.method in ("GET", "HEAD")
-    return arriving.open_invitation(key, sites.current_site_id(request), may_lag=may_lag)
+    may_lag, site_id = request.method in ("GET", "HEAD"), sites.current_site_id(request)
+    try:
+        return arriving.open_invitation(key, site_id, may_lag=may_lag)
+    except KeyRefused:
+        bound = bound_key(request)
+        if not bound or bound == key:
+            raise
+        return arriving.open_invitation(bound, site_id, may_lag=may_lag)
 
 
 def refuse(

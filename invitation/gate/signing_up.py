@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from contextvars import ContextVar
-from typing import Any
 
 from django.http import HttpRequest
 
@@ -14,6 +13,7 @@ from invitation.exceptions import KeyRefused
 from invitation.flows import arriving
 from invitation.flows.after_commit import writing
 from invitation.gate.carried_keys import given_key, open_carried
+from invitation.gate.keeping_guests import innermost, keeping_guest, leave_guest
 
 #: Names of the attributes that a request gets.
 CARRIED, CLAIMED = "_invitation_carried", "_invitation_claimed"
@@ -28,7 +28,7 @@ def carried(request: HttpRequest) -> arriving.Opened | KeyRefused:
 
     The first call makes one query, or none without a key. The request keeps the answer.
     """
-    inner = _innermost(request)
+    inner = innermost(request)
     if not hasattr(inner, CARRIED):
         # A framework that wraps the request has read its body.
         given = given_key(request) if inner is not request else ""
@@ -47,25 +47,25 @@ def may_sign_up(request: HttpRequest) -> bool:
 
 def claimed(request: HttpRequest) -> arriving.Opened | None:
     """Return the invitation that this request has used for a new account, or ``None``."""
-    used: arriving.Opened | None = getattr(_innermost(request), CLAIMED, None)
+    used: arriving.Opened | None = getattr(innermost(request), CLAIMED, None)
     return used
 
 
 def is_claiming(request: HttpRequest) -> bool:
     """Return whether the block of a claim of this request is running."""
-    return hasattr(_innermost(request), UNDER_WAY)
+    return hasattr(innermost(request), UNDER_WAY)
 
 
 def opened_for_claim(request: HttpRequest) -> arriving.Opened | None:
     """Return the invitation that the running block of a claim uses, or ``None``."""
-    under_way: arriving.Claim | None = getattr(_innermost(request), UNDER_WAY, None)
+    under_way: arriving.Claim | None = getattr(innermost(request), UNDER_WAY, None)
     return None if under_way is None else under_way.opened
 
 
 @contextmanager
 def claim_under_way(request: HttpRequest, claim: arriving.Claim | None = None) -> Iterator[None]:
     """Let the block create accounts: it claims the invitation of this request."""
-    inner = _innermost(request)
+    inner = innermost(request)
     setattr(inner, UNDER_WAY, claim)
     try:
         yield
@@ -94,7 +94,8 @@ def claiming(request: HttpRequest, email: str = "") -> Iterator[arriving.Claim]:
     """Use the invitation of a request for the account that the block creates: both, or neither.
 
     The block sets ``user`` of the claim to the new account. ``email`` is the address of the new
-    account. Hash its password before the block, because the block locks the invitation.
+    account. Hash its password before the block, because the block locks the invitation. A guest
+    keeps the account if the block saves ``guest_of(request)``.
 
     With INVITE_MODE off, an invitation is not needed. The block then runs in a transaction, and an
     invitation that does not admit the address is not used.
@@ -105,13 +106,16 @@ def claiming(request: HttpRequest, email: str = "") -> Iterator[arriving.Claim]:
     opened = carried(request)
     with ExitStack() as stack:
         under_way = _begin(stack, opened, email)
+        made = stack.enter_context(keeping_guest(request))
         stack.enter_context(claim_under_way(request, under_way))
         yield under_way
         if under_way.user is None:
             raise ValueError("The block that claims an invitation must set the claim's user.")
-    inner = _innermost(request)
+        made.append(under_way.user)
+    inner = innermost(request)
     vars(inner).pop(CARRIED, None)
     setattr(inner, CLAIMED, under_way.opened)
+    leave_guest(request, under_way.user)
 
 
 def _begin(stack: ExitStack, opened: arriving.Opened | KeyRefused, email: str) -> arriving.Claim:
@@ -128,13 +132,3 @@ def _begin(stack: ExitStack, opened: arriving.Opened | KeyRefused, email: str) -
             pass  # Somebody was faster. No invitation is needed.
     stack.enter_context(writing())
     return arriving.Claim(None)
-
-
-def _innermost(request: Any) -> HttpRequest:
-    """Return Django's request, which the request of an API framework may wrap.
-
-    Its attributes are not held in a variable: an error report would print the headers that the site
-    hides.
-    """
-    inner: HttpRequest = getattr(request, "_request", request)
-    return inner

@@ -42,6 +42,8 @@ OUR_LOGGERS = (
     "invitation.gate.busy",
     "invitation.gate.carried_keys",
     "invitation.gate.clients",
+    "invitation.lazysignup.emptying",
+    "invitation.lazysignup.late_login",
     "invitation.mail",
     "invitation.management.commands.sendinvitations",
     "invitation.management.crews",

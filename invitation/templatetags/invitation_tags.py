@@ -155,6 +155,12 @@ class RemainingNode(template.Node):
 
 
 @register.filter
+def invitation_guest(user: Any) -> bool:
+    """Return whether an account is that of a guest: ``{% if user|invitation_guest %}``."""
+    return hasattr(user, "is_authenticated") and quota.is_guest(user)
+
+
+@register.filter
 def invitation_address(email: str) -> str:
     """Return an address as people read it: ``{{ invitation.email|invitation_address }}``."""
     return addresses.display(str(email)) if email else ""

@@ -38,8 +38,8 @@ class AcceptView(LandingView):
     http_method_names = ["get", "head", "options", "post"]
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        """Redirect GET requests and logged-out visitors to the landing page."""
-        if request.method in ("GET", "HEAD") or not request.user.is_authenticated:
+        """Redirect GET requests, guests and logged-out visitors to the landing page."""
+        if request.method in ("GET", "HEAD") or not gate.is_member(request):
             landing = redirect("invitation_landing")
             gate.protect(landing)
             return landing

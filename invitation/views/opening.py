@@ -125,14 +125,17 @@ class LandingView(CarriedInvitationView):
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         """Return the invitation and the possible next steps, also for a logged-in visitor."""
         user = self.request.user
-        refusal = arriving.refusal_to_accept(self.opened, user) if user.is_authenticated else None
+        member = gate.is_member(self.request)
+        refusal = arriving.refusal_to_accept(self.opened, user) if member else None
         landing_url = reverse("invitation_landing")
         kwargs.setdefault("refused", "" if refusal is None else str(refusal))
         kwargs.setdefault("refused_code", "" if refusal is None else refusal.code)
         return super().get_context_data(
             invitation_key=self.opened.key,
             groups=inviting.groups_to_join(self.opened.invitation),
-            may_accept=user.is_authenticated and refusal is None,
+            may_accept=member and refusal is None,
+            guest=user.is_authenticated and not member,
+            may_look_around=gate.may_look_around(self.request, self.opened.invitation),
             accept_url=reverse_lazy("invitation_accept"),
             register_url=gate.signup_url(),
             login_url=gate.login_url(landing_url),

@@ -19,7 +19,9 @@ from allauth.account.utils import user_email
 from allauth.core import context
 from allauth.core.exceptions import ImmediateHttpResponse
 from allauth.socialaccount.adapter import DefaultSocialAccountAdapter
+from allauth.socialaccount.providers.base import AuthProcess
 from django.contrib import messages
+from django.contrib.auth.models import AnonymousUser
 from django.db import IntegrityError
 from django.http import HttpRequest, HttpResponseBase
 from django.shortcuts import redirect
@@ -58,7 +60,7 @@ class InvitationMixin:
         Raises ``ImmediateHttpResponse`` if the invitation is refused. Raises ``TypeError`` if the
         view saves the account later by itself, outside a claim.
         """
-        make = partial(super().save_user, request, subject, form, **kwargs)  # type: ignore[misc]
+        make = partial(self.make_account, request, subject, form, **kwargs)
         if gate.is_claiming(request):
             return make()
         if kwargs.get("commit", True):
@@ -74,6 +76,10 @@ class InvitationMixin:
             )
         raise _answer(request, refusal)
 
+    def make_account(self, request: HttpRequest, subject: Any, form: Any, **kwargs: Any) -> Any:
+        """Let allauth create the account, in the claim."""
+        return super().save_user(request, subject, form, **kwargs)  # type: ignore[misc]
+
     def address_for(self, subject: Any, form: Any) -> str:
         """Return the address that the new account gets."""
         return form.cleaned_data.get(claiming_forms.EMAIL) or ""
@@ -81,6 +87,11 @@ class InvitationMixin:
 
 class AccountAdapterMixin(InvitationMixin):
     """Gate for an adapter in ACCOUNT_ADAPTER."""
+
+    def new_user(self, request: HttpRequest) -> Any:
+        """Return a new account, or that of the guest who signs up, in the claim."""
+        guest = gate.guest_of(request) if gate.is_claiming(request) else None
+        return super().new_user(request) if guest is None else guest  # type: ignore[misc]
 
     def is_email_verified(self, request: HttpRequest, email: str) -> bool:
         """Return whether the address is proven: by the key from its email, or as allauth says."""
@@ -198,6 +209,24 @@ class SocialAccountAdapterMixin(InvitationMixin):
             if isinstance(found, arriving.Opened) and not found.admits(""):
                 return False
         return bool(super().is_auto_signup_allowed(request, sociallogin))  # type: ignore[misc]
+
+    def pre_social_login(self, request: HttpRequest, sociallogin: Any) -> None:
+        """Let a guest sign up with a provider, also where they only connect it.
+
+        allauth would log the guest out first. A guest who has an account already logs in to it.
+        """
+        super().pre_social_login(request, sociallogin)  # type: ignore[misc]
+        if gate.guest_of(request) is not None:
+            sociallogin.state["process"] = AuthProcess.LOGIN
+            if sociallogin.is_existing:
+                gate.watch_guest(request)
+            else:
+                request.user = AnonymousUser()
+
+    def make_account(self, request: HttpRequest, subject: Any, form: Any, **kwargs: Any) -> Any:
+        """Let allauth create the account, or save that of a guest."""
+        claiming_forms.adopt_guest(request, subject)
+        return super().make_account(request, subject, form, **kwargs)
 
     def save_user(self, request: HttpRequest, subject: Any, form: Any = None, **kwargs: Any) -> Any:
         """Create the account inside a claim, with the addresses that the invitation admits."""

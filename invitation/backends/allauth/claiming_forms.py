@@ -9,7 +9,7 @@ from typing import Any
 
 from allauth.account import app_settings
 from allauth.account.models import EmailAddress
-from allauth.account.utils import has_verified_email, user_email
+from allauth.account.utils import has_verified_email, user_email, user_username
 from allauth.core.exceptions import ImmediateHttpResponse
 from allauth.socialaccount import app_settings as social_settings
 from django.db import IntegrityError, OperationalError, connections
@@ -25,6 +25,8 @@ from invitation.flows.after_commit import is_unavailable
 
 #: Name of the field for the address in all forms of allauth.
 EMAIL = "email"
+#: Fields of a guest that a provider does not tell.
+KEPT = frozenset({"password", "last_login", "date_joined"})
 #: Key of the session under which allauth keeps a login from a provider.
 PENDING = "socialaccount_sociallogin"
 
@@ -81,6 +83,7 @@ def claim_and_create(
 
     def attempt() -> Any:
         with gate.claiming(request, email) as claim:
+            forget_addresses(gate.guest_of(request))
             claim.user = user = make()
             if social:
                 check_kept(user, email)
@@ -90,6 +93,25 @@ def claim_and_create(
 
     with hashed_password(form) if hasattr(form, "cleaned_data") else nullcontext():
         return gate.repeat_visit(inner, attempt, partial(renew, subject))
+
+
+def forget_addresses(guest: Any) -> None:
+    """Delete the addresses of a guest: allauth sets up those of an account that signs up."""
+    if guest is not None:
+        EmailAddress.objects.filter(user=guest.pk).delete()
+
+
+def adopt_guest(request: HttpRequest, sociallogin: Any) -> None:
+    """Let a login from a provider save the account of a guest, with what the provider tells."""
+    guest = gate.guest_of(request)
+    if guest is None:
+        return
+    user_username(guest, "")
+    for field in guest._meta.concrete_fields:
+        told = getattr(sociallogin.user, field.attname)
+        if field.name not in KEPT and not field.primary_key and told != field.get_default():
+            setattr(guest, field.attname, told)
+    sociallogin.user = guest
 
 
 def create(request: HttpRequest, email: str, make: Callable[[], Any], **kwargs: Any) -> Any:

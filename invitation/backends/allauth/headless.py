@@ -35,7 +35,8 @@ class GatedInputMixin(OwnTransactionsMixin):
         masking.conceal_request(request)
         response = self.refuse(request)
         if response is None:
-            response = super().dispatch(request, *args, **kwargs)  # type: ignore[misc]
+            with gate.as_anonymous(request):
+                response = super().dispatch(request, *args, **kwargs)  # type: ignore[misc]
         if gate.claimed(request) is not None:
             visitor.forget(response)
         gate.protect(response)

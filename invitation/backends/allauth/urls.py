@@ -12,7 +12,7 @@ from django.conf import settings
 from django.urls import path
 
 from invitation import gate, routes
-from invitation.backends.allauth.views import SignupByPasskeyView, SignupView
+from invitation.backends.allauth.views import LoginView, SignupByPasskeyView, SignupView
 
 _pages: dict[str, tuple[str, Any]] = {}
 if not (app_settings.SOCIALACCOUNT_ONLY or app_settings.HEADLESS_ONLY):
@@ -21,6 +21,8 @@ if not (app_settings.SOCIALACCOUNT_ONLY or app_settings.HEADLESS_ONLY):
     _pages["registration_register"] = ("signup/", SignupView)
     if getattr(settings, "MFA_PASSKEY_SIGNUP_ENABLED", False):
         _pages["account_signup_by_passkey"] = ("signup/passkey/", SignupByPasskeyView)
+if gate.knows_guests() and not app_settings.HEADLESS_ONLY:
+    _pages["account_login"] = ("login/", LoginView)
 if app_settings.SOCIALACCOUNT_ENABLED and not app_settings.HEADLESS_ONLY:
     from invitation.backends.allauth.social_views import SocialSignupView
 

@@ -39,11 +39,12 @@ class GatedSignupMixin(OwnTransactionsMixin):
         """Return allauth's page; a logged-in visitor with an invitation may accept it instead."""
         masking.conceal_request(request)
         opened = claiming_forms.opened_by(request)
-        if request.user.is_authenticated and opened is not None:
+        if gate.is_member(request) and opened is not None:
             response: HttpResponseBase = redirect("invitation_landing")
             gate.remember(request, response, opened.key)
         else:
-            response = super().dispatch(request, *args, **kwargs)  # type: ignore[misc]
+            with gate.as_anonymous(request):
+                response = super().dispatch(request, *args, **kwargs)  # type: ignore[misc]
             if self.answered:
                 visitor.forget(response)
             elif opened is not None and gate.given_key(request) and request.method == "GET":
@@ -105,6 +106,16 @@ class GatedSignupMixin(OwnTransactionsMixin):
 
 class SignupView(GatedSignupMixin, account_views.SignupView):
     """Sign-up with an address, and with a password or a code."""
+
+
+class LoginView(OwnTransactionsMixin, account_views.LoginView):
+    """Login page of allauth that a guest can open, who is logged in already."""
+
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        """Return allauth's page, as for an anonymous visitor."""
+        with gate.as_anonymous(request):
+            response: HttpResponseBase = super().dispatch(request, *args, **kwargs)
+        return response
 
 
 class SignupByPasskeyView(GatedSignupMixin, account_views.SignupByPasskeyView):

@@ -78,6 +78,8 @@ def _import_backend(path: str) -> object:
 class AccountBackend:
     """Base class of our backends: when registration is open, which form, how to create a user."""
 
+    #: Account of the guest who signs up, where ``InvitationBackend`` wraps this backend.
+    guest: Any = None
     #: Fields of the user model that no form may fill in here.
     protected_fields: frozenset[str] = frozenset(
         {"password", "is_active", "is_staff", "is_superuser", "last_login", "date_joined"}
@@ -110,7 +112,7 @@ class AccountBackend:
             raise ImproperlyConfigured(
                 f"The registration form has no field for the login name ({model.USERNAME_FIELD})."
             )
-        user = model()
+        user = model() if self.guest is None else self.guest
         for field in model._meta.concrete_fields:
             own = not field.primary_key or field.name == model.USERNAME_FIELD
             if own and field.editable and field.name in given.keys() - self.protected_fields:

@@ -188,7 +188,7 @@ class InvitationBackend:
         """
         if not getattr(settings, "ACCOUNT_AUTHENTICATED_REGISTRATION_REDIRECTS", True):
             return False
-        return request.user.is_authenticated and self._gate(request).opened is not None
+        return gate.is_member(request) and self._gate(request).opened is not None
 
 
 class _Submitted:
@@ -233,6 +233,8 @@ class _Gate(InvitationRegistrationMixin, _WrappedHost):
         """Create the account, and check the address that it really got."""
         if hasattr(self.backend, "opened"):
             self.backend.opened = self.opened
+        if hasattr(self.backend, "guest"):
+            self.backend.guest = gate.guest_of(self.request)
         user = super().create_account(form)
         address = getattr(user, email_field_name(), "")
         if conf.INVITE_MODE and self.opened and address and not self.opened.admits(address):

@@ -30,7 +30,7 @@ class GatedMixin(InvitationRegistrationMixin):
 
         Redirect one without an invitation into the site if others would be refused.
         """
-        if request.user.is_authenticated and self.host_allows():
+        if gate.is_member(request) and self.host_allows():
             if self.opened is not None:
                 response = redirect("invitation_landing")
                 gate.remember(request, response, self.opened.key)

@@ -16,10 +16,12 @@ from invitation.exceptions import (
     AddressRefused,
     AddressUnproven,
     AlreadyAccepted,
+    GuestForbidden,
     InvitationError,
     NothingToJoin,
     OwnInvitation,
 )
+from invitation.flows import quota
 from invitation.flows.after_commit import announce, retrying, writing
 from invitation.flows.arriving.opening import Opened, refusal_now
 from invitation.flows.arriving.proofs import own_address, prove
@@ -72,6 +74,8 @@ def refusal_to_accept(invitation: Opened | InvitationKey, user: Any) -> Invitati
     """
     opened = invitation if isinstance(invitation, Opened) else None
     row = invitation.invitation if isinstance(invitation, Opened) else invitation
+    if quota.is_guest(user):
+        return GuestForbidden()
     if row.from_user_id is not None and row.from_user_id == user.pk:
         return OwnInvitation()
     if row.max_uses != 1 and _has_accepted(row, user):

@@ -19,6 +19,7 @@ from invitation.exceptions import (
     AccountTooNew,
     AlreadyInvited,
     ExpiryRefused,
+    GuestForbidden,
     InvitationError,
     InvitingForbidden,
     NotPending,
@@ -67,6 +68,8 @@ def inviting_refusal(user: Any) -> InvitingForbidden | None:
     """
     if not (user.is_authenticated and user.is_active):
         return InvitingForbidden()
+    if quota.is_guest(user):
+        return GuestForbidden()
     permission = conf.INVITATION_PERMISSION
     if permission is not None and not user.has_perm(permission):
         return InvitingForbidden()

@@ -6,7 +6,7 @@ entries always equals their counter.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
@@ -25,6 +25,24 @@ Reason = QuotaEntry.Reason
 GRANT_MAX = 1_000_000
 
 
+#: Rules of optional apps that say whether an account is that of a guest.
+_guest_rules: list[Callable[[Any], bool]] = []
+
+
+def know_guests(rule: Callable[[Any], bool]) -> None:
+    """Let this app know guests: ``rule`` returns whether an account is that of a guest."""
+    if rule not in _guest_rules:
+        _guest_rules.append(rule)
+
+
+def is_guest(user: Any) -> bool:
+    """Return whether nobody has signed up for this account yet; without guests, ``False``.
+
+    A guest has no quota, and can neither invite nor accept.
+    """
+    return any(rule(user) for rule in _guest_rules)
+
+
 class QuotaState(NamedTuple):
     """Invitations that a member has left."""
 
@@ -36,7 +54,7 @@ class QuotaState(NamedTuple):
 
 def quota_of(user: Any) -> QuotaState:
     """Return how many invitations this member has left, and when they get more; one query."""
-    if not user.is_authenticated:
+    if not user.is_authenticated or is_guest(user):
         return QuotaState(0)
     quota, limit = InvitationQuota.objects.of(user), conf.invitations_per_user(user)
     now, period = timezone.now(), conf.INVITATION_QUOTA_PERIOD

@@ -17,6 +17,7 @@ from invitation import addresses, keys, signals
 from invitation.exceptions import (
     AlreadyShared,
     CodeNotFound,
+    GuestForbidden,
     InvitingForbidden,
     NotPending,
     SharingForbidden,
@@ -43,6 +44,8 @@ def may_share(user: Any) -> bool:
 
 def sharing_refusal(user: Any) -> InvitingForbidden | None:
     """Return why this person may not create shared links, or ``None``; ignore their quota."""
+    if quota.is_guest(user):
+        return GuestForbidden()
     if not (user.is_authenticated and user.is_active and _has_perm(user, CREATE)):
         return SharingForbidden()
     return inviting_refusal(user)

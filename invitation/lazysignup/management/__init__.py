@@ -1,0 +1,1 @@
+"""Commands of this app, in the layout that Django asks for."""

@@ -1,0 +1,18 @@
+"""URLconf of the pages for guests, with the names of lazysignup and of django-guest-user."""
+
+from __future__ import annotations
+
+from django.urls import path
+
+from invitation.lazysignup import views
+
+_convert, _done = views.ConvertView.as_view(), views.ConvertDoneView.as_view()
+
+urlpatterns = [
+    path("", _convert, name="lazysignup_convert"),
+    path("done/", _done, name="lazysignup_convert_done"),
+    path("confirm/<str:token>/", views.ConfirmView.as_view(), name="lazysignup_confirm"),
+    path("look-around/", views.LookAroundView.as_view(), name="lazysignup_look_around"),
+    path("", _convert, name="guest_user_convert"),
+    path("success/", _done, name="guest_user_convert_success"),
+]

@@ -1,0 +1,123 @@
+"""The tutorial about guests, as it is printed, in a fresh project; and code about invitations."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.test import Client, RequestFactory
+
+from invitation.lazysignup import invited
+from invitation.models import Acceptance, InvitationKey
+from tests.documented import DOCS, code_blocks
+from tests.factories import make_user
+from tests.hosts.guests.people import PERSON, answers
+
+STORY = """
+from django.contrib.auth import get_user_model
+from django.test import Client
+from invitation.lazysignup.models import LazyUser
+from wishes.models import Wish
+
+agent = "Mozilla/5.0 (X11; Linux x86_64; rv:132.0) Gecko/20100101 Firefox/132.0"
+headers = {"host": "localhost", "user-agent": agent}
+guest = Client(headers=headers)
+assert guest.get("/").status_code == 200
+assert not LazyUser.objects.exists()
+assert guest.post("/", {"text": "a kite"}).status_code == 302
+user = LazyUser.objects.get().user
+assert "Sign up and keep your wishes" in guest.get("/").content.decode()
+typed = {"username": "ann", "email": "ann@example.org", "redirect_to": "/"}
+typed |= {"password1": "battery-staple", "password2": "battery-staple"}
+assert guest.get("/sign-up/?redirect_to=/").status_code == 200
+assert guest.post("/sign-up/", typed)["Location"] == "/"
+assert "a kite" in guest.get("/").content.decode()
+assert get_user_model().objects.get(username="ann").pk == user.pk
+
+later = Client(headers=headers)
+later.post("/", {"text": "a drum"})
+assert later.get("/log-in/").status_code == 200
+later.post("/log-in/", {"username": "ann", "password": "battery-staple"})
+page = later.get("/").content.decode()
+print("moved" if "a drum" in page and "in your account now" in page else "kept")
+assert "a kite" in page and "as a guest" in page
+"""
+
+
+def test_the_tutorial_leads_where_it_says(tmp_path: Path) -> None:
+    def run(*command: str) -> str:
+        environment = {name: text for name, text in os.environ.items() if "DJANGO" not in name}
+        done = subprocess.run(
+            [sys.executable, *command],
+            cwd=tmp_path,
+            env={**environment, "PYTHONPATH": str(DOCS.parent)},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    def write(name: str, code: str) -> None:
+        with (tmp_path / name).open("a" if name.endswith("settings.py") else "w") as file:
+            file.write(code)
+
+    page = DOCS / "guests_tutorial.rst"
+    files = dict(code_blocks(page))
+    [(template, html)] = re.findall(
+        r"(?m)^\.\. code-block:: django\n   :caption: (.*)\n\n((?:(?:   .*)?\n)+)", page.read_text()
+    )
+    run("-m", "django", "startproject", "club", ".")
+    (tmp_path / "wishes/templates").mkdir(parents=True)
+    write("wishes/__init__.py", "")
+    write(template, html)
+    handler = {name: files.pop(name) for name in ("wishes/moving.py", "wishes/apps.py")}
+    for name, code in files.items():
+        write(name, code)
+    (tmp_path / "story.py").write_text(STORY)
+    story = ("manage.py", "shell", "-c", "exec(open('story.py').read(), {})")
+    run("manage.py", "makemigrations", "wishes", "-v0")
+    run("manage.py", "migrate", "-v0")
+    run("manage.py", "check", "--fail-level", "WARNING")
+    assert run(*story).endswith("kept\n")
+    for name, code in handler.items():
+        write(name, code)
+    run("manage.py", "flush", "--noinput", "-v0")
+    assert run(*story).endswith("moved\n")
+
+
+@pytest.mark.django_db
+def test_the_code_about_invitations_works(settings: Any) -> None:
+    code = dict(code_blocks(DOCS / "guests_invited.rst"))
+    names: dict[str, Any] = {"INSTALLED_APPS": [], "member": make_user(), "__name__": __name__}
+    for caption in ("settings", "rule", "invite", "function"):
+        exec(compile(code[caption], caption, "exec"), names)  # noqa: S102
+    settings.LAZYSIGNUP_WITH_INVITATION = names["LAZYSIGNUP_WITH_INVITATION"]
+    invitation = InvitationKey.objects.get()
+    assert invited.may_look_around(invitation)
+    invitation.data = {}
+    assert not invited.may_look_around(invitation)
+
+    guest = Client(headers=PERSON)
+    guest.post("/put/", {"name": "seed"})
+    request = RequestFactory().post(
+        f"/?invitation_key={invitation.mail_key}", answers(email="ann@example.org")
+    )
+    request.session, request.user = guest.session, _user_of(guest)
+    request.session.save()
+    before = request.user.pk
+    request.META["HTTP_HOST"] = "example.com"
+
+    assert names["sign_up"](request).status_code == 302
+    assert Acceptance.objects.get().user.pk == before
+
+
+def _user_of(client: Client) -> Any:
+    from django.contrib.auth import get_user_model
+
+    return get_user_model().objects.get(pk=client.session["_auth_user_id"])

@@ -1,0 +1,1 @@
+"""Guests on a site with django-allauth and without invitations."""

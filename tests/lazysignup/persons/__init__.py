@@ -1,0 +1,1 @@
+"""Accounts whose address is unique beside their login name."""

@@ -1,0 +1,1 @@
+"""Races of guests: cleanup, activity, conversion and limits, many at once."""
