@@ -37,8 +37,16 @@ _WHOLE_LENGTH_MAX = 100
 
 #: Pattern of the text between the symbols of a typed code, also percent-encoded (see ``codes``).
 _BETWEEN = (
-    r"(?:[\s+\u2010-\u2015\u2212-]|%(?:25)*2[0Dd]"
-    r"|%(?:25)*[Ee]2%(?:25)*(?:80%(?:25)*9[0-5]|88%(?:25)*92))*"
+    r"(?:[\s+\u2010-\u2015\u2212\u30fc\uff0d\uff70\u00ad\u200b-\u200f\u2060\ufe00-\ufe0f\ufeff-]"
+    r"|%(?:25)*2[0Dd]|%(?:25)*[Ee]2%(?:25)*(?:80%(?:25)*(?:9[0-5]|8[BbCcDdEeFf])|81%(?:25)*[Aa]0"
+    r"|88%(?:25)*92)|%(?:25)*[Ee]3%(?:25)*8(?:0%(?:25)*80|3%(?:25)*[Bb][Cc])|%(?:25)*[Cc]2%(?:25)*[Aa][Dd]"
+    r"|%(?:25)*[Ee][Ff]%(?:25)*[Bb](?:[Cc]%(?:25)*8[Dd]|[Dd]%(?:25)*[Bb]0|8%(?:25)*[89][0-9A-Fa-f]"
+    r"|[Bb]%(?:25)*[Bb][Ff]))*"
+)
+#: Pattern of a symbol as people type it, also full-width.
+_SYMBOL = (
+    r"(?:[0-9A-TV-Za-tv-z\uff10-\uff19\uff21-\uff34\uff36-\uff3a\uff41-\uff54\uff56-\uff5a]"
+    r"|%(?:25)*[Ee][Ff]%(?:25)*[Bb][CcDd]%(?:25)*[89ABab][0-9A-Fa-f])"
 )
 _SLASH = r"(?:/|%(?:25)*2[Ff])"
 
@@ -57,7 +65,7 @@ _WRITTEN = (
     + r"|(?P<drawn><svg\b[^>]*\bsegno\b.*?(?:</svg>|\Z))"
     # As people type it: only what stands before it tells.
     + rf"|(?P<asked>{_SLASH}join{_SLASH}|\b(?:code|word)(?:['\"]: ?\[?['\"]|=['\"]?))"
-    + rf"{_BETWEEN}(?P<typed>[0-9A-TV-Za-tv-z](?:{_BETWEEN}[0-9A-TV-Za-tv-z]){{11}})"
+    + rf"{_BETWEEN}(?P<typed>{_SYMBOL}(?:{_BETWEEN}{_SYMBOL}){{11}})"
     + r"(?![0-9A-Za-z_])"
     + rf"|(?P<before>{_SLASH}activate{_SLASH}|activation_key['\"]?\s*[:=]\s*\[?['\"]?)"
     + r"(?P<activation>[\w.:%-]{20,})"
