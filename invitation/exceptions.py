@@ -121,7 +121,7 @@ class CodeNotFound(KeyNotFound):
 
 
 class TooManyAttempts(InvitationError):
-    """Error after too many wrong codes; ``seconds`` is the longest time to wait."""
+    """Error after too many wrong codes; ``seconds`` is the time to wait."""
 
     code = "too_many_attempts"
     message = _("Too many codes were wrong. Please wait a few minutes and try again.")

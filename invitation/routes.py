@@ -2,9 +2,36 @@
 
 from __future__ import annotations
 
-from django.urls import URLPattern, URLResolver, path, re_path
+from collections.abc import Callable
+from typing import Any
+
+from django.urls import URLPattern, URLResolver, path
+from django.urls.resolvers import RegexPattern
 
 from invitation import gate, views
+
+#: Pages that look like a link without its slash. Django leads to the address with the slash.
+_BESIDE_LINKS = frozenset(("invited/accept", "invited/decline", "invited/renewal"))
+
+
+class _LinkPattern(RegexPattern):
+    """Pattern of a link in an email, which matches also without its last slash.
+
+    A program may cut off the slash with what follows it, and the site's APPEND_SLASH may be off.
+    Links are made with the slash.
+    """
+
+    def match(self, path: str) -> Any:
+        """Return what Django returns for the path with a slash at its end."""
+        if path.endswith("/"):
+            return super().match(path)
+        return None if path in _BESIDE_LINKS else super().match(f"{path}/")
+
+
+def _link(regex: str, view: Callable[..., Any], name: str) -> URLPattern:
+    """Return the URL pattern of a link in an email."""
+    return URLPattern(_LinkPattern(regex, name=name, is_endpoint=True), view, None, name)
+
 
 _pages: list[URLPattern | URLResolver] = [
     # First the pages that most people open, because Django tries one pattern after the other.
@@ -18,10 +45,10 @@ _pages: list[URLPattern | URLResolver] = [
     ),
     # The key may be any text: a mail program may change the link, and this app's own page must
     # answer.
-    re_path(
+    _link(
         r"^invited/(?P<invitation_key>[\s\S]+)/\Z",
         views.InvitedView.as_view(),
-        name="invitation_invited",
+        "invitation_invited",
     ),
     path("invite/", views.InviteView.as_view(), name="invitation_invite"),
     path("invite/complete/", views.InvitationCompleteView.as_view(), name="invitation_complete"),
@@ -79,10 +106,10 @@ _pages: list[URLPattern | URLResolver] = [
         name="invitation_renew",
     ),
     # As for the key below: a mail program may change the link, and this app's own page must answer.
-    re_path(
+    _link(
         r"^invitations/opt-out/(?P<token>[\s\S]+)/\Z",
         views.OptOutView.as_view(),
-        name="invitation_opt_out",
+        "invitation_opt_out",
     ),
     path("invite/link/", views.ShareView.as_view(), name="invitation_share"),
     path("invitations/links/", views.SharedLinkListView.as_view(), name="invitation_shared_list"),

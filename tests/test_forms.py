@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import Group
+from django.test import Client
 
 from invitation.exceptions import GroupRefused, InvitationError, OwnAddress, QuotaExceeded
 from invitation.flows import inviting
@@ -123,10 +124,35 @@ def test_who_may_give_no_group_is_not_asked_for_any(
     member: Any, altos: Group, django_assert_num_queries: Any
 ) -> None:
     with django_assert_num_queries(0):
-        form = form_of(member, groups=[str(altos.pk)])
+        form = form_of(member, groups=[""])
+        assert form.is_valid()
     assert "groups" not in form.fields
-    assert form.is_valid()
     assert not form.save().invitation.groups.exists()
+
+
+@pytest.mark.anywhere
+@pytest.mark.parametrize("posted", ["it", "999", "x", "\0", "\ud800"])
+def test_a_group_from_who_may_give_none_is_an_error_beside_the_form(
+    member: Any, altos: Group, posted: str
+) -> None:
+    text = str(altos.pk) if posted == "it" else posted
+    form = form_of(member, groups=[text])
+    assert [error.code for error in form.non_field_errors().as_data()] == ["group_refused"]
+    invitation = inviting.invite(member, ADDRESS).invitation
+    changed = InvitationEditForm({"groups": [text]}, invitation=invitation, inviter=member)
+    assert [error.code for error in changed.non_field_errors().as_data()] == ["group_refused"]
+
+
+def test_the_page_shows_that_error_and_spends_nothing(member: Any, altos: Group) -> None:
+    browser = Client()
+    browser.force_login(member)
+    for button in ("send", "preview", "no_mail"):
+        typed = {"email": ADDRESS, "groups": [altos.pk], button: "1"}
+        page = browser.post("/accounts/invite/", typed)
+        assert page.status_code == 200
+        assert "You cannot give this group to the people you invite." in page.content.decode()
+    assert not InvitationKey.objects.exists()
+    assert "groups" not in page.context["form"].fields
 
 
 @pytest.mark.anywhere
@@ -164,13 +190,15 @@ def test_a_right_that_is_lost_between_looking_and_sending_is_told_beside_the_fie
     assert [error.code for error in form.errors.as_data()["groups"]] == ["group_refused"]
 
 
-def test_none_of_the_groups_is_an_answer(settings: Any, member: Any, altos: Group) -> None:
+def test_inviting_again_without_a_group_takes_none_away(
+    settings: Any, member: Any, altos: Group
+) -> None:
     settings.INVITATION_GRANTABLE_GROUPS = lambda user: [altos]
     invitation = inviting.invite(member, ADDRESS, groups=[altos]).invitation
     form = form_of(member)
     assert form.is_valid()
     assert not form.save().created
-    assert not invitation.groups.exists()
+    assert list(invitation.groups.all()) == [altos]
 
 
 def test_an_edit_form_shows_and_changes_what_an_invitation_carries(

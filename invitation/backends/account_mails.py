@@ -84,7 +84,11 @@ def waiting_profiles(profiles: Any, email: str) -> list[Any]:
     """Return the profiles of all accounts of this address that can still be activated."""
     rows = profiles.filter(activated=False).select_related("user")
     found = mail.with_address(rows, f"user__{email_field_name()}", email)
-    return [profile for profile in found if not profile.activation_key_expired()]
+    return [
+        profile
+        for profile in found
+        if not (profile.activation_key_expired() or activation.is_closed(profile.user))
+    ]
 
 
 class ResendActivationMixin(OwnTransactionsMixin):

@@ -14,6 +14,7 @@ from functools import partial
 from typing import Any
 
 from django import forms
+from django.contrib.auth import get_backends
 from django.contrib.auth.forms import SetPasswordForm
 from django.core.exceptions import ObjectDoesNotExist
 from django.db import IntegrityError
@@ -84,6 +85,24 @@ def bind(profile: Any) -> None:
 
 
 # -- the page ----------------------------------------------------------------------------------
+
+
+def is_closed(account: Any) -> bool:
+    """Return whether an account was usable at some time and is not any more.
+
+    An activation link stays valid for days, also if staff made the account active themselves. It
+    must not open an account again that they closed.
+    """
+    if account.is_active:
+        return False
+    logged_in = account.last_login is not None and not _may_log_in(account)
+    return logged_in or arriving.was_activated(account)
+
+
+def _may_log_in(account: Any) -> bool:
+    """Return whether the site lets an account like this log in, though it is not active."""
+    asked = (getattr(backend, "user_can_authenticate", None) for backend in get_backends())
+    return any(may(account) for may in asked if may is not None)
 
 
 def must_choose(account: Any) -> bool:

@@ -237,7 +237,7 @@ class ActivationMixin(OwnTransactionsMixin):
         profile = self._profile()
         if profile is None or profile.activated or profile.activation_key_expired():
             return None
-        return profile.user
+        return None if activation.is_closed(profile.user) else profile.user
 
     def is_done(self, profile: Any) -> bool:
         """Return whether the link was used and its account is still active."""

@@ -8,6 +8,7 @@ from django import forms
 from django.contrib.auth.models import Group
 from django.utils.translation import gettext_lazy as _
 
+from invitation.exceptions import GroupRefused
 from invitation.flows import inviting
 from invitation.models import InvitationKey
 
@@ -41,6 +42,18 @@ def add_groups(form: forms.Form, inviter: Any, invitation: InvitationKey | None 
         if invitation is not None:
             carried = list(invitation.groups.values_list("pk", flat=True))
             form.initial.setdefault(FIELD, carried)
+
+
+def check_posted_groups(form: forms.Form) -> None:
+    """Raise ``GroupRefused`` if groups were posted to a form that does not ask for them.
+
+    The page may be older than the loss of the right to give groups.
+    """
+    if FIELD not in form.fields:
+        widget = GroupsField.widget()
+        posted = widget.value_from_datadict(form.data, form.files, form.add_prefix(FIELD))
+        if any(posted or ()):
+            raise GroupRefused()
 
 
 def chosen_groups(form: forms.Form) -> list[Group] | None:

@@ -12,7 +12,7 @@ from django.utils.translation import gettext_lazy as _
 from invitation import addresses
 from invitation.exceptions import AddressRefused, GroupRefused, InvitationError, TextRefused
 from invitation.flows import inviting
-from invitation.forms.groups import add_groups, chosen_groups
+from invitation.forms.groups import add_groups, check_posted_groups, chosen_groups
 from invitation.forms.options import InvitationOptionsMixin, own_language
 
 #: Codes of the email limits that depend on the invited address.
@@ -84,6 +84,15 @@ class InvitationTextsForm(forms.Form):
             return inviting.check_note(self.writer, self.cleaned_data["note"], kept=self.kept_note)
         except TextRefused as error:
             raise ValidationError(str(error), code=error.code) from error
+
+    def clean(self) -> dict[str, Any] | None:
+        """Return the cleaned data, after a look for groups that the form does not ask for."""
+        cleaned = super().clean()
+        try:
+            check_posted_groups(self)
+        except GroupRefused as error:
+            self.refused(error)
+        return cleaned
 
     def refused(self, error: InvitationError) -> None:
         """Show why the invitation was refused, beside the field that caused it."""

@@ -20,6 +20,7 @@ from django.http.request import RawPostDataException
 from django.shortcuts import render, resolve_url
 from django.urls import NoReverseMatch, URLPattern, URLResolver, reverse
 
+from invitation import keys
 from invitation.conf import conf
 from invitation.exceptions import (
     AddressMismatch,
@@ -74,8 +75,8 @@ def given_key(request: HttpRequest) -> str:
     for parameters in (request.POST, request.GET):
         for name in PARAMETERS:
             if key := parameters.get(name):
-                return key
-    return request.META.get(HEADER) or _key_in_json(request)
+                return keys.trim(key)
+    return keys.trim(request.META.get(HEADER) or _key_in_json(request))
 
 
 def _key_in_json(request: HttpRequest) -> str:

@@ -22,6 +22,7 @@ from invitation.keys.written import (
     SecretMarkup,
     conceal,
     mask,
+    trim,
 )
 
 __all__ = [
@@ -44,4 +45,5 @@ __all__ = [
     "mask",
     "new_locator",
     "resolve",
+    "trim",
 ]

@@ -37,6 +37,13 @@ _CODE = re.compile(f"[{SYMBOLS}]{{{LENGTH}}}")
 #: Letters that people mistake for a symbol.
 _MISREAD = str.maketrans("OIL", "011")
 _BETWEEN = re.compile(r"[\s\u2010-\u2015\u2212-]+")
+#: Full-width letters, digits and signs, and what a Japanese keyboard types for a hyphen.
+_FULL_WIDTH = {code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F)}
+_LONG_MARKS = str.maketrans("\u30fc\uff70", "--")
+#: Marks that show nothing and that are no format characters.
+_UNSEEN = re.compile("[\u034f\ufe00-\ufe0f]")
+#: What a person copies or types around a code.
+_AROUND = " \t\r\n.,;:!?()[]<>\"'\u2018\u2019\u201c\u201d\u201e\u3001\u3002\u300c\u300d\xab\xbb"
 #: Longest text that is read as a code. A code with blanks around every symbol is much shorter.
 _TYPED_LENGTH_MAX = 64
 
@@ -46,7 +53,7 @@ def normalise(text: object) -> str | None:
     """Return the code that a text means, in any case and grouping, or ``None``."""
     if not isinstance(text, str) or len(text) > _TYPED_LENGTH_MAX:
         return None
-    symbols = _BETWEEN.sub("", text)
+    symbols = _BETWEEN.sub("", _plain(text).translate(_LONG_MARKS))
     if not symbols.isascii():  # upper() turns some other letters into ASCII ones
         return None
     code = symbols.upper().translate(_MISREAD)
@@ -98,17 +105,24 @@ def check_word(text: str) -> str:
 def plain_word(text: object) -> str | None:
     """Return the custom code that a text means, in case-folded form, or ``None``.
 
-    A blank becomes a hyphen, because both sound the same.
+    A blank becomes a hyphen, because both sound the same. Marks that show nothing do not count.
     """
     if not isinstance(text, str) or len(text) > WORD_LENGTH_MAX:
         return None
-    joined = _BETWEEN.sub("-", text.strip())
+    joined = _BETWEEN.sub("-", _plain(text).strip())
     # Twice: a folded letter may need to be composed again.
     folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", joined).casefold())
     if not WORD_LENGTH_MIN <= len(folded) <= WORD_LENGTH_MAX:
         return None
     fits = all(char == "-" or _is_of_words(char) for char in folded)
-    return folded if fits and _is_of_words(folded[0]) and folded[-1] != "-" else None
+    begins = unicodedata.category(folded[0])[0] in "LN"
+    return folded if fits and begins and folded[-1] != "-" else None
+
+
+def _plain(text: str) -> str:
+    """Return what a person means to type, without full-width forms and marks that show nothing."""
+    seen = (char for char in text if unicodedata.category(char) != "Cf")
+    return _UNSEEN.sub("", "".join(seen).translate(_FULL_WIDTH)).strip(_AROUND)
 
 
 def _is_of_words(char: str) -> bool:

@@ -21,10 +21,32 @@ SIGNATURE_LENGTH = 43
 #: Pattern of a key, for finding one in a text.
 PATTERN = re.compile(rf"[A-Za-z0-9_-]{{{LOCATOR_LENGTH}}}\.[A-Za-z0-9_-]{{{SIGNATURE_LENGTH}}}")
 
+#: What programs and people leave around a link: blanks, punctuation, closing brackets and quotes,
+#: also as HTML writes them, and marks that show nothing.
+_LEFT_OVER = (
+    r"(?:[\s.,;:!?/\\()\[\]{}<>\"'`*|\u2026\u2018-\u201f\u2039\u203a\u00ab\u00b7\u00bb\u3001\u3002"
+    r"\u3008-\u3011\uff01\uff08\uff09\uff0c\uff0e\uff1a\uff1b\uff1e\uff1f\u00ad\u061c\u180e\u200b-\u200f"
+    r"\u202a-\u202e\u2060-\u206f\ufe00-\ufe0f\ufeff]|&(?:gt|lt|quot|nbsp|amp|#39|#x27);?)"
+)
+_WHOLE = re.compile(
+    rf"{_LEFT_OVER}*(?P<whole>{PATTERN.pattern}|[A-Za-z0-9_-]{{43}}\.[A-Za-z0-9_-]{{22}})"
+    rf"(?:{_LEFT_OVER}(?:_|{_LEFT_OVER})*)?"
+)
+#: Longest text in which a whole key is looked for.
+_WHOLE_LENGTH_MAX = 100
+
 #: Pattern of the text between the symbols of a typed code, also percent-encoded (see ``codes``).
 _BETWEEN = (
-    r"(?:[\s+\u2010-\u2015\u2212-]|%(?:25)*2[0Dd]"
-    r"|%(?:25)*[Ee]2%(?:25)*(?:80%(?:25)*9[0-5]|88%(?:25)*92))*"
+    r"(?:[\s+\u2010-\u2015\u2212\u30fc\uff0d\uff70\u00ad\u200b-\u200f\u2060\ufe00-\ufe0f\ufeff-]"
+    r"|%(?:25)*2[0Dd]|%(?:25)*[Ee]2%(?:25)*(?:80%(?:25)*(?:9[0-5]|8[BbCcDdEeFf])|81%(?:25)*[Aa]0"
+    r"|88%(?:25)*92)|%(?:25)*[Ee]3%(?:25)*8(?:0%(?:25)*80|3%(?:25)*[Bb][Cc])|%(?:25)*[Cc]2%(?:25)*[Aa][Dd]"
+    r"|%(?:25)*[Ee][Ff]%(?:25)*[Bb](?:[Cc]%(?:25)*8[Dd]|[Dd]%(?:25)*[Bb]0|8%(?:25)*[89][0-9A-Fa-f]"
+    r"|[Bb]%(?:25)*[Bb][Ff]))*"
+)
+#: Pattern of a symbol as people type it, also full-width.
+_SYMBOL = (
+    r"(?:[0-9A-TV-Za-tv-z\uff10-\uff19\uff21-\uff34\uff36-\uff3a\uff41-\uff54\uff56-\uff5a]"
+    r"|%(?:25)*[Ee][Ff]%(?:25)*[Bb][CcDd]%(?:25)*[89ABab][0-9A-Fa-f])"
 )
 _SLASH = r"(?:/|%(?:25)*2[Ff])"
 
@@ -43,7 +65,7 @@ _WRITTEN = (
     + r"|(?P<drawn><svg\b[^>]*\bsegno\b.*?(?:</svg>|\Z))"
     # As people type it: only what stands before it tells.
     + rf"|(?P<asked>{_SLASH}join{_SLASH}|\b(?:code|word)(?:['\"]: ?\[?['\"]|=['\"]?))"
-    + rf"{_BETWEEN}(?P<typed>[0-9A-TV-Za-tv-z](?:{_BETWEEN}[0-9A-TV-Za-tv-z]){{11}})"
+    + rf"{_BETWEEN}(?P<typed>{_SYMBOL}(?:{_BETWEEN}{_SYMBOL}){{11}})"
     + r"(?![0-9A-Za-z_])"
     + rf"|(?P<before>{_SLASH}activate{_SLASH}|activation_key['\"]?\s*[:=]\s*\[?['\"]?)"
     + r"(?P<activation>[\w.:%-]{20,})"
@@ -92,6 +114,16 @@ class SecretMarkup(SafeString):
 def mask(locator: str) -> str:
     """Return the part of a locator that people and logs may see."""
     return f"{locator[:6]}…"
+
+
+def trim(text: str) -> str:
+    """Return the whole key or unsubscribe token in a text, without what a program left around it.
+
+    An email program may add the full stop or the bracket after a link to the link. Any other text
+    is returned unchanged.
+    """
+    found = _WHOLE.fullmatch(text) if len(text) <= _WHOLE_LENGTH_MAX else None
+    return text if found is None else found["whole"]
 
 
 def conceal(text: str) -> str:

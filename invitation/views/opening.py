@@ -13,7 +13,7 @@ from django.utils.decorators import method_decorator
 from django.utils.functional import lazy
 from django.views.generic import TemplateView, View
 
-from invitation import gate
+from invitation import gate, keys
 from invitation.delivery import texts
 from invitation.exceptions import KeyRefused, KeyUsedUp
 from invitation.flows import arriving, inviting
@@ -75,11 +75,12 @@ class InvitedView(OwnTransactionsMixin, View):
 
     def get(self, request: HttpRequest, invitation_key: str = "") -> HttpResponse:
         """Redirect to the landing page, or show why the key opens nothing."""
+        invitation_key = keys.trim(invitation_key)
         # The page behind the redirect reads the whole invitation.
         refusal = arriving.refusal_to_open(invitation_key, sites.current_site_id(request))
         if refusal is not None:
             return refuse(request, refusal, invitation_key)
-        declining = request.GET.get("answer") == "no"
+        declining = request.GET.get("answer", "").startswith("no")
         response = redirect("invitation_decline" if declining else "invitation_landing")
         gate.remember(request, response, invitation_key)
         return response

@@ -11,7 +11,7 @@ from django.utils.decorators import method_decorator
 from django.views.decorators.csrf import csrf_exempt
 from django.views.generic import TemplateView
 
-from invitation import gate
+from invitation import gate, keys
 from invitation.flows import mail
 from invitation.gate.atomic_requests import OwnTransactionsMixin
 from invitation.keys import masking, sites
@@ -51,6 +51,6 @@ class OptOutView(OwnTransactionsMixin, TemplateView):
 
     def post(self, request: HttpRequest, token: str) -> HttpResponse:
         """Unsubscribe the address, and always give the same answer."""
-        mail.opt_out(token)
+        mail.opt_out(keys.trim(token))
         self.template_name = self.done_template_name
         return self.render_to_response(self.get_context_data())

@@ -15,6 +15,7 @@ from django.db import IntegrityError, connection, transaction
 from django.db.models import ProtectedError
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 from registration import signals as redux_signals
 from registration.models import RegistrationProfile
 
@@ -205,6 +206,39 @@ def test_an_old_link_wakes_no_account_that_was_deactivated(
     page = getattr(Client(), method)(link, typed())
     assert "registration/activate.html" in [used.name for used in page.templates]
     assert not account().is_active
+
+
+@pytest.mark.parametrize("method", ["get", "post"])
+def test_no_link_opens_an_account_that_staff_closed_again(
+    workflow: str, register: Callable[..., str], method: str
+) -> None:
+    link = register(keys.COPY)
+    Client().post(link, typed())
+    person = account()
+    person.is_active = True  # where an administrator approves accounts
+    person.save()
+    arriving.activate(person)
+    scenes.accounts().update(is_active=False)
+    page = getattr(Client(), method)(link, typed())
+    assert "This link does not work" in page.content.decode()
+    assert not account().is_active
+
+
+@pytest.mark.parametrize("method", ["get", "post"])
+def test_an_unused_link_opens_no_account_that_staff_opened_and_closed(
+    workflow: str, register: Callable[..., str], method: str, commit: Commit
+) -> None:
+    link = register(keys.COPY)
+    scenes.accounts().update(last_login=timezone.now())
+    before = scenes.dump()
+    page = getattr(Client(), method)(link, typed())
+    assert "This link does not work" in page.content.decode()
+    mail.outbox.clear()
+    with commit():
+        Client().post(RESEND, {"email": NEWCOMER})
+    assert mail.outbox == []
+    assert scenes.accounts().filter(is_active=True).count() == 0
+    assert before["auth_user"] == scenes.dump()["auth_user"]
 
 
 @pytest.mark.parametrize("method", ["get", "post"])

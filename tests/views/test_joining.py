@@ -9,6 +9,7 @@ from typing import Any
 
 import django
 import pytest
+import time_machine
 from django.core.mail import EmailMessage
 from django.db import connection
 from django.test import Client
@@ -169,9 +170,35 @@ class TestTheLimits:
             response = join(link.code)
         assert response.status_code == 429
         assert response["Retry-After"] == "600"
-        assert "Too many codes were wrong." in words(response)
+        assert "Too many codes were wrong. Try again in 10 minutes." in words(response)
         assert protected(response)
         assert not any("invitation_invitationkey" in query["sql"] for query in queries)
+
+    @pytest.mark.parametrize(
+        ("begun", "seconds", "sentence"),
+        [
+            (0, "600", "Try again in 10 minutes."),
+            (61, "539", "Try again in 9 minutes."),
+            (545, "55", "Try again in 1 minute."),
+            (599, "1", "Try again in 1 minute."),
+            (-60, "600", "Try again in 10 minutes."),
+        ],
+    )
+    def test_the_page_says_when_to_try_again(
+        self, link: InvitationKey, begun: int, seconds: str, sentence: str
+    ) -> None:
+        with time_machine.travel(timezone.now(), tick=False):
+            for _ in range(3):
+                join(WRONG)
+            start = timezone.now() - timedelta(seconds=begun)
+            ThrottleCounter.objects.update(window_start=start)
+            response = join(link.code)
+            assert (response.status_code, response["Retry-After"]) == (429, seconds)
+            assert sentence in words(response)
+
+    def test_a_code_from_a_japanese_keyboard_opens(self, link: InvitationKey) -> None:
+        typed = "".join(chr(ord(char) + 0xFEE0) for char in link.code)
+        assert join(f"\u200b{typed}\u200b").status_code == 302
 
     def test_right_ones_are_not_limited(self, link: InvitationKey) -> None:
         assert {join(link.code).status_code for _ in range(9)} == {302}

@@ -508,17 +508,15 @@ class TestFollowingTheLink:
         response = Client().get(scenes.link(f"{key[:place]}{letter}{key[place + 1 :]}"))
         assert (response.status_code, scenes.flags(response)) == (404, {"invalid_key"})
 
-    @pytest.mark.parametrize("add", ["x", "%20", "%0A", ".", "/", "%00", "="])
+    @pytest.mark.parametrize("add", ["x", ".x", "-", "_", "%00", "="])
     def test_a_key_with_something_after_it_is_none(
         self, invitation: InvitationKey, add: str
     ) -> None:
         assert Client().get(scenes.link(invitation.key + add)).status_code == 404
 
-    def test_a_link_without_its_slash_is_led_to_the_one_with(
-        self, invitation: InvitationKey
-    ) -> None:
+    def test_a_link_without_its_slash_opens(self, invitation: InvitationKey) -> None:
         link = scenes.link(invitation.key)
-        assert Client().get(link.rstrip("/"))["Location"] == link
+        assert Client().get(link.rstrip("/"))["Location"] == LANDING
 
     def test_each_refusal_has_its_own_words(self, member: Any) -> None:
         titles = [Client().get(LANDING).content.decode()]

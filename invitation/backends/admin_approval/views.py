@@ -17,6 +17,7 @@ from django.views.decorators.csrf import csrf_protect
 from registration import signals
 from registration.backends.admin_approval import views as redux
 
+from invitation.backends import activation
 from invitation.backends.account_mails import ResendActivationMixin
 from invitation.backends.activation import MailingActivationMixin
 from invitation.backends.redux import ActivationMailMixin, ActivationMixin, ReduxMixin
@@ -63,8 +64,8 @@ class ActivationView(ActivationMixin, MailingActivationMixin, redux.ActivationVi
         return self.activate(**self.kwargs) if in_transaction(partial(self.admit, form)) else None
 
     def is_done(self, profile: Any) -> bool:
-        """Return whether the address is confirmed; the approval may still be missing."""
-        return bool(profile.activated)
+        """Return whether the address is confirmed, also before the approval."""
+        return bool(profile.activated and not activation.is_closed(profile.user))
 
 
 @method_decorator([csrf_protect, never_cache], name="dispatch")

@@ -96,7 +96,7 @@ class DefaultBackend(AccountBackend):
         if not activation.KEY.fullmatch(key):
             return None
         profile = self._profiles().select_related("user").filter(activation_key=key).first()
-        if profile is None:
+        if profile is None or activation.is_closed(profile.user):
             return None
         works = (
             profile.user.is_active if profile.activated else not profile.activation_key_expired()

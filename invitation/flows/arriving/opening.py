@@ -83,6 +83,7 @@ def open_invitation(text: object, site_id: int | None = None, *, may_lag: bool =
     Raises the ``KeyRefused`` that says why the key opens nothing. Changes nothing.
     """
     site_id = sites.current_site_id() if site_id is None else site_id
+    text = keys.trim(text) if isinstance(text, str) else text
     resolved = keys.resolve(text, partial(_find, _whole, may_lag), site_id)
     if resolved is None:
         raise KeyNotFound()
@@ -98,6 +99,7 @@ def refusal_to_open(text: object, site_id: int) -> KeyRefused | None:
     It makes one query, and none for a forged key. The query reads only what decides. It may ask a
     replica, as ``open_invitation`` with ``may_lag`` does.
     """
+    text = keys.trim(text) if isinstance(text, str) else text
     resolved = keys.resolve(text, partial(_find, _state, True), site_id)
     return KeyNotFound() if resolved is None else resolved.row.refusal()
 

@@ -117,8 +117,8 @@ def invite(
     ``days`` is one of INVITATION_EXPIRY_CHOICES. ``destination`` is the path of the page that the
     invited person sees first after signing up. With ``None``, a renewed invitation keeps its
     destination. Without ``mail``, no email is sent, and the inviter passes on the link. ``groups``
-    are the groups that the invited person joins. With ``None``, a renewed invitation keeps its
-    groups.
+    are the groups that the invited person joins. A renewed invitation keeps its groups, and gets
+    these as well. ``edit`` can take groups away.
 
     Raises ``InvitingForbidden``, ``QuotaExceeded``, ``AddressRefused``, ``OwnAddress``,
     ``AddressBlocked``, ``TextRefused``, ``ExpiryRefused``, ``DestinationRefused``, ``GroupRefused``
@@ -217,8 +217,8 @@ def _renew(
         renewed = InvitationKey.objects.renew(pk, **given)
         if renewed is None:
             return None
-        if groups is not None:
-            renewed.groups.set(groups)
+        if groups:
+            renewed.groups.add(*groups)
         return Invited(renewed, created=False, mailed=mail and ask_for_mail(renewed))
 
 

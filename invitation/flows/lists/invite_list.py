@@ -16,7 +16,7 @@ from typing import Any
 
 from django.conf import settings
 from django.db import IntegrityError
-from django.db.models import Q
+from django.db.models import Exists, OuterRef, Q
 from django.urls import reverse
 from django.utils import timezone as clock
 from django.utils.functional import Promise
@@ -50,7 +50,14 @@ from invitation.flows.lists.rows import ListResult, Row, Verdict, mark_excess
 from invitation.flows.mail import queue_many as queue_mails
 from invitation.flows.quota import Limit, attempt
 from invitation.keys import sites
-from invitation.models import InvitationEmail, InvitationKey, InvitationQuota, make_slot, managers
+from invitation.models import (
+    Acceptance,
+    InvitationEmail,
+    InvitationKey,
+    InvitationQuota,
+    make_slot,
+    managers,
+)
 
 #: Time for which a list can be confirmed after it was checked.
 LIST_AGE = timedelta(days=1)
@@ -337,8 +344,11 @@ def _known(inviter: Any, site_id: int, email_keys: list[str]) -> dict[str, Invit
     telling = (status.PENDING, status.ACCEPTED, status.DECLINED)
     invitations = InvitationKey.objects.get_queryset().sent_by(inviter).on_site(site_id)
     invitations = invitations.filter(status__in=telling).order_by("pk")
+    # An account that was deleted since leaves its acceptance. Its address may be invited again.
+    deleted = Acceptance.objects.filter(invitation=OuterRef("pk"), user=None)
+    invitations = invitations.annotate(account_deleted=Exists(deleted))
     fields = ("email_key", "status", "expires_at")
-    known: dict[str, InvitationKey] = {}
+    known: dict[str, Any] = {}
     size = managers.values_at_once(invitations.db) - len(telling) - 2
     for start in range(0, len(email_keys), size):
         some = invitations.filter(email_key__in=email_keys[start : start + size])
@@ -348,7 +358,7 @@ def _known(inviter: Any, site_id: int, email_keys: list[str]) -> dict[str, Invit
             # decides.
             if before is None or before.status != status.PENDING:
                 known[invitation.email_key] = invitation
-    return known
+    return {email: one for email, one in known.items() if not one.account_deleted}
 
 
 def _already(row: Row, invitation: InvitationKey) -> Row:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from typing import NamedTuple
 
 from django.utils import timezone
 from django.utils.crypto import salted_hmac
+from django.utils.translation import ngettext
 
 from invitation.conf import conf
 from invitation.exceptions import TooManyAttempts
@@ -49,7 +51,26 @@ def attempt(limits: Sequence[Limit]) -> None:
         )
         if not in_transaction(hit):
             take_back(limits[:place])
-            raise TooManyAttempts(seconds=int(limit.window.total_seconds()))
+            raise _too_many(_seconds_left(limit, now))
+
+
+def _too_many(seconds: int) -> TooManyAttempts:
+    """Return the error that says when to try again."""
+    minutes = math.ceil(seconds / 60)
+    message = ngettext(
+        "Too many codes were wrong. Try again in %(count)d minute.",
+        "Too many codes were wrong. Try again in %(count)d minutes.",
+        minutes,
+    )
+    return TooManyAttempts(message % {"count": minutes}, seconds=seconds)
+
+
+def _seconds_left(limit: Limit, now: datetime) -> int:
+    """Return how many seconds a full counter stays full, from 1 to the length of its window."""
+    begun = ThrottleCounter.objects.filter(scope=limit.hashed_scope)
+    start = begun.values_list("window_start", flat=True).first() or now
+    left = math.ceil((start + limit.window - now).total_seconds())
+    return min(max(left, 1), math.ceil(limit.window.total_seconds()))
 
 
 def await_turn(what: str) -> None:

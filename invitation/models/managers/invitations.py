@@ -111,7 +111,8 @@ class InvitationKeyManager(KeyCleaningMixin, KeyForgettingMixin, WriterManager["
 
     def get_key(self, invitation_key: object) -> InvitationKey | None:
         """Return the invitation of this key, usable or not, or ``None``."""
-        resolved = keys.resolve(invitation_key, self.find, sites.current_site_id())
+        text = keys.trim(invitation_key) if isinstance(invitation_key, str) else invitation_key
+        resolved = keys.resolve(text, self.find, sites.current_site_id())
         return resolved.row if resolved else None
 
     def remaining_invitations_for_user(self, user: Any) -> int | None:

@@ -112,16 +112,16 @@ class TestInviting:
         assert not InvitationKey.objects.exists()
         assert spent(member) == 0
 
-    def test_renewing_sets_them_anew(
+    def test_inviting_again_adds_to_them(
         self, settings: Any, member: Any, altos: Group, basses: Group
     ) -> None:
         settings.INVITATION_GRANTABLE_GROUPS = all_groups
         invitation = inviting.invite(member, ADDRESS, groups=[altos]).invitation
         inviting.invite(member, ADDRESS, groups=[basses])
-        assert list(invitation.groups.all()) == [basses]
-        inviting.invite(member, ADDRESS)
-        assert list(invitation.groups.all()) == [basses]
-        inviting.invite(member, ADDRESS, groups=[])
+        for groups in (None, [], [altos]):
+            inviting.invite(member, ADDRESS, groups=groups)
+            assert set(invitation.groups.all()) == {altos, basses}
+        inviting.edit(invitation, recipient_name="", note="", groups=[])
         assert list(invitation.groups.all()) == []
 
     def test_renewing_refuses_what_inviting_refuses(

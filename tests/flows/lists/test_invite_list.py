@@ -33,7 +33,7 @@ from invitation.flows.quota import remaining_invitations
 from invitation.models import InvitationEmail, InvitationKey, InvitationQuota, QuotaEntry, managers
 from invitation.models.managers import batches
 from tests import scenes
-from tests.factories import DAY, make_invitation, make_user, spent
+from tests.factories import DAY, make_invitation, make_user, register, spent
 from tests.flows.conftest import Heard
 
 pytestmark = pytest.mark.django_db
@@ -113,6 +113,37 @@ def test_each_reason_has_its_own_words(member: Any, past: None) -> None:
     rows = [recipient for recipient, verdict, _ in ROWS.values() if verdict == "already_invited"]
     reasons = [str(row.reason) for row in lists.check_list(member, rows).rows]
     assert len(set(reasons)) == len(rows) == 4
+
+
+class TestADeletedAccount:
+    """The account that accepted an invitation was deleted since."""
+
+    @pytest.fixture(autouse=True)
+    def gone(self, member: Any) -> InvitationKey:
+        invitation = make_invitation(member, "gone@x.org")
+        register(invitation, "gone").delete()
+        invitation.refresh_from_db()
+        assert invitation.status == InvitationKey.Status.ACCEPTED
+        return invitation
+
+    def test_its_address_can_be_invited_again(self, member: Any) -> None:
+        [row] = lists.invite_many(member, people("gone@x.org")).rows
+        assert row.verdict == "invited"
+        [row] = lists.check_list(member, people("gone@x.org")).rows
+        assert str(row.reason) == "You have already invited this address."
+
+    def test_an_answer_before_it_counts_no_more(self, member: Any) -> None:
+        make_invitation(member, "late@x.org", status=InvitationKey.Status.DECLINED)
+        register(make_invitation(member, "late@x.org"), "late").delete()
+        assert verdicts(lists.check_list(member, people("late@x.org"))) == ["new"]
+
+    def test_an_answer_after_it_counts(self, member: Any) -> None:
+        make_invitation(member, "gone@x.org", status=InvitationKey.Status.DECLINED)
+        assert verdicts(lists.check_list(member, people("gone@x.org"))) == ["already_invited"]
+
+    def test_an_account_that_is_there_counts(self, member: Any) -> None:
+        register(make_invitation(member, "there@x.org"), "there")
+        assert verdicts(lists.check_list(member, people("there@x.org"))) == ["already_invited"]
 
 
 def test_an_open_invitation_tells_more_than_one_that_ended(member: Any) -> None:

@@ -46,8 +46,7 @@ def is_waiting(account: Any) -> bool:
 
     A key stays valid for days. An account that staff closed in the meantime stays closed.
     """
-    never_used = not account.is_active and account.last_login is None
-    return never_used and not arriving.was_activated(account)
+    return not (account.is_active or activation.is_closed(account))
 
 
 def waiting_accounts(email: str) -> list[Any]:
