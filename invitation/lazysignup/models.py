@@ -58,14 +58,15 @@ class LazyUserManager(models.Manager["LazyUser"]):
 
         The account has no permissions and no usable password.
         """
-        user: Any = None
-        for tried in reversed(range(_TRIES)):
+        tries_left = _TRIES
+        while True:
+            tries_left -= 1
             try:
                 with transaction.atomic(using=self.db):
                     user = self._create(generate_username())
                 break
             except IntegrityError:
-                if not tried:
+                if not tries_left:
                     raise
         send = partial(signals.guest_created.send_robust, sender=self, user=user, request=request)
         transaction.on_commit(send, using=self.db)

@@ -66,10 +66,8 @@ class ConvertView(FormView):  # type: ignore[type-arg]
 
     def get_form_kwargs(self) -> dict[str, Any]:
         """Return the data and, as the instance, the guest: all that a form of lazysignup takes."""
-        kwargs = super().get_form_kwargs()
-        for name in ("initial", "prefix", "files"):
-            if not kwargs.get(name):
-                kwargs.pop(name, None)
+        given = super().get_form_kwargs()
+        kwargs = {name: value for name, value in given.items() if value or name == "data"}
         if not issubclass(self.get_form_class(), AddressForm):
             kwargs["instance"] = guests.fresh(self.request.user)
         return kwargs
