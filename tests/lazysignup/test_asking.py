@@ -77,6 +77,15 @@ def test_a_guest_with_a_password_is_none(guest: Client, account: Any) -> None:
     assert guest.get("/is-guest/").content == b"False False"
 
 
+def test_a_session_of_a_guest_who_got_a_password_knows(guest: Client, account: Any) -> None:
+    account.set_password("chosen on a page of the site")
+    account.save()
+    session = guest.session
+    session["_auth_user_hash"] = account.get_session_auth_hash()
+    session.save()
+    assert guest.get("/is-guest/").content == b"False False"
+
+
 @pytest.mark.parametrize("library", ["lazysignup_tags", "guest_user"])
 def test_templates_ask(account: Any, library: str) -> None:
     text = "{% load " + library + " %}{{ user|is_lazy_user }} {{ user|is_guest_user }}"
