@@ -71,7 +71,7 @@ def delete_accounts(users: list[Any], using: str) -> None:
     for account in accounts:
         signals.pre_delete.send(model, instance=account, using=using, origin=users)
     collector.delete()
-    size = connections[using].features.max_query_params or len(accounts)
+    size = connections[using].features.max_query_params or len(accounts) or 1
     for start in range(0, len(accounts), size):
         keys = [account.pk for account in accounts[start : start + size]]
         rows: Any = model._base_manager.using(using).filter(pk__in=keys)

@@ -58,13 +58,12 @@ class LazyUserManager(models.Manager["LazyUser"]):
 
         The account has no permissions and no usable password.
         """
-        tries_left = _TRIES
-        while True:
+        user, tries_left = None, _TRIES
+        while user is None:
             tries_left -= 1
             try:
                 with transaction.atomic(using=self.db):
                     user = self._create(generate_username())
-                break
             except IntegrityError:
                 if not tries_left:
                     raise
