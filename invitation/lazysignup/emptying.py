@@ -61,9 +61,13 @@ def delete_accounts(users: list[Any], using: str) -> None:
 
     Django's own collector deletes a hundred rows with each statement.
     """
+    from invitation.lazysignup.models import KNOWN  # which imports this module
+
     model = get_user_model()
     if not users:
         return
+    for user in users:
+        setattr(user, KNOWN, True)  # A receiver of the signals need not ask.
     collector = Collector(using=using)
     collector.collect(users)
     # A model that inherits from another table has to be deleted before that.
