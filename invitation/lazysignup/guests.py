@@ -142,8 +142,10 @@ def recognise(request: HttpRequest, user: Any) -> None:
 
 def _note_activity(request: HttpRequest, user: Any, now: datetime) -> None:
     if not 0 <= now.timestamp() - request.session.get(SEEN, 0) < conf.apart.total_seconds():
-        setattr(user, KNOWN, LazyUser.objects.seen(user.pk, now))
         request.session[SEEN] = now.timestamp()
+        if not LazyUser.objects.seen(user.pk, now):  # It has signed up elsewhere.
+            setattr(user, KNOWN, False)
+            request.session.pop(FLAG)
 
 
 def fresh(user: Any) -> Any:

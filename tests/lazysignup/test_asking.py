@@ -67,6 +67,7 @@ def test_a_guest_who_has_just_been_deleted_is_none(guest: Client) -> None:
     session["lazysignup_seen"] -= 7200
     session.save()
     assert guest.get("/is-guest/").content == b"False False"
+    assert guest.get("/is-guest/").content == b"False False"
 
 
 def test_a_guest_with_a_password_is_none(guest: Client, account: Any) -> None:
