@@ -16,7 +16,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.db.models.signals import post_save, pre_delete, pre_save
 
 from invitation import gate
-from invitation.flows import arriving, inviting
+from invitation.flows import arriving, inviting, quota
 
 #: Hosts with an activation email: redux, and django-registration 5.
 TWO_STEP_HOSTS = ("registration", "django_registration")
@@ -66,6 +66,8 @@ def supply_activation_days() -> None:
 
 def release_invitation(sender: Any, instance: Any, **kwargs: Any) -> None:
     """Give the invitation back when an account is deleted that was never usable."""
+    if quota.is_guest(instance):
+        return  # A guest has used no invitation, and has sent none.
     if apps.is_installed(ALLAUTH):
         from invitation.backends.allauth.confirmations import was_usable
 
@@ -90,7 +92,8 @@ def refuse_unclaimed(sender: Any, instance: Any, raw: bool = False, **kwargs: An
 
 def close_invitations(sender: Any, instance: Any, **kwargs: Any) -> None:
     """Revoke a member's pending invitations when their account is deleted."""
-    inviting.close_all_of(instance)
+    if not quota.is_guest(instance):
+        inviting.close_all_of(instance)
 
 
 def record_activation(sender: Any, user: Any, **kwargs: Any) -> None:

@@ -23,26 +23,24 @@ OLD_NAME = "invitation.lazysignup.backends.LazySignupBackend"
 def check_backends(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
     """Report backends that log anybody in by name, and the name of one that logs nobody in."""
     messages: list[CheckMessage] = []
+    hint = "Remove it from AUTHENTICATION_BACKENDS. Guests need none."
     for path in settings.AUTHENTICATION_BACKENDS:
         if path in BY_NAME:
             text = f"{path} logs anybody in who knows the name of a guest."
-            messages.append(Error(text, hint="Remove it. Guests need none.", id="lazysignup.E001"))
+            messages.append(Error(text, hint=hint, id="lazysignup.E001"))
         elif path == OLD_NAME:
-            text = f"{path} in AUTHENTICATION_BACKENDS does nothing."
-            messages.append(CheckWarning(text, hint="Remove it.", id="lazysignup.W001"))
+            messages.append(CheckWarning(f"{path} does nothing.", hint=hint, id="lazysignup.W001"))
     return messages
 
 
 def check_middleware(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
     """Report a missing middleware, or one in the wrong place."""
     names = list(settings.MIDDLEWARE)
-    if MIDDLEWARE not in names:
-        text = f"{MIDDLEWARE} is not in MIDDLEWARE: active guests expire, and lose what they have."
-    elif AUTHENTICATION in names and names.index(MIDDLEWARE) < names.index(AUTHENTICATION):
-        text = f"{MIDDLEWARE} stands before {AUTHENTICATION} in MIDDLEWARE."
-    else:
+    before = names[: names.index(MIDDLEWARE)] if MIDDLEWARE in names else []
+    if MIDDLEWARE in names and (AUTHENTICATION in before or AUTHENTICATION not in names):
         return []
-    hint = f"Put it right after {AUTHENTICATION}."
+    text = f"{MIDDLEWARE} is not in MIDDLEWARE after {AUTHENTICATION}."
+    hint = "Put it right after that. Without it, active guests expire, and a login loses a session."
     return [Error(text, hint=hint, id="lazysignup.E002")]
 
 
@@ -81,21 +79,23 @@ RULES: tuple[tuple[int, str, str, Callable[[Any], bool]], ...] = (
     (5, "LAZYSIGNUP_DAYS", "a number above 0", is_days),
     (6, "LAZYSIGNUP_CUSTOM_USER_CREATION_FORM", "the path of a form class", is_callable),
     (7, "LAZYSIGNUP_NAME_GENERATOR", "a callable or its path", is_callable),
+    (
+        8,
+        "LAZYSIGNUP_USER_MODEL",
+        "AUTH_USER_MODEL",
+        lambda x: x in (None, settings.AUTH_USER_MODEL),
+    ),
 )
 
 
 def check_settings(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
-    """Report settings with wrong values, and names that nothing reads."""
-    messages: list[CheckMessage] = []
-    for number, name, wanted, fits in RULES:
-        if not fits(conf.raw(name)):
-            text = f"{name} is {conf.raw(name)!r}, but it must be {wanted}."
-            messages.append(Error(text, id=f"lazysignup.E{number:03}"))
-    if conf.LAZYSIGNUP_USER_MODEL != settings.AUTH_USER_MODEL:
-        text = f"LAZYSIGNUP_USER_MODEL is {conf.LAZYSIGNUP_USER_MODEL}, not AUTH_USER_MODEL."
-        hint = "Remove LAZYSIGNUP_USER_MODEL."
-        messages.append(Error(text, hint=hint, id="lazysignup.E008"))
-    if hasattr(settings, "USER_AGENT_BLACKLIST"):
+    """Report settings with wrong values, and a name that nothing reads."""
+    messages: list[CheckMessage] = [
+        Error(f"{name} is {conf.raw(name)!r}, but it must be {wanted}.", id=f"lazysignup.E{n:03}")
+        for n, name, wanted, fits in RULES
+        if not fits(conf.raw(name))
+    ]
+    if conf.raw("USER_AGENT_BLACKLIST") is not None:
         text = "USER_AGENT_BLACKLIST is a mistake in the docs of lazysignup, and nothing reads it."
         hint = "Name it LAZYSIGNUP_USER_AGENT_BLACKLIST."
         messages.append(CheckWarning(text, hint=hint, id="lazysignup.W002"))

@@ -6,11 +6,12 @@ import re
 from collections.abc import Callable, Iterable
 from datetime import timedelta
 from functools import lru_cache
-from typing import Any, cast
+from typing import Any, Generic, TypeVar, cast
 
 from django.conf import settings
 from django.utils.module_loading import import_string
 
+T = TypeVar("T")
 #: Regular expressions for user agents that make no guest: search engines, previews of links,
 #: crawlers that collect texts, and programs. Robots call themselves one of the first words, or name
 #: a page about themselves. Browsers do neither; Cubot is a maker of phones.
@@ -26,89 +27,69 @@ ROBOTS = (
 )
 
 
+class Setting(Generic[T]):
+    """Setting of the site, read when it is asked for."""
+
+    def __init__(self, default: T, *, path: bool = False) -> None:
+        self.default, self.path = default, path
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self.name = name
+
+    def __get__(self, instance: Any, owner: type) -> T:
+        """Return what the site says, or the default. The path of an object stands for it."""
+        value: Any = getattr(settings, self.name, None)
+        if self.path and isinstance(value, str):
+            value = import_string(value)
+        return cast("T", value if hasattr(settings, self.name) else self.default)
+
+
 class Conf:
-    """Settings as typed properties, each with the name of its setting."""
+    """Settings, each under its name."""
+
+    #: Whether visitors become guests.
+    LAZYSIGNUP_ENABLE = Setting(True)
+    #: Whether a GET request makes a guest, too. Without it, only a POST does.
+    LAZYSIGNUP_ON_GET = Setting(False)
+    #: Regular expressions for user agents that make no guest, in any case.
+    LAZYSIGNUP_USER_AGENT_BLACKLIST: Setting[Iterable[str] | None] = Setting(ROBOTS)
+    #: Form that makes an account of a guest.
+    LAZYSIGNUP_CUSTOM_USER_CREATION_FORM: Setting[Any] = Setting(None, path=True)
+    #: Model of the accounts. Another one than AUTH_USER_MODEL is reported by a check.
+    LAZYSIGNUP_USER_MODEL: Setting[str | None] = Setting(None)
+    #: Callable that returns the name of a new guest.
+    LAZYSIGNUP_NAME_GENERATOR: Setting[Callable[[], str] | None] = Setting(None, path=True)
+    #: Days without activity after which a guest expires; ``None`` for the age of a session.
+    LAZYSIGNUP_DAYS: Setting[float | None] = Setting(None)
+    #: New guests that one client may make in an hour; ``None`` for any number.
+    LAZYSIGNUP_LIMIT_PER_CLIENT: Setting[int | None] = Setting(100)
+    #: New guests that all clients together may make in an hour; ``None`` for any number.
+    LAZYSIGNUP_LIMIT: Setting[int | None] = Setting(5_000)
+    #: Whether a guest confirms the address before the account is theirs.
+    LAZYSIGNUP_CONFIRM_EMAIL = Setting(False)
+    #: Whether invited people may look around as guests first, or a function of the invitation.
+    LAZYSIGNUP_WITH_INVITATION: Setting[bool | Callable[[Any], bool]] = Setting(False, path=True)
 
     def raw(self, name: str) -> Any:
         """Return a setting as the site wrote it, or ``None``."""
         return getattr(settings, name, None)
 
     @property
-    def LAZYSIGNUP_ENABLE(self) -> bool:
-        """Whether visitors become guests."""
-        return bool(getattr(settings, "LAZYSIGNUP_ENABLE", True))
-
-    @property
-    def LAZYSIGNUP_ON_GET(self) -> bool:
-        """Whether a GET request makes a guest, too. Without it, only a POST does."""
-        return bool(getattr(settings, "LAZYSIGNUP_ON_GET", False))
-
-    @property
-    def LAZYSIGNUP_USER_AGENT_BLACKLIST(self) -> Iterable[str]:
-        """Regular expressions for user agents that make no guest, in any case."""
-        given = getattr(settings, "LAZYSIGNUP_USER_AGENT_BLACKLIST", None)
-        return ROBOTS if given is None else cast("Iterable[str]", given)
-
-    @property
     def robots(self) -> re.Pattern[str] | None:
-        """One pattern for all of them; ``None`` for an empty list."""
-        return _compiled(tuple(self.LAZYSIGNUP_USER_AGENT_BLACKLIST))
-
-    @property
-    def LAZYSIGNUP_CUSTOM_USER_CREATION_FORM(self) -> str | None:
-        """Dotted path of the form that makes an account of a guest."""
-        return cast("str | None", getattr(settings, "LAZYSIGNUP_CUSTOM_USER_CREATION_FORM", None))
-
-    @property
-    def LAZYSIGNUP_USER_MODEL(self) -> str:
-        """Model of the accounts. Another value than AUTH_USER_MODEL is reported by a check."""
-        return cast(str, getattr(settings, "LAZYSIGNUP_USER_MODEL", settings.AUTH_USER_MODEL))
-
-    @property
-    def LAZYSIGNUP_NAME_GENERATOR(self) -> Callable[[], str] | None:
-        """Callable that returns the name of a new guest, or its dotted path."""
-        value: Any = getattr(settings, "LAZYSIGNUP_NAME_GENERATOR", None)
-        return import_string(value) if isinstance(value, str) else value  # type: ignore[no-any-return]
-
-    @property
-    def LAZYSIGNUP_DAYS(self) -> float:
-        """Days without activity after which a guest expires."""
-        given = getattr(settings, "LAZYSIGNUP_DAYS", None)
-        return float(settings.SESSION_COOKIE_AGE / 86_400 if given is None else given)
+        """One pattern for all user agents that make no guest; ``None`` without any."""
+        given = self.LAZYSIGNUP_USER_AGENT_BLACKLIST
+        return _compiled(tuple(ROBOTS if given is None else given))
 
     @property
     def max_age(self) -> timedelta:
         """Time without activity after which a guest expires."""
-        return timedelta(days=self.LAZYSIGNUP_DAYS)
+        days = self.LAZYSIGNUP_DAYS
+        return timedelta(days=settings.SESSION_COOKIE_AGE / 86_400 if days is None else days)
 
     @property
     def apart(self) -> timedelta:
         """Time between two records of a guest's activity."""
         return min(timedelta(hours=1), self.max_age / 10)
-
-    @property
-    def LAZYSIGNUP_LIMIT_PER_CLIENT(self) -> int | None:
-        """New guests that one client may make in an hour; ``None`` for any number."""
-        return cast("int | None", getattr(settings, "LAZYSIGNUP_LIMIT_PER_CLIENT", 100))
-
-    @property
-    def LAZYSIGNUP_LIMIT(self) -> int | None:
-        """New guests that all clients together may make in an hour; ``None`` for any number."""
-        return cast("int | None", getattr(settings, "LAZYSIGNUP_LIMIT", 5_000))
-
-    @property
-    def LAZYSIGNUP_CONFIRM_EMAIL(self) -> bool:
-        """Whether a guest confirms the address before the account is theirs."""
-        return bool(getattr(settings, "LAZYSIGNUP_CONFIRM_EMAIL", False))
-
-    @property
-    def LAZYSIGNUP_WITH_INVITATION(self) -> bool | Callable[[Any], bool]:
-        """Whether invited people may look around as a guest first.
-
-        It may be a function of the invitation, or its dotted path.
-        """
-        value: Any = getattr(settings, "LAZYSIGNUP_WITH_INVITATION", False)
-        return import_string(value) if isinstance(value, str) else value  # type: ignore[no-any-return]
 
 
 @lru_cache(maxsize=8)

@@ -23,31 +23,23 @@ Step = Callable[[HttpRequest], "HttpResponseBase | None"]
 
 def before(step: Step, view: View) -> View:
     """Return the view with a step before it."""
-    if iscoroutinefunction(view):
 
-        @wraps(view)
-        async def page(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
-            return await sync_to_async(_asked)(step, request) or await view(
-                request, *args, **kwargs
-            )
-    else:
+    @wraps(view)
+    def page(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+        return step(request) or view(request, *args, **kwargs)
 
-        @wraps(view)
-        def page(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
-            return step(request) or view(request, *args, **kwargs)
+    @wraps(view)
+    async def async_page(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+        response = await sync_to_async(_asked)(step, request)
+        return response or await view(request, *args, **kwargs)
 
-    return page
+    return async_page if iscoroutinefunction(view) else page
 
 
 def _asked(step: Step, request: HttpRequest) -> HttpResponseBase | None:
     response = step(request)
     # An asynchronous view awaits it, and finds the account of the guest.
-    user = request.user
-
-    async def auser() -> Any:
-        return user
-
-    vars(request)["auser"] = auser
+    vars(request)["auser"] = sync_to_async(partial(getattr, request, "user"))
     return response
 
 
@@ -68,20 +60,14 @@ allow_lazy = allow_guest_user = allow_lazy_user
 
 def require_lazy_user(*redirect_args: Any, **redirect_kwargs: Any) -> Callable[[View], View]:
     """Return a decorator for a view of guests only; the arguments are those of ``redirect``."""
-
-    def step(request: HttpRequest) -> HttpResponseBase | None:
-        return None if is_lazy_user(request.user) else redirect(*redirect_args, **redirect_kwargs)
-
-    return partial(before, step)
+    to = partial(redirect, *redirect_args, **redirect_kwargs)
+    return partial(before, lambda request: None if is_lazy_user(request.user) else to())
 
 
 def require_nonlazy_user(*redirect_args: Any, **redirect_kwargs: Any) -> Callable[[View], View]:
     """Return a decorator for a view without guests; the arguments are those of ``redirect``."""
-
-    def step(request: HttpRequest) -> HttpResponseBase | None:
-        return redirect(*redirect_args, **redirect_kwargs) if is_lazy_user(request.user) else None
-
-    return partial(before, step)
+    to = partial(redirect, *redirect_args, **redirect_kwargs)
+    return partial(before, lambda request: to() if is_lazy_user(request.user) else None)
 
 
 def guest_user_required(

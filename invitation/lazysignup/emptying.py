@@ -61,9 +61,13 @@ def delete_accounts(users: list[Any], using: str) -> None:
 
     Django's own collector deletes a hundred rows with each statement.
     """
+    from invitation.lazysignup.models import KNOWN  # which imports this module
+
     model = get_user_model()
     if not users:
         return
+    for user in users:
+        setattr(user, KNOWN, True)  # A receiver of the signals need not ask.
     collector = Collector(using=using)
     collector.collect(users)
     # A model that inherits from another table has to be deleted before that.
@@ -71,7 +75,7 @@ def delete_accounts(users: list[Any], using: str) -> None:
     for account in accounts:
         signals.pre_delete.send(model, instance=account, using=using, origin=users)
     collector.delete()
-    size = connections[using].features.max_query_params or len(accounts)
+    size = connections[using].features.max_query_params or len(accounts) or 1
     for start in range(0, len(accounts), size):
         keys = [account.pk for account in accounts[start : start + size]]
         rows: Any = model._base_manager.using(using).filter(pk__in=keys)

@@ -7,7 +7,6 @@ from typing import Any
 from django import forms
 from django.contrib.auth import get_user_model
 from django.contrib.auth.forms import UserCreationForm, UsernameField
-from django.utils.module_loading import import_string
 from django.utils.translation import gettext_lazy as _
 
 from invitation.lazysignup.conf import conf
@@ -47,5 +46,4 @@ class AddressForm(forms.Form):
 
 def get_form_class() -> Any:
     """Return the form of the site, or this app's own."""
-    path = conf.LAZYSIGNUP_CUSTOM_USER_CREATION_FORM
-    return import_string(path) if path else ConvertForm
+    return conf.LAZYSIGNUP_CUSTOM_USER_CREATION_FORM or ConvertForm

@@ -6,13 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from django.conf import settings
-from django.contrib.auth import (
-    BACKEND_SESSION_KEY,
-    HASH_SESSION_KEY,
-    SESSION_KEY,
-    get_user_model,
-    login,
-)
+from django.contrib import auth
 from django.contrib.auth.models import AnonymousUser
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
@@ -77,10 +71,8 @@ def may_become_guest(request: HttpRequest, on_get: bool | None = None) -> bool:
 
 def session_backend() -> str:
     """Return the backend of a guest's session: one that the site has."""
-    names = settings.AUTHENTICATION_BACKENDS
-    if BACKEND in names:
-        return BACKEND
-    return next((name for name in names if name not in OLD_BACKENDS), BACKEND)
+    names = [name for name in settings.AUTHENTICATION_BACKENDS if name not in OLD_BACKENDS]
+    return BACKEND if BACKEND in names or not names else names[0]
 
 
 def become_guest(request: HttpRequest) -> Any:
@@ -90,7 +82,7 @@ def become_guest(request: HttpRequest) -> Any:
     """
     limiting.count(request)
     user, _name = LazyUser.objects.create_lazy_user(request)
-    login(request, user, backend=session_backend())
+    auth.login(request, user, backend=session_backend())
     request.session[SEEN] = timezone.now().timestamp()
     return user
 
@@ -110,10 +102,8 @@ def prepare(request: HttpRequest, on_get: bool | None = None) -> HttpResponse | 
 
 def too_many(request: HttpRequest, error: TooManyGuests) -> HttpResponse:
     """Return the answer to a client that has done something too often."""
-    response: HttpResponse
-    if wants_json(request):
-        response = JsonResponse({"detail": str(error)}, status=429)
-    else:
+    response: HttpResponse = JsonResponse({"detail": str(error)}, status=429)
+    if not wants_json(request):
         response = render(request, LIMIT_TEMPLATE, invited.looks(), status=429)
     response["Retry-After"] = str(error.seconds)
     return response
@@ -121,16 +111,16 @@ def too_many(request: HttpRequest, error: TooManyGuests) -> HttpResponse:
 
 def wants_json(request: HttpRequest) -> bool:
     """Return whether the client prefers JSON to a page."""
-    if request.headers.get("X-Requested-With") == "XMLHttpRequest":
-        return True
-    return request.get_preferred_type(["text/html", "application/json"]) == "application/json"
+    preferred = request.get_preferred_type(["text/html", "application/json"])
+    script = request.headers.get("X-Requested-With") == "XMLHttpRequest"
+    return script or preferred == "application/json"
 
 
 def adopt(request: HttpRequest) -> None:
     """Let the session of a guest of one of the old packages go on."""
-    if request.session.get(BACKEND_SESSION_KEY) in OLD_BACKENDS:
-        request.session[BACKEND_SESSION_KEY] = session_backend()
-        request.session[FLAG] = request.session.get(SESSION_KEY)
+    if request.session.get(auth.BACKEND_SESSION_KEY) in OLD_BACKENDS:
+        request.session[auth.BACKEND_SESSION_KEY] = session_backend()
+        request.session[FLAG] = request.session.get(auth.SESSION_KEY)
 
 
 def remember(request: HttpRequest, user: Any) -> None:
@@ -152,8 +142,10 @@ def recognise(request: HttpRequest, user: Any) -> None:
 
 def _note_activity(request: HttpRequest, user: Any, now: datetime) -> None:
     if not 0 <= now.timestamp() - request.session.get(SEEN, 0) < conf.apart.total_seconds():
-        setattr(user, KNOWN, LazyUser.objects.seen(user.pk, now))
         request.session[SEEN] = now.timestamp()
+        if not LazyUser.objects.seen(user.pk, now):  # It has signed up elsewhere.
+            setattr(user, KNOWN, False)
+            request.session.pop(FLAG)
 
 
 def fresh(user: Any) -> Any:
@@ -161,7 +153,7 @@ def fresh(user: Any) -> Any:
 
     As a member, the account begins now: the time in an activation link counts from then.
     """
-    rows: Any = get_user_model()._base_manager
+    rows: Any = auth.get_user_model()._base_manager
     row = rows.get(pk=user.pk)
     row.date_joined = timezone.now()  # A model without such a field ignores it.
     return row
@@ -172,7 +164,7 @@ def leave_session(request: HttpRequest) -> None:
     session = request.session
     if FLAG not in session:
         return  # The host has logged the new account in.
-    for key in (FLAG, SEEN, SESSION_KEY, BACKEND_SESSION_KEY, HASH_SESSION_KEY):
+    for key in (FLAG, SEEN, auth.SESSION_KEY, auth.BACKEND_SESSION_KEY, auth.HASH_SESSION_KEY):
         session.pop(key, None)
     session.cycle_key()
     anonymous = AnonymousUser()

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Any
 
+from asgiref.sync import sync_to_async
 from django.contrib import messages
 from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY, get_user_model
 from django.contrib.auth.signals import user_logged_in
@@ -73,10 +74,7 @@ def watch(request: HttpRequest) -> None:
         flush()
 
     async def aflush_and_keep() -> None:
-        if await session.ahas_key(FLAG):
-            items = await session.aitems()
-            kept = {key: value for key, value in items if key not in OWN}
-            vars(request)[LEFT] = (await session.aget(FLAG), kept)
+        await sync_to_async(keep)()
         await aflush()
 
     vars(session).update(flush=flush_and_keep, aflush=aflush_and_keep)

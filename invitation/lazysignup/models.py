@@ -58,18 +58,17 @@ class LazyUserManager(models.Manager["LazyUser"]):
 
         The account has no permissions and no usable password.
         """
-        user: Any = None
-        for tried in range(1, _TRIES + 1):
+        user, tries_left = None, _TRIES
+        while user is None:
+            tries_left -= 1
             try:
                 with transaction.atomic(using=self.db):
                     user = self._create(generate_username())
-                    send = partial(signals.guest_created.send_robust, sender=self, user=user)
-                    transaction.on_commit(partial(send, request=request), using=self.db)
             except IntegrityError:
-                if tried == _TRIES:
+                if not tries_left:
                     raise
-            else:
-                break
+        send = partial(signals.guest_created.send_robust, sender=self, user=user, request=request)
+        transaction.on_commit(send, using=self.db)
         return user, user.get_username()
 
     def create_guest_user(self, request: Any = None) -> Any:
@@ -150,10 +149,7 @@ class LazyUserManager(models.Manager["LazyUser"]):
         return self.filter(last_seen__lte=before, **unusable)
 
     def delete_expired(
-        self,
-        now: datetime | None = None,
-        batch_size: int = BATCH_SIZE,
-        rows: models.QuerySet[LazyUser] | None = None,
+        self, now: datetime | None = None, batch_size: int = BATCH_SIZE, rows: Any = None
     ) -> int:
         """Delete the guests that have expired and what hangs on them; return how many.
 
@@ -170,10 +166,7 @@ class LazyUser(models.Model):
     """Guest: an account that nobody has signed up for yet."""
 
     user = models.OneToOneField(
-        settings.AUTH_USER_MODEL,
-        verbose_name=_("account"),
-        on_delete=models.CASCADE,
-        related_name="+",
+        settings.AUTH_USER_MODEL, models.CASCADE, related_name="+", verbose_name=_("account")
     )
     created = models.DateTimeField(_("created"), default=timezone.now, db_index=True)
     last_seen = models.DateTimeField(_("last seen"), default=timezone.now, db_index=True)

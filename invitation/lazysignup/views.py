@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 from django.conf import settings
 from django.contrib.auth import REDIRECT_FIELD_NAME, get_user_model, login
 from django.db import IntegrityError
-from django.http import HttpRequest, HttpResponseBase, HttpResponseRedirect, JsonResponse
+from django.http import HttpRequest, HttpResponseBase, JsonResponse
 from django.shortcuts import redirect, render, resolve_url
 from django.urls import get_script_prefix
 from django.utils.decorators import method_decorator
@@ -51,12 +51,12 @@ class ConvertView(FormView):  # type: ignore[type-arg]
     def not_a_guest(self) -> HttpResponseBase:
         """Return the answer for a visitor without an account, or with one of their own."""
         if self.request.user.is_anonymous:
-            if wants_json(self.request):
-                return JsonResponse({"detail": "Not a guest."}, status=401)
-            return redirect(self.anonymous_redirect or settings.LOGIN_URL)
+            status, text, to = 401, "Not a guest.", self.anonymous_redirect or settings.LOGIN_URL
+        else:
+            status, text, to = 400, "Already converted.", self.get_success_url()
         if wants_json(self.request):
-            return JsonResponse({"detail": "Already converted."}, status=400)
-        return redirect(self.get_success_url())
+            return JsonResponse({"detail": text}, status=status)
+        return redirect(to)
 
     def get_form_class(self) -> Any:
         """Return the form that asks for an address, or that of this view, of the site, or ours."""
@@ -66,10 +66,8 @@ class ConvertView(FormView):  # type: ignore[type-arg]
 
     def get_form_kwargs(self) -> dict[str, Any]:
         """Return the data and, as the instance, the guest: all that a form of lazysignup takes."""
-        kwargs = super().get_form_kwargs()
-        for name in ("initial", "prefix", "files"):
-            if not kwargs.get(name):
-                kwargs.pop(name, None)
+        given = super().get_form_kwargs()
+        kwargs = {name: value for name, value in given.items() if value or name == "data"}
         if not issubclass(self.get_form_class(), AddressForm):
             kwargs["instance"] = guests.fresh(self.request.user)
         return kwargs
@@ -117,7 +115,7 @@ class ConvertView(FormView):  # type: ignore[type-arg]
         confirming.forget(self.request)
         if wants_json(self.request):
             return JsonResponse({"redirect_to": self.get_success_url()})
-        return HttpResponseRedirect(self.get_success_url())
+        return redirect(self.get_success_url())
 
     def convert(self, form: Any) -> Any:
         """Save the account, and claim the invitation of the guest: both or neither."""
@@ -128,12 +126,12 @@ class ConvertView(FormView):  # type: ignore[type-arg]
 
     def form_invalid(self, form: Any) -> Any:
         """Return the form with its errors, for a person or for a script."""
-        if self.ajax_template_name and wants_json(self.request):
-            context = self.get_context_data(form=form)
-            return render(self.request, self.ajax_template_name, context, status=400)
-        if wants_json(self.request):
+        if not wants_json(self.request):
+            return super().form_invalid(form)
+        if self.ajax_template_name is None:
             return JsonResponse({"errors": form.errors}, status=400)
-        return super().form_invalid(form)
+        context = self.get_context_data(form=form)
+        return render(self.request, self.ajax_template_name, context, status=400)
 
     def ask_to_confirm(self, email: str) -> HttpResponseBase:
         """Send the link that confirms an address, and say so."""
@@ -161,23 +159,9 @@ class ConvertView(FormView):  # type: ignore[type-arg]
         return self.get_redirect_url() or resolve_url("lazysignup_convert_done")
 
 
-def convert(
-    request: HttpRequest,
-    form_class: Any = None,
-    redirect_field_name: str = REDIRECT_FIELDS[0],
-    anonymous_redirect: Any = None,
-    template_name: str = "lazysignup/convert.html",
-    ajax_template_name: str | None = None,
-) -> HttpResponseBase:
+def convert(request: HttpRequest, **arguments: Any) -> HttpResponseBase:
     """Return the page on which a guest signs up: lazysignup's view, with its arguments."""
-    view = ConvertView.as_view(
-        form_class=form_class,
-        redirect_field_name=redirect_field_name,
-        anonymous_redirect=anonymous_redirect,
-        template_name=template_name,
-        ajax_template_name=ajax_template_name,
-    )
-    return view(request)
+    return ConvertView.as_view(**arguments)(request)
 
 
 class ConfirmView(View):

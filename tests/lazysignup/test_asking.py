@@ -67,6 +67,7 @@ def test_a_guest_who_has_just_been_deleted_is_none(guest: Client) -> None:
     session["lazysignup_seen"] -= 7200
     session.save()
     assert guest.get("/is-guest/").content == b"False False"
+    assert guest.get("/is-guest/").content == b"False False"
 
 
 def test_a_guest_with_a_password_is_none(guest: Client, account: Any) -> None:
@@ -74,6 +75,15 @@ def test_a_guest_with_a_password_is_none(guest: Client, account: Any) -> None:
     account.save()
     assert not is_lazy_user(account)
     guest.force_login(account)
+    assert guest.get("/is-guest/").content == b"False False"
+
+
+def test_a_session_of_a_guest_who_got_a_password_knows(guest: Client, account: Any) -> None:
+    account.set_password("chosen on a page of the site")
+    account.save()
+    session = guest.session
+    session["_auth_user_hash"] = account.get_session_auth_hash()
+    session.save()
     assert guest.get("/is-guest/").content == b"False False"
 
 

@@ -121,6 +121,15 @@ def test_a_link_of_another_purpose_does_not_work(guest: Client, account: Any) ->
     assert guest.get(f"/convert/confirm/{token}/").status_code == 404
 
 
+def test_the_next_guest_of_a_browser_confirms_again(guest: Client, account: Any) -> None:
+    ask(guest)
+    guest.get(link())
+    account.delete()
+    guest.post("/put/")
+    assert guest.session["basket"] == ["seed"]
+    assert list(guest.get("/convert/").context["form"].fields) == ["email"]
+
+
 def test_two_tabs_confirm_two_addresses_and_the_last_counts(guest: Client) -> None:
     ask(guest, "first@example.com")
     first = link()

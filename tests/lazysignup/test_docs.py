@@ -59,6 +59,7 @@ def test_the_handler_moves_the_basket(account: Any, monkeypatch: Any) -> None:
     assert Item.objects.get().owner == member
 
 
+@pytest.mark.django_db(transaction=True)  # MariaDB ends a transaction when a table is made.
 def test_guests_of_guest_user_are_copied(account: Any) -> None:
     LazyUser.objects.all().delete()
     with connection.cursor() as cursor:

@@ -12,7 +12,6 @@ from tests.test_kinds_of_site import run_on
 FOLDER = Path(__file__).parent
 
 
-@pytest.mark.services
 @pytest.mark.skipif("_" in settings.SETTINGS_MODULE.split(".")[-1], reason="this is one of them")
 @pytest.mark.parametrize("model", ["email", "person"])
 def test_guests_have_the_accounts_of_the_site(model: str) -> None:

@@ -338,3 +338,13 @@ def test_a_key_that_opens_nothing_does_not_hide_the_invitation_of_a_guest(
     typed = answers(email=ADDRESS)
     assert bound.post(f"{page}?invitation_key={old.mail_key}", typed).status_code == 302
     assert Acceptance.objects.get().invitation == invitation
+
+
+def test_the_cleanup_asks_nothing_about_invitations_for_each_guest(
+    bound: Client, django_assert_max_num_queries: Any
+) -> None:
+    for _ in range(50):
+        LazyUser.objects.create_lazy_user()
+    LazyUser.objects.update(last_seen=timezone.now() - timedelta(days=500))
+    with django_assert_max_num_queries(20):
+        assert LazyUser.objects.delete_expired() == 51
