@@ -24,6 +24,8 @@ _AND = frozenset(
 )
 #: Runs of what an address may be made of, up to the marks that end it. Each is read once.
 _RUN = re.compile(rf"[^\s<>()\[\]|/\"{SEPARATORS}{_INVISIBLE}]+")
+#: Mark of an item in a list.
+_BULLET = re.compile(r"(?:[-*\u2022\u00b7\u2013]|\d{1,4}[.)])\s+")
 _LOCAL_QUOTED = re.compile(r'"[^"@]*"@')
 _MAILTO = re.compile("mailto:", re.IGNORECASE)
 #: Mark between the addresses of one person in exports of Google Contacts.
@@ -43,7 +45,8 @@ def entries(text: str) -> Iterator[tuple[str, str]]:
         if end in SEPARATORS and end not in ";\t" and not set("@<").intersection(entry):
             half = entry  # perhaps "Doe, Ann <ann@example.org>", which some programs write
         elif entry:
-            yield from people(entry)
+            bullet = _BULLET.match(entry)
+            yield from people(entry[bullet.end() :] if bullet else entry)
 
 
 def people(entry: str) -> list[tuple[str, str]]:
@@ -93,10 +96,15 @@ def one(text: str) -> tuple[str, str]:
     if start < 0 or not text.endswith(">"):
         return "", clean(text)
     name = text[:start].strip(_MARGIN).rstrip(SEPARATORS)
-    if len(name) > 1 and name[0] == name[-1] == '"':
-        name = name[1:-1].replace('\\"', '"')
-    elif "<" in name or ">" in name:
+    inner = name[1:-1].replace('\\"', "")
+    if len(name) > 1 and name[0] == name[-1] == '"' and '"' not in inner:
+        return name[1:-1].replace('\\"', '"'), clean(text[start + 1 : -1])
+    if "<" in name or ">" in name:
         return "", text
+    if len(name) > 1 and name[0] == name[-1] == "'":
+        name = name[1:-1]  # as Outlook writes it
+    elif name.count('"') == 1:
+        name = name.strip('"')  # the other one is lost
     return name, clean(text[start + 1 : -1])
 
 
