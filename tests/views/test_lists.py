@@ -21,6 +21,7 @@ from django.core.management import CommandError, call_command
 from django.db import connection
 from django.test import Client
 from django.utils import timezone
+from django.utils.translation import get_language, override
 
 from invitation.addresses import recipients
 from invitation.exceptions import AlreadyInvited
@@ -51,6 +52,13 @@ def stranger(db: None) -> Client:
 @pytest.fixture
 def batch(member: Any) -> lists.ListResult:
     return lists.invite_many(member, guests(3))
+
+
+@pytest.fixture(autouse=True)
+def language_of_the_test() -> Iterator[None]:
+    """Leave the language as it was: a request in another one changes it."""
+    with override(get_language()):
+        yield
 
 
 def words(response: Any) -> str:
