@@ -16,6 +16,8 @@ from invitation.flows import arriving
 from invitation.models import Acceptance, InvitationEmail, InvitationKey, InvitationQuota
 
 DAY = timedelta(days=1)
+#: From noon to the last second of the day.
+AFTERNOON = timedelta(hours=11, minutes=59, seconds=59)
 ADDRESS = "bob@example.org"
 
 

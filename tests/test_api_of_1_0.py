@@ -42,7 +42,7 @@ class TestSettings:
         invitation = scenes.invite(member)
         assert invitation.expires_at is not None
         left = invitation.expires_at - timezone.now()
-        assert timedelta(days=days) - timedelta(minutes=1) < left <= timedelta(days=days)
+        assert timedelta(days=days) - timedelta(minutes=1) < left <= timedelta(days=days + 1)
 
     def test_invitations_per_user(self, settings: Any, member: Any) -> None:
         settings.INVITATIONS_PER_USER = 1

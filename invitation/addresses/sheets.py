@@ -7,12 +7,14 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from django.utils.formats import get_format
+
 #: Characters that make a spreadsheet read a cell as a formula (OWASP, "CSV Injection"), with their
 #: full-width forms.
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", *"\uff1d\uff0b\uff0d\uff20")
 #: Separators of spreadsheets in other countries, followed by such a character. There a cell could
 #: be split again.
-_WITHIN = re.compile('([;|\t][\\s"]*)([=+@\uff1d\uff0b\uff0d\uff20-])')
+_WITHIN = re.compile('([,;|\t][\\s"]*)([=+@\uff1d\uff0b\uff0d\uff20-])')
 
 
 class _Echo:
@@ -35,12 +37,25 @@ def cell(value: Any) -> Any:
     return f"'{text}" if text.lstrip(" ").startswith(FORMULA_STARTS) else text
 
 
-def lines(rows: Iterable[Iterable[Any]]) -> Iterator[str]:
-    """Yield the rows as lines of CSV (RFC 4180), one at a time, to save memory.
+def delimiter() -> str:
+    """Return the mark between cells that spreadsheets expect in the active language.
 
-    The first line begins with a byte order mark: spreadsheets recognise UTF-8 by it.
+    Where the comma is in numbers, as in German, French and Spanish, it is the semicolon.
     """
-    writer = csv.writer(_Echo(), quoting=csv.QUOTE_MINIMAL)
+    return ";" if get_format("DECIMAL_SEPARATOR", use_l10n=True) == "," else ","
+
+
+def lines(rows: Iterable[Iterable[Any]]) -> Iterator[str]:
+    """Return the rows as lines of CSV (RFC 4180), made one at a time, to save memory.
+
+    The first line begins with a byte order mark: spreadsheets recognise UTF-8 by it. The language
+    that is active now decides the mark between the cells.
+    """
+    return _lines(rows, delimiter())
+
+
+def _lines(rows: Iterable[Iterable[Any]], mark_between: str) -> Iterator[str]:
+    writer = csv.writer(_Echo(), delimiter=mark_between, quoting=csv.QUOTE_MINIMAL)
     mark = "\ufeff"
     for row in rows:
         # The writer returns the result of the file's write(), although its type says otherwise.

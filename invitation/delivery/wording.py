@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta, tzinfo
+from datetime import datetime, time, timedelta, tzinfo
+from datetime import timezone as zones
 from typing import Any
 
 from django.utils import formats, timezone
@@ -38,11 +39,26 @@ def day_in_words(moment: datetime | None) -> str:
     return formats.date_format(moment, "DATE_FORMAT") if moment is not None else ""
 
 
-def days_left(moment: datetime | None) -> int | None:
-    """Return how many days remain until a time; a started day counts as a whole one.
+def end_of_day(moment: datetime, days: int = 0) -> datetime:
+    """Return the last second of the day so many days later, in the active time zone.
 
-    It is ``None`` for ``None``.
+    Without a zone of the member's own, that is the site's. A change of the clocks in between makes
+    no difference. If a clock shows the last second twice, it is the later one.
+    """
+    if timezone.is_aware(moment):
+        moment = timezone.localtime(moment)
+    last = datetime.combine(moment.date() + timedelta(days=days), time(23, 59, 59))
+    if moment.tzinfo is None:
+        return last
+    return last.replace(tzinfo=moment.tzinfo, fold=1).astimezone(zones.utc)
+
+
+def days_left(moment: datetime | None) -> int | None:
+    """Return how many whole days remain until a time, and one on the last day.
+
+    It is ``None`` for ``None``, and 0 when the time is over.
     """
     if moment is None:
         return None
-    return max(0, -(-(moment - timezone.now()) // timedelta(days=1)))
+    left = moment - timezone.now()
+    return max(left.days, 1) if left > timedelta(0) else 0

@@ -44,7 +44,8 @@ class BulkForm(InvitationTextsForm):
         required=False,
         widget=forms.FileInput(attrs={"accept": ".csv,.txt,text/csv,text/plain"}),
         help_text=_(
-            "With a first line of headings: email, and if you like name, note, language, groups."
+            "The column with the addresses is found. Others may be called name, note, language or "
+            "groups."
         ),
     )
 

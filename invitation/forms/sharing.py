@@ -15,6 +15,7 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from invitation import addresses
+from invitation.delivery import wording
 from invitation.exceptions import (
     AddressRefused,
     GroupRefused,
@@ -208,8 +209,8 @@ class SharedLinkForm(forms.Form):
             return self.invitation.expires_at
         if day is None:
             return inviting.expiry_date(timezone.now())
-        moment = dt.datetime.combine(day, dt.time(23, 59, 59))
-        return timezone.make_aware(moment) if settings.USE_TZ else moment
+        noon = dt.datetime.combine(day, dt.time(12))
+        return wording.end_of_day(timezone.make_aware(noon) if settings.USE_TZ else noon)
 
     def refused(self, error: InvitationError) -> None:
         """Show why the link was refused, beside the field that caused it."""

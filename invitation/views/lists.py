@@ -20,6 +20,7 @@ from django.utils.translation import gettext as _
 from django.views.generic import FormView, ListView, View
 
 from invitation.addresses import sheets
+from invitation.addresses.headings import labelled
 from invitation.exceptions import InvitationError
 from invitation.flows import lists, mail, quota
 from invitation.forms import MAIL_STATES, STATES, BulkConfirmForm, BulkForm
@@ -207,7 +208,13 @@ def attachment(rows: Iterable[Iterable[Any]], name: str) -> StreamingHttpRespons
 
 
 def _report_lines(batch: lists.ListResult) -> Iterable[Iterable[Any]]:
-    headings = (_("Row"), _("E-mail address"), _("Name"), _("Result"), _("Reason"))
+    headings = (
+        labelled(_("Row"), "row"),
+        labelled(_("E-mail address"), "email"),
+        labelled(_("Name"), "name"),
+        labelled(_("Result"), "result"),
+        labelled(_("Reason"), "reason"),
+    )
     # Translated now: another language may be active while the file is sent.
     rows = [
         (row.number, row.email, row.recipient_name, row.verdict.label, str(row.reason))
@@ -228,12 +235,12 @@ def _outcome_lines(invitations: InvitationKeyQuerySet) -> Iterator[Iterable[Any]
     paused = _("The mail system is out of order at the moment.") if mail.delivery_pause() else ""
     zone = timezone.get_current_timezone()
     headings = (
-        _("E-mail address"),
-        _("Name"),
-        _("Invited"),
-        _("State"),
-        _("Mail"),
-        _("Reason"),
+        labelled(_("E-mail address"), "email"),
+        labelled(_("Name"), "name"),
+        labelled(_("Invited"), "invited"),
+        labelled(_("State"), "state"),
+        labelled(_("Mail"), "mail_state"),
+        labelled(_("Reason"), "reason"),
     )
 
     def written(moment: datetime) -> str:

@@ -8,6 +8,7 @@ import tracemalloc
 from collections.abc import Iterator
 
 import pytest
+from django.utils.translation import override
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -70,15 +71,30 @@ def test_separators_quotes_and_line_breaks_stay_in_their_cell() -> None:
     assert read([row, ["next"]]) == [row, ["next"]]
 
 
-@pytest.mark.parametrize("separator", [";", "\t", "|"], ids=["semicolon", "tab", "bar"])
+@pytest.mark.parametrize(
+    "separator", [",", ";", "\t", "|"], ids=["comma", "semicolon", "tab", "bar"]
+)
 @pytest.mark.parametrize("start", ["=", "+", "-", "@", " =", '"='])
 def test_where_a_spreadsheet_cuts_at_another_mark_no_piece_is_a_formula(
     separator: str, start: str
 ) -> None:
     # In German, French or Spanish, Excel takes the semicolon for the end of a cell.
-    [line] = sheets.lines([["ann@example.org", f"Fair{separator}{start}1+1"]])
+    # Elsewhere, it takes the comma in a file from one of those.
+    with override("de" if separator == "," else "en"):
+        [line] = sheets.lines([["ann@example.org", f"Fair{separator}{start}1+1"]])
     for piece in line.removeprefix("\ufeff").split(separator):
         assert not piece.lstrip(' "').startswith(sheets.FORMULA_STARTS)
+
+
+@pytest.mark.parametrize(
+    ("language", "mark"), [("en", ","), ("de", ";"), ("fr", ";"), ("es", ";"), ("ja", ",")]
+)
+def test_the_mark_between_cells_is_that_of_spreadsheets_in_the_language(
+    language: str, mark: str
+) -> None:
+    with override(language):
+        lines = sheets.lines([["a", "b"]])
+    assert list(lines) == [f"\ufeffa{mark}b\r\n"]  # also where another language is active now
 
 
 @given(st.lists(st.lists(st.text(st.characters(exclude_categories=["Cs"])), min_size=1)))

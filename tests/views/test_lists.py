@@ -21,6 +21,7 @@ from django.core.management import CommandError, call_command
 from django.db import connection
 from django.test import Client
 from django.utils import timezone
+from django.utils.translation import get_language, override
 
 from invitation.addresses import recipients
 from invitation.exceptions import AlreadyInvited
@@ -53,6 +54,13 @@ def batch(member: Any) -> lists.ListResult:
     return lists.invite_many(member, guests(3))
 
 
+@pytest.fixture(autouse=True)
+def language_of_the_test() -> Iterator[None]:
+    """Leave the language as it was: a request in another one changes it."""
+    with override(get_language()):
+        yield
+
+
 def words(response: Any) -> str:
     """Return what a page says, without markup and line breaks."""
     body = response.content.decode().partition("<main")[2]
@@ -79,7 +87,8 @@ def sheet(response: Any) -> list[list[str]]:
     """Return the cells of a file."""
     text = b"".join(response.streaming_content).decode()
     assert text[0] == "\ufeff"
-    return list(csv.reader(io.StringIO(text[1:], newline="")))
+    delimiter = ";" if ";" in text.partition("\r")[0] else ","
+    return list(csv.reader(io.StringIO(text[1:], newline=""), delimiter=delimiter))
 
 
 # -- who -----------------------------------------------------------------------------------------
@@ -169,7 +178,8 @@ def test_without_invitations_left_the_page_says_so(settings: Any, member_client:
         ({"people": ",;"}, "list_empty"),
         ({"file": "email\n"}, "list_empty"),
         ({"file": b"email\n\xff"}, "list_encoding"),
-        ({"file": 'email\n"a'}, "list_broken"),
+        ({"file": b"PK\x03\x04\0"}, "list_workbook"),
+        ({"file": "BEGIN:VCARD\nEMAIL:a@x.org\n"}, "list_cards"),
         ({"people": "a@x.org,b@x.org,c@x.org"}, "too_many_rows"),
         ({"people": "a" * 101}, "list_too_large"),
         ({"file": "a" * 101}, "list_too_large"),
@@ -470,7 +480,38 @@ def test_the_files_speak_the_language_of_who_asks_for_them(
 ) -> None:
     german = {"accept-language": "de"}
     response = member_client.get(f"{BULK}{batch.id}/outcome.csv", headers=german)
-    assert sheet(response)[0][1] == "Name"
+    assert sheet(response)[0][:3] == ["E-Mail-Adresse (email)", "Name", "Eingeladen am (invited)"]
+
+
+@pytest.mark.parametrize("language", ["en", "de", "es", "fr"])
+def test_the_files_are_read_back_in_every_language(member_client: Client, language: str) -> None:
+    spoken = {"accept-language": language}
+    carried = payload(member_client, "email,name\nann@example.org,=Ann\nbob@example.org,")
+    report = b"".join(confirm(member_client, carried, table="on", headers=spoken).streaming_content)
+    confirm(member_client, carried)
+    batch = InvitationKey.objects.first().label.rpartition(":")[2]  # type: ignore[union-attr]
+    address = f"{BULK}{batch}/outcome.csv"
+    outcome = b"".join(member_client.get(address, headers=spoken).streaming_content)  # type: ignore[arg-type]
+    for data in (report, outcome):
+        people = recipients.parse(recipients.decode(data), pasted=False)
+        assert [(person.number, person.email, person.name) for person in people] == [
+            (2, "ann@example.org", "=Ann"),
+            (3, "bob@example.org", ""),
+        ]
+
+
+def test_a_row_with_two_people_says_so(member_client: Client) -> None:
+    text = "name,email\nBoth,Ann <ann@example.org> Bob <bob@example.org>\nCid,cid@example.org"
+    page = words(member_client.post(BULK, {"file": upload(text)}))
+    assert "There is more than one address here." in page
+    assert "cid@example.org" in page
+
+
+def test_a_row_may_name_its_language_as_people_do(settings: Any, member_client: Client) -> None:
+    settings.LANGUAGES = [("en", "English"), ("de", "German")]
+    text = "email,language\nann@example.org,Deutsch\nbob@example.org,german"
+    confirm(member_client, payload(member_client, text))
+    assert {row.language for row in InvitationKey.objects.all()} == {"de"}
 
 
 # -- what it costs -------------------------------------------------------------------------------
@@ -576,6 +617,15 @@ def test_the_command_invites_and_prints_each_row(
     assert lines[2].startswith("4: member@example.com: your own address: This is your own")
     assert lines[3] == "Invited: 1, your own address: 1, invalid: 1."
     assert InvitationKey.objects.get().from_user == member
+
+
+def test_the_command_takes_the_column_that_is_named(member: Any, tmp_path: Any) -> None:
+    path = tmp_path / "class.csv"
+    path.write_text("Student,Student Email,Parent Email\nAnn,ann@example.org,mum@example.org\n")
+    options = ("--csv", str(path), "--as", "member", "--email-column", "Parent Email")
+    assert run(*options).startswith("2: mum@example.org: invited")
+    with pytest.raises(CommandError, match="Its columns: Student, Student Email, Parent Email"):
+        run(*options[:-1], "Mail of work")
 
 
 def test_a_dry_run_changes_nothing(member: Any, file: str) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, Literal, NamedTuple
 
 from django.contrib.auth.models import Group
@@ -281,6 +281,8 @@ def _check_not_own(inviter: Any, email: str) -> None:
 def expiry_date(now: datetime, days: Days = "default") -> datetime | None:
     """Return when an invitation expires that is created or extended now; ``None`` for never.
 
+    That is the end of its last day, in the time zone that is active.
+
     Raises ``ExpiryRefused`` for a number of days that the site does not offer.
     """
     default = conf.ACCOUNT_INVITATION_DAYS
@@ -288,7 +290,7 @@ def expiry_date(now: datetime, days: Days = "default") -> datetime | None:
         days = default
     elif days != default and days not in conf.INVITATION_EXPIRY_CHOICES:
         raise ExpiryRefused()
-    return None if days is None else now + timedelta(days=days)
+    return None if days is None else wording.end_of_day(now, days)
 
 
 def _create(

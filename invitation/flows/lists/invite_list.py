@@ -23,7 +23,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 from invitation import addresses, keys, signals
-from invitation.addresses import blocklist
+from invitation.addresses import blocklist, people
 from invitation.addresses.recipients import Recipient
 from invitation.delivery import texts
 from invitation.exceptions import (
@@ -304,6 +304,8 @@ def _refused(recipient: Recipient, verdict: Verdict, reason: str, code: str) -> 
 
 
 def _check(inviter: Any, recipient: Recipient, note: str, groups: dict[str, int]) -> Row:
+    if people.count(recipient.email) > 1:
+        raise AddressRefused(_("There is more than one address here."), code="several_addresses")
     email = addresses.clean(recipient.email)
     lower = email.lower()
     email_key = email if lower == email else lower  # one text in memory instead of two

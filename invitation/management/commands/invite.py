@@ -26,12 +26,18 @@ class Command(BaseCommand):
     help = "Invite everybody in a CSV file, in the name of a member."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        """Add --csv, --as, --note, --site and --dry-run."""
+        """Add --csv, --as, --email-column, --note, --site and --dry-run."""
         parser.add_argument(
             "--csv", required=True, metavar="FILE", help="The file; - is standard input."
         )
         parser.add_argument(
             "--as", required=True, metavar="USER", dest="inviter", help="The member's login name."
+        )
+        parser.add_argument(
+            "--email-column",
+            default="",
+            metavar="NAME",
+            help="The heading of the column with the addresses; by default it is found.",
         )
         parser.add_argument("--note", default="", help="A note for rows that have none.")
         parser.add_argument(
@@ -45,7 +51,8 @@ class Command(BaseCommand):
         site_id = _site_id(options["site"])
         verb = lists.check_list if options["dry_run"] else lists.invite_many
         try:
-            people = recipients.parse(recipients.decode(_read(options["csv"])), pasted=False)
+            text = recipients.decode(_read(options["csv"]))
+            people = recipients.parse(text, pasted=False, email_column=options["email_column"])
             batch = verb(inviter, people, note=options["note"], site_id=site_id)
         except InvitationError as error:
             raise CommandError(str(error)) from error

@@ -25,7 +25,7 @@ from invitation.flows import arriving, inviting, upkeep
 from invitation.flows.mail import queueing
 from invitation.models import InvitationEmail, InvitationKey, InvitationQuota
 from tests import scenes
-from tests.factories import ADDRESS, make_invitation, make_user, spent
+from tests.factories import ADDRESS, AFTERNOON, make_invitation, make_user, spent
 
 pytestmark = pytest.mark.django_db
 NOON = datetime(2026, 3, 29, 12, tzinfo=timezone.utc)
@@ -81,7 +81,7 @@ def test_it_ends_after_the_days_of_the_setting(member: Any, settings: Any) -> No
     settings.ACCOUNT_INVITATION_DAYS = 3
     with time_machine.travel(NOON, tick=False):
         invitation = inviting.invite(member, ADDRESS).invitation
-    assert invitation.expires_at == NOON + timedelta(days=3)
+    assert invitation.expires_at == NOON + timedelta(days=3) + AFTERNOON
 
 
 def test_it_never_ends_where_the_setting_says_so(member: Any, settings: Any) -> None:

@@ -77,6 +77,12 @@ def test_a_named_language_is_one_of_the_site(text: str, code: str) -> None:
     assert named_language(text) == code
 
 
+@pytest.mark.parametrize("text", ["German", "deutsch", " DEUTSCH ", "Allemand"])
+def test_a_language_may_be_named_as_people_call_it(text: str) -> None:
+    with translation.override("fr"):
+        assert named_language(text) == "de"
+
+
 @pytest.mark.parametrize("text", ["tlh", "deutsch?", "x" * 1000])
 def test_another_is_refused(text: str) -> None:
     with pytest.raises(TextRefused) as refused:

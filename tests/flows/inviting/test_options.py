@@ -21,7 +21,15 @@ from invitation.exceptions import (
 )
 from invitation.flows import arriving, inviting
 from invitation.models import InvitationEmail, InvitationKey
-from tests.factories import ADDRESS, make_acceptance, make_invitation, make_user, open_it, spent
+from tests.factories import (
+    ADDRESS,
+    AFTERNOON,
+    make_acceptance,
+    make_invitation,
+    make_user,
+    open_it,
+    spent,
+)
 from tests.keys.test_destinations import BAD
 from tests.scenes import dump
 
@@ -44,7 +52,7 @@ def test_an_invitation_is_open_for_the_days_that_were_chosen(
 ) -> None:
     settings.INVITATION_EXPIRY_CHOICES = [1, 30]
     inviting.invite(member, ADDRESS, days=days)
-    assert stored().expires_at == NOON + timedelta(days)
+    assert stored().expires_at == NOON + timedelta(days) + AFTERNOON
 
 
 def test_it_never_ends_where_the_site_offers_that(member: Any, settings: Any) -> None:
@@ -60,7 +68,7 @@ def test_what_the_site_has_set_can_always_be_chosen(
 ) -> None:
     settings.ACCOUNT_INVITATION_DAYS = default
     inviting.invite(member, ADDRESS, days=default)
-    assert stored().expires_at == (default and NOON + timedelta(default))
+    assert stored().expires_at == (default and NOON + timedelta(default) + AFTERNOON)
 
 
 @pytest.mark.anywhere
@@ -80,7 +88,7 @@ def test_renewing_takes_the_days_that_are_chosen_then(member: Any, settings: Any
     settings.INVITATION_EXPIRY_CHOICES = [1, 30]
     inviting.invite(member, ADDRESS, days=30)
     inviting.invite(member, ADDRESS, days=1)
-    assert stored().expires_at == NOON + timedelta(1)
+    assert stored().expires_at == NOON + timedelta(1) + AFTERNOON
 
 
 @time_machine.travel(NOON, tick=False)
@@ -92,7 +100,9 @@ def test_more_time_is_the_sites_own_and_never_less_than_there_is(
     long = inviting.invite(member, "long@example.org", days=30).invitation
     for invitation in (short, long):
         inviting.extend(invitation)
-    assert [short.expires_at, long.expires_at] == [NOON + timedelta(7), NOON + timedelta(30)]
+    assert [short.expires_at, long.expires_at] == [
+        NOON + timedelta(days) + AFTERNOON for days in (7, 30)
+    ]
 
 
 # -- a page to land on --
@@ -184,7 +194,7 @@ def test_inviting_again_without_a_mail_renews_in_silence(
         again = inviting.invite(member, ADDRESS, mail=False)
     assert (again.created, again.mailed) == (False, False)
     assert stored().mail_requested_at == NOON
-    assert stored().expires_at == NOON + timedelta(8)
+    assert stored().expires_at == NOON + timedelta(8) + AFTERNOON
     assert InvitationEmail.objects.count() == len(outbox) == 1
 
 

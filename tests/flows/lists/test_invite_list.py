@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 import uuid
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, time, timedelta
+from datetime import timezone as zones
 from typing import Any
 
 import pytest
@@ -219,7 +220,8 @@ def test_rows_are_written_spent_noted_mailed_and_told(
     for row in rows:
         assert (row.from_user, row.status, row.uses, row.max_uses) == (member, "pending", 0, 1)
         assert row.pending_slot == row.slot()
-        assert row.expires_at == row.date_invited + timedelta(days=7)
+        day = row.date_invited.date() + timedelta(days=7)
+        assert row.expires_at == datetime.combine(day, time(23, 59, 59), zones.utc)
         assert row.mail_requested_at == row.date_invited
         assert row.quota_held == 1
     assert spent(member) == 2

@@ -1,0 +1,353 @@
+"""Tables of people: which rows there are, and which column has what.
+
+The column of the addresses is found by what is in it: it has the most different addresses, and it
+is the first of several. The headings tell the other columns (see ``headings``).
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+from invitation.addresses import headings as words
+from invitation.addresses import people, sheets
+
+DELIMITERS = ",;\t|"
+#: Most lines of one record, and the longest one, so that a lost quotation mark costs one row.
+_LINES_MAX, _RECORD_MAX = 50, 20_000
+#: Rows in which the headings are looked for.
+TOP = 10
+_LINE = re.compile("\r\n|\r|\n")
+#: Blank rows. Spreadsheets export thousands of them.
+_BLANKS = re.compile(r"(?:[ ,;|\t]*(?:\r\n|\r|\n))+")
+_GROUP_MARKS = re.compile("[,;|]")
+_NAME_LENGTH_MAX = 80
+
+Row = tuple[int, list[str]]
+
+
+class Broken(list[str]):
+    """Row whose quotation marks do not match, cut where they may be meant to."""
+
+    record: str
+
+
+class Person(NamedTuple):
+    """Name and address in a row of a table."""
+
+    name: str
+    email: str
+
+
+def rows(text: str, delimiter: str, most: int) -> Iterator[Row]:
+    """Yield number and cells of at most ``most`` rows that are not blank."""
+    for number, record, whole in _records(text, delimiter):
+        cells = _broken(record, delimiter) if whole is None else whole
+        if any(map(str.strip, cells)):
+            yield number, cells
+            most -= 1
+            if not most:
+                return
+
+
+def _records(text: str, delimiter: str) -> Iterator[tuple[int, str, list[str] | None]]:
+    """Yield number, text and cells of each record that is not blank.
+
+    The cells are ``None`` if the quotation marks do not match.
+    """
+    at, width, number = 0, 0, 0
+    while at < len(text):
+        blank = _BLANKS.match(text, at)
+        if blank:
+            rows_of = (text.count(mark, at, blank.end()) for mark in ("\n", "\r", "\r\n"))
+            line_feeds, returns, both = rows_of
+            number += line_feeds + returns - both
+            at = blank.end()
+            continue
+        number += 1
+        first_end, first_stop = end, stop = _line(text, at)
+        quotes, lines = text.count('"', at, end), 1
+        while quotes % 2 and lines < _LINES_MAX and stop < len(text) and stop - at <= _RECORD_MAX:
+            start = stop
+            end, stop = _line(text, start)
+            quotes += text.count('"', start, end)
+            lines += 1
+        record = text[at:end]
+        cells = None if quotes % 2 else cells_of(record, delimiter)
+        if cells and lines > 1 and _swallowed(record, delimiter, width):
+            cells = None
+        if cells is None:
+            record, stop = text[at:first_end], first_stop
+        elif lines == 1:
+            width = max(width, len(cells))
+        yield number, record, cells
+        at = stop
+
+
+def _line(text: str, at: int) -> tuple[int, int]:
+    """Return the end of a line, and the start of the next one."""
+    found = _LINE.search(text, at)
+    return found.span() if found else (len(text), len(text))
+
+
+def _swallowed(record: str, delimiter: str, width: int) -> bool:
+    """Return whether a cell of several lines has the row of another person in it."""
+    others = _LINE.split(record)[1:]
+    return width > 1 and any("@" in line and line.count(delimiter) + 1 == width for line in others)
+
+
+def cells_of(record: str, delimiter: str) -> list[str] | None:
+    """Return the cells of a record, or ``None`` if its quotation marks do not match."""
+    # Strict: otherwise a missing quotation mark would turn the rest of the text into one cell.
+    if '"' not in record:
+        return [cell.lstrip(" ") for cell in record.split(delimiter)]
+    lines = io.StringIO(record, newline="")
+    reader = csv.reader(lines, delimiter=delimiter, strict=True, skipinitialspace=True)
+    try:
+        found = list(reader)
+    except csv.Error:
+        return None
+    return found[0] if len(found) == 1 else ([] if not found else None)
+
+
+def _broken(record: str, delimiter: str) -> Broken:
+    """Return a record such as ``"Doe, Ann" <ann@example.org>,7b`` with its marks as written."""
+    cells, start, inside = [], 0, False
+    if record.count('"') % 2 == 0 and len(record) <= _RECORD_MAX:
+        for found in re.finditer(f'["{re.escape(delimiter)}]', record):
+            if found.group() == '"':
+                inside = not inside
+            elif not inside:
+                cells.append(record[start : found.start()])
+                start = found.end()
+    broken = Broken(cell.strip() for cell in (*cells, record[start:]))
+    for place, cell in enumerate(broken):
+        if len(cell) > 1 and cell[0] == cell[-1] == '"' and cell.count('"') == 2:
+            broken[place] = cell[1:-1]
+    broken.record = record
+    return broken
+
+
+class Columns:
+    """Places of the columns of a table, and its first row with a person."""
+
+    def __init__(self, table: Sequence[Row], email_column: str = "") -> None:
+        main, several = _main_column(table)
+        self.first, self.headings = _find_headings(table, main, email_column)
+        self.body = table[self.first :]
+        #: Rows with an address above the headings, such as the title of an export.
+        self.above = [row for row in table[: self.first] if any("@" in cell for cell in row[1])]
+        self.by_heading = words.known(self.headings)
+        if main is not None and self.headings:
+            main, several = _main_column(self.body, self.headings, self.by_heading.get("email"))
+        if email_column:
+            main = _place(self.headings, email_column)
+        elif main is None:
+            main = self.by_heading.get("email")
+        self.main = main
+        #: Columns with addresses.
+        self.several = several
+        self.width = len(self.headings) or _usual(len(cells) for _, cells in self.body)
+        self._series = [] if main is None else [main]
+        if main is not None and main < len(self.headings) and not email_column:
+            self._series = words.series(self.headings, main)
+        self._names = self._name_columns()
+
+    # -- is it a table? ------------------------------------------------------------------------
+
+    def score(self, pasted: bool) -> tuple[int, int, int] | None:
+        """Return how well a text is read as a table; ``None`` if it is a list."""
+        if self.main is None:
+            return None
+        crowded = beyond = rows = pure = named = many = 0
+        for _, cells in self.body:
+            places = [place for place, cell in enumerate(cells) if "@" in cell]
+            rows += 1
+            crowded += len(places) > 1
+            beyond += any(not self._heading(place) for place in places)
+            named += len(places) < sum(1 for cell in cells if cell.strip())
+            cell = cells[self.main] if self.main < len(cells) else ""
+            many += people.count(cell) > 1
+            pure += people.is_address(people.one(cell.partition(people.SEVERAL)[0])[1])
+        good = (pure, len(self.by_heading), self.width)
+        if not self.headings:
+            # Without headings, commas separate people in a form, and a name from its address.
+            written = sum(1 for _, cells in self.body if "<" in "".join(cells))
+            listed = pasted or self.width < 2 or crowded * 2 > rows or written * 2 > rows
+            return None if listed else good
+        if beyond * 2 > rows or (len(self.headings) == 1 and many * 2 > rows):
+            return None
+        if self.by_heading:
+            return good
+        usual = _usual(len(cells) for _, cells in self.body)
+        mails = all(words.is_mail(self._heading(place)) for place in self.several)
+        unlike = usual != self.width or (crowded * 2 > rows >= named * 2 and not mails)
+        return None if unlike else good
+
+    def _heading(self, place: int) -> str:
+        return self.headings[place].strip() if place < len(self.headings) else ""
+
+    # -- names ---------------------------------------------------------------------------------
+
+    def _name_columns(self) -> dict[str, int]:
+        """Return the places of the names of those whose addresses are in the main column."""
+        if self.main is None or not self.headings:
+            return {}
+        whose = words.whose(self._heading(self.main))
+        parts = ("name", "first", "last")
+        found = {
+            part: self.by_heading[part]
+            for part in parts
+            if part in self.by_heading
+            and words.whose(self._heading(self.by_heading[part])) == whose
+        }
+        near = self.main - 1
+        if not found and near >= 0 and near not in self.by_heading.values():
+            heading = self._heading(near)
+            place = self.main
+            values = [_cell(cells, near) for _, cells in self.body if "@" in _cell(cells, place)]
+            if words.may_name(heading) and words.whose(heading) == whose and _are_names(values):
+                found["name"] = near
+        return found
+
+    def name(self, cells: Sequence[str]) -> str:
+        """Return the name in a row."""
+        part = {key: _cell(cells, place) for key, place in self._names.items()}
+        whole, first, last = (part.get(key, "") for key in ("name", "first", "last"))
+        if whole and "last" not in self._names and first and first not in whole:
+            return f"{first} {whole}"
+        if whole and "first" not in self._names and last and last not in whole:
+            return f"{whole} {last}"
+        return whole or " ".join(filter(None, (first, last)))
+
+    # -- a row ---------------------------------------------------------------------------------
+
+    def person(self, cells: list[str]) -> Person:
+        """Return name and address of a row; what is not understood is no address."""
+        if isinstance(cells, Broken) and len(cells) != self.width:
+            return Person("", cells.record)
+        lost = [
+            cell
+            for place, cell in enumerate(cells)
+            if place not in self._series and "@" in cell and self._is_lost(place)
+        ]
+        given = [_cell(cells, place) for place in self._series]
+        text = next(filter(None, given), "")
+        if lost:
+            return Person("", " ".join(filter(None, (text, *lost))))
+        if text.count(people.SEVERAL):
+            text = next(filter(None, map(str.strip, text.split(people.SEVERAL))), "")
+        found = people.people(text)
+        name, email = found[0] if len(found) == 1 else ("", text)
+        column = self.name(cells)
+        if people.count(column, but=email):
+            return Person("", f"{column} {text}")
+        if people.count(column):
+            column = column.replace(f"({email})", "").strip()  # as Outlook writes it
+            column = "" if people.count(column) else column
+        return Person(column or name, email)
+
+    def _is_lost(self, place: int) -> bool:
+        """Return whether an address in this column would not be seen."""
+        if self.headings:
+            return not self._heading(place)
+        return place not in self.several or place >= self.width
+
+    def get(self, cells: Sequence[str], column: str) -> str:
+        """Return what a row has in a column that a heading names."""
+        place = self.by_heading.get(column)
+        return "" if place is None else _cell(cells, place)
+
+    def groups(self, cells: Sequence[str]) -> tuple[str, ...]:
+        """Return the groups in a row."""
+        return tuple(filter(None, map(str.strip, _GROUP_MARKS.split(self.get(cells, "groups")))))
+
+
+def _cell(cells: Sequence[str], place: int) -> str:
+    """Return a cell as it was before an export made it safe."""
+    text = cells[place].strip() if place < len(cells) else ""
+    safe = text[:1] == "'" and text[1:].lstrip(" ").startswith(sheets.FORMULA_STARTS)
+    return text[1:] if safe else text
+
+
+def _main_column(
+    body: Sequence[Row], headings: Sequence[str] = (), known: int | None = None
+) -> tuple[int | None, list[int]]:
+    """Return the column of the addresses, and all columns that have any."""
+    found: dict[int, set[str]] = {}
+    filled: Counter[int] = Counter()
+    for _, cells in body:
+        for place, cell in enumerate(cells):
+            filled[place] += bool(cell.strip())
+            if "@" in cell:
+                address = people.one(cell.partition(people.SEVERAL)[0])[1]
+                addresses = found.setdefault(place, set())
+                if people.is_address(address):
+                    addresses.add(address.lower())
+
+    def order(place: int) -> tuple[bool, int, bool, int]:
+        heading = headings[place] if place < len(headings) else ""
+        other = known in found and bool(words.whose(heading))
+        return other, -len(found[place]), place != known, place
+
+    several = [place for place in sorted(found) if len(found[place]) * 2 >= filled[place]]
+    return (min(found, key=order) if found else None), several
+
+
+def _find_headings(
+    table: Sequence[Row], main: int | None, email_column: str
+) -> tuple[int, list[str]]:
+    """Return the number of rows up to the headings, and the headings; 0 and none without any."""
+    best, most, seen = -1, 0, False
+    top: list[list[str]] = []
+    for at, (_, cells) in enumerate(table[:TOP]):
+        if email_column and _place(cells, email_column) is not None:
+            return at + 1, cells
+        if any("@" in cell for cell in cells):
+            seen = True
+            continue
+        known = words.known(cells)
+        sure = "email" in known and (not seen or len(known) > 1)
+        above = main is not None and main < len(cells) and cells[main].strip()
+        if len(known) > most and (sure or (above and not seen)):
+            best, most = at, len(known)
+        if not seen:
+            top.append(cells)
+    if best < 0 and main is not None and len(top) < len(table):
+        # Unknown headings: the first row with the most cells.
+        filled = [sum(1 for cell in cells if cell.strip()) for cells in top]
+        best = filled.index(max(filled)) if filled else -1
+        cells = top[best] if filled else []
+        above = cells[main] if main < len(cells) else ""
+        if not above.strip() or (len(cells) < 2 and not words.is_mail(above)):
+            best = -1
+    return (0, []) if best < 0 else (best + 1, table[best][1])
+
+
+def _place(headings: Sequence[str], wanted: str) -> int | None:
+    """Return the place of the heading that a person has named."""
+    plain = [words.plain(heading) for heading in headings]
+    name = words.plain(wanted)
+    return plain.index(name) if name in plain else None
+
+
+def _usual(numbers: Iterator[int]) -> int:
+    """Return the most frequent number; 0 if there is none."""
+    return next((number for number, _ in Counter(numbers).most_common(1)), 0)
+
+
+def _are_names(values: Sequence[str]) -> bool:
+    """Return whether texts look like the names of different people."""
+    values = [value for value in values if value]
+    good = [
+        value
+        for value in values
+        if len(value) < _NAME_LENGTH_MAX
+        and any(map(str.isalpha, value))
+        and not any(char.isdigit() or char == "@" for char in value)
+    ]
+    return bool(values) and len(good) == len(values) and len(set(good)) * 2 > len(good)

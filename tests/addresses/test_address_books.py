@@ -1,0 +1,306 @@
+"""Lists that people have: exports of address books, spreadsheets and class lists."""
+
+from __future__ import annotations
+
+import time
+from contextlib import suppress
+from typing import Any
+
+import pytest
+from django.utils.translation import override
+
+from invitation.addresses import headings, people, sheets
+from invitation.addresses.recipients import decode, parse
+from invitation.exceptions import ListRefused
+
+Found = list[tuple[int, str, str]]
+
+
+def read(text: str, **options: Any) -> Found:
+    return [(row.number, row.email, row.name) for row in parse(text, **options)]
+
+
+A, B, C = "ann@example.org", "bob@example.org", "cid@example.org"
+
+#: Each file as its program writes it, and who is in it.
+FILES: dict[str, tuple[str, Found]] = {
+    "google": (
+        "Name,Given Name,Additional Name,Family Name,Notes,Group Membership,"
+        "E-mail 1 - Type,E-mail 1 - Value,E-mail 2 - Type,E-mail 2 - Value\n"
+        f"Ann Smith,Ann,,Smith,rich,* My,* Work,{A} ::: ann@home.example.org,Home,a2@example.org\n"
+        f"Bob,Bob,,,,* My,,,Home,{B}\n",
+        [(2, A, "Ann Smith"), (3, B, "Bob")],
+    ),
+    "google of 2024": (
+        "First Name,Middle Name,Last Name,Phonetic First Name,Labels,E-mail 1 - Label,"
+        f"E-mail 1 - Value,Phone 1 - Value\nAnn,,Smith,,* myContacts,*,{A},+49 1\n"
+        f"Bob,,,,* myContacts,*,{B},\n",
+        [(2, A, "Ann Smith"), (3, B, "Bob")],
+    ),
+    "outlook": (
+        '"Title","First Name","Middle Name","Last Name","Company","E-mail Address","E-mail Type",'
+        '"E-mail Display Name","E-mail 2 Address","Language","Manager\'s Name","Notes"\r\n'
+        f'"","Ann","","Smith","ACME","{A}","SMTP","Ann Smith ({A})","a2@x.org","","Eve","x"\r\n'
+        f'"","Bob","","Roe","","","","","{B}","","",""\r\n',
+        [(2, A, "Ann Smith"), (3, B, "Bob Roe")],
+    ),
+    "outlook, German": (
+        '"Anrede","Vorname","Weitere Vornamen","Nachname","Firma","Ort geschäftlich",'
+        '"E-Mail-Adresse","E-Mail-Typ","E-Mail: Angezeigter Name","E-Mail 2: Adresse","Notizen"\n'
+        f'"Frau","Änne","","Groß","ACME","Köln","{A}","SMTP","Änne Groß","","geheim"\n',
+        [(2, A, "Änne Groß")],
+    ),
+    "outlook, French": (
+        '"Titre","Prénom","Deuxième prénom","Nom","Société","Adresse de messagerie",'
+        '"Type de messagerie","Nom complet de l\'adresse de messagerie"\n'
+        f'"","Zoé","","Petit","ACME","{A}","SMTP","Zoé Petit ({A})"\n',
+        [(2, A, "Zoé Petit")],
+    ),
+    "outlook, Spanish": (
+        "Título;Nombre;Segundo nombre;Apellidos;Organización;Dirección de correo electrónico;"
+        f"Tipo de correo electrónico\n;Ana;;Gómez;ACME;{A};SMTP\n",
+        [(2, A, "Ana Gómez")],
+    ),
+    "outlook, Italian": (
+        f"Nome,Cognome,Società,Indirizzo posta elettronica,Note\nAnna,Rossi,ACME,{A},privato\n",
+        [(2, A, "Anna Rossi")],
+    ),
+    "apple": (
+        "First name\tLast name\tHome email\tWork email\tPhone\n"
+        f"Ann\tSmith\t{A}\t\t1\nBob\tRoe\t\t{B}\t2\n",
+        [(2, A, "Ann Smith"), (3, B, "Bob Roe")],
+    ),
+    "mailchimp": (
+        '"Email Address","First Name","Last Name","Address","Phone Number",MEMBER_RATING,TAGS\n'
+        f'{A},Ann,Smith,"1 Main St, York",1,2,"""VIP"",""New"""\n{B},,,,,2,\n',
+        [(2, A, "Ann Smith"), (3, B, "")],
+    ),
+    "moodle": (
+        "username,firstname,lastname,email,course1,group1\n"
+        f"asmith,Ann,Smith,{A},c1,g1\nbroe,Bob,Roe,{B},c1,g1\n",
+        [(2, A, "Ann Smith"), (3, B, "Bob Roe")],
+    ),
+    "class list with a title": (
+        f"Class 7b 2025/26,,\n,,\nStudent,Student Email,Parent Email\nAnn,{A},mum@x.org\n"
+        f"Bob,,\nCid,{C},dad@x.org\nTotal: 3,,\n",
+        [(4, A, "Ann"), (5, "", "Bob"), (6, C, "Cid"), (7, "", "Total: 3")],
+    ),
+    "class list, German": (
+        f"\ufeffsep=;\r\nName;Vorname;Klasse;E-Mail (Schule)\r\nGroß;Änne;7b;{A}\r\n",
+        [(2, A, "Änne Groß")],
+    ),
+    "class list with the parents alone": (
+        "Name,Parent Email\nAnn,mum@example.org\n",
+        [(2, "mum@example.org", "")],
+    ),
+    "libreoffice, all quoted": (
+        f'"Name";"E-mail\naddress"\n"Ann";"{A}"\n"Smith, Bob";"{B}"\n',
+        [(2, A, "Ann"), (3, B, "Smith, Bob")],
+    ),
+    "excel with quoted announcement": (
+        f'"sep=;"\nNom;Prénom;Courriel\nPetit;Zoé;{A}\n',
+        [(2, A, "Zoé Petit")],
+    ),
+    "a note with commas": (
+        f"name;email;note\nAnn;{A};one, two, three, four\nBob;{B};five, six\n",
+        [(2, A, "Ann"), (3, B, "Bob")],
+    ),
+    "dutch": (f"Naam;E-mailadres\nAnn;{A}\n", [(2, A, "Ann")]),
+    "polish": (f"Imię i nazwisko;Adres e-mail\nŁucja Żak;{A}\n", [(2, A, "Łucja Żak")]),
+    "swedish": (f"Förnamn;Efternamn;E-postadress\nÅsa;Ek;{A}\n", [(2, A, "Åsa Ek")]),
+    "russian": (f"Имя;Фамилия;Электронная почта\nИван;Петров;{A}\n", [(2, A, "Иван Петров")]),
+    "japanese": (f"氏名,メールアドレス\n山田 花子,{A}\n", [(2, A, "山田 花子")]),
+    "full-width heading": (f"Ｎａｍｅ,Ｅｍａｉｌ\nAnn,{A}\n", [(2, A, "Ann")]),
+    "required": (f"Full name,Email Address (required)\nAnn,{A}\n", [(2, A, "Ann")]),
+    "work email": (f"Name,Department,Work email\nAnn,IT,{A}\n", [(2, A, "Ann")]),
+    "unknown headings": (f"Uczeń;Telefon;Skrzynka\nAnn;1;{A}\n", [(2, A, "")]),
+    "an unknown name beside": (f"Uczeń;Skrzynka\nAnn;{A}\n", [(2, A, "Ann")]),
+    "a town beside": (f"Miasto;E-mail\nPoznań;{A}\n", [(2, A, "")]),
+    "the same owner in each row": (
+        f"Owner,Email\nus@x.org,{A}\nus@x.org,{B}\n",
+        [(2, A, ""), (3, B, "")],
+    ),
+    "a title with an address": (
+        f"Contacts of us@example.org,\nName,Email\nAnn,{A}\n",
+        [(1, "Contacts of us@example.org", ""), (3, A, "Ann")],
+    ),
+    "marks around addresses": (
+        f"name,email\nAnn,\u200e{A}\u200f\nBob,mailto:{B}\nCid,\u00a0{C};\n",
+        [(2, A, "Ann"), (3, B, "Bob"), (4, C, "Cid")],
+    ),
+    "quotation marks and full stops": (
+        f"name,email\nAnn,'{A}'\nBob,{B}.\n",
+        [(2, A, "Ann"), (3, B, "Bob")],
+    ),
+    "the address in the name": (
+        f"Email,Name\n{A},Ann Smith ({A})\n{B},Bob {B}\n",
+        [(2, A, "Ann Smith"), (3, B, "")],
+    ),
+    "yahoo": (f"First,Middle,Last,Email,Category\nAnn,,Smith,{A},\n", [(2, A, "Ann Smith")]),
+    "czech": (f"Jméno;Příjmení;E-mail\nJan;Novák;{A}\n", [(2, A, "Jan Novák")]),
+    "the address as its own name": (
+        f"Email,Name\n{A} <{A}>,\n{B},{B}\n",
+        [(2, A, ""), (3, B, "")],
+    ),
+    "a name in quotation marks in a cell": (
+        f'Class,Email\n"7b","Smith, Ann" <{A}>\n7b,Bob <{B}>\n',
+        [(2, A, "Smith, Ann"), (3, B, "Bob")],
+    ),
+    "a list with names and commas": (
+        f"Doe, Jane <{A}>\nRoe, Bob <{B}>\n",
+        [(1, A, "Doe, Jane"), (2, B, "Roe, Bob")],
+    ),
+    "many blank rows": (
+        "name,email\n" + ",\n" * 5000 + f"Ann,{A}\n",
+        [(5002, A, "Ann")],
+    ),
+}
+
+
+@pytest.mark.parametrize("name", FILES)
+@pytest.mark.parametrize("pasted", [False, True])
+def test_a_file_of_each_program_is_read(name: str, pasted: bool) -> None:
+    text, found = FILES[name]
+    assert read(decode(text.encode()), pasted=pasted) == found
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        (f"Both,Ann <{A}> Bob <{B}>", [(2, f"Ann <{A}> Bob <{B}>", "Both"), (3, C, "Cid")]),
+        (f"Ann,{A},{B}", [(2, f"{A} {B}", ""), (3, C, "Cid")]),
+        (f"{A},{B}", [(2, f"{A} {B}", ""), (3, C, "Cid")]),
+        (f"Doe, Bob,{B}", [(2, f"Bob {B}", ""), (3, C, "Cid")]),
+        (f'"Ann,{A}', [(2, f'"Ann,{A}', ""), (3, C, "Cid")]),
+        (f'Ann,"{A}\nBob,{B}"', [(2, f'Ann,"{A}', ""), (3, f'Bob,{B}"', ""), (4, C, "Cid")]),
+        (
+            f"Ann <ann example org> Bob,Bob <{B}",
+            [(2, f"Bob <{B}", "Ann <ann example org> Bob"), (3, C, "Cid")],
+        ),
+    ],
+    ids=["two", "beyond", "swapped", "shifted", "lost mark", "swallowed", "lost bracket"],
+)
+def test_nobody_is_dropped_or_greeted_with_the_name_of_another(text: str, found: Found) -> None:
+    assert read(f"name,email\n{text}\nCid,{C}\n", pasted=False) == found
+
+
+@pytest.mark.parametrize(
+    "between",
+    [
+        *(" ", " / ", " | ", " and ", " AND ", " und ", " & ", " \u2022 ", ",", ";", "\t"),
+        *("\uff0c", "\uff1b", "\u3001", "\u060c", "\u061b", "\u2028", "\v", "\f", "\x85"),
+        *("\u00a0", "\u3000", "\u200b"),
+    ],
+)
+def test_two_people_may_have_anything_between_them(between: str) -> None:
+    assert read(f"{A}{between}{B}") == [(1, A, ""), (2, B, "")]
+    assert read(f"Ann Smith <{A}>{between}E Roe <{B}>") == [(1, A, "Ann Smith"), (2, B, "E Roe")]
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        (f"Ann <{A}, Bob <{B}>", [(A, "Ann"), (B, "Bob")]),
+        (f"Ann <{A} Bob <{B}>", [(A, "Ann"), (B, "Bob")]),
+        (f'"Ann <{A}>, Bob <{B}>', [(A, "Ann"), (B, "Bob")]),
+        (f'"Doe, Ann" <{A}> "Roe, Bob" <{B}>', [(A, "Doe, Ann"), (B, "Roe, Bob")]),
+        (f"Ann {A}> Bob <{B}>", [(f"Ann {A}> Bob <{B}>", "")]),
+        (f"Ann <ann example org> Bob <{B}>", [(f"Ann <ann example org> Bob <{B}>", "")]),
+        (f"Ann <{A}> Bob {B} Cid", [(f"Ann <{A}> Bob {B} Cid", "")]),
+        (f"{A} <{A}>", [(A, "")]),
+        (f"'{A}' <{A}>; 'Bob' <{B}>", [(A, ""), (B, "Bob")]),
+        (f'"Smith, Ann <{A}>\n"Doe, Bob" <{B}>', [(A, "Smith, Ann"), (B, "Doe, Bob")]),
+        (f'"Ann <ann example org> Bob <{B}>', [(f'"Ann <ann example org> Bob <{B}>', "")]),
+        (f'"Ann" <ann example org> "Bob" <{B}>', [(f'"Ann" <ann example org> "Bob" <{B}>', "")]),
+        (f"1. {A}\n2) Bob <{B}>\n\u2022 {C}", [(A, ""), (B, "Bob"), (C, "")]),
+        (f'"{A}","{B}"', [(A, ""), (B, "")]),
+        (f"mailto:{A}?subject=Hi", [(A, "")]),
+        (f"mailto:{A}?cc={B}", [(f"mailto:{A}?cc={B}", "")]),
+        (f"Ann <mailto:{A}>\u200f", [(A, "Ann")]),
+        (f"Email addresses of all:\n{A}, {B}", [("Email addresses of all:", ""), (A, ""), (B, "")]),
+        (
+            f"Hello team, please find\n{A}, {B}",
+            [("Hello team", ""), ("please find", ""), (A, ""), (B, "")],
+        ),
+        (f"Hello, all,\n{A}\n{B}", [("Hello", ""), ("all", ""), (A, ""), (B, "")]),
+        (f"Email\n{A}, {B}, {C}", [("Email", ""), (A, ""), (B, ""), (C, "")]),
+    ],
+)
+def test_a_list_keeps_everybody(text: str, found: list[tuple[str, str]]) -> None:
+    assert [row[1:] for row in read(text)] == found
+
+
+def test_a_list_with_several_in_some_lines_is_no_table() -> None:
+    assert [row[1] for row in read(f"{A}\n{B}, {C}\nd@x.org", pasted=False)] == [A, B, C, "d@x.org"]
+
+
+def test_a_table_without_headings_keeps_whoever_stands_elsewhere() -> None:
+    text = f"Ann,{A}\nBob,{B}\n{C},\nDee,d@x.org,e@x.org\nF,7b,f@x.org"
+    found = [row[1] for row in read(text, pasted=False)]
+    assert found == [A, B, C, "d@x.org e@x.org", "7b f@x.org"]
+
+
+def test_the_column_of_the_addresses_may_be_named() -> None:
+    text = f"Student,Student Email,Parent-Email\nAnn,{A},mum@x.org\n"
+    assert read(text, email_column="parent email") == [(2, "mum@x.org", "")]
+    with pytest.raises(ListRefused) as refused:
+        read(text, email_column="Work")
+    assert refused.value.code == "list_column"
+    assert "Student, Student Email, Parent-Email" in str(refused.value)
+
+
+def test_the_columns_of_a_list_cannot_be_named() -> None:
+    with pytest.raises(ListRefused) as refused:
+        read(f"{A}\n{B}", email_column="Email")
+    assert refused.value.code == "list_column"
+
+
+@pytest.mark.parametrize("language", ["en", "de", "es", "fr"])
+def test_what_is_exported_is_read_back(language: str) -> None:
+    with override(language):
+        lines = list(sheets.lines([["Adresse (email)", "x (name)"], [A, "-Ann; =1, +2"], [B, ""]]))
+    assert (";" in lines[0]) == (language != "en")
+    assert read("".join(lines), pasted=False) == [(2, A, "-Ann; '=1, '+2"), (3, B, "")]
+
+
+def test_a_heading_has_the_plain_name_of_its_column_in_other_languages() -> None:
+    assert headings.labelled("Mail", "mail_state") == "Mail"
+    with override("fr"):
+        assert headings.labelled("Nom", "name") == "Nom (name)"
+        assert headings.labelled("Name", "name") == "Name"
+
+
+@pytest.mark.long
+@pytest.mark.parametrize(
+    "piece",
+    [
+        *(
+            " ",
+            "a@x.org ",
+            '"',
+            "<",
+            "a@x.org|",
+            "a@x.org,b@x.org\n",
+            '"a\n',
+            'a,"b\n\n',
+            "((",
+            "@",
+        ),
+        *("name,email\n", "a@x.org>", "\u200b", "a@x.org" + " " * 1000 + "z\n", "\n", ",", '","'),
+        *("Ann <a@x.org> and ", "email\n", ":::", "mailto:", "(a", '"\n""\n', "Ann,a@x.org\n"),
+    ],
+)
+@pytest.mark.parametrize("pasted", [False, True])
+def test_a_megabyte_of_anything_is_read_in_seconds(settings: Any, piece: str, pasted: bool) -> None:
+    settings.INVITATION_BULK_MAX_ROWS = 10_000
+    start = time.process_time()
+    with suppress(ListRefused):
+        parse(
+            "name,email\n"[: 11 * (not pasted)] + piece * (1_000_000 // len(piece.encode())),
+            pasted=pasted,
+        )
+    assert time.process_time() - start < 6
+
+
+def test_one_address_is_counted_as_one() -> None:
+    assert [people.count(text) for text in ("", "@ann", A, f"{A} {B}", "a @ b")] == [0, 0, 1, 2, 0]
