@@ -155,7 +155,8 @@ def fresh(user: Any) -> Any:
     """
     rows: Any = auth.get_user_model()._base_manager
     row = rows.get(pk=user.pk)
-    row.date_joined = timezone.now()  # A model without such a field ignores it.
+    # The member begins now: a login as a guest is none. A model without such fields ignores it.
+    row.date_joined, row.last_login = timezone.now(), None
     return row
 
 
