@@ -78,17 +78,46 @@ _DATE = re.compile(
 _DOMAIN_PART = re.compile("(?!^)[@\ufe6b\uff20]\\S*")
 
 _REGIONAL_INDICATORS = "".join(map(chr, range(0x1F1E6, 0x1F200)))
+_TAGS = frozenset(map(chr, range(0xE0020, 0xE0080)))
 _SKIN_TONES = frozenset(map(chr, range(0x1F3FB, 0x1F400)))
+
+
+#: Marks without a look of their own that scripts and emoji need: joiners and selectors of a form.
+_JOINER, _NON_JOINER = "\u200d", "\u200c"
+_SELECTORS = "\ufe00-\ufe0f\U000e0100-\U000e01ef"
+#: Letters and marks of the scripts in which a joiner changes a word: Arabic and its like, those of
+#: India and Sri Lanka, Tibetan, Burmese, Khmer and Mongolian.
+_JOINING = (
+    "\u0620-\u065f\u066e-\u06d3\u06d5-\u06dc\u06df-\u06ef\u06fa-\u07f5\u0840-\u085b\u08a0-\u08ff"
+    "\u0900-\u0963\u0971-\u09e3\u09f0-\u0a65\u0a70-\u0ae5\u0af9-\u0b65\u0b71-\u0be5\u0c00-\u0c65"
+    "\u0c80-\u0ce5\u0cf1-\u0d65\u0d7a-\u0de5\u0df2\u0df3\u0f40-\u0fbc\u1000-\u103f\u1050-\u108f"
+    "\u1780-\u17b3\u17b6-\u17d3\u1820-\u18aa\ufb50-\ufdfb\ufe70-\ufefc"
+)
+_EMOJI = (
+    "\u203c\u2049\u2122\u2139\u2190-\u21ff\u2300-\u23ff\u25a0-\u27bf\u2900-\u2bff\u3030\u303d"
+    "\u3297\u3299\xa9\xae\U0001f000-\U0001faff"
+)
+#: A mark that is needed where it stands, with what stands around it.
+_NEEDED = re.compile(
+    rf"(?<=[{_JOINING}])[{_JOINER}{_NON_JOINER}](?=[{_JOINING}])"
+    rf"|(?<=[{_EMOJI}])[\ufe0e\ufe0f]?{_JOINER}(?=[{_EMOJI}])"
+    rf"|(?<=[{_EMOJI}])[\ufe0e\ufe0f]"
+    r"|(?<=[0-9#*])\ufe0f(?=\u20e3)"
+    rf"|(?<=[\u2e80-\u2fdf\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff])[{_SELECTORS}]"
+    r"|(?<=\U0001f3f4)[\U000e0030-\U000e0039\U000e0061-\U000e007a]{3,6}\U000e007f"
+)
+_SELECTOR = re.compile(f"[{_SELECTORS}]")
 
 
 def plain_name(text: str, limit: int = NAME_LENGTH_MAX) -> str:
     """Return a name that is safe in an email and its headers: one short line without links.
 
     The result is composed (NFC) and has at most ``limit`` characters. It has no control, bidi or
-    zero-width characters. It has nothing that an email program would link: dots, slashes, colons
-    and @ of such words become blanks, and the digits of a phone number are removed. It has no
-    encoded word (RFC 2047), which an email program would decode in a header. The result can be
-    empty. It is stable: ``plain_name(plain_name(text)) == plain_name(text)``.
+    zero-width characters, except joiners where a script or an emoji needs them. It has nothing that
+    an email program would link: dots, slashes, colons and @ of such words become blanks, and the
+    digits of a phone number are removed. It has no encoded word (RFC 2047), which an email program
+    would decode in a header. The result can be empty. It is stable:
+    ``plain_name(plain_name(text)) == plain_name(text)``.
     """
     return _plain_name(str(text or "")[: _SLACK * limit], limit)
 
@@ -97,7 +126,7 @@ def plain_name(text: str, limit: int = NAME_LENGTH_MAX) -> str:
 def _plain_name(text: str, limit: int) -> str:
     """Return the name; cached, because the emails of one inviter all have theirs."""
     name = " ".join(_visible(text).split())
-    while (safe := _cut(_defang(name), limit)) != name:
+    while (safe := _cut(_visible(_defang(name)), limit)) != name:
         name = safe
     return name
 
@@ -105,7 +134,8 @@ def _plain_name(text: str, limit: int) -> str:
 def check_text(text: str, limit: int = TEXT_LENGTH_MAX, *, links: bool = False) -> str:
     r"""Return the text in a form that is safe in an email, or raise ``TextRefused``.
 
-    The result is composed (NFC), without control, bidi and zero-width characters. Line breaks
+    The result is composed (NFC), without control, bidi and zero-width characters, except joiners
+    where a script or an emoji needs them. Line breaks
     become ``\n``. Codes: ``text_too_long`` (more than ``limit`` characters) and ``link_in_text``
     (anything like a link, an address or a phone number). With ``links``, the second code is never
     raised.
@@ -146,18 +176,31 @@ def inviter_name(user: AbstractBaseUser | AnonymousUser | None) -> str:
 def _visible(text: str) -> str:
     """Return the text in NFC, with line breaks as newlines and without invisible characters."""
     text = _LINE_BREAK.sub("\n", text).replace("\t", " ")
+    kept, end = [], 0
+    for needed in _NEEDED.finditer(text):
+        kept += [_seen(text[end : needed.start()]), needed[0]]
+        end = needed.end()
+    return unicodedata.normalize("NFC", "".join([*kept, _seen(text[end:])]))
+
+
+def _seen(text: str) -> str:
+    """Return the text without characters that are not displayed."""
     seen = (
         char
         for char in text
         if char == "\n"
         or (char not in _UNSEEN and unicodedata.category(char) not in _UNSEEN_CATEGORIES)
     )
-    return unicodedata.normalize("NFC", "".join(seen))
+    return _SELECTOR.sub("", "".join(seen))
 
 
 def _bare(text: str) -> str:
-    """Return the text without the marks on its letters."""
-    return "".join(char for char in text if not unicodedata.category(char).startswith("M"))
+    """Return the text without the marks on and between its letters."""
+    return "".join(
+        char
+        for char in text
+        if not unicodedata.category(char).startswith("M") and unicodedata.category(char) != "Cf"
+    )
 
 
 def _is_link(piece: str) -> bool:
@@ -198,5 +241,7 @@ def _continues(text: str, index: int) -> bool:
     if char in _REGIONAL_INDICATORS:
         before = text[:index]
         return (len(before) - len(before.rstrip(_REGIONAL_INDICATORS))) % 2 == 1
+    if char == _JOINER or text[index - 1] == _JOINER or char in _TAGS:
+        return True
     jamo = "\u1160" <= char <= "\u11ff"
     return jamo or char in _SKIN_TONES or unicodedata.category(char).startswith("M")

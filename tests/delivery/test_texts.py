@@ -379,7 +379,7 @@ class TestCheckText:
             ("zoe\u0308", "zoë"),
             ("e\u200b\u0301", "é"),
             ("\U000e0041\U000e0042x", "x"),
-            ("❤\ufe0f 👨\u200d👩", "❤\ufe0f 👨👩"),
+            ("❤\ufe0f 👨\u200d👩", "❤\ufe0f 👨\u200d👩"),
             ("", ""),
             ("\u200b \n", ""),
         ],
@@ -813,4 +813,5 @@ class TestLinearTime:
 
         monkeypatch.setattr(texts, "_visible", visible)
         plain_name("\u0301\u0323" * 32_768)
-        assert seen == [240]
+        assert seen[0] == 240
+        assert max(seen) == 240
