@@ -48,14 +48,13 @@ class Guests(Protocol):
         """Return whether the holder of an invitation may become a guest first."""
 
 
-_known: list[Guests] = []
+_known: dict[Guests, None] = {}
 
 
 def know_guests(guests: Guests) -> None:
     """Let the sign-up pages know the guests of an optional app."""
-    if guests not in _known:
-        _known.append(guests)
-        quota.know_guests(guests.is_guest)
+    _known[guests] = None
+    quota.know_guests(guests.is_guest)
 
 
 def knows_guests() -> bool:

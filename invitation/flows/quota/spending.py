@@ -26,13 +26,12 @@ GRANT_MAX = 1_000_000
 
 
 #: Rules of optional apps that say whether an account is that of a guest.
-_guest_rules: list[Callable[[Any], bool]] = []
+_guest_rules: dict[Callable[[Any], bool], None] = {}
 
 
 def know_guests(rule: Callable[[Any], bool]) -> None:
     """Let this app know guests: ``rule`` returns whether an account is that of a guest."""
-    if rule not in _guest_rules:
-        _guest_rules.append(rule)
+    _guest_rules[rule] = None
 
 
 def is_guest(user: Any) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -16,6 +17,7 @@ from django.test import Client
 from django.utils import timezone
 
 from invitation import gate
+from invitation.lazysignup import hosts
 from invitation.lazysignup.guests import leave_session
 from invitation.lazysignup.models import LazyUser
 from invitation.models import Acceptance
@@ -239,3 +241,11 @@ def test_another_try_reads_the_guest_again(transactional_db: None, guest: Client
     assert seen == ["", "Bea"]
     # A form changes its own copy, also where it is not valid.
     assert gate.guest_of(request) is not gate.guest_of(request)
+
+
+def test_with_invitations_a_connected_provider_alone_makes_no_member(guest: Client) -> None:
+    request = HttpRequest()
+    request.session, request.user = guest.session, LazyUser.objects.get().user
+    login = SimpleNamespace(user=request.user)
+    hosts.convert_connected(None, request, login)
+    assert LazyUser.objects.exists()
