@@ -6,7 +6,6 @@ import re
 import uuid
 from collections.abc import Callable
 from datetime import datetime, time, timedelta
-from datetime import timezone as zones
 from typing import Any
 
 import pytest
@@ -220,8 +219,9 @@ def test_rows_are_written_spent_noted_mailed_and_told(
     for row in rows:
         assert (row.from_user, row.status, row.uses, row.max_uses) == (member, "pending", 0, 1)
         assert row.pending_slot == row.slot()
-        day = row.date_invited.date() + timedelta(days=7)
-        assert row.expires_at == datetime.combine(day, time(23, 59, 59), zones.utc)
+        day = timezone.localtime(row.date_invited).date() + timedelta(days=7)
+        zone = timezone.get_current_timezone()
+        assert row.expires_at == datetime.combine(day, time(23, 59, 59), zone)
         assert row.mail_requested_at == row.date_invited
         assert row.quota_held == 1
     assert spent(member) == 2
