@@ -11,4 +11,4 @@ class SeedLibraryConfig(AppConfig):
 
     def ready(self) -> None:
         """Register what moves when a guest logs in."""
-        from seedlibrary import baskets  # noqa: F401
+        from seedlibrary import baskets  # noqa: F401 (registers its handler)

@@ -66,7 +66,7 @@ class Host:
     module: str
     name: str
     hint: str
-    #: Whether the view signs people up as it is used here.
+    #: Whether the view signs people up with these options.
     creates: Callable[[Any, Any], bool] = lambda callback, view: True
 
 

@@ -105,7 +105,7 @@ class LazyUserManager(models.Manager["LazyUser"]):
         return user
 
     def convert_account(self, user: Any) -> None:
-        """Make a regular user of a guest as it is. Raises ``NotLazyError`` if it is no guest."""
+        """Make a regular user of a guest, without a form. Raises ``NotLazyError``."""
         with transaction.atomic(using=self.db):
             self.finish(user)
 
