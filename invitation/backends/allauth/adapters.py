@@ -43,6 +43,9 @@ SENT = "account/messages/email_confirmation_sent.txt"
 UNSENT = "_invitation_email_unsent"
 
 
+# ``type: ignore[misc]`` in a mixin below: the class that it is mixed into has the method.
+
+
 class InvitationMixin:
     """Base of the mixins for both kinds of adapter: no account without an invitation."""
 

@@ -185,6 +185,9 @@ def check_kept(user: Any, email: str) -> None:
         raise IntegrityError("Somebody else has just taken this address.") from error
 
 
+# ``type: ignore[misc]`` in a mixin below: the class that it is mixed into has the method.
+
+
 class ClaimingMixin:
     """Mixin for a form that signs people up with ``save(request)``: it claims the invitation."""
 

@@ -20,6 +20,8 @@ from invitation.gate import visitor
 from invitation.gate.atomic_requests import OwnTransactionsMixin
 from invitation.keys import masking
 
+# ``type: ignore[misc]`` in a mixin below: the class that it is mixed into has the method.
+
 
 class GatedInputMixin(OwnTransactionsMixin):
     """Mixin for a view of the API that signs people up."""

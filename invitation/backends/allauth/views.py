@@ -104,6 +104,9 @@ class GatedSignupMixin(OwnTransactionsMixin):
         return context
 
 
+# ``type: ignore[misc]`` in a mixin below: the class that it is mixed into has the method.
+
+
 class SignupView(GatedSignupMixin, account_views.SignupView):
     """Sign-up with an address, and with a password or a code."""
 

@@ -9,6 +9,7 @@ import pytest
 from allauth.account.models import EmailAddress
 from django.db import OperationalError, connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.urls import include, path
 
 from invitation import keys
@@ -164,3 +165,15 @@ def test_the_documented_code_runs(code: str) -> None:
 def test_the_documented_code_is_that_of_this_site() -> None:
     _urls, serializer = PIECES
     assert serializer[1].strip() == f"REST_AUTH = {json.dumps(site.REST_AUTH)}"
+
+
+@pytest.mark.parametrize("channel", [keys.MAIL, keys.COPY])
+def test_a_registration_takes_at_most_four_statements_of_ours(
+    invitation: InvitationKey, channel: str
+) -> None:
+    key = keys.make(invitation.locator, channel, invitation.site_id)
+    with CaptureQueriesContext(connection) as queries:
+        assert register(key).status_code == 201
+    ours = [query["sql"] for query in queries if '"invitation_' in query["sql"]]
+    # The others are those of a login, which follows where the address is proven.
+    assert len(ours) == (4 if channel == keys.MAIL else 3)
