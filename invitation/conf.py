@@ -174,14 +174,14 @@ class Conf:
         return cast(timedelta, getattr(settings, "INVITATION_RESEND_COOLDOWN", default))
 
     @property
-    def INVITATION_BULK_MAX_ROWS(self) -> int:
+    def INVITATION_LIST_MAX_ROWS(self) -> int:
         """Maximum number of people in one list."""
-        return cast(int, getattr(settings, "INVITATION_BULK_MAX_ROWS", 1000))
+        return cast(int, getattr(settings, "INVITATION_LIST_MAX_ROWS", 1000))
 
     @property
-    def INVITATION_BULK_MAX_BYTES(self) -> int:
+    def INVITATION_LIST_MAX_BYTES(self) -> int:
         """Maximum size of a list in bytes, checked before it is read."""
-        return cast(int, getattr(settings, "INVITATION_BULK_MAX_BYTES", 1024 * 1024))
+        return cast(int, getattr(settings, "INVITATION_LIST_MAX_BYTES", 1024 * 1024))
 
     @property
     def INVITATION_EXPIRY_CHOICES(self) -> Sequence[int | None]:

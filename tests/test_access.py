@@ -29,8 +29,8 @@ OWNED = {
     "invitation_change_link": "personal",
     "invitation_revoke": "personal",
     "invitation_renew": "personal",
-    "invitation_bulk_progress": "list",
-    "invitation_bulk_outcome": "list",
+    "invitation_invite_list_progress": "list",
+    "invitation_invite_list_outcome": "list",
     "invitation_received_accept": "received",
     "invitation_received_decline": "received",
     "invitation_shared_detail": "shared",
@@ -44,8 +44,8 @@ OWNED = {
 MEMBERS = {
     "invitation_invite",
     "invitation_complete",
-    "invitation_invite_bulk",
-    "invitation_bulk_confirm",
+    "invitation_invite_list",
+    "invitation_invite_list_confirm",
     "invitation_preview",
     "invitation_list",
     "invitation_received",
@@ -54,7 +54,7 @@ MEMBERS = {
 }
 #: Pages for whoever comes with a key, or without.
 OPEN = {
-    "invitation_opt_out",
+    "invitation_unsubscribe",
     "invitation_landing",
     "invitation_accept",
     "invitation_decline",

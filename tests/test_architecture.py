@@ -364,6 +364,7 @@ SHORT = {
 #: Names of several modules that are about the same thing, seen from several layers.
 ONE_MEANING = {
     "accepting",
+    "unsubscribing",
     "account_mails",
     "base",
     "celery",

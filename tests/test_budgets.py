@@ -17,7 +17,7 @@ from django.urls import include, path
 from invitation.backends.default.views import RegistrationView
 from invitation.delivery.members import declared_index
 from invitation.flows import upkeep
-from invitation.keys import unsubscribe
+from invitation.keys import unsubscribing
 from tests import scenes
 from tests.scenes import DECLINE, INVITE, LANDING, NEWCOMER, REGISTER, RENEWAL, answers
 
@@ -83,8 +83,10 @@ def test_accepting_with_an_account_costs_six_besides_session_and_account(
     assert len([sql for sql in asked if "django_session" not in sql]) <= 7, "\n".join(asked)
 
 
-def test_to_look_at_the_page_to_opt_out_costs_none_and_opting_out_two(commit: Commit) -> None:
-    address = f"/accounts/invitations/opt-out/{unsubscribe.make_token(NEWCOMER)}/"
+def test_the_page_to_unsubscribe_costs_none_and_unsubscribing_two(
+    commit: Commit,
+) -> None:
+    address = f"/accounts/unsubscribe/{unsubscribing.make_token(NEWCOMER)}/"
     assert statements(lambda: Client().get(address), commit) == []
     assert len(statements(lambda: Client().post(address), commit)) == 2
 

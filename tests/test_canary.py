@@ -31,7 +31,7 @@ from invitation import keys
 from invitation.backends.default.views import RegistrationView
 from invitation.flows import arriving
 from invitation.gate.visitor import COOKIE_NAME, ENDED_COOKIE_NAME
-from invitation.keys import unsubscribe
+from invitation.keys import unsubscribing
 from invitation.models import InvitationEmail, InvitationKey
 from tests import scenes
 from tests.scenes import COMPLETE, DECLINE, INVITE, LANDING, NEWCOMER, REGISTER, RENEWAL, answers
@@ -175,10 +175,10 @@ def test_the_way_out_is_in_the_mail_and_in_no_log_row_or_page(
     pages = []
     with commit():
         pages.append(seen(client.post(INVITE, {"email": NEWCOMER})))
-    token = unsubscribe.make_token(NEWCOMER)
+    token = unsubscribing.make_token(NEWCOMER)
     [invitation_mail] = mail.outbox
     assert str(invitation_mail.body).count(token) == 1
-    address = reverse("invitation_opt_out", kwargs={"token": token})
+    address = reverse("invitation_unsubscribe", kwargs={"token": token})
     for method in ("get", "head", "options", "put", "post"):
         pages.append(seen(getattr(Client(), method)(address)))
     pages.append(seen(Client().get(address + "more/")))
@@ -190,13 +190,13 @@ def test_no_page_of_a_list_shows_a_key(log: list[str], member: Any, commit: Comm
     client = Client()
     client.force_login(member)
     people = {"people": f"{NEWCOMER}, more@example.org"}
-    preview = client.post(reverse("invitation_invite_bulk"), people)
+    preview = client.post(reverse("invitation_invite_list"), people)
     typed = {"payload": preview.context["payload"], "confirmed": "on"}
     with commit():
-        report = client.post(reverse("invitation_bulk_confirm"), typed)
+        report = client.post(reverse("invitation_invite_list_confirm"), typed)
     made = [report.context["batch"]]
-    progress = client.get(reverse("invitation_bulk_progress", args=made))
-    outcome: Any = client.get(reverse("invitation_bulk_outcome", args=made))
+    progress = client.get(reverse("invitation_invite_list_progress", args=made))
+    outcome: Any = client.get(reverse("invitation_invite_list_outcome", args=made))
     pages = [seen(page) for page in (preview, report, progress)]
     pages += [f"{outcome.headers} {b''.join(outcome.streaming_content).decode()}", *log]
     invitations = list(InvitationKey.objects.all())

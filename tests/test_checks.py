@@ -227,8 +227,8 @@ BAD = {
     ),
     "INVITATION_REPLY_TO_INVITER": ("E011", [None, 1, "True"]),
     "INVITATION_RESEND_COOLDOWN": ("E012", [300, None, timedelta(-1), timedelta(36501), "5m"]),
-    "INVITATION_BULK_MAX_ROWS": ("E035", [0, -1, None, 2.5, "1000", True]),
-    "INVITATION_BULK_MAX_BYTES": ("E036", [0, -1, None, 1e6, "1MB", True]),
+    "INVITATION_LIST_MAX_ROWS": ("E035", [0, -1, None, 2.5, "1000", True]),
+    "INVITATION_LIST_MAX_BYTES": ("E036", [0, -1, None, 1e6, "1MB", True]),
     "INVITATION_EXPIRY_CHOICES": (
         "E040",
         [None, 7, "7", ["7"], [0], [-1], [True], [1.5], [36501], [timedelta(7)], {7}],
@@ -294,8 +294,8 @@ GOOD = {
     ],
     "INVITATION_REPLY_TO_INVITER": [True, False],
     "INVITATION_RESEND_COOLDOWN": [timedelta(), timedelta(minutes=5), timedelta(36500)],
-    "INVITATION_BULK_MAX_ROWS": [1, 10_000],
-    "INVITATION_BULK_MAX_BYTES": [1, 10 * 1024 * 1024],
+    "INVITATION_LIST_MAX_ROWS": [1, 10_000],
+    "INVITATION_LIST_MAX_BYTES": [1, 10 * 1024 * 1024],
     "INVITATION_EXPIRY_CHOICES": [[], (), [1], (7, None), [1, 7, 36500]],
     "INVITATION_BLOCKED_RECIPIENTS": [
         [],
@@ -770,16 +770,16 @@ def test_a_site_with_a_public_name_whose_links_lead_to_the_readers_computer_is_r
 
 
 @pytest.mark.django_db
-def test_opt_outs_are_reported_that_were_hashed_with_a_key_that_is_gone(settings: Any) -> None:
+def test_unsubscribed_are_reported_that_were_hashed_with_a_key_that_is_gone(settings: Any) -> None:
     settings.INVITATION_SIGNING_KEYS = ["o" * 50]
     for number in range(3):
         mail.suppress(f"b{number}@example.org")
     settings.INVITATION_SIGNING_KEYS = ["n" * 50, "o" * 50]
     mail.suppress("carol@example.org")
-    assert ids(mails.check_opt_outs, databases=["default"]) == []
+    assert ids(mails.check_unsubscribed, databases=["default"]) == []
     settings.INVITATION_SIGNING_KEYS = ["n" * 50]
-    assert ids(mails.check_opt_outs, databases=["default"]) == ["W017"]
-    [message] = mails.check_opt_outs(None, databases=["default"])
+    assert ids(mails.check_unsubscribed, databases=["default"]) == ["W017"]
+    [message] = mails.check_unsubscribed(None, databases=["default"])
     assert message.msg.startswith("3 of the addresses")
 
 
@@ -788,20 +788,20 @@ def test_that_costs_one_query_and_waits_for_the_table(
     monkeypatch: pytest.MonkeyPatch, django_assert_num_queries: Any
 ) -> None:
     with django_assert_num_queries(1):
-        assert ids(mails.check_opt_outs, databases=["default"]) == []
+        assert ids(mails.check_unsubscribed, databases=["default"]) == []
 
     def fail(*args: Any, **kwargs: Any) -> None:
         raise DatabaseError("no such table")
 
     monkeypatch.setattr("django.db.models.query.QuerySet.count", fail)
-    assert ids(mails.check_opt_outs, databases=["default"]) == []
+    assert ids(mails.check_unsubscribed, databases=["default"]) == []
 
 
 @pytest.mark.parametrize("databases", [None, [], ["replica"]])
-def test_opt_outs_are_not_counted_unless_the_database_is_checked(
+def test_unsubscribed_are_not_counted_unless_the_database_is_checked(
     databases: list[str] | None,
 ) -> None:
-    assert ids(mails.check_opt_outs, databases=databases) == []
+    assert ids(mails.check_unsubscribed, databases=databases) == []
 
 
 @pytest.mark.parametrize("databases", [None, [], ["replica"]])

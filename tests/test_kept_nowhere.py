@@ -16,7 +16,7 @@ from django.urls import URLPattern, URLResolver, get_resolver, reverse
 from invitation import routes
 from invitation.addresses.recipients import Recipient
 from invitation.flows import lists, sharing
-from invitation.keys import unsubscribe
+from invitation.keys import unsubscribing
 from invitation.models import InvitationKey
 from tests import scenes
 
@@ -64,7 +64,7 @@ def stage(member: Any, member_client: Client, commit: Callable[..., Any]) -> dic
         "pk": personal.pk,
         "shared": shared.pk,
         "batch": batch.id,
-        "token": unsubscribe.make_token("ann@example.com"),
+        "token": unsubscribing.make_token("ann@example.com"),
         "word": "seeds",
         "invitation_key": personal.mail_key,
         "activation_key": "0" * 64,

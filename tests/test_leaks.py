@@ -22,7 +22,7 @@ from invitation import keys
 from invitation.delivery import texts
 from invitation.flows import mail as mail_room
 from invitation.flows import sharing
-from invitation.keys import qr, sites, unsubscribe
+from invitation.keys import qr, sites, unsubscribing
 from invitation.models import InvitationKey
 from tests import scenes
 from tests.scenes import DECLINE, LANDING, NEWCOMER, REGISTER, RENEWAL, answers
@@ -63,7 +63,7 @@ class Scene:
         self.personal = scenes.invite(self.member)
         terms: dict[str, Any] = {"label": "", "max_uses": 3, "expires_at": None}
         self.shared = sharing.share(self.member, **terms)
-        self.token = str(unsubscribe.make_token(NEWCOMER))
+        self.token = str(unsubscribing.make_token(NEWCOMER))
         url = sites.absolute(scenes.link(self.shared.key), self.shared.site_id)
         self.secrets = {
             "mailed key": str(self.personal.mail_key).split(".")[1],
@@ -91,7 +91,7 @@ class Scene:
         yield anybody.get(REGISTER, {"registration_key": str(self.shared.key)})
         yield anybody.post(REGISTER, answers(invitation_key=str(self.personal.mail_key)))
         stranger = Client(raise_request_exception=False)
-        yield stranger.get(reverse("invitation_opt_out", args=[self.token]))
+        yield stranger.get(reverse("invitation_unsubscribe", args=[self.token]))
         yield stranger.post(reverse("invitation_join"), {"code": str(self.shared.code)})
         yield stranger.get(f"/accounts/activate/{ACTIVATION_KEY}/")
 
@@ -204,7 +204,7 @@ def test_a_view_that_fails_tells_none(
     qr_svg = qr.svg
     monkeypatch.setattr(qr, "svg", fail)
     monkeypatch.setattr(texts, "inviter_name", fail)
-    monkeypatch.setattr(mail_room, "opt_out", fail)
+    monkeypatch.setattr(mail_room, "unsubscribe", fail)
     monkeypatch.setattr(sharing, "join", fail)
     failed = [response.status_code for response in scene.answers()]
     assert failed.count(500) > 4

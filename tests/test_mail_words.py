@@ -48,12 +48,12 @@ def batch(member: Any, settings: Any) -> lists.ListResult:
 def pages(batch: lists.ListResult) -> list[str]:
     """Return the addresses at which the state of the first one's mail is told."""
     first = InvitationKey.objects.order_by("pk")[0]
-    return [LIST, f"{LIST}{first.pk}/", f"/accounts/invite/bulk/{batch.id}/"]
+    return [LIST, f"{LIST}{first.pk}/", f"/accounts/invite/list/{batch.id}/"]
 
 
 def outcome(client: Client, batch: lists.ListResult) -> list[list[str]]:
     """Return the rows of the file, mail and reason."""
-    response: Any = client.get(f"/accounts/invite/bulk/{batch.id}/outcome.csv")
+    response: Any = client.get(f"/accounts/invite/list/{batch.id}/outcome.csv")
     text = b"".join(response.streaming_content).decode("utf-8-sig")
     return [row[4:] for row in csv.reader(StringIO(text))][1:]
 
@@ -62,7 +62,7 @@ def without_tokens(response: Any) -> bytes:
     return re.sub(rb'name="csrfmiddlewaretoken" value="[^"]*"', b"", response.content)
 
 
-@pytest.mark.parametrize("failure", ["opted_out", "complained"])
+@pytest.mark.parametrize("failure", ["unsubscribed", "complained"])
 def test_that_somebody_wants_no_invitations_is_told_nowhere(
     batch: lists.ListResult, member_client: Client, failure: str
 ) -> None:
@@ -83,7 +83,7 @@ def test_that_somebody_wants_no_invitations_is_told_nowhere(
         assert counts == {"sent": 2, "waiting": 0, "failed": 0, "cancelled": 0, "total": 2}
 
 
-@pytest.mark.parametrize("failure", ["opted_out", "complained"])
+@pytest.mark.parametrize("failure", ["unsubscribed", "complained"])
 def test_not_even_where_such_a_mail_counts_as_failed(
     batch: lists.ListResult, member_client: Client, failure: str
 ) -> None:
@@ -118,7 +118,7 @@ def test_the_file_speaks_the_language_of_who_asked_for_it(
     batch: lists.ListResult, member_client: Client
 ) -> None:
     InvitationEmail.objects.update(state="failed", failure="bounced")
-    response: Any = member_client.get(f"/accounts/invite/bulk/{batch.id}/outcome.csv")
+    response: Any = member_client.get(f"/accounts/invite/list/{batch.id}/outcome.csv")
     with translation.override("de"):
         text = b"".join(response.streaming_content).decode()
     assert "It came back" in text
@@ -257,10 +257,10 @@ def test_the_report_on_a_list_says_so_too(
     settings.INVITATION_DELIVERY = "invitation.delivery.outbox.OutboxDelivery"
     if paused:
         request.getfixturevalue("pause")
-    shown: Any = member_client.post("/accounts/invite/bulk/", {"people": NEWCOMER})
+    shown: Any = member_client.post("/accounts/invite/list/", {"people": NEWCOMER})
     payload = shown.context["payload"]
     confirm = {"payload": payload, "confirmed": "on"}
-    told = words(member_client.post("/accounts/invite/bulk/confirm/", confirm))
+    told = words(member_client.post("/accounts/invite/list/confirm/", confirm))
     assert ("The mail system is out of order at the moment." in told) is paused
     assert ("The mails go out in the next minutes." in told) is not paused
 
@@ -317,7 +317,7 @@ def test_of_a_list_those_who_are_left_are_shown(
     batch: lists.ListResult, member_client: Client
 ) -> None:
     privacy.forget("guest1@example.org")
-    told = words(member_client.get(f"/accounts/invite/bulk/{batch.id}/"))
+    told = words(member_client.get(f"/accounts/invite/list/{batch.id}/"))
     assert "guest2@example.org" in told
     assert "guest1" not in told
     assert len(outcome(member_client, batch)) == 1

@@ -1,4 +1,4 @@
-"""Whatever page the inviter looks at: who has opted out looks like who got his mail (T23)."""
+"""Whatever page the inviter looks at: who has unsubscribed looks like who got his mail (T23)."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from invitation.flows import mail
-from invitation.keys import unsubscribe
+from invitation.keys import unsubscribing
 from invitation.models import InvitationEmail, InvitationKey
 from tests.scenes import COMPLETE, INVITE
 
@@ -23,7 +23,7 @@ Commit = Callable[..., Any]
 
 WILLING, OUT = "willing@example.org", "wearied@example.org"
 WAYS = {
-    "opted out": lambda: mail.opt_out(unsubscribe.make_token(OUT)),
+    "unsubscribed": lambda: mail.unsubscribe(unsubscribing.make_token(OUT)),
     "complained": lambda: mail.report_complaint(OUT),
     "set by staff": lambda: mail.suppress(OUT),
 }
@@ -90,7 +90,7 @@ def test_one_by_one(
 
 
 def test_again(member: Any, member_client: Client, commit: Commit, settings: Any) -> None:
-    mail.opt_out(unsubscribe.make_token(OUT))
+    mail.unsubscribe(unsubscribing.make_token(OUT))
     told = []
     with time_machine.travel("2026-11-22 12:00Z", tick=False):
         for email in (WILLING, OUT):
@@ -116,12 +116,12 @@ def test_a_list(
     pages = []
     with time_machine.travel("2026-11-22 12:00Z", tick=False):
         for email in (WILLING, OUT):
-            shown = member_client.post(reverse("invitation_invite_bulk"), {"people": email})
+            shown = member_client.post(reverse("invitation_invite_list"), {"people": email})
             typed = {"payload": shown.context["payload"], "confirmed": "on"}
             with commit():
-                report = member_client.post(reverse("invitation_bulk_confirm"), typed)
+                report = member_client.post(reverse("invitation_invite_list_confirm"), typed)
             batch = report.context["batch"]
-            names = ("invitation_bulk_progress", "invitation_bulk_outcome")
+            names = ("invitation_invite_list_progress", "invitation_invite_list_outcome")
             answers = [member_client.get(reverse(name, args=[batch])) for name in names]
             texts = [plain(answer, email) for answer in (report, *answers)]
             pages.append([text.replace(str(batch), "batch") for text in texts])

@@ -12,7 +12,7 @@ from django.test.utils import CaptureQueriesContext
 from invitation.addresses.recipients import Recipient
 from invitation.flows import lists, sharing
 from invitation.flows.lists.invite_list import new_list_id
-from invitation.keys import unsubscribe
+from invitation.keys import unsubscribing
 from invitation.models import InvitationKey
 from tests import scenes
 from tests.scenes import COMPLETE, DECLINE, INVITE, LANDING, REGISTER, RENEWAL
@@ -45,10 +45,10 @@ ADDRESSES = {
     "extend": "/accounts/invitations/{pk}/extend/",
     "change link": "/accounts/invitations/{pk}/change-link/",
     "revoke": "/accounts/invitations/{pk}/revoke/",
-    "bulk": "/accounts/invite/bulk/",
-    "bulk confirm": "/accounts/invite/bulk/confirm/",
-    "bulk progress": "/accounts/invite/bulk/{batch}/",
-    "bulk outcome": "/accounts/invite/bulk/{batch}/outcome.csv",
+    "invite list": "/accounts/invite/list/",
+    "invite list confirm": "/accounts/invite/list/confirm/",
+    "invite list progress": "/accounts/invite/list/{batch}/",
+    "invite list outcome": "/accounts/invite/list/{batch}/outcome.csv",
     "ask for a new one": RENEWAL,
     "renew": "/accounts/invitations/{pk}/renew/",
     "share": "/accounts/invite/link/",
@@ -62,12 +62,12 @@ ADDRESSES = {
     "join": "/accounts/join/",
     "join by word": "/accounts/join/spring-fair/",
     "join by another": "/accounts/join/autumn/",
-    "opt out": "/accounts/invitations/opt-out/{opt_out}/",
-    "opt out by garbage": "/accounts/invitations/opt-out/xyz/",
+    "unsubscribe": "/accounts/unsubscribe/{unsubscribe}/",
+    "unsubscribe by garbage": "/accounts/unsubscribe/xyz/",
 }
 METHODS = ("get", "head", "options")
 #: At other addresses, `make exhaustive` tries other methods than GET, and form tokens in sessions.
-FIRST = ("landing", "mailed link", "no thanks", "register", "join by word", "opt out")
+FIRST = ("landing", "mailed link", "no thanks", "register", "join by word", "unsubscribe")
 VISITS = [
     pytest.param(
         name,
@@ -100,7 +100,7 @@ def address_of(name: str, invitation: InvitationKey) -> str:
         pk=invitation.pk,
         batch=BATCH,
         shared=shared,
-        opt_out=unsubscribe.make_token(invitation.email),
+        unsubscribe=unsubscribing.make_token(invitation.email),
     )
 
 

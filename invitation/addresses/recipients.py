@@ -81,7 +81,7 @@ def parse(text: str, *, pasted: bool = True, email_column: str = "") -> list[Rec
             "These are address cards (vCard). Please export your contacts as CSV and try again."
         )
         raise ListRefused(message, code="list_cards")
-    most = conf.INVITATION_BULK_MAX_ROWS
+    most = conf.INVITATION_LIST_MAX_ROWS
     found: list[Recipient] = []
     for recipient in _read(text, pasted, email_column):
         if len(found) == most:
@@ -95,7 +95,7 @@ def parse(text: str, *, pasted: bool = True, email_column: str = "") -> list[Rec
 
 def check_size(size: int) -> None:
     """Raise ``ListRefused`` for a list with more bytes than the site reads."""
-    limit = conf.INVITATION_BULK_MAX_BYTES
+    limit = conf.INVITATION_LIST_MAX_BYTES
     if size > limit:
         message = _("The list is too large: at most %(limit)d bytes can be read. Please divide it.")
         raise ListRefused(message, code="list_too_large", params={"limit": limit})
@@ -114,7 +114,7 @@ def _read(text: str, pasted: bool, email_column: str) -> Iterator[Recipient]:
     delimiter = _delimiter(text, separator or tables.DELIMITERS, pasted, email_column)
     if not delimiter:
         return _list(text)
-    most = conf.INVITATION_BULK_MAX_ROWS + tables.TOP + 1
+    most = conf.INVITATION_LIST_MAX_ROWS + tables.TOP + 1
     table = list(tables.rows(text, delimiter, most))
     return _recipients(tables.Columns(table, email_column))
 

@@ -19,7 +19,7 @@ from invitation.admin.bounds import BoundedMixin
 from invitation.admin.filters import SuppressionFilter
 from invitation.exceptions import AddressRefused
 from invitation.flows import mail
-from invitation.keys import unsubscribe
+from invitation.keys import unsubscribing
 from invitation.models import SuppressedAddress
 
 if TYPE_CHECKING:
@@ -97,7 +97,7 @@ class SuppressedAddressAdmin(BoundedMixin, LookMixin, AnyAdmin):
         """Return the row of the address in the search term."""
         if not search_term:
             return queryset, False
-        digests = [known.digest for known in unsubscribe.digests(search_term)]
+        digests = [known.digest for known in unsubscribing.digests(search_term)]
         return queryset.filter(digest__in=digests), False
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
@@ -107,6 +107,6 @@ class SuppressedAddressAdmin(BoundedMixin, LookMixin, AnyAdmin):
         """
         email = form.cleaned_data["email"]
         mail.suppress(email, SuppressedAddress.Reason.ADMIN)
-        digests = [known.digest for known in unsubscribe.digests(email)]
+        digests = [known.digest for known in unsubscribing.digests(email)]
         written = SuppressedAddress.objects.known(digests).latest("pk")
         obj.pk, obj.digest, obj.reason = written.pk, written.digest, written.reason

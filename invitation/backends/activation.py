@@ -29,7 +29,7 @@ from invitation.conf import conf
 from invitation.flows import arriving
 from invitation.flows.after_commit import in_transaction, retrying
 from invitation.gate.atomic_requests import OwnTransactionsMixin
-from invitation.keys import sites, unsubscribe
+from invitation.keys import sites, unsubscribing
 
 CONFIRM_TEMPLATE = "registration/activate_confirm.html"
 DISOWNED_TEMPLATE = "registration/activate_disowned.html"
@@ -68,7 +68,7 @@ def is_bound(key: str, email: str) -> bool:
 
 @sensitive_variables()
 def _binding(signer: str, nonce: str, email: str) -> str:
-    text = f"{nonce}:{unsubscribe.comparable(email)}"
+    text = f"{nonce}:{unsubscribing.comparable(email)}"
     mac = salted_hmac(_SALT, text, secret=signer, algorithm="sha256").hexdigest()
     return mac[:NONCE_LENGTH]
 

@@ -48,7 +48,7 @@ def record_tracking(sender: Any, event: Any, **kwargs: Any) -> None:
     if kind == "complained":
         mail.report_complaint(email, message_id)
     elif kind == "unsubscribed" or (kind == "rejected" and reason == "unsubscribed"):
-        mail.suppress(email, SuppressedAddress.Reason.OPTED_OUT)
+        mail.suppress(email, SuppressedAddress.Reason.UNSUBSCRIBED)
     elif not is_permanent(event.esp_event):
         return
     elif kind == "rejected" and reason == "spam":

@@ -104,7 +104,7 @@ DATABASE_CHECKS: tuple[Check, ...] = (
     named("mails.check_site"),
     named("mails.check_hosts"),
     named("mails.check_clock"),
-    named("mails.check_opt_outs"),
+    named("mails.check_unsubscribed"),
 )
 
 #: Checks for production only: ``check --deploy``.

@@ -22,7 +22,7 @@ from invitation.delivery.base import get_delivery
 from invitation.delivery.members import INDEXES, declared_index
 from invitation.delivery.messages import MessageWriter
 from invitation.flows import upkeep
-from invitation.keys import sites, unsubscribe
+from invitation.keys import sites, unsubscribing
 from invitation.models import InvitationKey, SuppressedAddress
 
 #: Sample key with every character that a key may contain.
@@ -228,7 +228,7 @@ def check_clock(
     return [CheckWarning(message, hint=hint, id="invitation.W023")]
 
 
-def check_opt_outs(
+def check_unsubscribed(
     app_configs: Any, databases: Collection[str] | None = None, **kwargs: Any
 ) -> list[CheckMessage]:
     """Warn about unsubscribed addresses that get invitations again.
@@ -238,7 +238,7 @@ def check_opt_outs(
     if router.db_for_write(SuppressedAddress) not in (databases or ()):
         return []
     try:
-        lost = SuppressedAddress.objects.exclude(key_id__in=unsubscribe.key_ids()).count()
+        lost = SuppressedAddress.objects.exclude(key_id__in=unsubscribing.key_ids()).count()
     except DatabaseError:
         return []  # "migrate" has not made the table yet.
     if not lost:

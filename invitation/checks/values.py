@@ -178,14 +178,14 @@ RULES = (
         hint="For example datetime.timedelta(minutes=5).",
     ),
     Rule(
-        name="INVITATION_BULK_MAX_ROWS",
+        name="INVITATION_LIST_MAX_ROWS",
         id="invitation.E035",
         fits=lambda value: is_number(value, 1),
         wanted="a whole number from 1",
         hint="For example 1000: so many people can be invited with one list.",
     ),
     Rule(
-        name="INVITATION_BULK_MAX_BYTES",
+        name="INVITATION_LIST_MAX_BYTES",
         id="invitation.E036",
         fits=lambda value: is_number(value, 1),
         wanted="a whole number of bytes from 1",

@@ -21,7 +21,7 @@ from invitation.delivery import headers, texts, wording
 from invitation.delivery.base import MailPreview
 from invitation.delivery.members import MemberKnowledge
 from invitation.exceptions import DeliveryFailed
-from invitation.keys import sites, unsubscribe
+from invitation.keys import sites, unsubscribing
 from invitation.models import InvitationEmail, InvitationKey
 
 #: Length of a subject line that keeps every encoded word, with the blank before it, short enough.
@@ -114,8 +114,8 @@ class MessageWriter(MemberKnowledge):
             message = self.compose(mail, context, templates)
         message.to = [invitation.email]
         message.reply_to = self.get_reply_to(invitation)
-        url = context.get("opt_out_url") or opt_out_url(invitation)
-        message.extra_headers |= self.get_opt_out_headers(url)
+        url = context.get("unsubscribe_url") or unsubscribe_url(invitation)
+        message.extra_headers |= self.get_unsubscribe_headers(url)
         return message
 
     def get_inviter_message(self, mail: InvitationEmail) -> EmailMultiAlternatives:
@@ -178,7 +178,7 @@ class MessageWriter(MemberKnowledge):
             headers["Message-ID"] = mail.header_id
         return headers
 
-    def get_opt_out_headers(self, url: str) -> dict[str, str]:
+    def get_unsubscribe_headers(self, url: str) -> dict[str, str]:
         """Return the headers for the unsubscribe button of an email program.
 
         Sources: RFC 2369 and RFC 8058. A program may post without asking only to an address with
@@ -213,7 +213,7 @@ class MessageWriter(MemberKnowledge):
             "invitation_key": key,
             "invitation_url": url,
             "decline_url": keys.Secret(f"{url}?answer=no"),
-            "opt_out_url": opt_out_url(invitation),
+            "unsubscribe_url": unsubscribe_url(invitation),
             "inviter_name": texts.inviter_name(invitation.from_user),
             "recipient_name": texts.plain_name(invitation.recipient_name),
             "note": invitation.note,
@@ -283,16 +283,16 @@ class MessageWriter(MemberKnowledge):
         }
 
 
-def opt_out_url(invitation: InvitationKey) -> str:
+def unsubscribe_url(invitation: InvitationKey) -> str:
     """Return the address of the page where the invited person can unsubscribe.
 
     It is empty if a site has left that page out of its URLconf.
     """
     # An inviter who previews the email must not be able to unsubscribe the invited person.
     adding = invitation._state.adding
-    token = SAMPLE_KEY if adding else unsubscribe.make_token(invitation.email)
+    token = SAMPLE_KEY if adding else unsubscribing.make_token(invitation.email)
     try:
-        path = reverse("invitation_opt_out", kwargs={"token": token})
+        path = reverse("invitation_unsubscribe", kwargs={"token": token})
     except NoReverseMatch:
         return ""
     return keys.Secret(sites.absolute(path, invitation.site_id))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from invitation.forms.inviting import InvitationKeyForm, InvitationTextsForm
-from invitation.forms.lists import BulkConfirmForm, BulkForm
+from invitation.forms.lists import ListConfirmForm, ListForm
 from invitation.forms.managing import (
     MAIL_STATES,
     STATES,
@@ -16,13 +16,13 @@ from invitation.forms.sharing import JoinForm, SharedLinkForm
 __all__ = [
     "MAIL_STATES",
     "STATES",
-    "BulkConfirmForm",
-    "BulkForm",
     "InvitationEditForm",
     "InvitationKeyForm",
     "InvitationOptionsMixin",
     "InvitationSearchForm",
     "InvitationTextsForm",
     "JoinForm",
+    "ListConfirmForm",
+    "ListForm",
     "SharedLinkForm",
 ]

@@ -18,10 +18,10 @@ from invitation.forms.inviting import InvitationTextsForm
 
 def _salt(inviter: Any, site_id: int | None) -> str:
     """Return the salt that binds a signed list to its inviter and site."""
-    return f"invitation.bulk:{site_id}:{inviter.pk}"
+    return f"invitation.list:{site_id}:{inviter.pk}"
 
 
-class BulkForm(InvitationTextsForm):
+class ListForm(InvitationTextsForm):
     """Form for a list, pasted or as a file. ``plan()`` returns each row's outcome."""
 
     field_order = ("people", "file", "note")
@@ -97,7 +97,7 @@ class BulkForm(InvitationTextsForm):
         return signing.dumps(content, salt=_salt(self.inviter, self.site_id), compress=True)
 
 
-class BulkConfirmForm(forms.Form):
+class ListConfirmForm(forms.Form):
     """Form that confirms a list: ``save()`` invites, ``plan()`` shows it again."""
 
     payload = forms.CharField(widget=forms.HiddenInput)

@@ -17,10 +17,10 @@ from typing import Any, TypeAlias
 from django.http import HttpRequest
 from django.template.context import BaseContext
 
-from invitation.keys import codes, conceal, links, unsubscribe, written
+from invitation.keys import codes, conceal, links, unsubscribing, written
 
 #: Modules whose local variables contain parts of keys. A part cannot be recognised as a secret.
-HALVES = frozenset(one.__name__ for one in (codes, links, unsubscribe, written))
+HALVES = frozenset(one.__name__ for one in (codes, links, unsubscribing, written))
 
 #: Depth to which containers are searched. Deeper values are checked as printed text.
 DEPTH = 6

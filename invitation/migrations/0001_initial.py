@@ -291,7 +291,7 @@ class Migration(migrations.Migration):
                             ("given_up", "It could not be delivered, however often it was tried."),
                             ("bounced", "It came back: nobody reads mail at this address."),
                             ("complained", "The recipient has marked it as spam."),
-                            ("opted_out", "The recipient wants no invitations."),
+                            ("unsubscribed", "The recipient wants no invitations."),
                             ("blocked", "Nobody may invite this address."),
                             ("pointless", "The invitation had ended before its mail could leave."),
                             ("broken", "The mail could not be written."),
@@ -542,12 +542,12 @@ class Migration(migrations.Migration):
                     "reason",
                     models.CharField(
                         choices=[
-                            ("opted_out", "asked for it"),
+                            ("unsubscribed", "asked for it"),
                             ("complained", "marked an invitation as spam"),
                             ("bounced", "takes no mail"),
                             ("admin", "set by an administrator"),
                         ],
-                        max_length=10,
+                        max_length=12,
                         verbose_name="reason",
                     ),
                 ),

@@ -58,7 +58,7 @@ class InvitationEmail(models.Model):
         GIVEN_UP = "given_up", _("It could not be delivered, however often it was tried.")
         BOUNCED = "bounced", _("It came back: nobody reads mail at this address.")
         COMPLAINED = "complained", _("The recipient has marked it as spam.")
-        OPTED_OUT = "opted_out", _("The recipient wants no invitations.")
+        UNSUBSCRIBED = "unsubscribed", _("The recipient wants no invitations.")
         BLOCKED = "blocked", _("Nobody may invite this address.")
         POINTLESS = "pointless", _("The invitation had ended before its mail could leave.")
         BROKEN = "broken", _("The mail could not be written.")
@@ -161,7 +161,7 @@ class InvitationEmail(models.Model):
     @classmethod
     def failure_for_inviter(cls, failure: str | None) -> str | Promise:
         """Return the reason in words why an email has failed, if its inviter may know it."""
-        private = (cls.Failure.OPTED_OUT, cls.Failure.COMPLAINED)
+        private = (cls.Failure.UNSUBSCRIBED, cls.Failure.COMPLAINED)
         return "" if failure in private else dict(cls.Failure.choices).get(failure or "", "")
 
 
@@ -228,7 +228,7 @@ class SuppressedAddress(models.Model):
     class Reason(models.TextChoices):
         """Reason why the address gets no more invitations."""
 
-        OPTED_OUT = "opted_out", _("asked for it")
+        UNSUBSCRIBED = "unsubscribed", _("asked for it")
         COMPLAINED = "complained", _("marked an invitation as spam")
         BOUNCED = "bounced", _("takes no mail")
         ADMIN = "admin", _("set by an administrator")
@@ -237,7 +237,7 @@ class SuppressedAddress(models.Model):
     digest = DigestField(max_length=32)
     #: Id of the site key that made the hash. It shows whether that key has been removed.
     key_id = models.CharField(max_length=16, editable=False)
-    reason = models.CharField(_("reason"), max_length=10, choices=Reason.choices)
+    reason = models.CharField(_("reason"), max_length=12, choices=Reason.choices)
     created_at = models.DateTimeField(_("since"), default=timezone.now)
 
     objects = managers.SuppressedAddressManager()

@@ -21,7 +21,12 @@ from invitation.views.accepting import (
 )
 from invitation.views.inviting import InvitationCompleteView, InviteView, MemberMixin
 from invitation.views.joining import JoinView, JoinWordView
-from invitation.views.lists import BulkConfirmView, BulkOutcomeView, BulkProgressView, BulkView
+from invitation.views.lists import (
+    InviteListConfirmView,
+    InviteListOutcomeView,
+    InviteListProgressView,
+    InviteListView,
+)
 from invitation.views.managing import (
     InvitationActionView,
     InvitationDetailView,
@@ -30,7 +35,6 @@ from invitation.views.managing import (
     InvitationListView,
 )
 from invitation.views.opening import CarriedInvitationView, DeclineView, InvitedView, LandingView
-from invitation.views.opting_out import OptOutView
 from invitation.views.previewing import MailPreviewView
 from invitation.views.renewing import InvitationRenewView, RenewalRequestView
 from invitation.views.sharing import (
@@ -40,13 +44,10 @@ from invitation.views.sharing import (
     SharedLinkListView,
     ShareView,
 )
+from invitation.views.unsubscribing import UnsubscribeView
 
 __all__ = [
     "AcceptView",
-    "BulkConfirmView",
-    "BulkOutcomeView",
-    "BulkProgressView",
-    "BulkView",
     "CarriedInvitationView",
     "DeclineView",
     "InvitationActionView",
@@ -56,6 +57,10 @@ __all__ = [
     "InvitationLinkView",
     "InvitationListView",
     "InvitationRenewView",
+    "InviteListConfirmView",
+    "InviteListOutcomeView",
+    "InviteListProgressView",
+    "InviteListView",
     "InviteView",
     "InvitedView",
     "JoinView",
@@ -63,7 +68,6 @@ __all__ = [
     "LandingView",
     "MailPreviewView",
     "MemberMixin",
-    "OptOutView",
     "ReceivedAcceptView",
     "ReceivedDeclineView",
     "ReceivedListView",
@@ -73,6 +77,7 @@ __all__ = [
     "SharedLinkDetailView",
     "SharedLinkEditView",
     "SharedLinkListView",
+    "UnsubscribeView",
     "invite",
     "invited",
     "register",

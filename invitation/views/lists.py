@@ -23,7 +23,7 @@ from invitation.addresses import sheets
 from invitation.addresses.headings import labelled
 from invitation.exceptions import InvitationError
 from invitation.flows import lists, mail, quota
-from invitation.forms import MAIL_STATES, STATES, BulkConfirmForm, BulkForm
+from invitation.forms import MAIL_STATES, STATES, ListConfirmForm, ListForm
 from invitation.keys import sites
 from invitation.models import InvitationEmail, InvitationKey
 from invitation.models.querysets import InvitationKeyQuerySet
@@ -31,11 +31,11 @@ from invitation.views.inviting import MemberMixin, pause_of_mails
 from invitation.views.managing import OwnInvitationsMixin
 
 if TYPE_CHECKING:
-    BulkFormView = FormView[BulkForm]
-    BulkConfirmFormView = FormView[BulkConfirmForm]
+    InviteListFormView = FormView[ListForm]
+    InviteListConfirmFormView = FormView[ListConfirmForm]
     KeyListView = ListView[InvitationKey]
 else:
-    BulkFormView = BulkConfirmFormView = FormView
+    InviteListFormView = InviteListConfirmFormView = FormView
     KeyListView = ListView
 
 #: Rows of a list on one page.
@@ -46,12 +46,12 @@ PIECE = 500
 REFRESH_SECONDS = 10
 
 
-class BulkMixin(MemberMixin):
+class InviteListMixin(MemberMixin):
     """Form arguments and table page that the list's pages share."""
 
     request: HttpRequest
-    preview_template_name = "invitation/invitation_bulk_preview.html"
-    report_template_name = "invitation/invitation_bulk_report.html"
+    preview_template_name = "invitation/invitation_invite_list_preview.html"
+    report_template_name = "invitation/invitation_invite_list_report.html"
 
     def get_form_kwargs(self) -> dict[str, Any]:
         """Return the form's arguments, including the inviter."""
@@ -84,13 +84,13 @@ class BulkMixin(MemberMixin):
         return render(self.request, template, context)
 
 
-class BulkView(BulkMixin, BulkFormView):
+class InviteListView(InviteListMixin, InviteListFormView):
     """Page that asks for a list of people and previews each result; it changes nothing."""
 
-    form_class = BulkForm
-    template_name = "invitation/invitation_form_bulk.html"
+    form_class = ListForm
+    template_name = "invitation/invitation_invite_list.html"
 
-    def form_valid(self, form: BulkForm) -> HttpResponse:
+    def form_valid(self, form: ListForm) -> HttpResponse:
         """Show the rows, or show the reason why not next to the form."""
         try:
             batch = form.plan()
@@ -100,11 +100,11 @@ class BulkView(BulkMixin, BulkFormView):
         return self.show(self.preview_template_name, batch, form.payload(batch), 1)
 
 
-class BulkConfirmView(BulkMixin, BulkConfirmFormView):
+class InviteListConfirmView(InviteListMixin, InviteListConfirmFormView):
     """Page that invites everybody on the previewed list, and reports on each row."""
 
-    form_class = BulkConfirmForm
-    template_name = BulkView.template_name
+    form_class = ListConfirmForm
+    template_name = InviteListView.template_name
     http_method_names = ["get", "head", "post", "options"]
 
     def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
@@ -112,9 +112,9 @@ class BulkConfirmView(BulkMixin, BulkConfirmFormView):
 
         A login before the POST leads here by GET, without the posted data.
         """
-        return redirect("invitation_invite_bulk")
+        return redirect("invitation_invite_list")
 
-    def form_valid(self, form: BulkConfirmForm) -> HttpResponseBase:  # type: ignore[override]
+    def form_valid(self, form: ListConfirmForm) -> HttpResponseBase:  # type: ignore[override]
         """Invite and report, or show another page of the rows."""
         confirmed = form.cleaned_data["confirmed"]
         try:
@@ -129,19 +129,19 @@ class BulkConfirmView(BulkMixin, BulkConfirmFormView):
             template, batch, form.cleaned_data["payload"], form.cleaned_data["page"] or 1
         )
 
-    def form_invalid(self, form: BulkConfirmForm) -> HttpResponse:
+    def form_invalid(self, form: ListConfirmForm) -> HttpResponse:
         """Show the list in the form again, with the reason why it was refused."""
         initial = {"people": form.content.get("text"), "note": form.content.get("note")}
-        again = BulkForm(inviter=self.request.user, initial=initial)
+        again = ListForm(inviter=self.request.user, initial=initial)
         errors = [error for errors in form.errors.values() for error in errors]
         context = self.get_context_data(form=again, refusals=errors)
         return render(self.request, self.template_name, context, status=409)
 
 
-class BulkProgressView(OwnInvitationsMixin, KeyListView):
+class InviteListProgressView(OwnInvitationsMixin, KeyListView):
     """Progress of the emails of a member's own list; another member's list gives 404."""
 
-    template_name = "invitation/invitation_bulk_progress.html"
+    template_name = "invitation/invitation_invite_list_progress.html"
     context_object_name = "invitations"
     paginate_by = ROWS_PER_PAGE
     allow_empty = False
@@ -185,7 +185,7 @@ class BulkProgressView(OwnInvitationsMixin, KeyListView):
         return response
 
 
-class BulkOutcomeView(OwnInvitationsMixin, View):
+class InviteListOutcomeView(OwnInvitationsMixin, View):
     """File with the state of each invitation of a list, for the member who sent them."""
 
     http_method_names = ["get", "head", "options"]

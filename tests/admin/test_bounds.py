@@ -358,7 +358,7 @@ def test_nothing_else_is_looked_for_in_old_rows(
 def test_parts_of_words_are_found_in_new_rows(boss: Client) -> None:
     row = make_invitation(make_user("inviter"), "ann.smith@example.org", recipient_name="Ann B")
     link = make_invitation(email="", shared=True, label="Open day", word="beans-for-all")
-    listed_one = make_invitation(email="zoe@example.org", label="bulk:open")
+    listed_one = make_invitation(email="zoe@example.org", label="list:open")
     for text in ("SMITH", "nn b", "vite", "viter@example.c"):
         assert listed(boss, INVITATIONS, q=text) == [row]
     for text in ("open", "BEANS"):

@@ -29,7 +29,7 @@ def boss() -> Client:
 def row() -> InvitationKey:
     """Return an invitation that is forgotten, has a mail, and by which somebody came."""
     inviter = make_user("inviter")
-    fields = {"recipient_name": "Canary", "note": "Canary", "label": "bulk:1"}
+    fields = {"recipient_name": "Canary", "note": "Canary", "label": "list:1"}
     ended = timezone.now() - 40 * DAY
     row = make_invitation(inviter, status="expired", uses=1, ended_at=ended, **fields)
     make_acceptance(make_user("came"), row)

@@ -92,7 +92,7 @@ def test_mails_are_queued_again_and_it_says_which_were_left_alone(
 ) -> None:
     settings.INVITATION_DELIVERY = "invitation.delivery.outbox.OutboxDelivery"
     failed, stopped, sent = write(State.FAILED), write(State.CANCELLED), write(State.SENT)
-    unwanted = write(State.SUPPRESSED, failure="opted_out")
+    unwanted = write(State.SUPPRESSED, failure="unsubscribed")
     assert said(boss, MAILS, "retry", failed, stopped, sent, unwanted) == [
         "2 mails are queued again.",
         "2 mails were left alone: only what has failed or was stopped can be sent again.",

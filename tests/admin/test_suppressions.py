@@ -8,7 +8,7 @@ import pytest
 from django.contrib.admin.models import LogEntry
 
 from invitation.flows import mail
-from invitation.keys import unsubscribe
+from invitation.keys import unsubscribing
 from invitation.models import SuppressedAddress
 from tests.factories import ADDRESS
 from tests.staff import act, boss, staff, text_of
@@ -25,7 +25,7 @@ def row() -> SuppressedAddress:
 def test_the_list_says_why_and_since_when_but_not_who() -> None:
     mail.suppress(ADDRESS, Reason.COMPLAINED)
     page = text_of(boss().get(LIST))
-    assert f"{unsubscribe.digests(ADDRESS)[0].digest.hex()[:6]}…" in page
+    assert f"{unsubscribing.digests(ADDRESS)[0].digest.hex()[:6]}…" in page
     assert "marked an invitation as spam" in page
     assert ADDRESS not in page
     assert row().digest.hex() not in page
@@ -63,7 +63,7 @@ def test_the_digits_of_a_hash_find_nothing() -> None:
 def test_a_typed_address_is_kept_as_a_hash_alone() -> None:
     response = boss().post(f"{LIST}add/", {"email": "Bob@Example.ORG"})
     assert response.status_code == 302
-    assert (row().digest, row().reason) == (unsubscribe.digests(ADDRESS)[0].digest, Reason.ADMIN)
+    assert (row().digest, row().reason) == (unsubscribing.digests(ADDRESS)[0].digest, Reason.ADMIN)
     [entry] = LogEntry.objects.all()
     assert (entry.object_id, entry.object_repr) == (str(row().pk), str(row()))
     assert "example" not in f"{entry} {entry.change_message} {vars(entry)}".lower()
@@ -81,10 +81,10 @@ def test_what_is_no_address_is_refused(typed: str, words: str) -> None:
 
 
 def test_an_address_is_added_once() -> None:
-    mail.suppress(ADDRESS, Reason.OPTED_OUT)
+    mail.suppress(ADDRESS, Reason.UNSUBSCRIBED)
     page = text_of(boss().post(f"{LIST}add/", {"email": ADDRESS}))
     assert "gets no invitations already" in page
-    assert row().reason == Reason.OPTED_OUT
+    assert row().reason == Reason.UNSUBSCRIBED
 
 
 def test_what_came_back_can_be_added_for_good() -> None:
@@ -94,10 +94,10 @@ def test_what_came_back_can_be_added_for_good() -> None:
 
 
 def test_nothing_is_changed() -> None:
-    mail.suppress(ADDRESS, Reason.OPTED_OUT)
+    mail.suppress(ADDRESS, Reason.UNSUBSCRIBED)
     response = boss().post(f"{LIST}{row().pk}/change/", {"reason": Reason.ADMIN})
     assert response.status_code == 403
-    assert row().reason == Reason.OPTED_OUT
+    assert row().reason == Reason.UNSUBSCRIBED
 
 
 @pytest.mark.parametrize("way", ["page", "action"])

@@ -62,7 +62,7 @@ def outcome(mail: InvitationEmail) -> tuple[str, str, str | None]:
 UNTOUCHED = ("sent", "", None)
 BOUNCED = ("failed", "bounced", Reason.BOUNCED)
 COMPLAINED = ("sent", "", Reason.COMPLAINED)
-OPTED_OUT = ("sent", "", Reason.OPTED_OUT)
+UNSUBSCRIBED = ("sent", "", Reason.UNSUBSCRIBED)
 
 
 @pytest.mark.each_case
@@ -82,10 +82,10 @@ OPTED_OUT = ("sent", "", Reason.OPTED_OUT)
         (EventType.REJECTED, RejectReason.BLOCKED, UNTOUCHED),
         (EventType.REJECTED, None, UNTOUCHED),
         (EventType.REJECTED, RejectReason.SPAM, COMPLAINED),
-        (EventType.REJECTED, RejectReason.UNSUBSCRIBED, OPTED_OUT),
+        (EventType.REJECTED, RejectReason.UNSUBSCRIBED, UNSUBSCRIBED),
         (EventType.COMPLAINED, RejectReason.SPAM, COMPLAINED),
         (EventType.COMPLAINED, None, COMPLAINED),
-        (EventType.UNSUBSCRIBED, None, OPTED_OUT),
+        (EventType.UNSUBSCRIBED, None, UNSUBSCRIBED),
         (EventType.SUBSCRIBED, None, UNTOUCHED),
         (EventType.DEFERRED, None, UNTOUCHED),
         (EventType.DELIVERED, None, UNTOUCHED),

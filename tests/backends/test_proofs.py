@@ -14,7 +14,7 @@ from registration.models import RegistrationProfile
 from invitation import keys
 from invitation.backends.proofs import activated_address, invited_address
 from invitation.flows import arriving, privacy
-from invitation.keys import unsubscribe
+from invitation.keys import unsubscribing
 from invitation.models import ProvenAddress
 from tests import scenes
 from tests.factories import make_invitation, make_user, open_it, register
@@ -192,10 +192,10 @@ class TestRows:
             arriving.prove(user)
         assert ProvenAddress.objects.count() == 1
 
-    def test_the_row_names_nobody_and_cannot_be_matched_with_an_opt_out(self) -> None:
+    def test_the_row_names_nobody_and_cannot_be_matched_with_an_unsubscribe(self) -> None:
         make_member(email=NEWCOMER)
         row = ProvenAddress.objects.get()
         assert NEWCOMER not in str(vars(row))
         assert str(row) == f"{row.digest.hex()[:6]}…"
-        assert row.digest not in [known.digest for known in unsubscribe.digests(NEWCOMER)]
-        assert row.key_id in unsubscribe.key_ids()
+        assert row.digest not in [known.digest for known in unsubscribing.digests(NEWCOMER)]
+        assert row.key_id in unsubscribing.key_ids()

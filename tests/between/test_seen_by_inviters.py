@@ -62,7 +62,7 @@ def test_in_an_outage_who_wants_no_invitations_looks_like_the_others(
 ) -> None:
     """Whether it was known before that no mail can leave, or is found out by this one."""
     ann = make_user("ann")
-    mail.suppress(UNWILLING, "opted_out")
+    mail.suppress(UNWILLING, "unsubscribed")
     seen = []
     for email in (UNWILLING, WILLING):
         DeliveryPause.objects.all().delete()
@@ -92,7 +92,7 @@ def test_after_a_reminder_resending_does_not_show_who_wants_no_invitations(
     # It would show for as long as the cool-down lasts, which is 5 minutes by default.
     settings.INVITATION_RESEND_COOLDOWN = DAY
     ann, now = make_user("ann"), timezone.now()
-    mail.suppress(UNWILLING, "opted_out")
+    mail.suppress(UNWILLING, "unsubscribed")
     invitations = []
     for email in (UNWILLING, WILLING):
         with commit():

@@ -37,7 +37,7 @@ VISITOR_PAGES = [
     "/accounts/invited/nonsense/",
     "/accounts/join/",
     "/accounts/join/nobody-knows/",
-    "/accounts/invitations/opt-out/nonsense/",
+    "/accounts/unsubscribe/nonsense/",
     "/nowhere/",
 ]
 MEMBER_PAGES = [
@@ -126,9 +126,9 @@ class TestAxe:
         assert page.evaluate(overflow) == 0
         assert found == []
 
-    def test_opting_out(self, visit: Visit, look: dict[str, Any]) -> None:
+    def test_unsubscribing(self, visit: Visit, look: dict[str, Any]) -> None:
         page = visit(**look, bypass_csp=True)
-        page.goto("/accounts/invitations/opt-out/nonsense/")
+        page.goto("/accounts/unsubscribe/nonsense/")
         page.get_by_role("button", name="Send me no more invitations").click()
         page.get_by_role("heading", name="You will get no more invitations").wait_for()
         assert violations(page) == []

@@ -36,7 +36,7 @@ CONTEXT = {
     "invitation_url",
     "inviter_name",
     "note",
-    "opt_out_url",
+    "unsubscribe_url",
     "recipient_name",
     "site",
     "site_name",
@@ -91,7 +91,7 @@ def test_no_line_of_the_raw_mail_is_longer_than_the_standards_allow(ann: Any) ->
     assert max(map(len, lines)) <= 998
     # RFC 5322, 2.1.1: 78 for headers, but for an address, which cannot be broken.
     headers = lines[: lines.index(b"")]
-    assert max(len(line) for line in headers if b"/opt-out/" not in line) <= 78
+    assert max(len(line) for line in headers if b"/unsubscribe/" not in line) <= 78
 
 
 # -- headers --

@@ -143,7 +143,7 @@ def check_bytes(raw: bytes) -> None:
     assert max(map(len, lines)) <= 998
     head = lines[: lines.index(b"")]
     # RFC 5322, 2.1.1 and 2.2: 78 characters are better, and nothing but ASCII is allowed.
-    # An address to opt out by is not broken, however long it is.
+    # An address to unsubscribe by is not broken, however long it is.
     assert max(len(line) for line in head if not line.startswith(b"List-Unsubscribe: ")) <= 78
     assert b"\n".join(head).isascii()
     words = re.findall(rb"=\?utf-8\?[^ ?]\?[^ ?]*\?=", b"\n".join(head))

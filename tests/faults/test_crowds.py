@@ -188,7 +188,7 @@ def chores(members: Sequence[Any], rounds: int) -> list[Job]:
             asked = make_invitation(member, friend.email)
             own = session_of(friend) | {"invitation_key": asked.mail_key}
             jobs.append((f"{LANDING}accept/", {}, own))
-            jobs.append(("/accounts/invite/bulk/", {"addresses": f"b{n}@example.org"}, cookies))
+            jobs.append(("/accounts/invite/list/", {"addresses": f"b{n}@example.org"}, cookies))
     return jobs
 
 

@@ -159,12 +159,12 @@ def test_alone_it_shows_what_the_server_says_of_the_recipient(
     assert seen_by_inviter()["no"] == ("waiting", False, "", True)
     [row] = InvitationEmail.objects.all()
     # Staff see why.
-    assert (row.failure, row.attempts, row.last_error) == ("opted_out", 1, "451 greylisted")
+    assert (row.failure, row.attempts, row.last_error) == ("unsubscribed", 1, "451 greylisted")
     server.script = lambda *_: None
     InvitationEmail.objects.update(not_before=timezone.now())
     mail.deliver_due()
     [row] = InvitationEmail.objects.all()
-    assert (row.state, row.failure) == ("suppressed", "opted_out")
+    assert (row.state, row.failure) == ("suppressed", "unsubscribed")
     assert server.taken == []
 
 
@@ -189,7 +189,7 @@ def test_who_takes_it_back_gets_the_mail_that_waited_with_the_others(
     server = serve(answering("BODY", "450 later"), timeout=10)
     queue("a", "no")
     mail.deliver_due()
-    assert InvitationEmail.objects.filter(failure="opted_out", state="queued").exists()
+    assert InvitationEmail.objects.filter(failure="unsubscribed", state="queued").exists()
     mail.lift(UNWILLING)
     server.script = lambda *_: None
     InvitationEmail.objects.update(not_before=timezone.now())

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from invitation import keys
-from invitation.keys import unsubscribe
+from invitation.keys import unsubscribing
 from tests.factories import ADDRESS
 
 OLD, NEW = "o" * 50, "n" * 50
@@ -20,37 +20,39 @@ GARBAGE = {
     "empty": "",
     "blank": " ",
     "short": "x",
-    "right length": "x" * unsubscribe.TOKEN_LENGTH,
-    "right shape": f"{'x' * unsubscribe.DIGEST_LENGTH}.{'x' * unsubscribe.SIGNATURE_LENGTH}",
+    "right length": "x" * unsubscribing.TOKEN_LENGTH,
+    "right shape": f"{'x' * unsubscribing.DIGEST_LENGTH}.{'x' * unsubscribing.SIGNATURE_LENGTH}",
     "huge": "x" * 100_000,
-    "NUL": "\0" * unsubscribe.TOKEN_LENGTH,
-    "Unicode": "ä" * unsubscribe.TOKEN_LENGTH,
-    "Unicode digits": f"{'١' * unsubscribe.DIGEST_LENGTH}.{'١' * unsubscribe.SIGNATURE_LENGTH}",
-    "line break": f"{'x' * unsubscribe.DIGEST_LENGTH}.{'x' * (unsubscribe.SIGNATURE_LENGTH - 1)}\n",
-    "surrogate": "\ud800" * unsubscribe.TOKEN_LENGTH,
+    "NUL": "\0" * unsubscribing.TOKEN_LENGTH,
+    "Unicode": "ä" * unsubscribing.TOKEN_LENGTH,
+    "Unicode digits": f"{'١' * unsubscribing.DIGEST_LENGTH}.{'١' * unsubscribing.SIGNATURE_LENGTH}",
+    "line break": (
+        f"{'x' * unsubscribing.DIGEST_LENGTH}.{'x' * (unsubscribing.SIGNATURE_LENGTH - 1)}\n"
+    ),
+    "surrogate": "\ud800" * unsubscribing.TOKEN_LENGTH,
 }
 
 
 @pytest.fixture
 def token() -> str:
-    return unsubscribe.make_token(ADDRESS)
+    return unsubscribing.make_token(ADDRESS)
 
 
 def digest(email: str = ADDRESS) -> bytes:
-    return unsubscribe.digests(email)[0].digest
+    return unsubscribing.digests(email)[0].digest
 
 
 def test_the_token_leads_to_what_stands_for_the_address(token: str) -> None:
-    assert unsubscribe.resolve(token) == unsubscribe.digests(ADDRESS)[0]
+    assert unsubscribing.resolve(token) == unsubscribing.digests(ADDRESS)[0]
 
 
 def test_it_is_short_and_safe_in_an_address(token: str) -> None:
-    assert len(token) == unsubscribe.TOKEN_LENGTH == 66
+    assert len(token) == unsubscribing.TOKEN_LENGTH == 66
     assert re.fullmatch(r"[A-Za-z0-9_.-]+", token)
 
 
 def test_it_is_the_same_in_every_mail(token: str) -> None:
-    assert unsubscribe.make_token(ADDRESS) == token
+    assert unsubscribing.make_token(ADDRESS) == token
 
 
 def test_a_digest_is_keyed(settings: Any) -> None:
@@ -66,12 +68,12 @@ def test_the_address_is_in_none_of_them(token: str) -> None:
     for half in token.split("."):
         raw = base64.urlsafe_b64decode(half + "=" * (-len(half) % 4))
         assert b"bob" not in raw
-    assert "bob" not in token + repr(unsubscribe.digests(ADDRESS))
+    assert "bob" not in token + repr(unsubscribing.digests(ADDRESS))
 
 
 def test_the_key_is_not_told(settings: Any) -> None:
     settings.INVITATION_SIGNING_KEYS = [NEW, OLD]
-    first, second = unsubscribe.key_ids()
+    first, second = unsubscribing.key_ids()
     assert first != second
     for told in (first, second):
         assert re.fullmatch("[0-9a-f]{16}", told)
@@ -101,30 +103,30 @@ def test_a_tag_or_a_dot_makes_another_mailbox(other: str) -> None:
 
 @pytest.mark.parametrize("email", ["", "bob", "a,b@example.org", "x" * 300, "a\0b@x"])
 def test_what_nobody_could_invite_stands_for_itself(email: str) -> None:
-    assert unsubscribe.resolve(unsubscribe.make_token(email)) == unsubscribe.digests(email)[0]
-    assert "\0" not in unsubscribe.comparable(email)
+    assert unsubscribing.resolve(unsubscribing.make_token(email)) == unsubscribing.digests(email)[0]
+    assert "\0" not in unsubscribing.comparable(email)
 
 
 @pytest.mark.parametrize("text", GARBAGE.values(), ids=GARBAGE)
 def test_garbage_is_nothing(text: str) -> None:
-    assert unsubscribe.resolve(text) is None
+    assert unsubscribing.resolve(text) is None
 
 
 @pytest.mark.parametrize("thing", [None, 1, b"x" * 66, ["x"], ADDRESS])
 def test_nor_is_another_thing(thing: object) -> None:
-    assert unsubscribe.resolve(thing) is None
+    assert unsubscribing.resolve(thing) is None
 
 
-@given(place=st.integers(0, unsubscribe.TOKEN_LENGTH - 1), letter=st.sampled_from("aZ09-_.x"))
+@given(place=st.integers(0, unsubscribing.TOKEN_LENGTH - 1), letter=st.sampled_from("aZ09-_.x"))
 def test_with_another_letter_it_is_nothing(place: int, letter: str) -> None:
-    token = unsubscribe.make_token(ADDRESS)
+    token = unsubscribing.make_token(ADDRESS)
     changed = token[:place] + letter + token[place + 1 :]
-    assert (unsubscribe.resolve(changed) is None) is (changed != token)
+    assert (unsubscribing.resolve(changed) is None) is (changed != token)
 
 
 @given(st.text())
 def test_no_text_is_a_token_by_chance(text: str) -> None:
-    assert unsubscribe.resolve(text) is None
+    assert unsubscribing.resolve(text) is None
 
 
 def test_a_digest_from_the_table_makes_no_token(token: str) -> None:
@@ -132,41 +134,41 @@ def test_a_digest_from_the_table_makes_no_token(token: str) -> None:
     bare = base64.urlsafe_b64encode(digest()).rstrip(b"=").decode()
     assert token.startswith(bare)
     key = keys.make("x" * keys.LOCATOR_LENGTH, keys.MAIL, 1)
-    forged = f"{bare}.{key.split('.')[1][: unsubscribe.SIGNATURE_LENGTH]}"
-    assert unsubscribe.resolve(forged) is None
+    forged = f"{bare}.{key.split('.')[1][: unsubscribing.SIGNATURE_LENGTH]}"
+    assert unsubscribing.resolve(forged) is None
 
 
 def test_the_key_of_an_invitation_is_none_and_it_is_none_of_these(token: str) -> None:
     key = keys.make("x" * keys.LOCATOR_LENGTH, keys.MAIL, 1)
     assert len(key) == len(token)
-    assert unsubscribe.resolve(key) is None
+    assert unsubscribing.resolve(key) is None
     assert not keys.PATTERN.search(token)
 
 
 def test_it_is_good_while_its_key_is_listed(settings: Any) -> None:
     settings.INVITATION_SIGNING_KEYS = [OLD]
-    token = unsubscribe.make_token(ADDRESS)
+    token = unsubscribing.make_token(ADDRESS)
     settings.INVITATION_SIGNING_KEYS = [NEW, OLD]
-    found = unsubscribe.resolve(token)
-    assert found == unsubscribe.digests(ADDRESS)[1]
-    assert unsubscribe.make_token(ADDRESS) != token
+    found = unsubscribing.resolve(token)
+    assert found == unsubscribing.digests(ADDRESS)[1]
+    assert unsubscribing.make_token(ADDRESS) != token
     settings.INVITATION_SIGNING_KEYS = [NEW]
-    assert unsubscribe.resolve(token) is None
+    assert unsubscribing.resolve(token) is None
 
 
 def test_that_of_a_site_with_another_key_is_none(settings: Any) -> None:
     settings.SECRET_KEY = "another site's"
-    token = unsubscribe.make_token(ADDRESS)
+    token = unsubscribing.make_token(ADDRESS)
     settings.SECRET_KEY = "only for tests"
-    assert unsubscribe.resolve(token) is None
+    assert unsubscribing.resolve(token) is None
 
 
 def test_it_is_good_on_every_site_that_shares_keys_and_table(settings: Any, token: str) -> None:
     settings.SITE_ID = 2
-    assert unsubscribe.resolve(token) is not None
+    assert unsubscribing.resolve(token) is not None
 
 
-@pytest.mark.parametrize("written", ["{}", "/accounts/invitations/opt-out/{}/", "'{}'"])
+@pytest.mark.parametrize("written", ["{}", "/accounts/unsubscribe/{}/", "'{}'"])
 def test_logs_get_a_few_letters_of_it(token: str, written: str) -> None:
     line = keys.conceal(written.format(token))
     assert line == written.format(f"{token[:6]}…")
@@ -182,7 +184,7 @@ def test_every_key_is_tried_whichever_fits(
         compared.append(b)
         return a == b
 
-    monkeypatch.setattr(unsubscribe, "constant_time_compare", compare)
+    monkeypatch.setattr(unsubscribing, "constant_time_compare", compare)
     settings.SECRET_KEY_FALLBACKS = [OLD, NEW]
-    assert unsubscribe.resolve(token) is not None
+    assert unsubscribing.resolve(token) is not None
     assert len(compared) == 3

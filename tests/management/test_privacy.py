@@ -39,14 +39,14 @@ def test_a_person_is_forgotten_and_the_address_not_repeated() -> None:
     said = run("invitationprivacy", "forget", ADDRESS, "--yes")
     assert said == (
         "Forgotten: 1 invitations, withdrawn: 1, other texts: 0, "
-        "opt-out dropped: no, proofs of accounts: 0.\n"
+        "unsubscribe dropped: no, proofs of accounts: 0.\n"
     )
     assert InvitationKey.objects.get().email == ""
 
 
 def test_a_rehearsal_asks_nothing_and_changes_nothing() -> None:
     make_invitation(make_user())
-    said = run("invitationprivacy", "forget", ADDRESS, "--dry-run", "--drop-opt-out")
+    said = run("invitationprivacy", "forget", ADDRESS, "--dry-run", "--drop-unsubscribe")
     assert said.startswith("Would forget: 1 invitations, would withdraw: 1,")
     assert InvitationKey.objects.get().email == ADDRESS
 
@@ -76,10 +76,10 @@ def test_before_it_asks_it_says_of_whom_and_how_much(monkeypatch: Any) -> None:
     assert said == [
         f"Address: '{ADDRESS}'",
         "Would forget: 1 invitations, would withdraw: 1, other texts: 0, "
-        "opt-out dropped: no, proofs of accounts: 0.",
+        "unsubscribe dropped: no, proofs of accounts: 0.",
         "What is erased cannot be brought back. Type yes to go on: "
         "Forgotten: 1 invitations, withdrawn: 1, other texts: 0, "
-        "opt-out dropped: no, proofs of accounts: 0.",
+        "unsubscribe dropped: no, proofs of accounts: 0.",
     ]
 
 

@@ -9,7 +9,7 @@ from django.apps import apps
 from django.db import IntegrityError, connection, models, transaction
 from django.utils import timezone
 
-from invitation.keys import unsubscribe
+from invitation.keys import unsubscribing
 from invitation.models import (
     InvitationEmail,
     InvitationKey,
@@ -58,7 +58,7 @@ def test_no_digest_is_there_twice() -> None:
 
 
 def test_a_statement_that_is_built_once_finds_them_too() -> None:
-    known = unsubscribe.digests("bob@example.org")[0]
+    known = unsubscribing.digests("bob@example.org")[0]
     SuppressedAddress.objects.create(digest=known.digest, key_id=known.key_id, reason="admin")
     mail = make_mail()
     [held] = InvitationEmail.objects.lease_batch(1, timezone.now(), [mail.pk])

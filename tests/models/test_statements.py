@@ -18,7 +18,7 @@ from django.db.models.signals import post_save, pre_save
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from invitation.flows.mail.unsubscribe import digests_of, suppress
+from invitation.flows.mail.unsubscribing import digests_of, suppress
 from invitation.models import (
     InvitationEmail,
     InvitationKey,

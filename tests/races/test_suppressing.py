@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from invitation.flows import mail
-from invitation.keys import unsubscribe
+from invitation.keys import unsubscribing
 from invitation.models import SuppressedAddress
 from tests.factories import ADDRESS
 from tests.races.arena import Arena, count
@@ -16,8 +16,8 @@ pytestmark = pytest.mark.django_db(transaction=True)
 Reason = SuppressedAddress.Reason
 
 
-def opt_out(token: str, number: int) -> bool:
-    return mail.opt_out(token)
+def unsubscribe(token: str, number: int) -> bool:
+    return mail.unsubscribe(token)
 
 
 def suppress(token: str, number: int) -> bool:
@@ -34,7 +34,7 @@ def lift(token: str, number: int) -> bool:
 
 def fresh(number: int) -> str:
     SuppressedAddress.objects.all().delete()
-    return unsubscribe.make_token(ADDRESS)
+    return unsubscribing.make_token(ADDRESS)
 
 
 def test_of_many_one_writes_the_row(arena: Arena) -> None:
@@ -47,15 +47,15 @@ def test_of_many_one_writes_the_row(arena: Arena) -> None:
 
 def test_what_people_want_is_left_whoever_was_first(arena: Arena) -> None:
     def after(token: str, outcomes: list[Any]) -> None:
-        assert SuppressedAddress.objects.get().reason in (Reason.OPTED_OUT, Reason.COMPLAINED)
+        assert SuppressedAddress.objects.get().reason in (Reason.UNSUBSCRIBED, Reason.COMPLAINED)
 
-    arena.race([opt_out, bounce, suppress], before=fresh, after=after)
+    arena.race([unsubscribe, bounce, suppress], before=fresh, after=after)
 
 
 def test_lifting_in_between_breaks_nothing(short_arena: Arena) -> None:
     def after(token: str, outcomes: list[Any]) -> None:
         assert SuppressedAddress.objects.count() <= 1
-        mail.opt_out(token)
+        mail.unsubscribe(token)
         assert mail.is_suppressed(ADDRESS)
 
-    short_arena.race([opt_out, lift, bounce], before=fresh, after=after)
+    short_arena.race([unsubscribe, lift, bounce], before=fresh, after=after)

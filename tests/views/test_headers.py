@@ -9,7 +9,7 @@ from django.http import HttpResponse
 from django.test import Client
 
 from invitation import keys
-from invitation.keys import unsubscribe
+from invitation.keys import unsubscribing
 from invitation.models import InvitationKey
 from tests import scenes
 from tests.scenes import DECLINE, LANDING, REGISTER, RENEWAL, answers
@@ -43,9 +43,9 @@ class TestPages:
 
     @pytest.mark.parametrize("token", ["valid", "garbage"])
     @pytest.mark.parametrize("method", ["get", "head", "options", "post"])
-    def test_nor_does_the_link_to_opt_out(self, token: str, method: str) -> None:
-        text = unsubscribe.make_token(scenes.NEWCOMER) if token == "valid" else "x"
-        address = f"/accounts/invitations/opt-out/{text}/"
+    def test_nor_does_the_link_to_unsubscribe(self, token: str, method: str) -> None:
+        text = unsubscribing.make_token(scenes.NEWCOMER) if token == "valid" else "x"
+        address = f"/accounts/unsubscribe/{text}/"
         response = getattr(Client(), method)(address)
         assert protected(response)
         assert response["Referrer-Policy"] == "no-referrer"

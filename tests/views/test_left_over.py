@@ -11,7 +11,7 @@ from django.urls import reverse
 
 from invitation import keys
 from invitation.flows.mail import is_suppressed
-from invitation.keys import unsubscribe, written
+from invitation.keys import unsubscribing, written
 from invitation.models import InvitationKey
 from tests import scenes
 from tests.scenes import DECLINE, LANDING, NEWCOMER, REGISTER, RENEWAL
@@ -112,8 +112,8 @@ def test_an_unsubscribe_link_unsubscribes_with_whatever_follows_it(
     settings: Any, append_slash: bool, slash: str, more: str
 ) -> None:
     settings.APPEND_SLASH = append_slash
-    token = unsubscribe.make_token(NEWCOMER)
-    url = f"/accounts/invitations/opt-out/{quote(token + more)}{slash}"
+    token = unsubscribing.make_token(NEWCOMER)
+    url = f"/accounts/unsubscribe/{quote(token + more)}{slash}"
     assert Client().get(url).status_code == 200
     assert Client().post(url).status_code == 200
     assert is_suppressed(NEWCOMER)
@@ -121,7 +121,7 @@ def test_an_unsubscribe_link_unsubscribes_with_whatever_follows_it(
 
 def test_links_keep_their_slash() -> None:
     assert reverse("invitation_invited", args=["key"]) == "/accounts/invited/key/"
-    assert reverse("invitation_opt_out", args=["token"]).endswith("/token/")
+    assert reverse("invitation_unsubscribe", args=["token"]).endswith("/token/")
 
 
 def test_a_long_run_of_left_over_characters_takes_no_time() -> None:

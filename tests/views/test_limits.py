@@ -13,7 +13,7 @@ from django.core.management import CommandError, call_command
 from django.test import Client
 from django.utils import timezone
 
-from invitation.forms import BulkForm, InvitationEditForm, InvitationKeyForm
+from invitation.forms import InvitationEditForm, InvitationKeyForm, ListForm
 from invitation.models import InvitationEmail, InvitationKey, MailCounter
 from tests import scenes
 from tests.factories import DAY
@@ -24,7 +24,7 @@ pytestmark = pytest.mark.django_db
 Commit = Callable[..., Any]
 
 LIST = "/accounts/invitations/"
-BULK = "/accounts/invite/bulk/"
+PAGE = "/accounts/invite/list/"
 NAMES = ("INVITER", "RECIPIENT", "DOMAIN", "SITE")
 
 
@@ -104,16 +104,16 @@ def test_a_list_says_it_row_by_row(
     limit(settings, "RECIPIENT", 1)
     people = "a@example.org\na+b@example.org\nc@example.org"
     before = scenes.dump()
-    page = member_client.post(BULK, {"people": people})
+    page = member_client.post(PAGE, {"people": people})
     assert {table: rows for table, rows in scenes.dump().items() if rows != before[table]} == {}
     assert page.context["number"] == 2
     assert "Over the limit of a day" in page.content.decode()
     confirm = {"payload": page.context["payload"], "confirmed": "on"}
     with commit():
-        done = member_client.post(f"{BULK}confirm/", confirm)
+        done = member_client.post(f"{PAGE}confirm/", confirm)
     assert done.context["number"] == 2
     assert "No more mail can be sent to this address today." in done.content.decode()
-    table = member_client.post(f"{BULK}confirm/", confirm | {"table": "on"})
+    table = member_client.post(f"{PAGE}confirm/", confirm | {"table": "on"})
     lines = b"".join(table.streaming_content).decode().splitlines()
     assert "2,a+b@example.org,,over the limit of a day,No more mail can be sent" in lines[2]
     assert InvitationEmail.objects.count() == 2
@@ -165,7 +165,7 @@ def forms(member: Any) -> list[Any]:
     row.refresh_from_db()
     return [
         InvitationKeyForm(inviter=member),
-        BulkForm(inviter=member),
+        ListForm(inviter=member),
         InvitationEditForm(invitation=row, inviter=member),
     ]
 
@@ -192,10 +192,10 @@ def test_the_forms_work_without_it(
     assert edited.status_code == 302
     row.refresh_from_db()
     assert (row.recipient_name, row.note) == ("Bob", "As it was")
-    page = member_client.post(BULK, {"people": "b@example.org", "note": "Smuggled in"})
+    page = member_client.post(PAGE, {"people": "b@example.org", "note": "Smuggled in"})
     with commit():
         member_client.post(
-            f"{BULK}confirm/", {"payload": page.context["payload"], "confirmed": "on"}
+            f"{PAGE}confirm/", {"payload": page.context["payload"], "confirmed": "on"}
         )
     assert InvitationKey.objects.get(email="b@example.org").note == ""
 
@@ -246,7 +246,7 @@ def test_who_may_write_links_may_do_so_on_all_pages(
     shown = member_client.get(f"{LIST}{row.pk}/").content.decode()
     assert note in shown
     assert 'href="https://example.org/"' not in shown
-    page = member_client.post(BULK, {"people": "b@example.org", "note": note})
+    page = member_client.post(PAGE, {"people": "b@example.org", "note": note})
     assert page.context["number"] == 1
 
 

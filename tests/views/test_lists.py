@@ -37,8 +37,8 @@ from tests.flows.lists.test_invite_list import balance, guests
 pytestmark = pytest.mark.django_db
 Commit = Callable[..., Any]
 
-BULK = "/accounts/invite/bulk/"
-CONFIRM = f"{BULK}confirm/"
+PAGE = "/accounts/invite/list/"
+CONFIRM = f"{PAGE}confirm/"
 CSV = "email,name,note\nann@example.org,Ann,Hello\nnobody,,\nmember@example.com,Me,\n"
 
 
@@ -73,7 +73,7 @@ def upload(text: str | bytes, name: str = "people.csv") -> SimpleUploadedFile:
 
 def payload(client: Client, people: str = "ann@example.org, nobody", **typed: Any) -> str:
     """Return the signed list of the page that says what would happen."""
-    response = client.post(BULK, {"people": people, **typed})
+    response = client.post(PAGE, {"people": people, **typed})
     assert response.status_code == 200
     carried: str = response.context["payload"]
     return carried
@@ -96,13 +96,13 @@ def sheet(response: Any) -> list[list[str]]:
 
 @pytest.mark.anywhere
 def test_visitors_are_sent_to_log_in(batch: lists.ListResult) -> None:
-    progress = f"{BULK}{batch.id}/"
-    for address in (BULK, CONFIRM, progress, f"{progress}outcome.csv"):
+    progress = f"{PAGE}{batch.id}/"
+    for address in (PAGE, CONFIRM, progress, f"{progress}outcome.csv"):
         response = Client().get(address)
         assert response.status_code == 302
         assert response["Location"].startswith("/accounts/login/?next=")
     before = scenes.dump()
-    assert Client().post(BULK, {"people": "a@x.org"}).status_code == 302
+    assert Client().post(PAGE, {"people": "a@x.org"}).status_code == 302
     assert Client().post(CONFIRM, {"payload": "x"}).status_code == 302
     assert scenes.dump() == before
 
@@ -110,8 +110,8 @@ def test_visitors_are_sent_to_log_in(batch: lists.ListResult) -> None:
 def test_who_may_not_invite_may_not_do_so_with_a_list(settings: Any, member_client: Client) -> None:
     settings.INVITATION_PERMISSION = "invitation.add_invitationkey"
     for response in (
-        member_client.get(BULK),
-        member_client.post(BULK, {"people": "a@x.org"}),
+        member_client.get(PAGE),
+        member_client.post(PAGE, {"people": "a@x.org"}),
         member_client.post(CONFIRM, {"payload": "x"}),
     ):
         assert response.status_code == 403
@@ -120,7 +120,7 @@ def test_who_may_not_invite_may_not_do_so_with_a_list(settings: Any, member_clie
 def test_a_form_without_a_csrf_token_is_refused(member: Any) -> None:
     client = Client(enforce_csrf_checks=True)
     client.force_login(member)
-    for address in (BULK, CONFIRM):
+    for address in (PAGE, CONFIRM):
         assert client.post(address, {"people": "a@x.org", "payload": "x"}).status_code == 403
 
 
@@ -128,7 +128,7 @@ def test_the_list_of_somebody_else_does_not_exist(
     batch: lists.ListResult, stranger: Client
 ) -> None:
     for part in ("", "outcome.csv"):
-        assert stranger.get(f"{BULK}{batch.id}/{part}").status_code == 404
+        assert stranger.get(f"{PAGE}{batch.id}/{part}").status_code == 404
 
 
 def test_the_list_of_another_site_does_not_exist(
@@ -136,18 +136,18 @@ def test_the_list_of_another_site_does_not_exist(
 ) -> None:
     InvitationKey.objects.update(site_id=2)
     for part in ("", "outcome.csv"):
-        assert member_client.get(f"{BULK}{batch.id}/{part}").status_code == 404
+        assert member_client.get(f"{PAGE}{batch.id}/{part}").status_code == 404
 
 
 @pytest.mark.parametrize("name", ["0" * 8 + "-0000-0000-0000-" + "f" * 12, "x", "1"])
 def test_a_list_that_is_none_does_not_exist(member_client: Client, name: str) -> None:
     for part in ("", "outcome.csv"):
-        assert member_client.get(f"{BULK}{name}/{part}").status_code == 404
+        assert member_client.get(f"{PAGE}{name}/{part}").status_code == 404
 
 
 def test_a_list_is_confirmed_by_post_alone(member_client: Client) -> None:
     response = member_client.get(CONFIRM)
-    assert (response.status_code, response["Location"]) == (302, BULK)
+    assert (response.status_code, response["Location"]) == (302, PAGE)
     assert member_client.put(CONFIRM).status_code == 405
 
 
@@ -155,17 +155,17 @@ def test_a_list_is_confirmed_by_post_alone(member_client: Client) -> None:
 
 
 def test_the_pages_of_one_and_of_many_lead_to_each_other(member_client: Client) -> None:
-    assert f'href="{BULK}"' in member_client.get(scenes.INVITE).content.decode()
-    page = member_client.get(BULK)
+    assert f'href="{PAGE}"' in member_client.get(scenes.INVITE).content.decode()
+    page = member_client.get(PAGE)
     assert f'href="{scenes.INVITE}"' in page.content.decode()
     assert "You have 10 invitations left." in words(page)
 
 
 def test_without_invitations_left_the_page_says_so(settings: Any, member_client: Client) -> None:
     settings.INVITATIONS_PER_USER = 0
-    assert "You have no invitations left." in words(member_client.get(BULK))
+    assert "You have no invitations left." in words(member_client.get(PAGE))
     settings.INVITATIONS_PER_USER = None
-    assert "left" not in words(member_client.get(BULK))
+    assert "left" not in words(member_client.get(PAGE))
 
 
 @pytest.mark.each_case
@@ -190,10 +190,10 @@ def test_without_invitations_left_the_page_says_so(settings: Any, member_client:
 def test_a_list_that_cannot_be_read_is_refused_with_a_reason(
     settings: Any, member_client: Client, typed: dict[str, Any], code: str
 ) -> None:
-    settings.INVITATION_BULK_MAX_ROWS = 2
-    settings.INVITATION_BULK_MAX_BYTES = 100
+    settings.INVITATION_LIST_MAX_ROWS = 2
+    settings.INVITATION_LIST_MAX_BYTES = 100
     file = {"file": upload(typed["file"])} if "file" in typed else {}
-    response = member_client.post(BULK, typed | file)
+    response = member_client.post(PAGE, typed | file)
     assert response.status_code == 200
     errors = response.context["form"].errors.as_data().values()
     assert [error.code for found in errors for error in found] == [code]
@@ -203,9 +203,9 @@ def test_a_list_that_cannot_be_read_is_refused_with_a_reason(
 def test_a_file_that_is_too_large_is_not_even_read(
     settings: Any, member_client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    settings.INVITATION_BULK_MAX_BYTES = 100
+    settings.INVITATION_LIST_MAX_BYTES = 100
     monkeypatch.setattr(recipients, "decode", None)
-    assert "too large" in words(member_client.post(BULK, {"file": upload("a" * 101)}))
+    assert "too large" in words(member_client.post(PAGE, {"file": upload("a" * 101)}))
 
 
 # -- the preview ---------------------------------------------------------------------------------
@@ -217,7 +217,7 @@ def test_the_preview_says_what_will_happen_and_changes_nothing(
     member: Any, member_client: Client, how: str
 ) -> None:
     before = scenes.dump()
-    response = member_client.post(BULK, {how: upload(CSV) if how == "file" else CSV})
+    response = member_client.post(PAGE, {how: upload(CSV) if how == "file" else CSV})
     assert scenes.dump() == before
     said = words(response)
     assert "1 person will be invited. Nothing has happened yet." in said
@@ -229,13 +229,13 @@ def test_the_preview_says_what_will_happen_and_changes_nothing(
 
 
 def test_a_list_of_nobody_to_invite_cannot_be_confirmed(member_client: Client) -> None:
-    response = member_client.post(BULK, {"people": "nobody"})
+    response = member_client.post(PAGE, {"people": "nobody"})
     assert "Nobody on this list can be invited." in words(response)
     assert 'name="confirmed"' not in response.content.decode()
 
 
 def test_what_is_written_in_a_list_is_escaped(member_client: Client) -> None:
-    response = member_client.post(BULK, {"people": "email,name\n<b>x</b> y,\na@x.org,<i>Ann</i>"})
+    response = member_client.post(PAGE, {"people": "email,name\n<b>x</b> y,\na@x.org,<i>Ann</i>"})
     assert "&lt;b&gt;x&lt;/b&gt; y" in response.content.decode()
     assert "<i>Ann" not in response.content.decode()
 
@@ -273,7 +273,7 @@ def test_confirmed_it_invites_whom_the_preview_named(
     invitation = InvitationKey.objects.get()
     assert (invitation.email, invitation.note) == ("ann@example.org", "See you!")
     assert InvitationEmail.objects.get().state == "sent"
-    progress = f"{BULK}{response.context['batch']}/"
+    progress = f"{PAGE}{response.context['batch']}/"
     assert f'href="{progress}"' in response.content.decode()
     assert "no-store" in response["Cache-Control"]
 
@@ -302,7 +302,7 @@ def test_the_same_list_uploaded_again_invites_nobody(member_client: Client) -> N
 
 
 def test_a_file_keeps_its_own_reading(member_client: Client) -> None:
-    response = member_client.post(BULK, {"file": upload("Doe,ann@example.org\n")})
+    response = member_client.post(PAGE, {"file": upload("Doe,ann@example.org\n")})
     confirm(member_client, response.context["payload"])
     assert InvitationKey.objects.get().email == "ann@example.org"
 
@@ -348,7 +348,7 @@ def test_a_list_that_the_site_would_no_longer_take_is_refused(
     settings: Any, member_client: Client
 ) -> None:
     carried = payload(member_client)
-    settings.INVITATION_BULK_MAX_ROWS = 1
+    settings.INVITATION_LIST_MAX_ROWS = 1
     response = confirm(member_client, carried)
     assert response.status_code == 409
     assert "more than 1 rows" in words(response)
@@ -368,7 +368,7 @@ def test_whatever_refuses_the_list_is_told(
         response = confirm(member_client, carried)
         assert response.status_code == 409
     else:
-        response = member_client.post(BULK, {"people": "a@x.org"})
+        response = member_client.post(PAGE, {"people": "a@x.org"})
     assert "You have already invited this address." in words(response)
 
 
@@ -397,7 +397,7 @@ def test_the_report_can_be_saved(member_client: Client) -> None:
 def test_the_progress_counts_the_mails_and_loads_itself_again_only_if_asked(
     batch: lists.ListResult, member_client: Client
 ) -> None:
-    address = f"{BULK}{batch.id}/"
+    address = f"{PAGE}{batch.id}/"
     first, second = InvitationEmail.objects.order_by("pk")[:2]
     InvitationEmail.objects.filter(pk=first.pk).update(state="sent")
     InvitationEmail.objects.filter(pk=second.pk).update(state="sending")
@@ -429,18 +429,18 @@ def test_the_progress_counts_what_has_no_mail_any_more(
     batch: lists.ListResult, member_client: Client
 ) -> None:
     InvitationEmail.objects.all().delete()
-    page = member_client.get(f"{BULK}{batch.id}/")
+    page = member_client.get(f"{PAGE}{batch.id}/")
     assert page.context["mails"]["total"] == batch.count(lists.Verdict.INVITED)
 
 
 def test_the_progress_has_pages(
     batch: lists.ListResult, member_client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(lists_views.BulkProgressView, "paginate_by", 2)
-    pages = [member_client.get(f"{BULK}{batch.id}/", {"page": page}) for page in (1, 2)]
+    monkeypatch.setattr(lists_views.InviteListProgressView, "paginate_by", 2)
+    pages = [member_client.get(f"{PAGE}{batch.id}/", {"page": page}) for page in (1, 2)]
     shown = [[row.email for row in page.context["invitations"]] for page in pages]
     assert shown == [["guest0@example.org", "guest1@example.org"], ["guest2@example.org"]]
-    assert member_client.get(f"{BULK}{batch.id}/", {"page": "x"}).status_code == 404
+    assert member_client.get(f"{PAGE}{batch.id}/", {"page": "x"}).status_code == 404
 
 
 def test_the_outcome_can_be_saved(
@@ -454,7 +454,7 @@ def test_the_outcome_can_be_saved(
     InvitationEmail.objects.filter(invitation=third).delete()
     InvitationKey.objects.filter(pk=third.pk).update(recipient_name="=HYPERLINK()")
     revoke(third)
-    response = member_client.get(f"{BULK}{batch.id}/outcome.csv")
+    response = member_client.get(f"{PAGE}{batch.id}/outcome.csv")
     assert response["Content-Disposition"] == 'attachment; filename="invitations.csv"'
     headings, *rows = sheet(response)
     assert headings == ["E-mail address", "Name", "Invited", "State", "Mail", "Reason"]
@@ -471,7 +471,7 @@ def test_the_outcome_has_local_times_also_where_times_have_no_zone(
 ) -> None:
     settings.USE_TZ = False
     batch = lists.invite_many(member, guests(1))
-    [_, row] = sheet(member_client.get(f"{BULK}{batch.id}/outcome.csv"))
+    [_, row] = sheet(member_client.get(f"{PAGE}{batch.id}/outcome.csv"))
     assert row[2] == f"{InvitationKey.objects.get().date_invited:%Y-%m-%d %H:%M:%S}"
 
 
@@ -479,7 +479,7 @@ def test_the_files_speak_the_language_of_who_asks_for_them(
     batch: lists.ListResult, member_client: Client
 ) -> None:
     german = {"accept-language": "de"}
-    response = member_client.get(f"{BULK}{batch.id}/outcome.csv", headers=german)
+    response = member_client.get(f"{PAGE}{batch.id}/outcome.csv", headers=german)
     assert sheet(response)[0][:3] == ["E-Mail-Adresse (email)", "Name", "Eingeladen am (invited)"]
 
 
@@ -490,7 +490,7 @@ def test_the_files_are_read_back_in_every_language(member_client: Client, langua
     report = b"".join(confirm(member_client, carried, table="on", headers=spoken).streaming_content)
     confirm(member_client, carried)
     batch = InvitationKey.objects.first().label.rpartition(":")[2]  # type: ignore[union-attr]
-    address = f"{BULK}{batch}/outcome.csv"
+    address = f"{PAGE}{batch}/outcome.csv"
     outcome = b"".join(member_client.get(address, headers=spoken).streaming_content)  # type: ignore[arg-type]
     for data in (report, outcome):
         people = recipients.parse(recipients.decode(data), pasted=False)
@@ -502,7 +502,7 @@ def test_the_files_are_read_back_in_every_language(member_client: Client, langua
 
 def test_a_row_with_two_people_says_so(member_client: Client) -> None:
     text = "name,email\nBoth,Ann <ann@example.org> Bob <bob@example.org>\nCid,cid@example.org"
-    page = words(member_client.post(BULK, {"file": upload(text)}))
+    page = words(member_client.post(PAGE, {"file": upload(text)}))
     assert "There is more than one address here." in page
     assert "cid@example.org" in page
 
@@ -546,16 +546,16 @@ def test_ten_thousand_rows_cost_few_statements(
     settings.INVITATION_LIMIT_PER_SITE = settings.INVITATION_LIMIT_PER_RECIPIENT = limit
     settings.INVITATIONS_PER_USER = number
     settings.INVITATION_QUOTA_PERIOD = DAY
-    settings.INVITATION_BULK_MAX_ROWS = number
+    settings.INVITATION_LIST_MAX_ROWS = number
     board = Group.objects.create(name="Board")
     settings.INVITATION_GRANTABLE_GROUPS = lambda user: [board]
     client = Client()
     client.force_login(member)
-    client.get(BULK)
+    client.get(PAGE)
     rows = "".join(f"guest{n}@example.org,Guest {n},Board\n" for n in range(number))
     text = f"email,name,groups\n{rows}"
     with counted_statements() as looking:
-        response = client.post(BULK, {"file": upload(text)})
+        response = client.post(PAGE, {"file": upload(text)})
     assert response.context["number"] == number
     assert len(looking) <= 8, looking
     with counted_statements() as inviting, commit():
@@ -566,7 +566,7 @@ def test_ten_thousand_rows_cost_few_statements(
     assert InvitationKey.objects.filter(groups=board).count() == number
     assert InvitationEmail.objects.count() == number
     assert spent(member) == balance(member) == number
-    address = f"{BULK}{response.context['batch']}/"
+    address = f"{PAGE}{response.context['batch']}/"
     with counted_statements() as following:
         client.get(address)
     assert len(following) <= 8, following
@@ -581,7 +581,7 @@ def test_the_outcome_is_written_while_it_is_read(
     peaks = []
     for number in (500, 2500):
         batch = lists.invite_many(member, guests(number, start=number))
-        response: Any = member_client.get(f"{BULK}{batch.id}/outcome.csv")
+        response: Any = member_client.get(f"{PAGE}{batch.id}/outcome.csv")
         tracemalloc.start()
         assert sum(1 for _ in response.streaming_content) == number + 1
         peaks.append(tracemalloc.get_traced_memory()[1])
@@ -638,7 +638,7 @@ def test_a_dry_run_changes_nothing(member: Any, file: str) -> None:
 def test_the_command_says_how_many_mails_wait(
     member: Any, file: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(queueing, "BULK_IMMEDIATE", 0)
+    monkeypatch.setattr(queueing, "MOST_AT_ONCE", 0)
     make_mail(make_invitation(member, "earlier@example.org"))
     make_mail(make_invitation(make_user("other"), "another@example.org"))
     lines = run("--csv", file, "--as", "member", "--note", "Hello", "--site", "1").splitlines()

@@ -62,7 +62,7 @@ from invitation.models import (
 #: Time for which a list can be confirmed after it was checked.
 LIST_AGE = timedelta(days=1)
 
-_LABEL = "bulk:"
+_LABEL = "list:"
 #: Time that allows for different clocks of a site's hosts and for a slow confirmation.
 _SLACK = timedelta(hours=1)
 #: Number of random bits in an id, after the time.
@@ -193,7 +193,7 @@ def _invite(
 def _is_used(inviter: Any, batch: uuid.UUID) -> bool:
     """Record that this list is used, and return whether it was used before."""
     try:
-        attempt([Limit(f"bulk:{inviter.pk}:{batch}", 1, LIST_AGE)])
+        attempt([Limit(f"list:{inviter.pk}:{batch}", 1, LIST_AGE)])
     except TooManyAttempts:
         return True
     return False

@@ -25,13 +25,13 @@ from invitation.flows.mail.reminders import remind
 from invitation.flows.mail.retries import announce_cancelled, cancel, is_delayed, reopen, retry
 from invitation.flows.mail.sending import deliver, deliver_due, deliver_rows
 from invitation.flows.mail.timing import remember, seem_to_send, wait
-from invitation.flows.mail.unsubscribe import (
+from invitation.flows.mail.unsubscribing import (
     is_suppressed,
     lift,
-    opt_out,
     report_bounce,
     report_complaint,
     suppress,
+    unsubscribe,
 )
 
 __all__ = [
@@ -56,7 +56,6 @@ __all__ = [
     "is_unwanted",
     "lift",
     "news_of_expiry",
-    "opt_out",
     "outbox_health",
     "queue",
     "queue_many",
@@ -71,6 +70,7 @@ __all__ = [
     "send_together",
     "suppress",
     "too_soon",
+    "unsubscribe",
     "wait",
     "waiting_mails",
     "with_address",

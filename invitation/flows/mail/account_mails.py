@@ -18,7 +18,7 @@ from invitation import addresses
 from invitation.conf import conf
 from invitation.exceptions import AddressRefused
 from invitation.flows.mail import limits as limits_module
-from invitation.flows.mail.unsubscribe import is_suppressed
+from invitation.flows.mail.unsubscribing import is_suppressed
 from invitation.models import Acceptance, ThrottleCounter
 
 #: Kinds of emails, as they are counted.

@@ -19,7 +19,7 @@ from invitation.models import InvitationEmail, InvitationKey, managers
 from invitation.models.managers import write_new
 
 #: Most emails of a list that are sent at once; more wait for ``sendinvitations``.
-BULK_IMMEDIATE = 10
+MOST_AT_ONCE = 10
 
 
 def ask_for_mail(invitation: InvitationKey, *, written: list[int] | None = None) -> bool:
@@ -122,7 +122,7 @@ def send_together() -> Iterator[list[int]]:
     """Collect the emails of several actions in one request: ``with flows.together() as written:``.
 
     The emails are sent after the commit, in the time of one request. If the delivery sends at once,
-    up to ``BULK_IMMEDIATE`` emails leave then. More than that wait for ``sendinvitations``.
+    up to ``MOST_AT_ONCE`` emails leave then. More than that wait for ``sendinvitations``.
     """
     written: list[int] = []
     try:
@@ -135,7 +135,7 @@ def send_together() -> Iterator[list[int]]:
 def queue_many(pks: Sequence[int], taken: limits.Room) -> None:
     """Write the outbox rows of many invitations of one site, in few statements.
 
-    If the delivery sends at once, up to ``BULK_IMMEDIATE`` emails are sent after the commit. More
+    If the delivery sends at once, up to ``MOST_AT_ONCE`` emails are sent after the commit. More
     than that wait for ``sendinvitations``, because a request must not take the time of a thousand
     emails. ``taken`` is the room that they take. Raises ``MailLimitReached``, as ``queue`` does, if
     another email has taken it since. After it, a transaction must not lock any other row.
@@ -144,7 +144,7 @@ def queue_many(pks: Sequence[int], taken: limits.Room) -> None:
     managers.insert_like(InvitationEmail(not_before=now, created_at=now), {"invitation_id": pks})
     # After all else, because others wait for the counters until the commit.
     limits.count(taken)
-    if len(pks) <= BULK_IMMEDIATE or not get_delivery().immediate:
+    if len(pks) <= MOST_AT_ONCE or not get_delivery().immediate:
         on_commit(lambda: _let_go(_mails_of(pks, now)))
 
 
@@ -160,7 +160,7 @@ def _mails_of(invitations: Sequence[int], created_at: datetime) -> list[int]:
 
 def _let_go_few(pks: list[int]) -> None:
     """Send these rows if they are few, or hand them to the delivery."""
-    if 0 < len(pks) <= BULK_IMMEDIATE or (pks and not get_delivery().immediate):
+    if 0 < len(pks) <= MOST_AT_ONCE or (pks and not get_delivery().immediate):
         _let_go(pks)
 
 

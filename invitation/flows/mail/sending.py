@@ -13,7 +13,7 @@ from invitation.delivery.base import BaseDelivery, get_delivery
 from invitation.flows.after_commit import retrying
 from invitation.flows.mail.pausing import Way, delivery_pause
 from invitation.flows.mail.trying import Tries
-from invitation.flows.mail.unsubscribe import digests_of
+from invitation.flows.mail.unsubscribing import digests_of
 from invitation.models import InvitationEmail
 
 #: Most emails that are leased at once, and most that go through one connection.

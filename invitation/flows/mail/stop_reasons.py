@@ -15,7 +15,7 @@ from invitation.exceptions import (
     KeyRevoked,
     NotRenewable,
 )
-from invitation.flows.mail.unsubscribe import Reason, is_suppressed
+from invitation.flows.mail.unsubscribing import Reason, is_suppressed
 from invitation.models import InvitationEmail, InvitationKey
 
 Failure = InvitationEmail.Failure
@@ -115,4 +115,4 @@ def _to_address(email: str, wanting: Collection[str]) -> StopReason | None:
     if reason == Reason.COMPLAINED:
         return StopReason(Failure.COMPLAINED, state=State.SUPPRESSED)
     # Also if an administrator suppressed the address: its owner asked them to.
-    return None if reason is None else StopReason(Failure.OPTED_OUT, state=State.SUPPRESSED)
+    return None if reason is None else StopReason(Failure.UNSUBSCRIBED, state=State.SUPPRESSED)

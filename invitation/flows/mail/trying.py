@@ -28,7 +28,7 @@ from invitation.flows.mail.outcomes import (
 )
 from invitation.flows.mail.pausing import Way
 from invitation.flows.mail.stop_reasons import StopReason, address_of, stop_reason
-from invitation.flows.mail.unsubscribe import not_suppressed
+from invitation.flows.mail.unsubscribing import not_suppressed
 from invitation.flows.mail.unwanted import as_another, fate_of_others
 from invitation.models import InvitationEmail
 

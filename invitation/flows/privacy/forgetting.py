@@ -19,7 +19,7 @@ from invitation.conf import conf
 from invitation.flows.after_commit import BATCH_SIZE, announce, in_transaction, roll_back
 from invitation.flows.mail import announce_cancelled, lift
 from invitation.flows.upkeep import mark_expired
-from invitation.keys import unsubscribe
+from invitation.keys import unsubscribing
 from invitation.models import (
     DeliveryPause,
     InvitationEmail,
@@ -119,40 +119,40 @@ class Forgotten(NamedTuple):
     #: Other texts with the address: notes, errors, the site's data and the admin's log.
     texts: int
     #: Whether the unsubscription of the address was deleted.
-    opt_out_dropped: bool = False
+    unsubscribe_dropped: bool = False
     #: Number of accounts whose proof of the address was deleted.
     proofs: int = 0
 
 
-def forget(email: str, *, drop_opt_out: bool = False, dry_run: bool = False) -> Forgotten:
+def forget(email: str, *, drop_unsubscribe: bool = False, dry_run: bool = False) -> Forgotten:
     """Erase all that is stored here about a person, by their address, and return the counts.
 
     Pending invitations to them are revoked first, as by ``revoke``. An unsubscription is kept as a
-    keyed hash, so that they get no more emails. ``drop_opt_out`` deletes it too. Their account, if
-    there is one, is for the site to delete. With ``dry_run``, it only counts.
+    keyed hash, so that they get no more emails. ``drop_unsubscribe`` deletes it too. Their account,
+    if there is one, is for the site to delete. With ``dry_run``, it only counts.
 
     Raises ``ValueError`` for a blank address.
     """
     if not email.strip():
         raise ValueError("There is no address to forget.")
     if not dry_run:
-        return _forget_person(email, drop_opt_out)
-    return in_transaction(partial(_count_person, email, drop_opt_out))
+        return _forget_person(email, drop_unsubscribe)
+    return in_transaction(partial(_count_person, email, drop_unsubscribe))
 
 
-def _count_person(email: str, drop_opt_out: bool) -> Forgotten:
-    found = _forget_person(email, drop_opt_out)
+def _count_person(email: str, drop_unsubscribe: bool) -> Forgotten:
+    found = _forget_person(email, drop_unsubscribe)
     roll_back()
     return found
 
 
 def invitations_to(email: str) -> InvitationKeyQuerySet:
     """Return the invitations to an address, in any of its spellings."""
-    to = Q(email_key=unsubscribe.comparable(email)) | Q(email__iexact=email.strip())
+    to = Q(email_key=unsubscribing.comparable(email)) | Q(email__iexact=email.strip())
     return InvitationKey.objects.get_queryset().filter(to).exclude(email="")
 
 
-def _forget_person(email: str, drop_opt_out: bool) -> Forgotten:
+def _forget_person(email: str, drop_unsubscribe: bool) -> Forgotten:
     now = timezone.now()
     pattern, spellings = _spellings(email)
     invitations = revoked = texts = last = 0
@@ -175,7 +175,7 @@ def _forget_person(email: str, drop_opt_out: bool) -> Forgotten:
         texts += _redact(log, "object_repr", pattern, spellings)
         texts += _redact(log, "change_message", pattern, spellings)
     proofs, _by_model = in_transaction(ProvenAddress.objects.of_address(email).delete)
-    dropped = lift(email) if drop_opt_out else False
+    dropped = lift(email) if drop_unsubscribe else False
     return Forgotten(invitations, revoked, texts, dropped, proofs)
 
 
@@ -206,7 +206,7 @@ def _end_and_forget(pks: list[int], now: datetime) -> tuple[int, int]:
 
 def _spellings(email: str) -> tuple[re.Pattern[str], list[str]]:
     """Return a pattern that finds an address in a text, and the spellings of the address."""
-    known = unsubscribe.comparable(email)
+    known = unsubscribing.comparable(email)
     spellings = list(dict.fromkeys([email.strip(), known, addresses.display(known)]))
     either = "|".join(re.escape(text) for text in spellings)
     # The address must not be a part of another person's address.

@@ -12,7 +12,7 @@ from django.utils import timezone
 from invitation import addresses
 from invitation.delivery import texts
 from invitation.flows.privacy.forgetting import invitations_to
-from invitation.keys import unsubscribe
+from invitation.keys import unsubscribing
 from invitation.models import (
     Acceptance,
     InvitationEmail,
@@ -37,9 +37,9 @@ def export(email: str) -> dict[str, Any]:
     rows = invitations_to(email).select_related("from_user").order_by("pk")
     rows = rows.prefetch_related("mails", "acceptances__user", "groups")
     return {
-        "address": addresses.display(unsubscribe.comparable(email)),
+        "address": addresses.display(unsubscribing.comparable(email)),
         "invitations": [_invitation(row) for row in rows],
-        "opted_out": _opt_out(email),
+        "unsubscribed": _unsubscribe(email),
         "has_account": has_account(email),
         "proven_at": _proofs(email),
     }
@@ -52,7 +52,7 @@ def has_account(email: str) -> bool:
         name = model._meta.get_field(model.get_email_field_name()).name
     except FieldDoesNotExist:  # Django returns "email" without a check.
         return False
-    spellings = {email.strip(), unsubscribe.comparable(email)}
+    spellings = {email.strip(), unsubscribing.comparable(email)}
     accounts = model._default_manager.all()
     return any(accounts.filter(**{f"{name}__iexact": text}).exists() for text in spellings)
 
@@ -108,8 +108,8 @@ def _acceptance(came: Acceptance, row: InvitationKey) -> dict[str, Any]:
     }
 
 
-def _opt_out(email: str) -> dict[str, Any] | None:
-    digests = [known.digest for known in unsubscribe.digests(email)]
+def _unsubscribe(email: str) -> dict[str, Any] | None:
+    digests = [known.digest for known in unsubscribing.digests(email)]
     row = SuppressedAddress.objects.known(digests).order_by("pk").first()
     return None if row is None else {"reason": str(row.reason), "since": _moment(row.created_at)}
 

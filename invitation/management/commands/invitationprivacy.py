@@ -27,7 +27,7 @@ class Command(BaseCommand):
         forget.add_argument("--dry-run", action="store_true", help="Only count.")
         forget.add_argument("--yes", action="store_true", help="Do not ask.")
         forget.add_argument(
-            "--drop-opt-out",
+            "--drop-unsubscribe",
             action="store_true",
             help="Forget, too, that the address wants no mail: it can be invited again.",
         )
@@ -42,12 +42,12 @@ class Command(BaseCommand):
             found = privacy.export(options["email"])
             self.stdout.write(json.dumps(found, indent=2))
             return
-        what = {name: options[name] for name in ("email", "drop_opt_out")}
+        what = {name: options[name] for name in ("email", "drop_unsubscribe")}
         if not (options["yes"] or options["dry_run"]):
             self.ask(**what)
         self.forget(**what, dry_run=options["dry_run"])
 
-    def ask(self, email: str, *, drop_opt_out: bool) -> None:
+    def ask(self, email: str, *, drop_unsubscribe: bool) -> None:
         """Show what would be erased, and ask for confirmation.
 
         Raises ``CommandError`` without a terminal or without a "yes".
@@ -55,24 +55,24 @@ class Command(BaseCommand):
         if not sys.stdin.isatty():
             raise CommandError("Say --yes where nobody can be asked.")
         self.stdout.write(f"Address: {email.strip()!r}")
-        self.forget(email, drop_opt_out=drop_opt_out, dry_run=True)
+        self.forget(email, drop_unsubscribe=drop_unsubscribe, dry_run=True)
         self.stdout.write("What is erased cannot be brought back. Type yes to go on: ", ending="")
         self.stdout.flush()
         if sys.stdin.readline().strip().lower() != "yes":
             raise CommandError("Nothing was erased.")
 
-    def forget(self, email: str, *, drop_opt_out: bool, dry_run: bool) -> None:
+    def forget(self, email: str, *, drop_unsubscribe: bool, dry_run: bool) -> None:
         """Erase the data and print the counts.
 
         The address is never printed, because logs may keep it.
         """
         account = privacy.has_account(email)
-        found = privacy.forget(email, drop_opt_out=drop_opt_out, dry_run=dry_run)
+        found = privacy.forget(email, drop_unsubscribe=drop_unsubscribe, dry_run=dry_run)
         words = ("Would forget", "would withdraw") if dry_run else ("Forgotten", "withdrawn")
         self.stdout.write(
             f"{words[0]}: {found.invitations} invitations, {words[1]}: {found.revoked}, "
-            f"other texts: {found.texts}, opt-out dropped: "
-            f"{'yes' if found.opt_out_dropped else 'no'}, proofs of accounts: {found.proofs}."
+            f"other texts: {found.texts}, unsubscribe dropped: "
+            f"{'yes' if found.unsubscribe_dropped else 'no'}, proofs of accounts: {found.proofs}."
         )
         if account:
             self.stdout.write("There is an account with this address. It is left as it is.")
@@ -84,4 +84,4 @@ def _is_known(text: str) -> bool:
     django-invitation 1 could store an address without an @.
     """
     found = privacy.export(text)
-    return bool(found["invitations"] or found["opted_out"] or found["has_account"])
+    return bool(found["invitations"] or found["unsubscribed"] or found["has_account"])

@@ -16,7 +16,7 @@ from invitation.exceptions import DeliveryFailed, DeliveryUnavailable
 from invitation.flows import arriving, inviting, privacy, upkeep
 from invitation.flows import mail as mail_room
 from invitation.flows.mail import deliver_rows, report_bounce, report_complaint
-from invitation.keys import unsubscribe
+from invitation.keys import unsubscribing
 from invitation.models import DeliveryPause, InvitationEmail, InvitationKey
 from tests.factories import (
     ADDRESS,
@@ -80,8 +80,8 @@ def find_it_open(member: Any) -> None:
         deliver_rows([mail.pk])
 
 
-def opt_out(member: Any) -> None:
-    mail_room.opt_out(unsubscribe.make_token(ADDRESS))
+def unsubscribe(member: Any) -> None:
+    mail_room.unsubscribe(unsubscribing.make_token(ADDRESS))
 
 
 def bounce(member: Any) -> None:
@@ -95,7 +95,7 @@ def complain(member: Any) -> None:
 VERBS = {
     fail_to_send: ["delivery_paused"],
     find_it_open: ["mail_settled", "delivery_resumed"],
-    opt_out: ["address_suppressed"],
+    unsubscribe: ["address_suppressed"],
     bounce: ["address_suppressed", "invitation_bounced"],
     complain: ["address_suppressed", "invitation_complained"],
     invite: ["invitation_created", "invitation_sent", "mail_settled"],

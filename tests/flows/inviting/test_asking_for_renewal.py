@@ -252,7 +252,7 @@ def test_it_does_not_leave_once_it_is_pointless(
 
 
 @pytest.mark.parametrize(
-    ("reason", "sent"), [("bounced", 0), ("complained", 0), ("opted_out", 1), ("admin", 1)]
+    ("reason", "sent"), [("bounced", 0), ("complained", 0), ("unsubscribed", 1), ("admin", 1)]
 )
 def test_it_does_not_leave_to_an_address_that_takes_no_mail(
     member: Any, outbox: list[InvitationEmail], reason: str, sent: int

@@ -29,7 +29,7 @@ from invitation.exceptions import (
     TextRefused,
 )
 from invitation.flows import inviting
-from invitation.keys import unsubscribe
+from invitation.keys import unsubscribing
 from invitation.models import InvitationEmail, InvitationKey
 from tests.factories import ADDRESS, make_user
 from tests.scenes import dump
@@ -100,8 +100,8 @@ def test_the_mail_that_is_sent_is_the_one_that_was_shown(
     assert isinstance(sent, EmailMultiAlternatives)
 
     def with_link(text: str) -> str:
-        token = unsubscribe.make_token(invitation.email)
-        text = text.replace(f"/opt-out/{SAMPLE_KEY}/", f"/opt-out/{token}/")
+        token = unsubscribing.make_token(invitation.email)
+        text = text.replace(f"/unsubscribe/{SAMPLE_KEY}/", f"/unsubscribe/{token}/")
         return text.replace(SAMPLE_KEY, invitation.mail_key)
 
     assert with_link(shown.text) == sent.body

@@ -443,7 +443,7 @@ def test_who_is_late_again_and_again_is_told_so_and_nothing_is_changed(
 @pytest.fixture
 def few(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let a request send no more than two mails."""
-    monkeypatch.setattr(queueing, "BULK_IMMEDIATE", 2)
+    monkeypatch.setattr(queueing, "MOST_AT_ONCE", 2)
 
 
 def test_few_mails_leave_at_once(

@@ -87,7 +87,7 @@ def test_a_few_are_sent_at_once_where_mails_are(outbox: list[Any]) -> None:
 
 
 def test_many_wait_for_whoever_sends(monkeypatch: Any, outbox: list[Any]) -> None:
-    monkeypatch.setattr(queueing, "BULK_IMMEDIATE", 1)
+    monkeypatch.setattr(queueing, "MOST_AT_ONCE", 1)
     mails = [make_mail(make_invitation(email=""), state=State.FAILED) for _number in range(2)]
     assert len(retry(mails)) == 2
     assert outbox == []
@@ -95,7 +95,7 @@ def test_many_wait_for_whoever_sends(monkeypatch: Any, outbox: list[Any]) -> Non
 
 
 def test_whoever_sends_is_told_of_all(monkeypatch: Any, later: list[list[int]]) -> None:
-    monkeypatch.setattr(queueing, "BULK_IMMEDIATE", 1)
+    monkeypatch.setattr(queueing, "MOST_AT_ONCE", 1)
     mails = [make_mail(make_invitation(email=""), state=State.FAILED) for _number in range(2)]
     retry(mails)
     assert later == [[mail.pk for mail in mails]]
@@ -160,7 +160,7 @@ def test_what_is_sent_again_together_leaves_at_once(outbox: list[Any]) -> None:
 
 
 def test_of_many_that_are_sent_again_together_all_wait(monkeypatch: Any, outbox: list[Any]) -> None:
-    monkeypatch.setattr(queueing, "BULK_IMMEDIATE", 2)
+    monkeypatch.setattr(queueing, "MOST_AT_ONCE", 2)
     mails = resend(3)
     assert outbox == []
     assert {(mail.state, mail.attempts) for mail in mails} == {("queued", 0)}
@@ -169,7 +169,7 @@ def test_of_many_that_are_sent_again_together_all_wait(monkeypatch: Any, outbox:
 def test_whoever_sends_is_told_once_of_what_is_sent_again_together(
     monkeypatch: Any, later: list[list[int]]
 ) -> None:
-    monkeypatch.setattr(queueing, "BULK_IMMEDIATE", 2)
+    monkeypatch.setattr(queueing, "MOST_AT_ONCE", 2)
     mails = resend(3)
     assert later == [[mail.pk for mail in mails]]
 

@@ -1,4 +1,4 @@
-"""Opting out, bounces and complaints: what is kept, what is told, and that no mail leaves."""
+"""Unsubscribing, bounces and complaints: what is kept, what is told, and that no mail leaves."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from invitation.flows.mail import (
     deliver_due,
     is_suppressed,
     lift,
-    opt_out,
     report_bounce,
     report_complaint,
     suppress,
+    unsubscribe,
 )
-from invitation.keys import unsubscribe
+from invitation.keys import unsubscribing
 from invitation.models import InvitationEmail, InvitationKey, SuppressedAddress
 from tests import scenes
 from tests.factories import (
@@ -45,54 +45,54 @@ def rows() -> int:
 
 
 def token(email: str = ADDRESS) -> str:
-    return unsubscribe.make_token(email)
+    return unsubscribing.make_token(email)
 
 
-# -- opting out --
+# -- unsubscribing --
 
 
 def test_who_opts_out_is_suppressed() -> None:
-    assert opt_out(token()) is True
-    assert is_suppressed(ADDRESS) is Reason.OPTED_OUT
+    assert unsubscribe(token()) is True
+    assert is_suppressed(ADDRESS) is Reason.UNSUBSCRIBED
 
 
 def test_nothing_of_the_address_is_kept() -> None:
-    opt_out(token())
+    unsubscribe(token())
     suppress("carol@example.org")
     assert "example" not in repr(scenes.dump()["invitation_suppressedaddress"])
 
 
 def test_who_does_so_again_changes_nothing(heard: Heard) -> None:
-    assert [opt_out(token()) for _ in range(3)] == [True] * 3
+    assert [unsubscribe(token()) for _ in range(3)] == [True] * 3
     assert rows() == 1
     assert heard.names() == ["address_suppressed"]
-    assert heard.last("address_suppressed")["reason"] == "opted_out"
+    assert heard.last("address_suppressed")["reason"] == "unsubscribed"
 
 
 @pytest.mark.parametrize("text", ["", "x", "x" * 66, f"{'x' * 43}.{'x' * 22}", "\0" * 66])
 def test_garbage_costs_no_query(django_assert_num_queries: Any, text: str) -> None:
     with django_assert_num_queries(0):
-        assert opt_out(text) is False
+        assert unsubscribe(text) is False
 
 
 def test_it_works_when_the_invitation_is_gone(member: Any) -> None:
     invitation = make_invitation(member)
     given = token(invitation.email)
     invitation.delete()
-    assert opt_out(given)
+    assert unsubscribe(given)
     assert is_suppressed(ADDRESS)
 
 
 def test_it_holds_for_everybody_who_invites(member: Any, outbox: list[Any]) -> None:
     inviting.invite(member, ADDRESS)
-    opt_out(token())
+    unsubscribe(token())
     for name in ("ann", "carl"):
         inviting.invite(make_user(name), ADDRESS.upper())
     assert len(outbox) == 1
 
 
 def test_others_go_on_to_get_mail(member: Any, outbox: list[Any]) -> None:
-    opt_out(token())
+    unsubscribe(token())
     inviting.invite(member, "bob+club@example.org")
     inviting.invite(member, "carol@example.org")
     assert len(outbox) == 2
@@ -104,10 +104,10 @@ def test_others_go_on_to_get_mail(member: Any, outbox: list[Any]) -> None:
 def test_it_outlives_a_new_key(settings: Any) -> None:
     settings.INVITATION_SIGNING_KEYS = [OLD]
     given = token()
-    opt_out(given)
+    unsubscribe(given)
     settings.INVITATION_SIGNING_KEYS = [NEW, OLD]
     assert is_suppressed(ADDRESS)
-    opt_out(given)
+    unsubscribe(given)
     assert suppress(ADDRESS) is False
     assert rows() == 1
     settings.INVITATION_SIGNING_KEYS = [NEW]
@@ -118,9 +118,9 @@ def test_a_link_of_before_still_opts_out(settings: Any) -> None:
     settings.INVITATION_SIGNING_KEYS = [OLD]
     given = token()
     settings.INVITATION_SIGNING_KEYS = [NEW, OLD]
-    assert opt_out(given)
+    assert unsubscribe(given)
     row = SuppressedAddress.objects.get()
-    assert row.key_id == unsubscribe.key_id(OLD)
+    assert row.key_id == unsubscribing.key_id(OLD)
     assert is_suppressed(ADDRESS)
 
 
@@ -129,10 +129,10 @@ def test_two_rows_of_two_keys_are_lifted_together(settings: Any) -> None:
     given = token()
     settings.INVITATION_SIGNING_KEYS = [NEW, OLD]
     suppress(ADDRESS, Reason.BOUNCED)
-    opt_out(given)
+    unsubscribe(given)
     assert rows() == 2
     # What its owner wants counts more.
-    assert is_suppressed(ADDRESS) is Reason.OPTED_OUT
+    assert is_suppressed(ADDRESS) is Reason.UNSUBSCRIBED
     assert lift(ADDRESS) is True
     assert (rows(), is_suppressed(ADDRESS)) == (0, None)
 
@@ -141,7 +141,7 @@ def test_two_rows_of_two_keys_are_lifted_together(settings: Any) -> None:
 
 
 def test_lifting_allows_invitations_again(member: Any, outbox: list[Any]) -> None:
-    opt_out(token())
+    unsubscribe(token())
     assert lift(ADDRESS.upper()) is True
     assert lift(ADDRESS) is False
     inviting.invite(member, ADDRESS)
@@ -149,14 +149,14 @@ def test_lifting_allows_invitations_again(member: Any, outbox: list[Any]) -> Non
 
 
 def test_who_opts_out_after_that_is_heard_again(heard: Heard) -> None:
-    opt_out(token())
+    unsubscribe(token())
     lift(ADDRESS)
-    opt_out(token())
+    unsubscribe(token())
     assert is_suppressed(ADDRESS)
     assert heard.names() == ["address_suppressed"] * 2
 
 
-@pytest.mark.parametrize("reason", [Reason.OPTED_OUT, Reason.COMPLAINED, Reason.ADMIN])
+@pytest.mark.parametrize("reason", [Reason.UNSUBSCRIBED, Reason.COMPLAINED, Reason.ADMIN])
 def test_what_people_want_outranks_a_bounce(heard: Heard, reason: str) -> None:
     assert suppress(ADDRESS, Reason.BOUNCED) is True
     assert suppress(ADDRESS, reason) is True
@@ -187,7 +187,7 @@ def test_who_comes_second_writes_nothing(monkeypatch: pytest.MonkeyPatch, heard:
 
 
 def test_the_table_holds_an_address_once() -> None:
-    known = unsubscribe.digests(ADDRESS)[0]
+    known = unsubscribing.digests(ADDRESS)[0]
     fields = {"digest": known.digest, "key_id": known.key_id, "reason": Reason.ADMIN}
     SuppressedAddress.objects.create(**fields)
     with pytest.raises(IntegrityError):
@@ -196,7 +196,7 @@ def test_the_table_holds_an_address_once() -> None:
 
 def test_nothing_is_left_of_what_is_rolled_back(heard: Heard) -> None:
     with rolled_back():
-        opt_out(token())
+        unsubscribe(token())
     assert (rows(), heard) == (0, [])
 
 
@@ -206,9 +206,9 @@ def test_nothing_is_left_of_what_is_rolled_back(heard: Heard) -> None:
 @pytest.mark.parametrize(
     ("reason", "state", "failure"),
     [
-        (Reason.OPTED_OUT, "suppressed", "opted_out"),
+        (Reason.UNSUBSCRIBED, "suppressed", "unsubscribed"),
         (Reason.COMPLAINED, "suppressed", "complained"),
-        (Reason.ADMIN, "suppressed", "opted_out"),
+        (Reason.ADMIN, "suppressed", "unsubscribed"),
         (Reason.BOUNCED, "failed", "bounced"),
     ],
 )
@@ -232,14 +232,14 @@ def test_who_is_suppressed_before_or_after_it_is_queued_gets_no_mail(
 
 def test_a_mail_that_is_tried_again_asks_again(outbox: list[Any]) -> None:
     mail = make_mail(attempts=3)
-    opt_out(token())
+    unsubscribe(token())
     deliver_due()
     mail.refresh_from_db()
     assert (mail.state, outbox) == ("suppressed", [])
 
 
 def test_one_that_was_suppressed_is_not_tried_again(outbox: list[Any]) -> None:
-    opt_out(token())
+    unsubscribe(token())
     make_mail()
     deliver_due()
     lift(ADDRESS)
@@ -250,13 +250,13 @@ def test_one_that_was_suppressed_is_not_tried_again(outbox: list[Any]) -> None:
 def test_a_mail_to_an_inviter_is_no_invitation(outbox: list[Any]) -> None:
     """Who wants no invitations goes on to hear of those that he makes himself."""
     inviter = make_user("inviter")
-    opt_out(token(inviter.email))
+    unsubscribe(token(inviter.email))
     make_mail(make_invitation(inviter, left=-DAY), kind="renewal")
     assert deliver_due() == (1, 0)
 
 
 def test_the_quota_is_spent_as_for_anybody(member: Any) -> None:
-    opt_out(token())
+    unsubscribe(token())
     inviting.invite(member, ADDRESS)
     assert spent(member) == 1
 
@@ -267,7 +267,7 @@ def told(invited: inviting.Invited) -> tuple[Any, ...]:
 
 
 def test_the_inviter_is_told_the_same_for_the_same_statements(member: Any) -> None:
-    opt_out(token())
+    unsubscribe(token())
     answers, costs = [], []
     for email in ("warm@example.org", ADDRESS, "carol@example.org"):
         with CaptureQueriesContext(connection) as asked:
@@ -289,7 +289,7 @@ def test_a_mail_that_is_asked_for_again_is_queued_as_for_anybody(
     settings: Any, member: Any
 ) -> None:
     settings.INVITATION_RESEND_COOLDOWN = 0 * DAY
-    opt_out(token())
+    unsubscribe(token())
     for email in (ADDRESS, "carol@example.org"):
         invitation = inviting.invite(member, email).invitation
         inviting.resend(invitation)
@@ -298,7 +298,7 @@ def test_a_mail_that_is_asked_for_again_is_queued_as_for_anybody(
 
 def test_the_link_goes_on_to_work(member: Any) -> None:
     """It was not taken from him: he may have got it on another way."""
-    opt_out(token())
+    unsubscribe(token())
     invitation = inviting.invite(member, ADDRESS).invitation
     assert arriving.open_invitation(invitation.key).invitation == invitation
 
@@ -414,10 +414,10 @@ def test_what_a_mail_server_quotes_is_cut(mail: InvitationEmail) -> None:
     assert len(mail.last_error) == 500
 
 
-def test_who_has_opted_out_stays_so_when_his_mail_comes_back(mail: InvitationEmail) -> None:
-    opt_out(token())
+def test_who_has_unsubscribed_stays_so_when_his_mail_comes_back(mail: InvitationEmail) -> None:
+    unsubscribe(token())
     assert report_bounce(ADDRESS, ID) is True
-    assert is_suppressed(ADDRESS) is Reason.OPTED_OUT
+    assert is_suppressed(ADDRESS) is Reason.UNSUBSCRIBED
 
 
 # -- complaints --
@@ -445,5 +445,5 @@ def test_no_invitation_is_changed_by_any_of_this(mail: InvitationEmail) -> None:
     before = InvitationKey.objects.values().get()
     report_bounce(ADDRESS, ID)
     report_complaint(ADDRESS, ID)
-    opt_out(token())
+    unsubscribe(token())
     assert InvitationKey.objects.values().get() == before

@@ -38,7 +38,7 @@ def ended(
     **more: Any,
 ) -> InvitationKey:
     """Return an invitation that ended so long ago, with everything that names somebody."""
-    fields = {"recipient_name": NAME, "note": NOTE, "data": {"who": NAME}, "label": "bulk:1"}
+    fields = {"recipient_name": NAME, "note": NOTE, "data": {"who": NAME}, "label": "list:1"}
     moment = timezone.now() - age
     return make_invitation(inviter, email, status=status, ended_at=moment, **(fields | more))
 
@@ -418,9 +418,9 @@ def test_that_he_wants_no_mail_is_remembered_unless_it_is_to_be_forgotten() -> N
     suppress(ADDRESS)
     privacy.forget(ADDRESS)
     assert is_suppressed(ADDRESS)
-    assert privacy.forget(ADDRESS, drop_opt_out=True).opt_out_dropped
+    assert privacy.forget(ADDRESS, drop_unsubscribe=True).unsubscribe_dropped
     assert not is_suppressed(ADDRESS)
-    assert not privacy.forget(ADDRESS, drop_opt_out=True).opt_out_dropped
+    assert not privacy.forget(ADDRESS, drop_unsubscribe=True).unsubscribe_dropped
 
 
 def test_a_rehearsal_counts_the_same_and_changes_nothing(heard: Heard) -> None:
@@ -428,10 +428,12 @@ def test_a_rehearsal_counts_the_same_and_changes_nothing(heard: Heard) -> None:
     suppress(ADDRESS)
     heard.clear()
     before = scenes.dump()
-    rehearsed = privacy.forget(ADDRESS, drop_opt_out=True, dry_run=True)
+    rehearsed = privacy.forget(ADDRESS, drop_unsubscribe=True, dry_run=True)
     assert (scenes.dump(), heard) == (before, [])
     assert (
-        privacy.forget(ADDRESS, drop_opt_out=True) == rehearsed == privacy.Forgotten(1, 1, 1, True)
+        privacy.forget(ADDRESS, drop_unsubscribe=True)
+        == rehearsed
+        == privacy.Forgotten(1, 1, 1, True)
     )
 
 

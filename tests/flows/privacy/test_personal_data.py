@@ -21,7 +21,7 @@ def test_of_a_stranger_nothing_is_kept() -> None:
     assert privacy.export(ADDRESS) == {
         "address": ADDRESS,
         "invitations": [],
-        "opted_out": None,
+        "unsubscribed": None,
         "has_account": False,
         "proven_at": [],
     }
@@ -93,7 +93,7 @@ def test_of_an_account_that_is_gone_the_acceptance_stays() -> None:
 
 def test_it_tells_whether_he_wants_no_mail() -> None:
     mail.suppress(ADDRESS, "complained")
-    assert privacy.export(ADDRESS)["opted_out"]["reason"] == "complained"
+    assert privacy.export(ADDRESS)["unsubscribed"]["reason"] == "complained"
 
 
 def test_after_he_was_forgotten_there_is_nothing_to_tell() -> None:

@@ -18,7 +18,7 @@ from invitation.delivery import headers
 from invitation.delivery.email import EmailDelivery
 from invitation.delivery.messages import SAMPLE_KEY
 from invitation.flows import inviting
-from invitation.keys import unsubscribe
+from invitation.keys import unsubscribing
 from invitation.models import InvitationEmail, InvitationKey, SuppressedAddress
 from tests.conftest import Sink
 from tests.factories import ADDRESS, make_invitation, make_mail, make_user
@@ -42,7 +42,7 @@ def received(smtp: Sink) -> list[bytes]:
 
 
 def url(address: str = ADDRESS) -> str:
-    return f"https://example.com/accounts/invitations/opt-out/{unsubscribe.make_token(address)}/"
+    return f"https://example.com/accounts/unsubscribe/{unsubscribing.make_token(address)}/"
 
 
 def headers_of(raw: bytes) -> dict[str, list[str]]:
@@ -132,7 +132,7 @@ def test_a_mail_to_an_inviter_has_none_of_them(received: list[bytes]) -> None:
     EmailDelivery().send(make_mail(invitation, kind="renewal"))
     found = headers_of(received[0])
     assert not {"list-unsubscribe", "list-unsubscribe-post"} & found.keys()
-    assert b"opt-out" not in received[0]
+    assert b"unsubscribe" not in received[0]
     assert found["x-auto-response-suppress"]
 
 
@@ -152,7 +152,7 @@ def test_it_is_the_address_that_opts_out_whoever_invites() -> None:
         EmailDelivery().get_context(make_invitation(make_user(name), ADDRESS.upper()))
         for name in ("ann", "carl")
     ]
-    assert [context["opt_out_url"] for context in contexts] == [url()] * 2
+    assert [context["unsubscribe_url"] for context in contexts] == [url()] * 2
 
 
 def test_the_header_opts_out_by_one_post(received: list[bytes], commit: Commit) -> None:
@@ -172,11 +172,11 @@ def test_the_header_opts_out_by_one_post(received: list[bytes], commit: Commit) 
 
 def test_the_link_of_a_preview_does_nothing() -> None:
     shown = EmailDelivery().preview(InvitationKey(from_user=make_user("ann"), email=ADDRESS))
-    there = reverse("invitation_opt_out", kwargs={"token": SAMPLE_KEY})
+    there = reverse("invitation_unsubscribe", kwargs={"token": SAMPLE_KEY})
     assert shown is not None
     for body in (shown.text, shown.html):
         assert there in body
-        assert unsubscribe.make_token(ADDRESS) not in body
+        assert unsubscribing.make_token(ADDRESS) not in body
     assert Client().post(there).status_code == 200
     assert not SuppressedAddress.objects.exists()
 

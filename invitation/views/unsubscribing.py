@@ -19,7 +19,7 @@ from invitation.keys import masking, sites
 
 @method_decorator(csrf_exempt, name="dispatch")
 @method_decorator(login_not_required, name="dispatch")
-class OptOutView(OwnTransactionsMixin, TemplateView):
+class UnsubscribeView(OwnTransactionsMixin, TemplateView):
     """Page that asks whether to unsubscribe an address, and unsubscribes it by POST.
 
     An email program may send the POST (RFC 8058). It has no cookie, no login and no CSRF token, and
@@ -28,8 +28,8 @@ class OptOutView(OwnTransactionsMixin, TemplateView):
     """
 
     http_method_names = ["get", "head", "options", "post"]
-    template_name = "invitation/invitation_opt_out.html"
-    done_template_name = "invitation/invitation_opted_out.html"
+    template_name = "invitation/invitation_unsubscribe.html"
+    done_template_name = "invitation/invitation_unsubscribed.html"
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         """Keep the link out of error reports, caches and Referer headers."""
@@ -51,6 +51,6 @@ class OptOutView(OwnTransactionsMixin, TemplateView):
 
     def post(self, request: HttpRequest, token: str) -> HttpResponse:
         """Unsubscribe the address, and always give the same answer."""
-        mail.opt_out(keys.trim(token))
+        mail.unsubscribe(keys.trim(token))
         self.template_name = self.done_template_name
         return self.render_to_response(self.get_context_data())

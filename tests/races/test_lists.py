@@ -11,7 +11,7 @@ from django.db.models import Sum
 from invitation.addresses.recipients import Recipient
 from invitation.flows import inviting, lists
 from invitation.flows.lists import Verdict
-from invitation.forms import BulkForm
+from invitation.forms import ListForm
 from invitation.models import InvitationEmail, InvitationKey, InvitationQuota, QuotaEntry
 from tests.factories import make_user
 from tests.races import books
@@ -21,7 +21,7 @@ from tests.races.wire import Answer, Site, session_of
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-CONFIRM = "/accounts/invite/bulk/confirm/"
+CONFIRM = "/accounts/invite/list/confirm/"
 
 
 def a_list(*names: str) -> list[Recipient]:
@@ -101,7 +101,7 @@ def test_a_list_that_is_confirmed_many_times_gets_one_answer(
     def before(number: int) -> tuple[Any, dict[str, str], str]:
         member = fresh_member(number)
         text = "\n".join(f"guest{index}@example.org" for index in range(7))
-        form = BulkForm({"people": text}, {}, inviter=member, site_id=1)
+        form = ListForm({"people": text}, {}, inviter=member, site_id=1)
         assert form.is_valid()
         return member, session_of(member), form.payload(form.plan())
 

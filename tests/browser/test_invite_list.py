@@ -16,7 +16,7 @@ from tests.browser.test_accessibility import LOOKS, name_of
 
 Visit = Callable[..., Page]
 
-BULK = "/accounts/invite/bulk/"
+PAGE = "/accounts/invite/list/"
 #: A member of his own: the other tests count what a member has left.
 MEMBER = """
 from django.contrib.auth import get_user_model
@@ -99,7 +99,7 @@ def test_the_pages_are_for_everybody(visit: Visit, look: dict[str, Any], tmp_pat
         if page.evaluate(width) > 0:
             found.append(f"{page.url} is wider than the window")
 
-    page.goto(BULK)
+    page.goto(PAGE)
     inspect()
     page.get_by_role("button", name="Look through the list").click()
     page.get_by_role("alert").wait_for()
@@ -111,6 +111,6 @@ def test_the_pages_are_for_everybody(visit: Visit, look: dict[str, Any], tmp_pat
     page.get_by_role("button", name="Invite 1 person").click()
     inspect()
     page.get_by_role("link", name="Follow the mails").click()
-    expect(page).to_have_url(re.compile(r"/invite/bulk/[0-9a-f-]{36}/$"))
+    expect(page).to_have_url(re.compile(r"/invite/list/[0-9a-f-]{36}/$"))
     inspect()
     assert found == []

@@ -1,4 +1,4 @@
-"""The page on which people opt out, and the same address as mail programs use it (RFC 8058)."""
+"""The page on which people unsubscribe, and the same address as mail programs use it (RFC 8058)."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import include, path, reverse
 
 from invitation import routes
-from invitation.flows.mail import deliver_due, is_suppressed, opt_out
-from invitation.keys import unsubscribe
+from invitation.flows.mail import deliver_due, is_suppressed, unsubscribe
+from invitation.keys import unsubscribing
 from invitation.models import InvitationEmail, SuppressedAddress
 from tests import scenes
 from tests.factories import make_mail
@@ -33,14 +33,14 @@ urlpatterns = [
     path("", include("tests.urls_common")),
     path(
         "accounts/",
-        include([page for page in routes.urlpatterns if page.name != "invitation_opt_out"]),
+        include([page for page in routes.urlpatterns if page.name != "invitation_unsubscribe"]),
     ),
 ]
 
 
 def address(token: str | None = None) -> str:
-    token = unsubscribe.make_token(NEWCOMER) if token is None else token
-    return reverse("invitation_opt_out", kwargs={"token": token})
+    token = unsubscribing.make_token(NEWCOMER) if token is None else token
+    return reverse("invitation_unsubscribe", kwargs={"token": token})
 
 
 def suppressed() -> bool:
@@ -51,7 +51,7 @@ def suppressed() -> bool:
 
 
 @pytest.mark.parametrize("method", ["get", "head", "options"])
-def test_to_look_is_not_to_opt_out(method: str) -> None:
+def test_to_look_is_not_to_unsubscribe(method: str) -> None:
     before = scenes.dump()
     response = getattr(Client(), method)(address())
     assert response.status_code == 200
@@ -73,7 +73,7 @@ def test_the_page_has_one_button_that_posts_to_itself() -> None:
 
 
 @pytest.mark.parametrize("method", ["get", "post"])
-def test_a_query_does_not_opt_out_by_get(method: str) -> None:
+def test_a_query_does_not_unsubscribe_by_get(method: str) -> None:
     response = getattr(Client(), method)(f"{address()}?List-Unsubscribe=One-Click")
     assert response.status_code == 200
     assert suppressed() is (method == "post")
@@ -143,7 +143,7 @@ def answers(token: str) -> list[tuple[int, bytes, dict[str, str]]]:
 
 @pytest.mark.parametrize("kind", [kind for kind in GARBAGE if kind not in ("empty", "surrogate")])
 def test_a_link_that_is_none_gets_the_same_answer(kind: str) -> None:
-    right = answers(unsubscribe.make_token(NEWCOMER))
+    right = answers(unsubscribing.make_token(NEWCOMER))
     SuppressedAddress.objects.all().delete()
     assert answers(GARBAGE[kind]) == right
     assert not SuppressedAddress.objects.exists()
@@ -151,16 +151,16 @@ def test_a_link_that_is_none_gets_the_same_answer(kind: str) -> None:
 
 def test_so_does_that_of_another_site(settings: Any) -> None:
     settings.INVITATION_SIGNING_KEYS = ["another site's key" * 3]
-    foreign = unsubscribe.make_token(NEWCOMER)
+    foreign = unsubscribing.make_token(NEWCOMER)
     settings.INVITATION_SIGNING_KEYS = ["this site's key" * 3]
-    assert answers(foreign) == answers(unsubscribe.make_token("carol@example.org"))
+    assert answers(foreign) == answers(unsubscribing.make_token("carol@example.org"))
     assert not suppressed()
 
 
 def test_so_does_an_address_that_nobody_has_invited(member: Any) -> None:
     scenes.invite(member)
-    assert answers(unsubscribe.make_token(NEWCOMER)) == answers(
-        unsubscribe.make_token("x@example.org")
+    assert answers(unsubscribing.make_token(NEWCOMER)) == answers(
+        unsubscribing.make_token("x@example.org")
     )
 
 
@@ -172,11 +172,11 @@ def asked(method: str, token: str) -> list[str]:
     return [line for line in sql if not line.startswith(control)]
 
 
-def test_the_page_costs_no_query_and_opting_out_two(member: Any) -> None:
-    token = unsubscribe.make_token(NEWCOMER)
+def test_the_page_costs_no_query_and_unsubscribing_two(member: Any) -> None:
+    token = unsubscribing.make_token(NEWCOMER)
     Client().get(address())  # what the process keeps in memory
     assert asked("get", token) == []
-    assert asked("post", "x" * unsubscribe.TOKEN_LENGTH) == []
+    assert asked("post", "x" * unsubscribing.TOKEN_LENGTH) == []
     assert len(asked("post", token)) == 2
     assert len(asked("post", token)) <= 2
 
@@ -197,7 +197,7 @@ def test_the_link_goes_nowhere_and_nothing_is_set(method: str, token: str | None
 
 @pytest.mark.parametrize("method", ["get", "post"])
 def test_no_error_report_gets_the_link(method: str) -> None:
-    token = unsubscribe.make_token(NEWCOMER)
+    token = unsubscribing.make_token(NEWCOMER)
     request = getattr(Client(), method)(address(token)).wsgi_request
     assert token not in f"{request.path} {request.path_info}"
 
@@ -213,7 +213,7 @@ def test_who_is_logged_in_gets_the_same_page_and_keeps_his_messages(
 
 
 def test_the_link_is_not_in_the_page() -> None:
-    token = unsubscribe.make_token(NEWCOMER)
+    token = unsubscribing.make_token(NEWCOMER)
     for method in ("get", "post"):
         assert token not in getattr(Client(), method)(address()).content.decode()
 
@@ -231,7 +231,7 @@ def test_the_link_in_the_mail_leads_here_and_the_next_mail_does_not_leave(
 ) -> None:
     with commit():
         scenes.invite(member)
-    link = scenes.path_in(django_mail.outbox[0], part="opt-out")
+    link = scenes.path_in(django_mail.outbox[0], part="unsubscribe")
     assert Client().post(link, ONE_CLICK).status_code == 200
     with commit():
         scenes.invite(scenes.make_user("second"))
@@ -261,7 +261,7 @@ def posted(client: Client, email: str, commit: Commit) -> tuple[Any, ...]:
 def test_the_inviter_gets_the_same_answer_for_the_same_statements(
     member_client: Client, commit: Commit
 ) -> None:
-    opt_out(unsubscribe.make_token(NEWCOMER))
+    unsubscribe(unsubscribing.make_token(NEWCOMER))
     posted(member_client, "warm@example.com", commit)
     assert posted(member_client, NEWCOMER, commit) == posted(
         member_client, "old@example.com", commit
@@ -275,5 +275,5 @@ def test_a_site_that_leaves_the_page_out_still_mails(
     with commit():
         scenes.invite(member)
     [mail] = django_mail.outbox
-    assert "opt-out" not in str(mail.message())
+    assert "unsubscribe" not in str(mail.message())
     assert "List-Unsubscribe" not in mail.extra_headers

@@ -37,10 +37,10 @@ KEY_ID_LENGTH = 16
 _TOKEN = re.compile(rf"[A-Za-z0-9_-]{{{DIGEST_LENGTH}}}\.[A-Za-z0-9_-]{{{SIGNATURE_LENGTH}}}")
 
 # One salt for each purpose: a hash for one purpose is never valid for another.
-OPT_OUT = "invitation:opt-out:address"
+UNSUBSCRIBE = "invitation:unsubscribe:address"
 PROOF = "invitation:proof:address"
-_TOKEN_SALT = "invitation:opt-out:token"  # noqa: S105 (it is no secret)
-_KEY_SALT = "invitation:opt-out:key"
+_TOKEN_SALT = "invitation:unsubscribe:token"  # noqa: S105 (it is no secret)
+_KEY_SALT = "invitation:unsubscribe:key"
 
 
 class Digest(NamedTuple):
@@ -51,10 +51,10 @@ class Digest(NamedTuple):
 
 
 @sensitive_variables()
-def digests(email: str, purpose: str = OPT_OUT) -> list[Digest]:
+def digests(email: str, purpose: str = UNSUBSCRIBE) -> list[Digest]:
     """Return the hashes of an address, one for each signing key; write the first.
 
-    ``purpose`` is ``OPT_OUT`` or ``PROOF``: the same address has another hash in each table.
+    ``purpose`` is ``UNSUBSCRIBE`` or ``PROOF``: the same address has another hash in each table.
     """
     listed = conf.INVITATION_SIGNING_KEYS
     return [Digest(_mac(key, email, purpose), key_id(key)) for key in listed]
@@ -101,7 +101,7 @@ def key_ids() -> list[str]:
 
 
 @sensitive_variables()
-def _mac(key: str, email: str, purpose: str = OPT_OUT) -> bytes:
+def _mac(key: str, email: str, purpose: str = UNSUBSCRIBE) -> bytes:
     return salted_hmac(purpose, comparable(email), secret=key, algorithm="sha256").digest()
 
 

@@ -9,8 +9,8 @@ from django.db import IntegrityError
 
 from invitation import keys, signals
 from invitation.flows.after_commit import announce, in_transaction
-from invitation.keys import unsubscribe
-from invitation.keys.unsubscribe import Digest
+from invitation.keys import unsubscribing
+from invitation.keys.unsubscribing import Digest
 from invitation.models import InvitationEmail, SuppressedAddress
 
 Reason = SuppressedAddress.Reason
@@ -19,16 +19,16 @@ Reason = SuppressedAddress.Reason
 DETAILS_LENGTH = 500
 
 
-def opt_out(token: str) -> bool:
+def unsubscribe(token: str) -> bool:
     """Unsubscribe the address whose email had this token; return whether the token is valid.
 
     Repeated calls have the same result. The result does not tell whether the address was
     unsubscribed before, or whether an invitation is left.
     """
-    found = unsubscribe.resolve(token)
+    found = unsubscribing.resolve(token)
     if found is None:
         return False
-    _suppress([found], Reason.OPTED_OUT)
+    _suppress([found], Reason.UNSUBSCRIBED)
     return True
 
 
@@ -38,7 +38,7 @@ def suppress(email: str, reason: str = Reason.ADMIN) -> bool:
     Raises ``ValueError`` for a blank address.
     """
     _check(email)
-    return _suppress(unsubscribe.digests(email), reason)
+    return _suppress(unsubscribing.digests(email), reason)
 
 
 def lift(email: str) -> bool:
@@ -53,7 +53,7 @@ def lift(email: str) -> bool:
 
 def digests_of(email: str) -> list[bytes]:
     """Return the digests under which an address may be suppressed; no query."""
-    return [known.digest for known in unsubscribe.digests(email)]
+    return [known.digest for known in unsubscribing.digests(email)]
 
 
 def is_suppressed(email: str) -> SuppressedAddress.Reason | None:
@@ -85,7 +85,7 @@ def report_bounce(
     _check(email)
     if not permanent:
         return False
-    mail = InvitationEmail.objects.sent_to(unsubscribe.comparable(email), message_id)
+    mail = InvitationEmail.objects.sent_to(unsubscribing.comparable(email), message_id)
     # PostgreSQL cannot store NUL, and a mail server's answer may quote the email with its key.
     details = keys.conceal(details).replace("\0", "")[:DETAILS_LENGTH]
     returned = mail is not None and in_transaction(
@@ -110,7 +110,7 @@ def report_complaint(email: str, message_id: str = "") -> bool:
     Raises ``ValueError`` for a blank address.
     """
     _check(email)
-    mail = InvitationEmail.objects.sent_to(unsubscribe.comparable(email), message_id)
+    mail = InvitationEmail.objects.sent_to(unsubscribing.comparable(email), message_id)
     news = suppress(email, Reason.COMPLAINED)
     if news:
         announce(signals.invitation_complained, email=email, mail=mail)
