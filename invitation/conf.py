@@ -23,6 +23,19 @@ Limits = Union[int, "Callable[[Any], int | None]", "Mapping[str | None, int | No
 #: Dotted path of the class that sends the emails where the site names no other.
 DELIVERY = "invitation.delivery.email.EmailDelivery"
 
+#: Emails in 24 hours: that one member may cause, to one mailbox from all inviters, to one domain,
+#: from one site, and that visitors of one network address may cause without logging in.
+LIMITS: Mapping[str, int | None] = {
+    "inviter": 1000,
+    "recipient": 5,
+    "domain": 2000,
+    "site": 10_000,
+    "client": 200,
+}
+
+#: Maximum number of people in a list, and its maximum size, checked before it is read.
+LISTS: Mapping[str, int | None] = {"rows": 1000, "bytes": 1024 * 1024}
+
 
 def _limit_of_groups(limits: Mapping[str | None, int | None], user: Any) -> int | None:
     """Return the highest limit of the member's groups, or the value for ``None``."""
@@ -174,14 +187,13 @@ class Conf:
         return cast(timedelta, getattr(settings, "INVITATION_RESEND_COOLDOWN", default))
 
     @property
-    def INVITATION_LIST_MAX_ROWS(self) -> int:
-        """Maximum number of people in one list."""
-        return cast(int, getattr(settings, "INVITATION_LIST_MAX_ROWS", 1000))
+    def INVITATION_LISTS(self) -> Mapping[str, int | None]:
+        """Largest lists, by ``"rows"`` and ``"bytes"``; ``list_limit`` returns one of them."""
+        return cast("Mapping[str, int | None]", getattr(settings, "INVITATION_LISTS", LISTS))
 
-    @property
-    def INVITATION_LIST_MAX_BYTES(self) -> int:
-        """Maximum size of a list in bytes, checked before it is read."""
-        return cast(int, getattr(settings, "INVITATION_LIST_MAX_BYTES", 1024 * 1024))
+    def list_limit(self, name: str) -> int | None:
+        """Return how many ``"rows"`` or ``"bytes"`` a list may have; ``None`` for no limit."""
+        return self.INVITATION_LISTS.get(name, LISTS[name])
 
     @property
     def INVITATION_EXPIRY_CHOICES(self) -> Sequence[int | None]:
@@ -235,29 +247,13 @@ class Conf:
         return (rule(user) or ()) if callable(rule) else rule
 
     @property
-    def INVITATION_LIMIT_PER_INVITER(self) -> int | None:
-        """Emails that one member may cause in 24 hours; ``None`` for no limit."""
-        return cast("int | None", getattr(settings, "INVITATION_LIMIT_PER_INVITER", 1000))
+    def INVITATION_LIMITS(self) -> Mapping[str, int | None]:
+        """Emails in 24 hours, by what ``LIMITS`` names; ``limit`` returns one of them."""
+        return cast("Mapping[str, int | None]", getattr(settings, "INVITATION_LIMITS", LIMITS))
 
-    @property
-    def INVITATION_LIMIT_PER_RECIPIENT(self) -> int | None:
-        """Emails to one mailbox in 24 hours, from all inviters; ``None`` for no limit."""
-        return cast("int | None", getattr(settings, "INVITATION_LIMIT_PER_RECIPIENT", 5))
-
-    @property
-    def INVITATION_LIMIT_PER_DOMAIN(self) -> int | None:
-        """Emails to one domain in 24 hours; ``None`` for no limit."""
-        return cast("int | None", getattr(settings, "INVITATION_LIMIT_PER_DOMAIN", 2000))
-
-    @property
-    def INVITATION_LIMIT_PER_SITE(self) -> int | None:
-        """Emails that one site sends in 24 hours; ``None`` for no limit."""
-        return cast("int | None", getattr(settings, "INVITATION_LIMIT_PER_SITE", 10_000))
-
-    @property
-    def INVITATION_LIMIT_PER_CLIENT(self) -> int | None:
-        """Emails that visitors of one network address cause in 24 hours; ``None`` for no limit."""
-        return cast("int | None", getattr(settings, "INVITATION_LIMIT_PER_CLIENT", 200))
+    def limit(self, name: str) -> int | None:
+        """Return how many emails this limit allows in 24 hours; ``None`` for no limit."""
+        return self.INVITATION_LIMITS.get(name, LIMITS[name])
 
     @property
     def INVITATION_CLIENT_ADDRESS(self) -> str | Callable[[Any], str | None] | None:

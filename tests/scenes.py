@@ -20,6 +20,7 @@ from django.test import Client, override_settings
 from django.utils import timezone
 
 from invitation import keys
+from invitation.conf import LIMITS
 from invitation.flows import arriving, inviting
 from invitation.models import InvitationKey
 
@@ -70,8 +71,7 @@ def end(invitation: InvitationKey, how: str) -> None:
 
 def no_limits(settings: Any) -> None:
     """Let there be as many mails as anybody likes."""
-    for name in ("INVITER", "RECIPIENT", "DOMAIN", "SITE", "CLIENT"):
-        setattr(settings, f"INVITATION_LIMIT_PER_{name}", None)
+    settings.INVITATION_LIMITS = dict.fromkeys(LIMITS)
 
 
 def link(key: str) -> str:

@@ -227,8 +227,6 @@ BAD = {
     ),
     "INVITATION_REPLY_TO_INVITER": ("E011", [None, 1, "True"]),
     "INVITATION_RESEND_COOLDOWN": ("E012", [300, None, timedelta(-1), timedelta(36501), "5m"]),
-    "INVITATION_LIST_MAX_ROWS": ("E035", [0, -1, None, 2.5, "1000", True]),
-    "INVITATION_LIST_MAX_BYTES": ("E036", [0, -1, None, 1e6, "1MB", True]),
     "INVITATION_EXPIRY_CHOICES": (
         "E040",
         [None, 7, "7", ["7"], [0], [-1], [True], [1.5], [36501], [timedelta(7)], {7}],
@@ -294,8 +292,6 @@ GOOD = {
     ],
     "INVITATION_REPLY_TO_INVITER": [True, False],
     "INVITATION_RESEND_COOLDOWN": [timedelta(), timedelta(minutes=5), timedelta(36500)],
-    "INVITATION_LIST_MAX_ROWS": [1, 10_000],
-    "INVITATION_LIST_MAX_BYTES": [1, 10 * 1024 * 1024],
     "INVITATION_EXPIRY_CHOICES": [[], (), [1], (7, None), [1, 7, 36500]],
     "INVITATION_BLOCKED_RECIPIENTS": [
         [],

@@ -10,17 +10,23 @@ from django.contrib.auth import views as auth_views
 from django.urls import path
 
 from invitation.checks import limits
+from invitation.conf import LIMITS
 
-LIMITS = [
-    f"INVITATION_LIMIT_PER_{name}" for name in ("INVITER", "RECIPIENT", "DOMAIN", "SITE", "CLIENT")
-]
-BAD = {name: ("E049", [-1, True, "5", 2.5]) for name in LIMITS} | {
+BAD = {
     "INVITATION_NOTE_PERMISSION": ("E050", ["", "note", "invitation.", ".note", "a b.c", 7, True]),
     "INVITATION_NOTE_MAX_LENGTH": ("E052", [0, -1, 501, None, "500", True, 2.5]),
+    "INVITATION_LIMITS": ("E049", [None, 5, "site", ["site"]]),
+    "INVITATION_LISTS": ("E035", [None, 5, "rows", ["rows"]]),
 }
-GOOD = {name: [None, 0, 1, 10**9] for name in LIMITS} | {
+GOOD = {
     "INVITATION_NOTE_PERMISSION": [None, "invitation.link_in_note", "auth.view_user"],
     "INVITATION_NOTE_MAX_LENGTH": [1, 300, 500],
+    "INVITATION_LIMITS": [
+        {},
+        *({name: number} for name in LIMITS for number in (None, 0, 1, 10**9)),
+        dict.fromkeys(LIMITS),
+    ],
+    "INVITATION_LISTS": [{}, {"rows": 1}, {"rows": 10_000, "bytes": 10**7}, {"bytes": None}],
 }
 
 
@@ -46,6 +52,36 @@ def test_a_bad_value_is_reported_once(settings: Any, name: str, value: Any, expe
 def test_a_good_value_is_not_reported(settings: Any, name: str, value: Any) -> None:
     setattr(settings, name, value)
     assert limits.check_limits(None) + limits.check_note_permission(None) == []
+
+
+@pytest.mark.parametrize(
+    ("setting", "name", "number", "expected"),
+    [
+        *(("INVITATION_LIMITS", name, bad, "E049") for name in LIMITS for bad in (-1, True, "5")),
+        *(("INVITATION_LISTS", "rows", bad, "E035") for bad in (0, -1, 2.5, "1000", True)),
+        *(("INVITATION_LISTS", "bytes", bad, "E035") for bad in (0, -1, 1e6, "1MB", True)),
+    ],
+)
+def test_a_wrong_number_in_a_mapping_is_reported(
+    settings: Any, setting: str, name: str, number: Any, expected: str
+) -> None:
+    setattr(settings, setting, {name: number})
+    [message] = limits.check_limits(None)
+    assert ids([message]) == [expected]
+    assert message.msg.startswith(f'{setting}["{name}"] is {number!r}, but it must be ')
+    assert message.hint
+
+
+@pytest.mark.parametrize(
+    ("setting", "name"),
+    [("INVITATION_LIMITS", "members"), ("INVITATION_LIMITS", 5), ("INVITATION_LISTS", "row")],
+)
+def test_an_unknown_name_in_a_mapping_is_reported(settings: Any, setting: str, name: Any) -> None:
+    setattr(settings, setting, {name: 5})
+    [message] = limits.check_limits(None)
+    assert ids([message]) == ["E073"]
+    assert message.msg == f"{setting} has the unknown key {name!r}."
+    assert '"rows", "bytes"' in message.hint or '"inviter", "recipient"' in message.hint
 
 
 @pytest.mark.parametrize("value", ["no_such_app.note", "invitation.note", "auth.add_usr"])

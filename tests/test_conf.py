@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from invitation.conf import Conf, conf
+from invitation.conf import LIMITS, Conf, conf
 
 DEFAULTS = {
     "ACCOUNT_INVITATION_DAYS": 7,
@@ -22,8 +22,7 @@ DEFAULTS = {
     "INVITATION_BASE_URL": None,
     "INVITATION_REPLY_TO_INVITER": False,
     "INVITATION_RESEND_COOLDOWN": timedelta(minutes=5),
-    "INVITATION_LIST_MAX_ROWS": 1000,
-    "INVITATION_LIST_MAX_BYTES": 1024 * 1024,
+    "INVITATION_LISTS": {"rows": 1000, "bytes": 1024 * 1024},
     "INVITATION_QUOTA_PERIOD": None,
     "INVITATION_MINIMUM_ACCOUNT_AGE": timedelta(0),
     "INVITATION_REWARD": 0,
@@ -36,11 +35,13 @@ DEFAULTS = {
     "INVITATION_SUBJECT_PREFIX": "",
     "INVITATION_REMINDER_DAYS": None,
     "INVITATION_NOTIFY_INVITER": (),
-    "INVITATION_LIMIT_PER_INVITER": 1000,
-    "INVITATION_LIMIT_PER_RECIPIENT": 5,
-    "INVITATION_LIMIT_PER_DOMAIN": 2000,
-    "INVITATION_LIMIT_PER_SITE": 10_000,
-    "INVITATION_LIMIT_PER_CLIENT": 200,
+    "INVITATION_LIMITS": {
+        "inviter": 1000,
+        "recipient": 5,
+        "domain": 2000,
+        "site": 10_000,
+        "client": 200,
+    },
     "INVITATION_CLIENT_ADDRESS": None,
     "INVITATION_NOTE_PERMISSION": None,
     "INVITATION_NOTE_MAX_LENGTH": 500,
@@ -59,8 +60,7 @@ OTHERS = {
     "INVITATION_BASE_URL": "https://example.org",
     "INVITATION_REPLY_TO_INVITER": True,
     "INVITATION_RESEND_COOLDOWN": timedelta(0),
-    "INVITATION_LIST_MAX_ROWS": 10_000,
-    "INVITATION_LIST_MAX_BYTES": 10_000_000,
+    "INVITATION_LISTS": {"rows": 10_000},
     "INVITATION_QUOTA_PERIOD": timedelta(days=30),
     "INVITATION_MINIMUM_ACCOUNT_AGE": timedelta(days=3),
     "INVITATION_REWARD": 1,
@@ -73,11 +73,7 @@ OTHERS = {
     "INVITATION_SUBJECT_PREFIX": "[Club] ",
     "INVITATION_REMINDER_DAYS": 2,
     "INVITATION_NOTIFY_INVITER": ["accepted", "expired"],
-    "INVITATION_LIMIT_PER_INVITER": None,
-    "INVITATION_LIMIT_PER_RECIPIENT": 1,
-    "INVITATION_LIMIT_PER_DOMAIN": None,
-    "INVITATION_LIMIT_PER_SITE": None,
-    "INVITATION_LIMIT_PER_CLIENT": None,
+    "INVITATION_LIMITS": {"inviter": None, "recipient": 1},
     "INVITATION_CLIENT_ADDRESS": "site.client_of",
     "INVITATION_NOTE_PERMISSION": "invitation.change_invitationkey",
     "INVITATION_NOTE_MAX_LENGTH": 300,
@@ -141,3 +137,10 @@ def test_a_rule_about_members_is_a_callable_or_the_path_of_one(
 ) -> None:
     setattr(settings, f"INVITATION_{name.upper()}", value)
     assert getattr(conf, name) is rule
+
+
+def test_a_limit_that_is_left_out_keeps_its_default(settings: Any) -> None:
+    settings.INVITATION_LIMITS = {"recipient": 2, "site": None}
+    assert [conf.limit(name) for name in LIMITS] == [1000, 2, 2000, None, 200]
+    settings.INVITATION_LISTS = {"bytes": None}
+    assert [conf.list_limit(name) for name in ("rows", "bytes")] == [1000, None]

@@ -294,7 +294,7 @@ def test_everything_happens_in_the_database_of_the_router(elsewhere: Replica, me
 
 
 def test_a_failure_rolls_back_there(elsewhere: Replica, member: Any, settings: Any) -> None:
-    settings.INVITATION_LIMIT_PER_INVITER = 1
+    settings.INVITATION_LIMITS = {"inviter": 1}
     inviting.invite(member, NEWCOMER)
     with pytest.raises(MailLimitReached):
         inviting.invite(member, "b@example.org")

@@ -148,8 +148,8 @@ ACCOUNT_INVITATION_DAYS = 14
 INVITATION_EXPIRY_CHOICES = [3, 14, 30]
 INVITATIONS_PER_USER = 5
 INVITATION_RETENTION_DAYS = 90
-INVITATION_LIST_MAX_ROWS = 2000
-INVITATION_LIMIT_PER_INVITER = 2500  # so that a list of so many goes out on one day
+INVITATION_LISTS = {"rows": 2000}
+INVITATION_LIMITS = {"inviter": 2500}  # a list of 2,000 people goes out on one day
 # Nobody writes to a robot, or gets himself an account that looks like the librarians' own.
 INVITATION_BLOCKED_RECIPIENTS = ["noreply@*", "staff.lindenrow.example"]
 INVITATION_DESTINATIONS = [("/", "The shelf with the seeds"), ("/members/", "The members' page")]

@@ -13,6 +13,7 @@ from __future__ import annotations
 import codecs
 import re
 from collections.abc import Iterator
+from itertools import islice
 from typing import NamedTuple
 
 from django.utils.translation import gettext_lazy as _
@@ -81,7 +82,7 @@ def parse(text: str, *, pasted: bool = True, email_column: str = "") -> list[Rec
             "These are address cards (vCard). Please export your contacts as CSV and try again."
         )
         raise ListRefused(message, code="list_cards")
-    most = conf.INVITATION_LIST_MAX_ROWS
+    most = conf.list_limit("rows")
     found: list[Recipient] = []
     for recipient in _read(text, pasted, email_column):
         if len(found) == most:
@@ -95,8 +96,8 @@ def parse(text: str, *, pasted: bool = True, email_column: str = "") -> list[Rec
 
 def check_size(size: int) -> None:
     """Raise ``ListRefused`` for a list with more bytes than the site reads."""
-    limit = conf.INVITATION_LIST_MAX_BYTES
-    if size > limit:
+    limit = conf.list_limit("bytes")
+    if limit is not None and size > limit:
         message = _("The list is too large: at most %(limit)d bytes can be read. Please divide it.")
         raise ListRefused(message, code="list_too_large", params={"limit": limit})
 
@@ -114,8 +115,9 @@ def _read(text: str, pasted: bool, email_column: str) -> Iterator[Recipient]:
     delimiter = _delimiter(text, separator or tables.DELIMITERS, pasted, email_column)
     if not delimiter:
         return _list(text)
-    most = conf.INVITATION_LIST_MAX_ROWS + tables.TOP + 1
-    table = list(tables.rows(text, delimiter, most))
+    most = conf.list_limit("rows")
+    rows = tables.rows(text, delimiter)
+    table = list(rows if most is None else islice(rows, most + tables.TOP + 1))
     return _recipients(tables.Columns(table, email_column))
 
 
@@ -134,7 +136,7 @@ def _delimiter(text: str, delimiters: str, pasted: bool, email_column: str) -> s
     best, found = "", None
     headings: list[str] = []
     for delimiter in delimiters:
-        columns = tables.Columns(list(tables.rows(text, delimiter, _SAMPLE)), email_column)
+        columns = tables.Columns(list(islice(tables.rows(text, delimiter), _SAMPLE)), email_column)
         if email_column and columns.main is None:
             headings = max(headings, columns.headings, key=len)
             continue

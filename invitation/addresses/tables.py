@@ -43,15 +43,12 @@ class Person(NamedTuple):
     email: str
 
 
-def rows(text: str, delimiter: str, most: int) -> Iterator[Row]:
-    """Yield number and cells of at most ``most`` rows that are not blank."""
+def rows(text: str, delimiter: str) -> Iterator[Row]:
+    """Yield number and cells of the rows that are not blank, each as it is read."""
     for number, record, whole in _records(text, delimiter):
         cells = _broken(record, delimiter) if whole is None else whole
         if any(map(str.strip, cells)):
             yield number, cells
-            most -= 1
-            if not most:
-                return
 
 
 def _records(text: str, delimiter: str) -> Iterator[tuple[int, str, list[str] | None]]:

@@ -3,7 +3,7 @@
 Each module checks one thing:
 
 * ``values``: the settings
-* ``limits``: the limits of emails and notes
+* ``limits``: the limits of emails, lists and notes
 * ``mails``: what emails need to be sent
 * ``writing``: the settings for the text of emails, reminders and news
 * ``installation``: other apps, templates, middleware, the login and sign-up pages

@@ -1,7 +1,10 @@
-"""Checks of the limits of emails and notes, and of how clients are told apart."""
+"""Checks of the limits of emails, lists and notes, and of how clients are told apart."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from reprlib import repr as short_repr
 from typing import Any
 
 from django.conf import settings
@@ -13,22 +16,42 @@ from django.core.checks import Warning as CheckWarning
 from invitation.backends.account_mails import PasswordResetView
 from invitation.checks import routing
 from invitation.checks.values import PERMISSION, Rule, is_number, permissions_of, report
-from invitation.conf import conf
+from invitation.conf import LIMITS, LISTS, conf
 from invitation.delivery.texts import TEXT_LENGTH_MAX
 
-LIMITS = ("PER_INVITER", "PER_RECIPIENT", "PER_DOMAIN", "PER_SITE", "PER_CLIENT")
+
+@dataclass(frozen=True)
+class Numbers:
+    """Setting that maps names to numbers, where a missing name keeps its default."""
+
+    name: str
+    id: str
+    defaults: Mapping[str, int | None]
+    least: int
+    hint: str
+
+
+NUMBERS = (
+    Numbers(
+        name="INVITATION_LIMITS",
+        id="invitation.E049",
+        defaults=LIMITS,
+        least=0,
+        hint="It is a number of emails in 24 hours. None is no limit. 0 sends none.",
+    ),
+    Numbers(
+        name="INVITATION_LISTS",
+        id="invitation.E035",
+        defaults=LISTS,
+        least=1,
+        hint=(
+            'For example {"rows": 1000, "bytes": 1024 * 1024}. None is no limit. '
+            "DATA_UPLOAD_MAX_MEMORY_SIZE should be twice the bytes."
+        ),
+    ),
+)
 
 RULES = (
-    *(
-        Rule(
-            name=f"INVITATION_LIMIT_{name}",
-            id="invitation.E049",
-            fits=lambda value: value is None or is_number(value, 0),
-            wanted="a whole number of mails from 0, or None",
-            hint="So many mails in 24 hours. None is no limit, and 0 lets none leave.",
-        )
-        for name in LIMITS
-    ),
     Rule(
         name="INVITATION_NOTE_PERMISSION",
         id="invitation.E050",
@@ -49,8 +72,29 @@ RULES = (
 
 
 def check_limits(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
-    """Report wrong values for the limits of emails and notes."""
-    return report(RULES)
+    """Report wrong values for the limits of emails, lists and notes."""
+    found = [message for numbers in NUMBERS for message in _wrong_numbers(numbers)]
+    return [*found, *report(RULES)]
+
+
+def _wrong_numbers(numbers: Numbers) -> Iterator[CheckMessage]:
+    """Return a message for each unknown name and each wrong number of a setting."""
+    value: object = getattr(conf, numbers.name)
+    names = ", ".join(f'"{name}"' for name in numbers.defaults)
+    if not isinstance(value, Mapping):
+        message = f"{numbers.name} is {short_repr(value)}, but it must be a mapping of {names}."
+        yield Error(message, hint=numbers.hint, id=numbers.id)
+        return
+    for name, number in value.items():
+        if name not in numbers.defaults:
+            message = f"{numbers.name} has the unknown key {short_repr(name)}."
+            yield Error(message, hint=f"Its keys are {names}.", id="invitation.E073")
+        elif not (number is None or is_number(number, numbers.least)):
+            message = (
+                f'{numbers.name}["{name}"] is {short_repr(number)}, but it must be a whole number '
+                f"from {numbers.least}, or None."
+            )
+            yield Error(message, hint=numbers.hint, id=numbers.id)
 
 
 def check_note_permission(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:

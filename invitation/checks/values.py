@@ -178,20 +178,6 @@ RULES = (
         hint="For example datetime.timedelta(minutes=5).",
     ),
     Rule(
-        name="INVITATION_LIST_MAX_ROWS",
-        id="invitation.E035",
-        fits=lambda value: is_number(value, 1),
-        wanted="a whole number from 1",
-        hint="For example 1000: so many people can be invited with one list.",
-    ),
-    Rule(
-        name="INVITATION_LIST_MAX_BYTES",
-        id="invitation.E036",
-        fits=lambda value: is_number(value, 1),
-        wanted="a whole number of bytes from 1",
-        hint="For example 1024 * 1024. DATA_UPLOAD_MAX_MEMORY_SIZE should be twice as much.",
-    ),
-    Rule(
         name="INVITATION_EXPIRY_CHOICES",
         id="invitation.E040",
         fits=are_expiry_choices,

@@ -259,7 +259,7 @@ def test_other_files_are_named() -> None:
 def test_too_many_bytes_are_refused_before_they_are_read(
     settings: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    settings.INVITATION_LIST_MAX_BYTES = 20
+    settings.INVITATION_LISTS = {"bytes": 20}
     monkeypatch.setattr(recipients, "_read", None)
     assert code(lambda: decode(b"\xff" * 21)) == "list_too_large"
     assert code(lambda: parse("a" * 21)) == "list_too_large"
@@ -270,7 +270,7 @@ def test_too_many_bytes_are_refused_before_they_are_read(
 def test_reading_stops_at_the_row_after_the_last(
     settings: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    settings.INVITATION_LIST_MAX_ROWS = 3
+    settings.INVITATION_LISTS = {"rows": 3}
     assert len(parse("a@x.org\n" * 3)) == 3
     made: list[object] = []
 
@@ -371,7 +371,7 @@ def steps(do: Callable[[], object]) -> int:
     ],
 )
 def test_twice_the_text_is_twice_the_work(settings: Any, piece: str, pasted: bool) -> None:
-    settings.INVITATION_LIST_MAX_ROWS = 10**6
+    settings.INVITATION_LISTS = {"rows": 10**6}
 
     def read(times: int) -> None:
         with suppress(ListRefused):

@@ -442,7 +442,7 @@ class TwoStepContract(TwoStepHostContract, BackendContract):
     def test_one_client_causes_so_many_emails(
         self, settings: Any, member: Any, commit: Commit
     ) -> None:
-        settings.INVITATION_LIMIT_PER_CLIENT = 3
+        settings.INVITATION_LIMITS = {"client": 3}
         link = self.share()
         codes = [
             self.register(link, commit, f"a{n}@example.com", f"a{n}").status_code for n in range(4)

@@ -172,7 +172,7 @@ def test_it_takes_as_long_as_where_no_email_can_leave(
 def test_a_client_over_its_limit_waits_for_nothing(
     settings: Any, member: Any, waits: list[float]
 ) -> None:
-    settings.INVITATION_LIMIT_PER_CLIENT = 2
+    settings.INVITATION_LIMITS = {"client": 2}
     for _again in range(4):
         response = Client().post(RESET, {"email": "unknown@example.com"})
         assert response.status_code == 302
@@ -183,7 +183,7 @@ def test_a_client_over_its_limit_waits_for_nothing(
 def test_the_limit_of_a_client_may_be_none_or_nothing(
     settings: Any, member: Any, limit: int | None, sent: int
 ) -> None:
-    settings.INVITATION_LIMIT_PER_CLIENT = limit
+    settings.INVITATION_LIMITS = {"client": limit}
     for _again in range(2):
         Client().post(RESET, {"email": member.email})
     assert len(mail.outbox) == sent
@@ -199,7 +199,7 @@ def test_a_site_has_a_limit(member: Any, monkeypatch: pytest.MonkeyPatch) -> Non
 def test_invitations_and_links_for_a_new_password_take_nothing_from_each_other(
     settings: Any, member: Any
 ) -> None:
-    settings.INVITATION_LIMIT_PER_RECIPIENT = 1
+    settings.INVITATION_LIMITS = {"recipient": 1}
     bob = make_user("bob")
     for _again in range(LIMIT):
         Client().post(RESET, {"email": member.email})
@@ -229,7 +229,7 @@ def test_an_inviter_is_asked_when_the_visitor_has_the_answer(member: Any) -> Non
 
 
 def test_a_client_over_its_limit_asks_no_inviter(settings: Any, member: Any) -> None:
-    settings.INVITATION_LIMIT_PER_CLIENT = 0
+    settings.INVITATION_LIMITS = {"client": 0}
     invitation = scenes.invite(member)
     scenes.end(invitation, "expired")
     visitor = Client()
@@ -301,7 +301,7 @@ def test_the_client_is_the_connections_unless_the_site_says_otherwise(
 def test_an_ipv6_client_counts_with_its_network_and_with_the_one_around_it(
     settings: Any, member: Any
 ) -> None:
-    settings.INVITATION_LIMIT_PER_CLIENT = 1
+    settings.INVITATION_LIMITS = {"client": 1}
     sent = []
     for number in range(7):
         Client(REMOTE_ADDR=f"2001:db8:1:{number}::1").post(RESET, {"email": "no@example.com"})

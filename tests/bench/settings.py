@@ -14,11 +14,7 @@ ROOT_URLCONF = "tests.bench.urls"
 INSTALLED_APPS = [*settings.INSTALLED_APPS, "tests.bench.floor"]
 ALLOWED_HOSTS = ["testserver", "example.com"]
 INVITATIONS_PER_USER = MANY
-INVITATION_LIMIT_PER_INVITER = MANY
-INVITATION_LIMIT_PER_RECIPIENT = MANY
-INVITATION_LIMIT_PER_DOMAIN = MANY
-INVITATION_LIMIT_PER_SITE = MANY
-INVITATION_LIMIT_PER_CLIENT = MANY
+INVITATION_LIMITS = dict.fromkeys(("inviter", "recipient", "domain", "site", "client"), MANY)
 
 DATABASES = {"default": settings.database(os.environ.get("INVITATION_BENCH_DATABASE", "bench"))}
 if "sqlite3" in DATABASES["default"]["ENGINE"]:

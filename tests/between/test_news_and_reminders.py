@@ -159,7 +159,7 @@ def test_where_the_site_may_send_no_more_a_reminder_costs_no_transaction_of_its_
     """All of them are looked at again in each round of sending, until there is room."""
     settings.INVITATION_DELIVERY = OUTBOX
     settings.INVITATION_REMINDER_DAYS = 3
-    settings.INVITATION_LIMIT_PER_SITE = 0
+    settings.INVITATION_LIMITS = {"site": 0}
     invite_long_ago(100)
     with statements() as asked:
         assert remind() == 0

@@ -249,7 +249,7 @@ def test_no_text_adds_a_header_a_recipient_a_link_or_a_tag(
     ann: Any, settings: Any, name: str, first: str, note: str
 ) -> None:
     settings.INVITATIONS_PER_USER = None
-    settings.INVITATION_LIMIT_PER_RECIPIENT = settings.INVITATION_LIMIT_PER_INVITER = None
+    settings.INVITATION_LIMITS = {"inviter": None, "recipient": None}
     InvitationKey.objects.all().delete()
     plain = message_of(make_invitation(ann, recipient_name="Bob", note="See you"))
     InvitationKey.objects.all().delete()

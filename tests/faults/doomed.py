@@ -54,7 +54,8 @@ def half_a_mail(self: smtplib.SMTP, content: bytes) -> None:
 def invite(address: str) -> None:
     """Invite this address, as a member's request does, and send at once."""
     settings.INVITATION_DELIVERY = "tests.faults.hasty.ImmediateDelivery"
-    settings.INVITATIONS_PER_USER = settings.INVITATION_LIMIT_PER_INVITER = None
+    settings.INVITATIONS_PER_USER = None
+    settings.INVITATION_LIMITS = {"inviter": None}
     inviting.invite(get_user_model()._default_manager.earliest("pk"), address)
 
 

@@ -14,7 +14,5 @@ PASSWORD_HASHERS = ["django.contrib.auth.hashers.PBKDF2PasswordHasher"]
 
 INVITATIONS_PER_USER = None
 INVITATION_DELIVERY = "invitation.delivery.dummy.DummyDelivery"
-INVITATION_LIMIT_PER_INVITER = INVITATION_LIMIT_PER_RECIPIENT = None
-INVITATION_LIMIT_PER_DOMAIN = INVITATION_LIMIT_PER_SITE = None
-# All visitors of a test come from one address.
-INVITATION_LIMIT_PER_CLIENT = None
+# All visitors of a test come from one address: no limit for a client either.
+INVITATION_LIMITS = dict.fromkeys(("inviter", "recipient", "domain", "site", "client"))

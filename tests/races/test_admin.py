@@ -27,8 +27,7 @@ def test_staff_who_resend_many_end_nobodys_request(
 ) -> None:
     settings.INVITATIONS_PER_USER = None
     settings.INVITATION_RESEND_COOLDOWN = timedelta(0)
-    for name in ("INVITER", "RECIPIENT", "DOMAIN", "SITE"):
-        setattr(settings, f"INVITATION_LIMIT_PER_{name}", 1_000_000)
+    settings.INVITATION_LIMITS = dict.fromkeys(("inviter", "recipient", "domain", "site"), 10**6)
     staff = session_of(make_user("staff", is_staff=True, is_superuser=True))
     members = [make_user(f"member{n}") for n in range(4)]
     sessions = [session_of(member) for member in members]

@@ -24,10 +24,10 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 #: Whom each thread invites, so that all of them count for one limit and else for few.
 WHOM: dict[str, Callable[[int], str]] = {
-    "INVITER": lambda number: f"guest{number}@{number}.round{Round.number}.org",
-    "RECIPIENT": lambda number: f"guest+{number}@round{Round.number}.org",
-    "DOMAIN": lambda number: f"guest{number}@round{Round.number}.org",
-    "SITE": lambda number: f"guest{number}@{number}.round{Round.number}.org",
+    "inviter": lambda number: f"guest{number}@{number}.round{Round.number}.org",
+    "recipient": lambda number: f"guest+{number}@round{Round.number}.org",
+    "domain": lambda number: f"guest{number}@round{Round.number}.org",
+    "site": lambda number: f"guest{number}@{number}.round{Round.number}.org",
 }
 
 
@@ -55,8 +55,7 @@ def members(arena: Arena) -> Callable[[int], list[Any]]:
 
 def limit(settings: Any, **limits: int | None) -> None:
     settings.INVITATIONS_PER_USER = None
-    for name, times in limits.items():
-        setattr(settings, f"INVITATION_LIMIT_PER_{name}", times)
+    settings.INVITATION_LIMITS = {**getattr(settings, "INVITATION_LIMITS", {}), **limits}
 
 
 def check_books() -> int:
@@ -76,12 +75,12 @@ def test_the_last_mail_of_a_limit_is_asked_for_once(
     limit(settings, **dict.fromkeys(WHOM, others) | {name: most})
 
     def invite(people: list[Any], number: int) -> str:
-        member = people[0] if name == "INVITER" else people[number]
+        member = people[0] if name == "inviter" else people[number]
         inviting.invite(member, WHOM[name](number))
         return "invited"
 
     def after(people: list[Any], outcomes: list[Any]) -> None:
-        refused = {f"{name.lower()}_limit_reached": arena.threads - most}
+        refused = {f"{name}_limit_reached": arena.threads - most}
         assert count(outcomes) == Counter({"invited": most, **refused})
         assert check_books() == most
 
@@ -90,7 +89,7 @@ def test_the_last_mail_of_a_limit_is_asked_for_once(
 
 def test_many_who_reach_no_limit_are_all_let(arena: Arena, settings: Any) -> None:
     """Each wants counters of his own between those that all want: nobody deadlocks."""
-    limit(settings, INVITER=999, RECIPIENT=999, DOMAIN=999, SITE=999)
+    limit(settings, inviter=999, recipient=999, domain=999, site=999)
 
     def invite(people: list[Any], number: int) -> str:
         for turn in range(3):
@@ -109,7 +108,7 @@ def test_many_who_reach_no_limit_are_all_let(arena: Arena, settings: Any) -> Non
 
 
 def test_resending_and_inviting_share_the_limit_of_a_mailbox(arena: Arena, settings: Any) -> None:
-    limit(settings, RECIPIENT=arena.threads, DOMAIN=999, SITE=999, INVITER=999)
+    limit(settings, recipient=arena.threads, domain=999, site=999, inviter=999)
     people = members(arena)
 
     def before(number: int) -> list[tuple[Any, InvitationKey]]:
@@ -140,13 +139,13 @@ def test_resending_and_inviting_share_the_limit_of_a_mailbox(arena: Arena, setti
     arena.race([resend, invite], before=before, after=after)
 
 
-@pytest.mark.parametrize("name", ["DOMAIN", "SITE"])
+@pytest.mark.parametrize("name", ["domain", "site"])
 def test_lists_and_single_invitations_share_a_limit(
     short_arena: Arena, settings: Any, name: str
 ) -> None:
     """Lists of the same people, each in an order of its own."""
     most = 20
-    limit(settings, INVITER=999, RECIPIENT=999, DOMAIN=999, SITE=999)
+    limit(settings, inviter=999, recipient=999, domain=999, site=999)
     limit(settings, **{name: most})
 
     def invite_list(people: list[Any], number: int) -> int:
@@ -164,7 +163,7 @@ def test_lists_and_single_invitations_share_a_limit(
 
     def after(people: list[Any], outcomes: list[Any]) -> None:
         refused = [outcome for outcome in outcomes if not isinstance(outcome, int)]
-        assert set(count(refused)) <= {f"{name.lower()}_limit_reached"}
+        assert set(count(refused)) <= {f"{name}_limit_reached"}
         made = sum(outcome for outcome in outcomes if isinstance(outcome, int))
         half = short_arena.threads // 2
         assert made == check_books() == min(most, half * 9)
@@ -173,7 +172,7 @@ def test_lists_and_single_invitations_share_a_limit(
 
 
 def test_cleanup_forgets_nothing_that_is_being_counted(short_arena: Arena, settings: Any) -> None:
-    limit(settings, RECIPIENT=3, DOMAIN=999, SITE=999, INVITER=999)
+    limit(settings, recipient=3, domain=999, site=999, inviter=999)
     start = members(short_arena)
 
     def before(number: int) -> list[Any]:

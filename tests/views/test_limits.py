@@ -25,7 +25,7 @@ Commit = Callable[..., Any]
 
 LIST = "/accounts/invitations/"
 PAGE = "/accounts/invite/list/"
-NAMES = ("INVITER", "RECIPIENT", "DOMAIN", "SITE")
+NAMES = ("inviter", "recipient", "domain", "site")
 
 
 @pytest.fixture(autouse=True)
@@ -34,7 +34,7 @@ def _alone(settings: Any) -> None:
 
 
 def limit(settings: Any, name: str, times: int | None = 0) -> None:
-    setattr(settings, f"INVITATION_LIMIT_PER_{name}", times)
+    settings.INVITATION_LIMITS = {**settings.INVITATION_LIMITS, name: times}
 
 
 def rested() -> None:
@@ -54,22 +54,22 @@ def test_the_form_says_it_beside_the_right_field(
     before = scenes.dump()
     response = member_client.post(INVITE, {"email": NEWCOMER, "note": "Hello"})
     assert response.status_code == 200
-    field = "email" if name in ("RECIPIENT", "DOMAIN") else "__all__"
+    field = "email" if name in ("recipient", "domain") else "__all__"
     [(where, [error])] = response.context["form"].errors.as_data().items()
-    assert (where, error.code) == (field, f"{name.lower()}_limit_reached")
+    assert (where, error.code) == (field, f"{name}_limit_reached")
     assert "Please try again tomorrow." in response.content.decode()
     assert NEWCOMER in response.content.decode()
     assert scenes.dump() == before
 
 
 def test_a_preview_needs_no_room(member_client: Client, settings: Any) -> None:
-    limit(settings, "SITE")
+    limit(settings, "site")
     response = member_client.post(INVITE, {"email": NEWCOMER, "preview": "1"})
     assert response.context["preview"].subject
 
 
 def test_so_does_a_link_without_a_mail(member_client: Client, settings: Any) -> None:
-    limit(settings, "SITE")
+    limit(settings, "site")
     response = member_client.post(INVITE, {"email": NEWCOMER, "no_mail": "1"})
     assert response.status_code == 302
     assert not InvitationEmail.objects.exists()
@@ -80,7 +80,7 @@ def test_the_page_of_an_invitation_says_it(
 ) -> None:
     row = scenes.invite(member)
     rested()
-    limit(settings, "INVITER")
+    limit(settings, "inviter")
     before = scenes.dump()
     response = member_client.post(f"{LIST}{row.pk}/resend/")
     assert response.status_code == 409
@@ -91,7 +91,7 @@ def test_the_page_of_an_invitation_says_it(
 def test_the_page_that_renews_says_it(member: Any, member_client: Client, settings: Any) -> None:
     row = scenes.invite(member)
     scenes.end(row, "revoked")
-    limit(settings, "RECIPIENT")
+    limit(settings, "recipient")
     response = member_client.post(f"{LIST}{row.pk}/renew/")
     assert response.status_code == 409
     assert "No more mail can be sent to this address today." in response.content.decode()
@@ -101,7 +101,7 @@ def test_the_page_that_renews_says_it(member: Any, member_client: Client, settin
 def test_a_list_says_it_row_by_row(
     member: Any, member_client: Client, settings: Any, commit: Commit
 ) -> None:
-    limit(settings, "RECIPIENT", 1)
+    limit(settings, "recipient", 1)
     people = "a@example.org\na+b@example.org\nc@example.org"
     before = scenes.dump()
     page = member_client.post(PAGE, {"people": people})
@@ -124,7 +124,7 @@ def test_staff_are_told_for_how_many_it_is_too_much(
 ) -> None:
     rows = [scenes.invite(member, f"{name}@x.org") for name in "abc"]
     rested()
-    limit(settings, "DOMAIN", 1)
+    limit(settings, "domain", 1)
     with commit():
         told = said(boss(), INVITATIONS, "resend", *rows)
     assert told == [
@@ -138,7 +138,7 @@ def test_the_command_says_it_for_each_row(
 ) -> None:
     file = tmp_path / "people.csv"
     file.write_text("email\na@x.org\nb@x.org\n")
-    limit(settings, "DOMAIN", 1)
+    limit(settings, "domain", 1)
     name, out = member.get_username(), StringIO()
     with commit():
         call_command("invite", "--csv", str(file), "--as", name, stdout=out)

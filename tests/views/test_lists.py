@@ -24,6 +24,7 @@ from django.utils import timezone
 from django.utils.translation import get_language, override
 
 from invitation.addresses import recipients
+from invitation.conf import LIMITS
 from invitation.exceptions import AlreadyInvited
 from invitation.flows import lists
 from invitation.flows.inviting import revoke
@@ -190,8 +191,7 @@ def test_without_invitations_left_the_page_says_so(settings: Any, member_client:
 def test_a_list_that_cannot_be_read_is_refused_with_a_reason(
     settings: Any, member_client: Client, typed: dict[str, Any], code: str
 ) -> None:
-    settings.INVITATION_LIST_MAX_ROWS = 2
-    settings.INVITATION_LIST_MAX_BYTES = 100
+    settings.INVITATION_LISTS = {"rows": 2, "bytes": 100}
     file = {"file": upload(typed["file"])} if "file" in typed else {}
     response = member_client.post(PAGE, typed | file)
     assert response.status_code == 200
@@ -203,7 +203,7 @@ def test_a_list_that_cannot_be_read_is_refused_with_a_reason(
 def test_a_file_that_is_too_large_is_not_even_read(
     settings: Any, member_client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    settings.INVITATION_LIST_MAX_BYTES = 100
+    settings.INVITATION_LISTS = {"bytes": 100}
     monkeypatch.setattr(recipients, "decode", None)
     assert "too large" in words(member_client.post(PAGE, {"file": upload("a" * 101)}))
 
@@ -348,7 +348,7 @@ def test_a_list_that_the_site_would_no_longer_take_is_refused(
     settings: Any, member_client: Client
 ) -> None:
     carried = payload(member_client)
-    settings.INVITATION_LIST_MAX_ROWS = 1
+    settings.INVITATION_LISTS = {"rows": 1}
     response = confirm(member_client, carried)
     assert response.status_code == 409
     assert "more than 1 rows" in words(response)
@@ -541,12 +541,10 @@ def counted_statements() -> Iterator[list[str]]:
 def test_ten_thousand_rows_cost_few_statements(
     settings: Any, member: Any, commit: Commit, number: int, limit: int | None
 ) -> None:
-    scenes.no_limits(settings)
-    settings.INVITATION_LIMIT_PER_INVITER = settings.INVITATION_LIMIT_PER_DOMAIN = limit
-    settings.INVITATION_LIMIT_PER_SITE = settings.INVITATION_LIMIT_PER_RECIPIENT = limit
+    settings.INVITATION_LIMITS = dict.fromkeys(LIMITS, limit)
     settings.INVITATIONS_PER_USER = number
     settings.INVITATION_QUOTA_PERIOD = DAY
-    settings.INVITATION_LIST_MAX_ROWS = number
+    settings.INVITATION_LISTS = {"rows": number}
     board = Group.objects.create(name="Board")
     settings.INVITATION_GRANTABLE_GROUPS = lambda user: [board]
     client = Client()

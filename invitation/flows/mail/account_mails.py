@@ -48,7 +48,7 @@ def count_account_mail(
 
     Call it last in a transaction. Its locks must be the last locks of the transaction.
     """
-    per_client = conf.INVITATION_LIMIT_PER_CLIENT
+    per_client = conf.limit("client")
     wanted: list[tuple[str, str, int | None]] = [
         ("client", f"{site_id}:{client}", per_client and per_client * times)
         for times, client in zip((1, WIDE), clients, strict=False)

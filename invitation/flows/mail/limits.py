@@ -202,10 +202,10 @@ def _limits_of_mails(
 def _limits_of(kind: str, inviter: Any, site_id: int) -> LimitsOf:
     """Return a function that gives the limits of an email of this kind, the narrowest first."""
     own = inviter if kind == InvitationEmail.Kind.INVITATION else None
-    by_inviter = limit_for("inviter", conf.INVITATION_LIMIT_PER_INVITER)
-    by_recipient = limit_for("recipient", conf.INVITATION_LIMIT_PER_RECIPIENT)
-    by_domain = limit_for("domain", conf.INVITATION_LIMIT_PER_DOMAIN)
-    by_site = limit_for("site", conf.INVITATION_LIMIT_PER_SITE)
+    by_inviter = limit_for("inviter", conf.limit("inviter"))
+    by_recipient = limit_for("recipient", conf.limit("recipient"))
+    by_domain = limit_for("domain", conf.limit("domain"))
+    by_site = limit_for("site", conf.limit("site"))
 
     def limits_of(email_key: str) -> tuple[MailLimit, ...]:
         found = (

@@ -179,7 +179,7 @@ def test_so_many_times_in_all_for_one_invitation(member: Any) -> None:
 
 
 def test_so_many_mails_a_day_for_one_inviter(member: Any, settings: Any) -> None:
-    settings.INVITATION_LIMIT_PER_RECIPIENT = None
+    settings.INVITATION_LIMITS = {"recipient": None}
     rows = [dead(member, email=f"{n}@example.org") for n in range(REQUESTS_PER_INVITER + 1)]
     other = dead(make_user("ann"))
     with time_machine.travel(timezone.now(), tick=False) as clock:

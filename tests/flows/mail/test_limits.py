@@ -37,15 +37,15 @@ COOLDOWN = timedelta(minutes=5)
 
 #: Who invites whom: two that are let, one too many, and one that another counter counts.
 STEPS = {
-    "INVITER": [("ann", "a@x.org"), ("ann", "b@y.org"), ("ann", "c@z.org"), ("zoe", "c@z.org")],
-    "RECIPIENT": [
+    "inviter": [("ann", "a@x.org"), ("ann", "b@y.org"), ("ann", "c@z.org"), ("zoe", "c@z.org")],
+    "recipient": [
         ("ann", "bob@x.org"),
         ("zoe", "B.o.b+choir@X.org"),
         ("eve", "bob+@x.org"),
         ("eve", "bobby@x.org"),
     ],
-    "DOMAIN": [("ann", "a@x.org"), ("zoe", "b@X.ORG"), ("eve", "c@x.org"), ("eve", "c@s.x.org")],
-    "SITE": [("ann", "a@x.org"), ("zoe", "b@y.org"), ("eve", "c@z.org")],
+    "domain": [("ann", "a@x.org"), ("zoe", "b@X.ORG"), ("eve", "c@x.org"), ("eve", "c@s.x.org")],
+    "site": [("ann", "a@x.org"), ("zoe", "b@y.org"), ("eve", "c@z.org")],
 }
 
 
@@ -64,7 +64,7 @@ def hands() -> Iterator[Any]:
 
 
 def limit(settings: Any, name: str, times: int | None) -> None:
-    setattr(settings, f"INVITATION_LIMIT_PER_{name}", times)
+    settings.INVITATION_LIMITS = {**getattr(settings, "INVITATION_LIMITS", {}), name: times}
 
 
 def refusal(verb: Callable[[], Any]) -> str:
@@ -94,7 +94,7 @@ def test_so_many_and_no_more_and_nothing_has_happened(settings: Any, name: str) 
     before = scenes.dump()
     with pytest.raises(MailLimitReached, match="tomorrow") as error:
         inviting.invite(members[third[0]], third[1])
-    assert error.value.code == f"{name.lower()}_limit_reached"
+    assert error.value.code == f"{name}_limit_reached"
     assert scenes.dump() == before
     for who, email in others:
         inviting.invite(members[who], email)
@@ -110,12 +110,12 @@ def test_a_limit_of_none_is_none_and_one_of_zero_stops_all(
         inviting.invite(member, f"bob+{number}@x.org")
     assert not MailCounter.objects.exists()
     limit(settings, name, 0)
-    assert refusal(lambda: inviting.invite(member, "a@x.org")) == f"{name.lower()}_limit_reached"
+    assert refusal(lambda: inviting.invite(member, "a@x.org")) == f"{name}_limit_reached"
 
 
 def test_each_site_has_its_own(member: Any, settings: Any) -> None:
     settings.INVITATION_BASE_URL = "https://example.org"
-    limit(settings, "SITE", 1)
+    limit(settings, "site", 1)
     inviting.invite(member, "a@x.org", site_id=1)
     inviting.invite(member, "a@x.org", site_id=2)
     assert refusal(lambda: inviting.invite(member, "b@x.org", site_id=2)) == "site_limit_reached"
@@ -123,7 +123,7 @@ def test_each_site_has_its_own(member: Any, settings: Any) -> None:
 
 def test_a_mailbox_has_one_counter_on_all_sites(member: Any, settings: Any) -> None:
     settings.INVITATION_BASE_URL = "https://example.org"
-    limit(settings, "RECIPIENT", 1)
+    limit(settings, "recipient", 1)
     inviting.invite(member, "a@x.org", site_id=1)
     again = lambda: inviting.invite(member, "a@x.org", site_id=2)  # noqa: E731
     assert refusal(again) == "recipient_limit_reached"
@@ -136,7 +136,7 @@ def test_the_limit_of_the_member_himself_is_named_first(member: Any, settings: A
     for name in STEPS:
         codes.append(refusal(lambda: inviting.invite(member, "a@x.org")))
         limit(settings, name, None)
-    assert codes == [f"{name.lower()}_limit_reached" for name in STEPS]
+    assert codes == [f"{name}_limit_reached" for name in STEPS]
 
 
 def test_no_word_says_who_else_has_invited() -> None:
@@ -185,7 +185,7 @@ def test_it_is_full_for_24_hours_and_never_longer_than_25(
 ) -> None:
     settings.USE_TZ = use_tz
     member = make_user()
-    limit(settings, "INVITER", 2)
+    limit(settings, "inviter", 2)
     hands.shift(timedelta(minutes=minutes))
     inviting.invite(member, "a@x.org")
     hands.shift(timedelta(hours=10))
@@ -203,7 +203,7 @@ def test_it_is_full_for_24_hours_and_never_longer_than_25(
 def test_what_another_clock_has_counted_ahead_counts(
     member: Any, settings: Any, hands: Any
 ) -> None:
-    limit(settings, "INVITER", 1)
+    limit(settings, "inviter", 1)
     inviting.invite(member, "a@x.org")
     hands.shift(-2 * HOUR)
     assert refusal(lambda: inviting.invite(member, "b@x.org"))
@@ -212,7 +212,7 @@ def test_what_another_clock_has_counted_ahead_counts(
 @pytest.mark.anywhere
 def test_cleanup_forgets_what_limits_nothing_any_more(settings: Any, hands: Any) -> None:
     member = make_user()
-    limit(settings, "SITE", 1)
+    limit(settings, "site", 1)
     inviting.invite(member, "a@x.org")
     hands.shift(timedelta(hours=26))
     assert upkeep.forget_mail_counts() == 0
@@ -249,14 +249,14 @@ def test_what_is_written_meanwhile_is_not_forgotten(
 
 
 def test_what_is_rolled_back_was_not_counted(member: Any, settings: Any) -> None:
-    limit(settings, "INVITER", 1)
+    limit(settings, "inviter", 1)
     with rolled_back():
         inviting.invite(member, "a@x.org")
     inviting.invite(member, "a@x.org")
 
 
 def test_a_link_that_is_handed_over_by_hand_counts_for_nothing(member: Any, settings: Any) -> None:
-    limit(settings, "RECIPIENT", 0)
+    limit(settings, "recipient", 0)
     assert inviting.invite(member, "a@x.org", mail=False).created
     assert refusal(lambda: inviting.invite(member, "b@x.org"))
 
@@ -281,11 +281,11 @@ def test_a_new_mail_counts_whatever_asks_for_it(
         "renew a newer one": lambda: inviting.renew(row),
     }
     InvitationEmail.objects.update(state=State.SENT)
-    limit(settings, "RECIPIENT", 0)
+    limit(settings, "recipient", 0)
     before = scenes.dump()
     assert refusal(verbs[verb]) == "recipient_limit_reached"
     assert scenes.dump() == before
-    limit(settings, "RECIPIENT", 1)
+    limit(settings, "recipient", 1)
     assert not refusal(verbs[verb])
     assert counted() == [1]
 
@@ -298,7 +298,7 @@ def test_an_expired_invitation_stays_so_if_there_is_no_mail_for_it(
     InvitationEmail.objects.update(state=State.SENT)
     hands.shift(timedelta(days=8))
     upkeep.expire()
-    limit(settings, "DOMAIN", 0)
+    limit(settings, "domain", 0)
     before = scenes.dump()
     assert refusal(lambda: inviting.resend(row)) == "domain_limit_reached"
     assert scenes.dump() == before
@@ -312,7 +312,7 @@ def test_the_next_try_of_a_mail_that_did_not_leave_counts_for_nothing(
     def fail(*args: Any) -> None:
         raise DeliveryFailed("421 later")
 
-    limit(settings, "RECIPIENT", 1)
+    limit(settings, "recipient", 1)
     monkeypatch.setattr(DummyDelivery, "send", fail)
     with commit():
         row = inviting.invite(member, "a@x.org").invitation
@@ -325,7 +325,7 @@ def test_the_next_try_of_a_mail_that_did_not_leave_counts_for_nothing(
 
 
 def test_one_that_has_come_back_counts_anew(member: Any, settings: Any, hands: Any) -> None:
-    limit(settings, "RECIPIENT", 1)
+    limit(settings, "recipient", 1)
     row = inviting.invite(member, "a@x.org").invitation
     InvitationEmail.objects.update(state=State.FAILED, failure="bounced", sent_at=NOON)
     hands.shift(COOLDOWN)
@@ -333,7 +333,7 @@ def test_one_that_has_come_back_counts_anew(member: Any, settings: Any, hands: A
 
 
 def test_deleting_and_revoking_make_no_room(member: Any, settings: Any) -> None:
-    limit(settings, "INVITER", 3)
+    limit(settings, "inviter", 3)
     inviting.revoke(inviting.invite(member, "a@x.org").invitation)
     scenes.end(inviting.invite(member, "b@x.org").invitation, "expired")
     upkeep.expire()
@@ -344,7 +344,7 @@ def test_deleting_and_revoking_make_no_room(member: Any, settings: Any) -> None:
 
 def test_the_quota_is_spoken_of_first(member: Any, settings: Any) -> None:
     settings.INVITATIONS_PER_USER = 0
-    limit(settings, "INVITER", 0)
+    limit(settings, "inviter", 0)
     with pytest.raises(QuotaExceeded):
         inviting.invite(member, "a@x.org")
 
@@ -358,12 +358,12 @@ def test_another_mail_counts_for_its_recipient_and_is_left_out(
 ) -> None:
     row = inviting.invite(member, "a@x.org").invitation
     whom = "a+b@x.org" if kind == Kind.REMINDER else member.email.upper()
-    for name in ("RECIPIENT", "DOMAIN", "SITE"):
+    for name in ("recipient", "domain", "site"):
         limit(settings, name, 2)
     assert queue_mail(row, Kind(kind))
     assert counted() == [1, 1, 1]
     inviting.invite(make_user("zoe"), whom)
-    limit(settings, "SITE", 3)
+    limit(settings, "site", 3)
     before = scenes.dump()
     with transaction.atomic():
         assert not queue_mail(row, Kind(kind))
@@ -377,7 +377,7 @@ def test_another_mail_counts_for_its_recipient_and_is_left_out(
 @pytest.mark.parametrize("kind", [Kind.RENEWAL, Kind.ACCEPTED, Kind.EXPIRED, Kind.REMINDER])
 def test_another_mail_takes_nothing_from_the_inviter(member: Any, settings: Any, kind: str) -> None:
     row = inviting.invite(member, "a@x.org").invitation
-    limit(settings, "INVITER", 0)
+    limit(settings, "inviter", 0)
     assert queue_mail(row, Kind(kind))
 
 
@@ -387,7 +387,7 @@ def test_one_to_an_inviter_without_address_counts_for_the_site_alone(
     row = inviting.invite(member, "a@x.org").invitation
     member.email = ""
     member.save()
-    for name in ("RECIPIENT", "DOMAIN", "SITE"):
+    for name in ("recipient", "domain", "site"):
         limit(settings, name, 2)
     row.refresh_from_db()
     assert queue_mail(row, Kind.EXPIRED)
@@ -399,11 +399,11 @@ def test_a_request_above_the_limit_can_be_made_again_when_there_is_room(
 ) -> None:
     row = inviting.invite(member, "a@x.org").invitation
     scenes.end(row, "revoked")
-    limit(settings, "RECIPIENT", 0)
+    limit(settings, "recipient", 0)
     assert not inviting.ask_for_renewal(row.mail_key)
     row.refresh_from_db()
     assert row.renewal_requested_at is None
-    limit(settings, "RECIPIENT", 1)
+    limit(settings, "recipient", 1)
     assert inviting.ask_for_renewal(row.mail_key)
 
 
@@ -419,10 +419,10 @@ def verdicts(batch: lists.ListResult) -> list[str]:
 
 
 LISTS = {
-    "INVITER": ["a@x.org", "b@y.org", "c@z.org", "c@z.org"],
-    "RECIPIENT": ["bob@x.org", "b.ob@x.org", "bob+c@x.org", "eve@x.org"],
-    "DOMAIN": ["a@x.org", "b@x.org", "c@x.org", "a@y.org"],
-    "SITE": ["a@x.org", "b@y.org", "c@z.org", "c@z.org"],
+    "inviter": ["a@x.org", "b@y.org", "c@z.org", "c@z.org"],
+    "recipient": ["bob@x.org", "b.ob@x.org", "bob+c@x.org", "eve@x.org"],
+    "domain": ["a@x.org", "b@x.org", "c@x.org", "a@y.org"],
+    "site": ["a@x.org", "b@y.org", "c@z.org", "c@z.org"],
 }
 
 
@@ -432,8 +432,8 @@ def test_rows_over_a_limit_say_so_and_the_others_are_invited(settings: Any, name
     member = make_user()
     settings.INVITATIONS_PER_USER = 3
     limit(settings, name, 2)
-    rows, code = people(*LISTS[name]), f"{name.lower()}_limit_reached"
-    last = "duplicate" if name in ("INVITER", "SITE") else "{}"
+    rows, code = people(*LISTS[name]), f"{name}_limit_reached"
+    last = "duplicate" if name in ("inviter", "site") else "{}"
     before = scenes.dump()
     plan = lists.check_list(member, rows)
     assert scenes.dump() == before
@@ -448,7 +448,7 @@ def test_rows_over_a_limit_say_so_and_the_others_are_invited(settings: Any, name
 
 
 def test_what_was_counted_before_the_list_counts(member: Any, settings: Any, hands: Any) -> None:
-    limit(settings, "INVITER", 3)
+    limit(settings, "inviter", 3)
     inviting.invite(member, "a@x.org")
     hands.shift(24 * HOUR)
     batch = lists.invite_many(member, people("b@x.org", "c@x.org", "d@x.org"))
@@ -460,13 +460,13 @@ def test_what_was_counted_before_the_list_counts(member: Any, settings: Any, han
 
 def test_rows_over_the_quota_take_no_room(member: Any, settings: Any) -> None:
     settings.INVITATIONS_PER_USER = 1
-    limit(settings, "INVITER", 3)
+    limit(settings, "inviter", 3)
     batch = lists.check_list(member, people(*(f"{name}@x.org" for name in "abcdef")))
     assert verdicts(batch) == ["new", *["over_quota"] * 5]
 
 
 def test_confirmed_again_a_list_says_the_same(member: Any, settings: Any) -> None:
-    limit(settings, "INVITER", 1)
+    limit(settings, "inviter", 1)
     rows = people("a@x.org", "b@x.org")
     batch = lists.invite_many(member, rows)
     assert verdicts(batch) == ["invited", "inviter_limit_reached"]
@@ -475,7 +475,7 @@ def test_confirmed_again_a_list_says_the_same(member: Any, settings: Any) -> Non
 
 def test_who_is_invited_already_takes_no_room(member: Any, settings: Any) -> None:
     inviting.invite(member, "a@x.org")
-    limit(settings, "INVITER", 1)
+    limit(settings, "inviter", 1)
     batch = lists.invite_many(member, people("a@x.org", "nobody", "b@x.org"))
     assert verdicts(batch) == ["already_invited", "invalid_address", "invited"]
 
@@ -486,7 +486,7 @@ def test_somebody_who_is_faster_gets_the_mail(
 ) -> None:
     """The last try holds the counters, so that nobody can be faster."""
     other, limits, left = make_user("zoe"), 20, [thieves]
-    limit(settings, "SITE", limits)
+    limit(settings, "site", limits)
     look = limits_module.room_for
 
     def look_and_be_late(*args: Any, lock: bool) -> Any:
@@ -529,7 +529,7 @@ def test_a_deadlock_over_a_counter_that_was_just_deleted_is_tried_again(
     settings.INVITATION_RESEND_COOLDOWN = timedelta()
     member = make_user()
     row = inviting.invite(member, "old@x.org").invitation
-    limit(settings, "SITE", 9)
+    limit(settings, "site", 9)
     count, left = MailCounter.objects.count_at_once, [2]
 
     def deadlock(*args: Any) -> Any:
@@ -648,12 +648,12 @@ def test_a_counter_is_named_as_before() -> None:
 
 @pytest.mark.anywhere
 def test_the_full_counters_are_named(member: Any, settings: Any) -> None:
-    for name, times in (("INVITER", 9), ("RECIPIENT", 9), ("DOMAIN", 2), ("SITE", 2)):
+    for name, times in (("inviter", 9), ("recipient", 9), ("domain", 2), ("site", 2)):
         limit(settings, name, times)
     inviting.invite(member, "a@x.org")
     inviting.invite(member, "b@y.org")
     assert refusal(lambda: inviting.invite(member, "c@x.org")) == "site_limit_reached"
-    limit(settings, "SITE", 3)
+    limit(settings, "site", 3)
     assert refusal(lambda: inviting.invite(member, "c@x.org")) == ""
     assert refusal(lambda: inviting.invite(member, "d@x.org")) == "domain_limit_reached"
     assert counted() == [1, 1, 1, 1, 2, 3, 3]
@@ -675,7 +675,7 @@ def test_one_email_is_counted_with_one_statement(member: Any, settings: Any) -> 
 def test_a_database_without_such_a_statement_counts_in_steps(
     member: Any, settings: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    limit(settings, "SITE", 1)
+    limit(settings, "site", 1)
     monkeypatch.setattr("invitation.models.managers.limits._COUNTING", {})
     inviting.invite(member, "a@x.org")
     assert refusal(lambda: inviting.invite(member, "b@x.org")) == "site_limit_reached"

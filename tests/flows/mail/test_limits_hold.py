@@ -178,9 +178,8 @@ class Mails(RuleBasedStateMachine):
 @pytest.mark.django_db
 @pytest.mark.parametrize("lives", [2, pytest.param(25, marks=pytest.mark.exhaustive)])
 def test_no_mailbox_gets_more_than_its_limit_whatever_the_order(lives: int) -> None:
-    limits = {f"INVITATION_LIMIT_PER_{name.upper()}": most for name, most in LIMITS.items()}
     with override_settings(
-        INVITATIONS_PER_USER=None, INVITATION_RESEND_COOLDOWN=timedelta(), **limits
+        INVITATIONS_PER_USER=None, INVITATION_RESEND_COOLDOWN=timedelta(), INVITATION_LIMITS=LIMITS
     ):
         run_state_machine_as_test(
             Mails, settings=hypothesis_settings(max_examples=lives, stateful_step_count=40)

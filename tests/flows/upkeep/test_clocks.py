@@ -204,7 +204,7 @@ def test_an_inviter_hears_again_of_what_has_expired(news: None) -> None:
 
 
 def test_a_full_counter_of_mails_does_not_stay_full(member: Any, settings: Any) -> None:
-    settings.INVITATION_LIMIT_PER_INVITER = 1
+    settings.INVITATION_LIMITS = {"inviter": 1}
     with jumped(2 * YEAR):
         inviting.invite(member, "a@example.org")
         with pytest.raises(MailLimitReached):
