@@ -218,7 +218,17 @@ class Conf:
             "Sequence[tuple[str, Any]]", getattr(settings, "INVITATION_DESTINATIONS", default)
         )
 
-    # -- emails: their look and their limits -------------------------------------------------------
+    # -- the site, and its emails ------------------------------------------------------------------
+
+    @property
+    def INVITATION_SITE_NAME(self) -> str:
+        """Name of the site on pages and in emails; empty for the Site's name or the host."""
+        return cast(str, getattr(settings, "INVITATION_SITE_NAME", ""))
+
+    @property
+    def INVITATION_SITE_BLURB(self) -> str:
+        """One sentence about the site, for invited people who do not know it; empty for none."""
+        return cast(str, getattr(settings, "INVITATION_SITE_BLURB", ""))
 
     @property
     def INVITATION_SUBJECT_PREFIX(self) -> str:

@@ -5,11 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from django.utils.translation import gettext_lazy
 
 from invitation.checks import writing
 from invitation.conf import conf
 
 BAD: dict[str, tuple[str, list[Any]]] = {
+    "INVITATION_SITE_NAME": ("E074", [None, 7, "a\nb", " Club", "x" * 61, b"Club", ["Club"]]),
+    "INVITATION_SITE_BLURB": ("E075", [None, 7, "a\r\nb", "We swap. ", "x" * 201, b"We swap."]),
     "INVITATION_SUBJECT_PREFIX": (
         "E053",
         [None, 7, "a\nb", "a\r", "\t", "a\u2028b", "x" * 61, b"[Club]"],
@@ -28,6 +31,8 @@ def news_of(user: Any) -> list[str]:
 
 
 GOOD: dict[str, list[Any]] = {
+    "INVITATION_SITE_NAME": ["", "Gärten & Söhne", "x" * 60, gettext_lazy("Club")],
+    "INVITATION_SITE_BLURB": ["", "We swap seeds.", "x" * 200, gettext_lazy("We swap.")],
     "INVITATION_SUBJECT_PREFIX": ["", "[Club] ", "Größe: ", "x" * 60],
     "INVITATION_REMINDER_DAYS": [None, 1, 36500],
     "INVITATION_NOTIFY_INVITER": [

@@ -50,6 +50,24 @@ def test_a_page_learns_the_name_of_its_site() -> None:
 
 
 @pytest.mark.django_db
+def test_the_settings_name_and_describe_the_site(settings: Any, no_sites: None) -> None:
+    settings.ALLOWED_HOSTS = ["*"]
+    text = "{% load invitation_tags %}{% invitation_site_name %}|{% invitation_site_blurb %}"
+    visited = SimpleNamespace(domain="choir.example", name="choir.example")
+    assert render(text) == "|"
+    assert render(text, site=visited) == "choir.example|"
+    settings.INVITATION_SITE_NAME, settings.INVITATION_SITE_BLURB = "Harbour Choir", "We sing."
+    assert render(text) == render(text, site=visited) == "Harbour Choir|We sing."
+    assert (render(NAME), render(NAME, site=visited)) == ("", "Harbour Choir")
+
+
+def test_the_setting_renames_the_site_of_a_page(settings: Any) -> None:
+    settings.INVITATION_SITE_NAME = "Harbour Choir"
+    site = Site(pk=2, domain="other.example", name="Other")
+    assert (render(NAME, site=site), site.name) == ("Harbour Choir", "Other")
+
+
+@pytest.mark.django_db
 def test_a_page_without_a_site_has_no_name_and_no_error(settings: Any) -> None:
     settings.SITE_ID = 99
     assert render(NAME) == ""

@@ -129,7 +129,7 @@ def show(
         "account": account,
         "account_email": arriving.own_address(account) if account is not None else "",
         "not_me": NOT_ME,
-        "site": sites.get_site(sites.current_site_id(request)),
+        **sites.describe_current(request),
     }
     response = render(request, CONFIRM_TEMPLATE, context)
     gate.protect(response)
@@ -143,8 +143,7 @@ def disown(request: HttpRequest, account: Any) -> HttpResponseBase | None:
     """
     if not arriving.disown(account):
         return None
-    context = {"site": sites.get_site(sites.current_site_id(request))}
-    response = render(request, DISOWNED_TEMPLATE, context)
+    response = render(request, DISOWNED_TEMPLATE, sites.describe_current(request))
     gate.protect(response)
     return response
 

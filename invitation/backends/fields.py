@@ -170,7 +170,7 @@ def form_context(request: HttpRequest, opened: arriving.Opened | None) -> dict[s
         "invitation": invitation,
         "expires_at": invitation.expires_at if invitation else None,
         "inviter_name": texts.inviter_name(invitation.from_user) if invitation else "",
-        "site": sites.get_site(sites.current_site_id(request)),
+        **sites.describe_current(request),
     }
 
 

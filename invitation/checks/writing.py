@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.core.checks import CheckMessage
+from django.utils.functional import Promise
 from django.utils.module_loading import import_string
 
 from invitation.checks.values import DAYS_MAX, Rule, is_number, report
@@ -13,6 +14,10 @@ from invitation.flows.mail import NEWS
 
 #: Maximum length of a prefix. A longer one leaves no room for the subject in a list of emails.
 PREFIX_LENGTH_MAX = 60
+
+#: Maximum length of the site's name and of the sentence about it. The name is part of subjects.
+SITE_NAME_LENGTH_MAX = 60
+SITE_BLURB_LENGTH_MAX = 200
 
 
 def is_prefix(value: object) -> bool:
@@ -33,7 +38,29 @@ def is_choice_of_news(value: object) -> bool:
         return False
 
 
+def is_line(value: object, most: int) -> bool:
+    """Return whether the value is a text of one line, perhaps a lazy translation, or empty."""
+    if not isinstance(value, str | Promise):
+        return False
+    text = str(value)
+    return text.isprintable() and text == text.strip() and len(text) <= most
+
+
 RULES = (
+    Rule(
+        name="INVITATION_SITE_NAME",
+        id="invitation.E074",
+        fits=lambda value: is_line(value, SITE_NAME_LENGTH_MAX),
+        wanted=f"a text of one line and {SITE_NAME_LENGTH_MAX} characters at most",
+        hint='For example "Garden Club". Leave it out to show the Site\'s name, or the host.',
+    ),
+    Rule(
+        name="INVITATION_SITE_BLURB",
+        id="invitation.E075",
+        fits=lambda value: is_line(value, SITE_BLURB_LENGTH_MAX),
+        wanted=f"a text of one line and {SITE_BLURB_LENGTH_MAX} characters at most",
+        hint='For example "We swap seeds and tools in our street." Leave it out to show none.',
+    ),
     Rule(
         name="INVITATION_SUBJECT_PREFIX",
         id="invitation.E053",

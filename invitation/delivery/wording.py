@@ -13,8 +13,8 @@ from invitation.keys import sites
 
 def site_context(site_id: int) -> dict[str, Any]:
     """Return the context about the site that every email needs."""
-    site = sites.get_site(site_id)
-    return {"site": site, "site_name": site.name, "base_url": sites.base_url(site_id)}
+    about = sites.describe(sites.get_site(site_id))
+    return {**about, "base_url": sites.base_url(site_id)}
 
 
 def moment_in_words(moment: datetime | None) -> str:

@@ -147,7 +147,7 @@ def refuse(
         "reason": refusal.code,
         "message": str(refusal),
         "shared": refusal.shared,
-        "site": sites.get_site(sites.current_site_id(request)),
+        **sites.describe_current(request),
         "login_url": login_url(),
         # The token of a form would write a session row, and GET must not.
         "code_form": not settings.CSRF_USE_SESSIONS,
@@ -164,7 +164,7 @@ def refuse_address(request: HttpRequest, error: AddressMismatch) -> HttpResponse
     """Return the page that says which address the invitation is for; the visitor keeps the key."""
     context = {
         "message": str(error),
-        "site": sites.get_site(sites.current_site_id(request)),
+        **sites.describe_current(request),
         "login_url": login_url(),
     }
     response = render(request, ADDRESS_TEMPLATE, context, status=403)

@@ -8,6 +8,7 @@ ALLOWED_HOSTS, in this order.
 
 from __future__ import annotations
 
+from copy import copy
 from functools import lru_cache
 from typing import Any, NamedTuple, Protocol
 from urllib.parse import urlsplit
@@ -107,6 +108,37 @@ def exists(site_id: int) -> bool:
 
 def get_site(site_id: int) -> SiteLike:
     """Return the Site with this id, or a replacement from the host of the base URL."""
+    site: SiteLike = named(_find_site(site_id))
+    return site
+
+
+def named(site: Any) -> Any:
+    """Return the site with the name that people read: INVITATION_SITE_NAME, else its own."""
+    name = str(conf.INVITATION_SITE_NAME)
+    if not name or site is None:
+        return site
+    if isinstance(site, SiteStandIn):
+        return site._replace(name=name)
+    # The row itself is shared by all requests of the process.
+    copied = copy(site)
+    copied.name = name
+    return copied
+
+
+def describe(site: SiteLike) -> dict[str, Any]:
+    """Return what pages and emails may say about the site: ``site_name`` and ``site_blurb``.
+
+    ``site`` is the site itself.
+    """
+    return {"site": site, "site_name": site.name, "site_blurb": str(conf.INVITATION_SITE_BLURB)}
+
+
+def describe_current(request: HttpRequest) -> dict[str, Any]:
+    """Return what a page may say about the site of its request."""
+    return describe(get_site(current_site_id(request)))
+
+
+def _find_site(site_id: int) -> SiteLike:
     if site_id != NO_SITE_ID and has_sites():
         manager: Any = apps.get_model("sites", "Site")._default_manager
         # get_current() caches the Site in memory, so a request does not query it again.
@@ -125,7 +157,7 @@ def base_url(site_id: int) -> str:
     if conf.INVITATION_BASE_URL:
         return conf.INVITATION_BASE_URL.rstrip("/")
     if site_id != NO_SITE_ID and has_sites():
-        return with_scheme(get_site(site_id).domain)
+        return with_scheme(_find_site(site_id).domain)
     for host in settings.ALLOWED_HOSTS:
         if "*" not in host:
             return with_scheme(host.lstrip("."))

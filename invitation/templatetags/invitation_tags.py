@@ -35,13 +35,28 @@ def invitation_site(context: template.Context) -> sites.SiteLike | None:
     in a context is named after the visitor's Host header, so it is the last choice. Returns
     ``None`` if nothing names a site, so that a page can still be shown.
     """
-    known: sites.SiteLike | None = _named_site(context)
+    known: sites.SiteLike | None = sites.named(_named_site(context))
     if known is not None:
         return known
     try:
         return sites.get_site(sites.current_site_id(context.get("request")))
     except UNKNOWN:
-        return context.get("site")
+        return sites.named(context.get("site"))  # type: ignore[no-any-return]
+
+
+@register.simple_tag(takes_context=True)
+def invitation_site_name(context: template.Context) -> str:
+    """Return the name of the site: ``{% invitation_site_name as site_name %}``.
+
+    It is INVITATION_SITE_NAME, else the name of ``invitation_site``. Empty if nothing names a site.
+    """
+    return str(conf.INVITATION_SITE_NAME) or getattr(invitation_site(context), "name", "")
+
+
+@register.simple_tag
+def invitation_site_blurb() -> str:
+    """Return one sentence about the site: ``{% invitation_site_blurb as site_blurb %}``."""
+    return str(conf.INVITATION_SITE_BLURB)
 
 
 @register.simple_tag(takes_context=True)

@@ -96,7 +96,7 @@ class ReceivedListView(
         """Return a page of invitations, and whether the member has proven an address at all."""
         kwargs = {"error": "", "error_code": "", **kwargs}
         kwargs.setdefault("proven", not self.received.query.is_empty())
-        kwargs.setdefault("site", sites.get_site(sites.current_site_id(self.request)))
+        kwargs = {**sites.describe_current(self.request), **kwargs}
         context: dict[str, Any] = super().get_context_data(**kwargs)
         groups = inviting.groups_to_join_of(context["invitations"])
         for invitation in context["invitations"]:

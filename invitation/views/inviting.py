@@ -81,7 +81,7 @@ class InviteView(MemberMixin, InviteFormView):
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         """Return the form and the number of invitations left."""
         kwargs = {**left_to(self.request.user), "preview": None, "preview_url": "", **kwargs}
-        kwargs.setdefault("site", sites.get_site(sites.current_site_id(self.request)))
+        kwargs = {**sites.describe_current(self.request), **kwargs}
         kwargs.setdefault("may_share", sharing.may_share(self.request.user))
         return super().get_context_data(**kwargs)
 
@@ -170,7 +170,7 @@ class InvitationCompleteView(MemberMixin, TemplateView):
             mail_failure=InvitationEmail.failure_for_inviter(failure),
             mail_delayed=message is not None and mail.is_delayed(message),
             mail_pause=pause_of_mails(),
-            site=sites.get_site(sites.current_site_id(self.request)),
+            **sites.describe_current(self.request),
             **left_to(self.request.user),
             **kwargs,
         )

@@ -34,7 +34,7 @@ def accepted(
         "inviter_name": texts.inviter_name(invitation.from_user),
         "groups": [] if already else inviting.groups_to_join(invitation),
         "already": already,
-        "site": sites.get_site(invitation.site_id),
+        **sites.describe(sites.get_site(invitation.site_id)),
         "leave_url": home_url(),
     }
     response = render(request, ACCEPTED_TEMPLATE, context)
@@ -112,7 +112,7 @@ class CarriedInvitationView(OwnTransactionsMixin, TemplateView):
             recipient_name=texts.plain_name(invitation.recipient_name),
             note=invitation.note,
             expires_at=invitation.expires_at,
-            site=sites.get_site(invitation.site_id),
+            **sites.describe(sites.get_site(invitation.site_id)),
             **kwargs,
         )
 

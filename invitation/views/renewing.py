@@ -53,10 +53,10 @@ class RenewalRequestView(OwnTransactionsMixin, TemplateView):
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         """Return the site, and the hint that identifies the link of this question."""
-        site = sites.get_site(sites.current_site_id(self.request))
+        about = sites.describe_current(self.request)
         hint = keys.mask(self.ended_key)
         kwargs.setdefault("switched", False)
-        return super().get_context_data(site=site, invitation_hint=hint, **kwargs)
+        return super().get_context_data(invitation_hint=hint, **about, **kwargs)
 
     def post(self, request: HttpRequest) -> HttpResponse:
         """Request a new link, and always give the same answer.

@@ -44,10 +44,10 @@ class UnsubscribeView(OwnTransactionsMixin, TemplateView):
 
         So the page is the same for everybody and sets no cookie.
         """
-        site = sites.get_site(sites.current_site_id(self.request))
+        about = sites.describe_current(self.request)
         # The URL contains the link's token. The page does not need it.
         kwargs.pop("token", None)
-        return super().get_context_data(site=site, user=AnonymousUser(), messages=(), **kwargs)
+        return super().get_context_data(**about, user=AnonymousUser(), messages=(), **kwargs)
 
     def post(self, request: HttpRequest, token: str) -> HttpResponse:
         """Unsubscribe the address, and always give the same answer."""

@@ -10,6 +10,7 @@ from django.contrib.sites.models import Site
 from django.core.exceptions import ImproperlyConfigured
 from django.test import RequestFactory
 from django.test.utils import modify_settings
+from django.utils.translation import gettext_lazy, override
 
 from invitation.keys import sites
 
@@ -80,6 +81,35 @@ def test_without_the_sites_app_a_stand_in_names_the_host(no_sites: None, setting
 def test_so_it_does_for_an_invitation_from_before_the_sites_app(settings: Any) -> None:
     settings.INVITATION_BASE_URL = "https://join.example.org"
     assert sites.get_site(0).name == "join.example.org"
+
+
+# -- its name --
+
+
+@pytest.mark.django_db
+def test_the_setting_names_the_site_and_leaves_its_row_alone(settings: Any) -> None:
+    settings.INVITATION_SITE_NAME = "Garden Club"
+    assert (sites.get_site(1).name, sites.get_site(1).domain) == ("Garden Club", "example.com")
+    assert Site.objects.get_current().name == "example.com"
+
+
+def test_the_setting_names_a_site_without_the_sites_app(no_sites: None, settings: Any) -> None:
+    settings.INVITATION_BASE_URL = "https://join.example.org"
+    settings.INVITATION_SITE_NAME = gettext_lazy("Yes")
+    assert sites.get_site(0) == sites.SiteStandIn(domain="join.example.org", name="Yes")
+    with override("de"):
+        assert sites.get_site(0).name == "Ja"
+
+
+@pytest.mark.django_db
+def test_pages_and_emails_get_the_name_and_the_sentence_about_the_site(settings: Any) -> None:
+    request = RequestFactory().get("/")
+    site = Site.objects.get_current()
+    plain = {"site": site, "site_name": "example.com", "site_blurb": ""}
+    assert sites.describe_current(request) == plain
+    settings.INVITATION_SITE_NAME, settings.INVITATION_SITE_BLURB = "Garden Club", "We swap seeds."
+    about = sites.describe_current(request)
+    assert (about["site_name"], about["site_blurb"]) == ("Garden Club", "We swap seeds.")
 
 
 # -- what links begin with --
