@@ -142,10 +142,13 @@ class TestTemplates:
         with commit():
             invitation = scenes.invite(member)
         [sent] = mail.outbox
+        html = [str(content) for content, _ in getattr(sent, "alternatives", [])]
+        # Beside a text of the site, our HTML would say something else.
+        assert len(html) == (name != "invitation_email.txt")
         parts = {
             "invitation_email_subject.txt": sent.subject,
             "invitation_email.txt": sent.body,
-            "invitation_email.html": str(getattr(sent, "alternatives", [("",)])[0][0]),
+            "invitation_email.html": "".join(html),
         }
         assert parts.pop(name) == f"own: {invitation.mail_key} 7 example.com"
         assert not any("own:" in str(part) for part in parts.values())

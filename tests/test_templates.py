@@ -45,7 +45,9 @@ MAIL = {
     "decline_url": f"{URL}?answer=no",
     "inviter_name": "Grace O'Hopper",
     "recipient_name": "Ada",
+    "unsubscribe_url": "https://choir.example/accounts/unsubscribe/token/",
     "note": "We need an alto & a tea <maker>.\n\nCome!",
+    "expires_on": "29 November 2026",
     "expiration_date": "Nov. 29, 2026, 1:34 p.m. (UTC)",
     "site": SITE,
     "site_name": SITE.name,
@@ -241,6 +243,25 @@ def test_the_documentation_lists_the_classes_of_the_mails() -> None:
     assert set(documented) == classes - {"mail-margin", "mail-padding"}  # These only make room.
 
 
+@pytest.mark.parametrize("name", MAILS)
+def test_under_the_button_of_a_mail_are_at_most_three_short_paragraphs(name: str) -> None:
+    html = render_to_string(f"{name}.html", MAILS[name])
+    below, _, footer = html.partition('class="mail-button"')[2].partition("</td>\n</tr>\n</table>")
+    said = [Reader(one).text for one in below.split("<p")[1:]]
+    assert len(said) <= 3, said
+    assert all(len(one.split()) <= 20 for one in said), said
+    assert footer.count("Unsubscribe") == ("unsubscribe_url" in MAILS[name])
+
+
+@pytest.mark.parametrize("name", MAILS)
+def test_a_mail_begins_with_words_for_the_list_of_mails_and_names_the_site(name: str) -> None:
+    html = render_to_string(f"{name}.html", MAILS[name])
+    hidden = re.search(r'(?s)<div style="display: none;[^>]*>(.*?)</div>', html)
+    assert hidden is not None
+    assert 10 <= len(hidden[1]) <= 120
+    assert "Harbour Choir &amp; Friends</bdi></p>" in html
+
+
 def test_what_people_wrote_stays_text_in_the_html_mail() -> None:
     html = render_to_string("invitation/invitation_email.html", MAIL)
     assert "a tea &lt;maker&gt;" in html
@@ -253,13 +274,13 @@ def test_an_invitation_without_name_note_and_end_reads_well(suffix: str) -> None
         "inviter_name": "",
         "recipient_name": "",
         "note": "",
-        "expiration_date": "",
+        "expires_on": "",
     }
     source = render_to_string(f"invitation/invitation_email.{suffix}", bare)
     said = Reader(source).text if suffix == "html" else source
     assert "Hello," in said
-    assert "You are invited to join Harbour Choir & Friends." in said
-    assert "and does not expire." in said
+    assert "You are invited to join Harbour Choir & Friends" in said
+    assert "This invitation does not expire." in said
     assert "writes:" not in said
 
 
@@ -267,10 +288,10 @@ def test_an_invitation_without_name_note_and_end_reads_well(suffix: str) -> None
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({}, "your invitation for Ada & Co. (ada@münchen.example) and asks for a new one."),
-        ({"recipient_name": ""}, "your invitation for ada@münchen.example and asks"),
+        ({}, "your invitation for Ada & Co. (ada@münchen.example) and requested a new one."),
+        ({"recipient_name": ""}, "your invitation for ada@münchen.example and requested"),
         ({}, "That invitation expired on Nov. 29, 2026."),
-        ({"withdrawn": True}, "That invitation was withdrawn on Nov. 29, 2026."),
+        ({"withdrawn": True}, "That invitation was revoked on Nov. 29, 2026."),
         ({}, "Hello Grace O'Hopper,"),
         ({"inviter_name": ""}, "Hello,"),
     ],
@@ -285,7 +306,7 @@ def test_the_mail_to_an_inviter_says_for_whom_and_what_became_of_it(
 
 def test_its_subject_names_the_invited_person() -> None:
     name = "invitation/invitation_renewal_email_subject.txt"
-    start = "A new invitation to Harbour Choir & Friends is asked for: "
+    start = "New invitation to Harbour Choir & Friends requested: "
     assert render_to_string(name, RENEWAL_MAIL).strip() == f"{start}Ada & Co."
     nameless = RENEWAL_MAIL | {"recipient_name": ""}
     assert render_to_string(name, nameless).strip() == f"{start}ada@münchen.example"
@@ -303,23 +324,26 @@ def test_a_mail_is_whole_without_any_context(name: str, suffix: str) -> None:
 @pytest.mark.parametrize(
     ("name", "changes", "words"),
     [
-        ("member", {}, "to Harbour Choir & Friends, where you have an account already."),
-        ("member", {"inviter_name": ""}, "You are invited to Harbour Choir & Friends, where"),
-        ("member", {"expiration_date": ""}, "The link does not expire."),
-        ("reminder", {}, "Grace O'Hopper has invited you, and you have not answered yet."),
+        ("member", {}, "Grace O'Hopper sent you an invitation at Harbour Choir & Friends"),
+        ("member", {}, "You already have an account there. Log in with your account to accept."),
+        ("member", {"inviter_name": ""}, "You have an invitation at Harbour Choir & Friends"),
+        ("member", {"expires_on": ""}, "This invitation does not expire."),
+        ("reminder", {}, "Grace O'Hopper invited you, and you have not answered yet."),
         ("reminder", {"inviter_name": ""}, "You have not answered yet."),
-        ("reminder", {}, "If you would like to join, accept the invitation:"),
-        ("reminder", {"has_account": True}, "You have an account there already."),
-        ("accepted", {}, "to Ada & Co. (ada@münchen.example) on Nov. 22, 2026 has been accepted."),
-        ("accepted", {"recipient_name": ""}, "to ada@münchen.example on Nov. 22, 2026 has been"),
-        ("accepted", {"invitation": None, "recipient_name": ""}, "that you made on Nov. 22, 2026"),
-        ("expired", {}, "5 invitations of yours have expired"),
-        ("expired", {"number": 1, "others": 0}, "1 invitation of yours has expired"),
+        ("reminder", {}, "Accept invitation"),
+        ("reminder", {"has_account": True}, "Open invitation"),
+        ("reminder", {"has_account": True}, "Log in with your account to accept."),
+        ("reminder", {}, "This invitation expires on 29 November 2026."),
+        ("accepted", {}, "Ada & Co. (ada@münchen.example) accepted the invitation that you sent"),
+        ("accepted", {"recipient_name": ""}, "ada@münchen.example accepted the invitation"),
+        ("accepted", {"invitation": None, "recipient_name": ""}, "you created on Nov. 22, 2026"),
+        ("expired", {}, "5 of your invitations have expired"),
+        ("expired", {"number": 1, "others": 0}, "1 of your invitations has expired"),
         ("expired", {}, "Ada & Co. (ada@münchen.example)"),
         ("expired", {}, "and 3 more"),
-        ("expired", {}, "open them again in the list of your invitations:"),
-        ("expired", {"number": 1, "others": 0}, "open it again in the list of your invitations:"),
-        ("expired", {"kept": False}, "If you like, invite again:"),
+        ("expired", {}, "You can resend them from your list of invitations."),
+        ("expired", {"number": 1, "others": 0}, "You can resend it from your list of invitations."),
+        ("expired", {"kept": False}, "You can invite again."),
     ],
 )
 def test_a_mail_says_how_things_stand(
@@ -334,26 +358,26 @@ def test_a_mail_says_how_things_stand(
 @pytest.mark.parametrize(
     ("name", "changes", "subject"),
     [
-        ("member", {}, "Grace O'Hopper has an invitation for you at Harbour Choir & Friends"),
-        ("member", {"inviter_name": ""}, "An invitation for you at Harbour Choir & Friends"),
+        ("member", {}, "Grace O'Hopper sent you an invitation at Harbour Choir & Friends"),
+        ("member", {"inviter_name": ""}, "You have an invitation at Harbour Choir & Friends"),
         (
             "reminder",
             {},
-            "The invitation of Grace O'Hopper to Harbour Choir & Friends expires soon",
+            "Your invitation from Grace O'Hopper to Harbour Choir & Friends expires soon",
         ),
         (
             "reminder",
             {"inviter_name": ""},
             "Your invitation to Harbour Choir & Friends expires soon",
         ),
-        ("accepted", {}, "Your invitation to Harbour Choir & Friends is accepted: Ada & Co."),
+        ("accepted", {}, "Ada & Co. accepted your invitation to Harbour Choir & Friends"),
         (
             "accepted",
             {"recipient_name": ""},
-            "Your invitation to Harbour Choir & Friends is accepted: ada@münchen.example",
+            "ada@münchen.example accepted your invitation to Harbour Choir & Friends",
         ),
-        ("expired", {}, "5 invitations of yours to Harbour Choir & Friends have expired"),
-        ("expired", {"number": 1}, "1 invitation of yours to Harbour Choir & Friends has expired"),
+        ("expired", {}, "5 invitations to Harbour Choir & Friends have expired"),
+        ("expired", {"number": 1}, "1 invitation to Harbour Choir & Friends has expired"),
     ],
 )
 def test_a_subject_says_what_the_mail_is_about(
@@ -390,7 +414,7 @@ def test_the_mail_for_a_new_password_is_text_and_goes_by_the_request_if_by_nothi
     assert f"\n{link}\n" in text
     assert text.strip().endswith(f"{SITE.name}\n{protocol}://choir.example")
     assert "<" not in text
-    assert subject == f"A new password for your account at {SITE.name}\n"
+    assert subject == f"Choose a new password for your account at {SITE.name}\n"
 
 
 def whole(message: EmailMessage) -> str:
@@ -590,7 +614,10 @@ def test_that_no_invitation_is_left_is_said_once(member: Any, email: str | None)
 
 #: What names the inviter.
 NAMING = [
+    "invitation/includes/email_invited_footer.html",
+    "invitation/includes/email_invited_footer.txt",
     "invitation/includes/email_note.html",
+    "invitation/includes/email_note.txt",
     "invitation/invitation_accepted.html",
     "invitation/invitation_accepted_email.html",
     "invitation/invitation_accepted_email.txt",
@@ -646,5 +673,7 @@ def test_the_line_beside_a_note_is_where_the_note_begins_whatever_its_script() -
         assert figure == {"class": "invitation-note", "dir": "auto"}
     read = Reader(render_to_string("invitation/invitation_email.html", MAIL))
     (quote,) = read.all("blockquote")
-    assert quote["dir"] == "auto"
-    assert "text-align: start" in str(quote["style"])
+    (card,) = [a for a in read.all("div") if a.get("class") == "mail-note"]
+    for part in (quote, card):
+        assert part["dir"] == "auto"
+        assert "text-align: start" in str(part["style"])

@@ -143,7 +143,7 @@ def test_the_link_is_in_both_bodies_and_names_nobody(received: list[bytes]) -> N
         part: Any = message.get_body((kind,))
         text = part.get_content()
         assert url() in text
-        assert "You want no more invitations from this site" in text
+        assert "Unsubscribe from all invitations to example.com" in text
     assert ADDRESS not in url()
 
 

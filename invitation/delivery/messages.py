@@ -60,7 +60,8 @@ class MessageWriter(MemberKnowledge):
     """Writer of the message of an outbox row; override it to change the emails.
 
     Each email has three templates. Their names begin with the values here and end with
-    ``_subject.txt``, ``.txt`` and ``.html``.
+    ``_subject.txt``, ``.txt`` and ``.html``. If a site overrides only ``.txt``, the email is plain
+    text.
     """
 
     invitation_templates = "invitation/invitation_email"
@@ -158,9 +159,17 @@ class MessageWriter(MemberKnowledge):
             from_email=self.get_sender(),
             headers={"Content-Language": get_language() or "en", **self.get_headers(mail)},
         )
-        html = render_to_string(f"{templates}.html", context)
-        message.attach_alternative(html, "text/html")
+        if self.sends_html(templates):
+            html = render_to_string(f"{templates}.html", context)
+            message.attach_alternative(html, "text/html")
         return message
+
+    def sends_html(self, templates: str) -> bool:
+        """Return whether the email has an HTML part.
+
+        It has none if the site overrides only the text template.
+        """
+        return wording.sends_html(f"{templates}.txt", f"{templates}.html")
 
     def get_sender(self) -> str:
         """Return the sender of the emails: the site's DEFAULT_FROM_EMAIL."""
@@ -218,6 +227,7 @@ class MessageWriter(MemberKnowledge):
             "recipient_name": texts.plain_name(invitation.recipient_name),
             "note": invitation.note,
             "expires_at": invitation.expires_at,
+            "expires_on": wording.end_in_words(invitation.expires_at),
             "expiration_date": wording.moment_in_words(invitation.expires_at),
             "expiration_days": wording.days_left(invitation.expires_at),
             **wording.site_context(invitation.site_id),

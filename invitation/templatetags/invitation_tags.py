@@ -8,6 +8,7 @@ from typing import Any
 from django import template
 from django.apps import apps
 from django.core.exceptions import ImproperlyConfigured, ObjectDoesNotExist
+from django.template import TemplateDoesNotExist
 from django.template.base import FilterExpression, Parser, Token, render_value_in_context
 from django.templatetags import tz
 from django.utils import formats
@@ -16,7 +17,7 @@ from django.utils.translation import gettext as _
 
 from invitation import addresses, gate
 from invitation.conf import conf
-from invitation.delivery import texts
+from invitation.delivery import texts, wording
 from invitation.flows import arriving, quota
 from invitation.gate import visitor
 from invitation.keys import destinations, sites
@@ -130,6 +131,18 @@ def invitation_received(context: template.Context) -> int:
     return counted[user.pk]
 
 
+@register.simple_tag
+def invitation_html_beside(text: str) -> str:
+    """Print nothing beside our own text of an email: ``{% invitation_html_beside "a/b.txt" %}``.
+
+    Use it in the HTML template of an email. Raises ``TemplateDoesNotExist`` if the site overrides
+    the text template. The registration package then sends the text alone.
+    """
+    if not wording.is_ours(text):
+        raise TemplateDoesNotExist(text)
+    return ""
+
+
 @register.tag("remaining_invitations")
 def remaining_invitations(parser: Parser, token: Token) -> RemainingNode:
     """Return how many invitations a member has left: ``{% remaining_invitations user %}``.
@@ -207,6 +220,19 @@ def invitation_moment(moment: datetime | None) -> str:
         formats.time_format(moment, "TIME_FORMAT"),
         moment.tzname() or "",
     )
+
+
+@register.filter(expects_localtime=True)
+def invitation_end(moment: datetime | None) -> str:
+    """Return when something expires as HTML: ``{{ expires_at|invitation_end }}``.
+
+    It is the day, and the time only if it is not the end of the day. The ``time`` element has the
+    moment in the form for machines. It is empty without a moment.
+    """
+    if not moment:
+        return ""
+    words = wording.end_of(moment)
+    return format_html('<time datetime="{}">{}</time>', tz.utc(moment).isoformat(), words)
 
 
 @register.filter

@@ -304,7 +304,7 @@ def test_a_member_looks_at_the_mail_before_it_leaves(visit: Visit) -> None:
     expect(main).to_contain_text("This is how the mail will arrive")
     frame = member.frame_locator("iframe")
     expect(frame.get_by_text("The gate sticks; push.")).to_be_visible()
-    button = frame.get_by_role("link", name="Accept the invitation")
+    button = frame.get_by_role("link", name="Accept invitation")
     # Its styles are there although the page around it has none but its own.
     assert button.evaluate("link => getComputedStyle(link).fontWeight") == "600"
     expect(main).to_contain_text(f"{before} invitations left")

@@ -31,6 +31,7 @@ CONTEXT = {
     "expiration_date",
     "expiration_days",
     "expires_at",
+    "expires_on",
     "invitation",
     "invitation_key",
     "invitation_url",
@@ -175,13 +176,33 @@ def test_text_and_html_say_the_same(ann: Any) -> None:
 def test_it_says_until_when_in_the_time_of_the_site(ann: Any, settings: Any) -> None:
     settings.TIME_ZONE = "Europe/Berlin"
     message = message_of(make_invitation(ann, expires_at=NOON))
-    assert both_of(message).count("March 29, 2026, 2 p.m. (CEST)") == 2
+    # Once in the text and once in the HTML. The list of emails shows it, too.
+    assert both_of(message).count("expires on March 29, 2026, 2 p.m. CEST.") == 3
+    context = EmailDelivery().get_context(make_invitation(ann, "eve@example.org", expires_at=NOON))
+    assert context["expiration_date"] == "March 29, 2026, 2 p.m. (CEST)"
+
+
+@pytest.mark.parametrize(
+    ("end", "words"),
+    [
+        (datetime(2026, 3, 28, 22, 59, 59, tzinfo=timezone.utc), "March 28, 2026"),
+        (datetime(2026, 3, 28, 23, 0, tzinfo=timezone.utc), "March 28, 2026"),
+        (datetime(2026, 3, 28, 23, 1, tzinfo=timezone.utc), "March 29, 2026, 12:01 a.m. CET"),
+        (datetime(2026, 3, 29, 22, 0, tzinfo=timezone.utc), "March 29, 2026"),
+    ],
+)
+def test_it_names_a_time_only_where_that_is_not_the_end_of_the_day(
+    ann: Any, settings: Any, end: datetime, words: str
+) -> None:
+    settings.TIME_ZONE = "Europe/Berlin"
+    context = EmailDelivery().get_context(make_invitation(ann, expires_at=end))
+    assert context["expires_on"] == words
 
 
 def test_it_says_so_in_the_language_of_the_invitation(ann: Any, settings: Any) -> None:
     settings.LANGUAGE_CODE = "fr"
     german = message_of(make_invitation(ann, expires_at=NOON, language="de"))
-    assert "29. März 2026 12:00 (UTC)" in str(german.body)
+    assert "29. März 2026, 12:00 UTC" in str(german.body)
     french = message_of(make_invitation(ann, "eve@example.org", expires_at=NOON))
     assert "29 mars 2026" in str(french.body)
 
@@ -189,7 +210,8 @@ def test_it_says_so_in_the_language_of_the_invitation(ann: Any, settings: Any) -
 def test_a_naive_time_is_said_as_it_is(ann: Any, settings: Any) -> None:
     settings.USE_TZ = False
     invitation = make_invitation(ann, expires_at=datetime(2026, 3, 29, 12))
-    assert EmailDelivery().get_context(invitation)["expiration_date"] == "March 29, 2026, noon"
+    context = EmailDelivery().get_context(invitation)
+    assert context["expiration_date"] == context["expires_on"] == "March 29, 2026, noon"
 
 
 def test_one_that_never_ends_says_no_date(ann: Any) -> None:
@@ -427,11 +449,11 @@ def test_it_says_to_whom_who_is_invited_and_when_it_ended(ann: Any) -> None:
     message = asking(invitation)
     for words in (
         "Hello Ann Smith,",
-        "for Bob example com (bob@münchen.example.org) and asks for a new one.",
-        "That invitation was withdrawn on March 28, 2026.",
+        "for Bob example com (bob@münchen.example.org) and requested a new one.",
+        "That invitation was revoked on March 28, 2026.",
     ):
         assert words in both_of(message)
-    assert message.subject == "A new invitation to example.com is asked for: Bob example com"
+    assert message.subject == "New invitation to example.com requested: Bob example com"
 
 
 @pytest.mark.parametrize(("zone", "day"), [("Asia/Tokyo", "March 29"), ("UTC", "March 28")])
@@ -439,7 +461,7 @@ def test_the_day_is_that_of_the_site(ann: Any, settings: Any, zone: str, day: st
     settings.TIME_ZONE = zone
     ended = datetime(2026, 3, 28, 23, 30, tzinfo=timezone.utc)
     message = asking(make_invitation(ann, status="revoked", ended_at=ended))
-    assert f"That invitation was withdrawn on {day}, 2026." in str(message.body)
+    assert f"That invitation was revoked on {day}, 2026." in str(message.body)
 
 
 def test_one_that_still_is_open_ended_on_no_day(ann: Any) -> None:

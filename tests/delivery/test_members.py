@@ -25,7 +25,7 @@ from tests import scenes
 from tests.factories import ADDRESS, make_invitation, make_mail, make_user
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("_indexed")]
-TELLING = "where you have an account already"
+TELLING = "You already have an account there."
 
 
 class Plain(EmailDelivery):
@@ -55,7 +55,7 @@ def test_who_has_an_account_is_told_so() -> None:
     make_user("bob", email=ADDRESS)
     message = message_of()
     assert says_so(message)
-    assert message.subject == "Ann has an invitation for you at example.com"
+    assert message.subject == "Ann sent you an invitation at example.com"
     assert message.to == [ADDRESS]
 
 
@@ -150,11 +150,11 @@ def test_it_is_one_query(django_assert_num_queries: Any) -> None:
 
 
 def test_a_reminder_knows_it_too() -> None:
-    assert "If you would like to join" in str(message_of(kind="reminder").body)
+    assert "Accept invitation:" in str(message_of(kind="reminder").body)
     InvitationKey.objects.all().delete()
     make_user("bob", email=ADDRESS)
     mail = make_mail(make_invitation(make_user("eve")), kind="reminder")
-    assert "You have an account there already." in str(EmailDelivery().get_message(mail).body)
+    assert TELLING in str(EmailDelivery().get_message(mail).body)
 
 
 def test_the_members_own_language_goes_before_the_inviters_choice(

@@ -82,8 +82,9 @@ def test_good_news_name_whom_he_has_invited_and_not_the_account(ann: Any) -> Non
     bob = make_user("other", email="secret@example.net", first_name="Robert")
     make_acceptance(bob, mail.invitation)
     message = EmailDelivery().get_message(mail)
-    assert message.subject == "Your invitation to example.com is accepted: Bob"
-    assert "to Bob (bob@example.org) on March 29, 2026 has been accepted." in str(message.body)
+    assert message.subject == "Bob accepted your invitation to example.com"
+    told = "Bob (bob@example.org) accepted the invitation that you sent on March 29, 2026."
+    assert told in str(message.body)
     assert f"/accounts/invitations/{mail.invitation.pk}/" in str(message.body)
     for secret in ("secret@", "Robert", "other"):
         assert secret not in whole(message)
@@ -100,8 +101,9 @@ def test_good_news_are_the_same_for_old_and_new_accounts(ann: Any) -> None:
 
 def test_an_invitation_without_address_is_named_by_its_day(ann: Any) -> None:
     message = EmailDelivery().get_message(accepted(ann, email="", recipient_name=""))
-    assert message.subject == "Your invitation to example.com is accepted"
-    assert "The invitation that you made on March 29, 2026 has been accepted." in str(message.body)
+    assert message.subject == "Your invitation to example.com was accepted"
+    told = "Someone accepted the invitation that you created on March 29, 2026."
+    assert told in str(message.body)
 
 
 def test_bad_news_name_all_that_expired_since_they_were_asked_for(ann: Any) -> None:
@@ -114,7 +116,7 @@ def test_bad_news_name_all_that_expired_since_they_were_asked_for(ann: Any) -> N
         assert f"- {name}example.org\n" in body
     assert "before@" not in body
     assert "hers@" not in body
-    assert "4 invitations of yours have expired" in body
+    assert "4 of your invitations have expired" in body
 
 
 @pytest.mark.parametrize(("number", "others"), [(1, 0), (20, 0), (21, 1), (25, 5)])
@@ -158,4 +160,4 @@ def test_a_site_may_name_templates_of_its_own(ann: Any) -> None:
     class Delivery(EmailDelivery):
         accepted_templates = "invitation/invitation_renewal_email"
 
-    assert "is asked for" in Delivery().get_message(accepted(ann)).subject
+    assert "requested" in Delivery().get_message(accepted(ann)).subject
