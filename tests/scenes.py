@@ -29,6 +29,7 @@ PASSWORD = "correct-horse-battery"
 
 INVITE = "/accounts/invite/"
 COMPLETE = "/accounts/invite/complete/"
+INVITATIONS = "/accounts/invitations/"
 LANDING = "/accounts/invited/"
 DECLINE = "/accounts/invited/decline/"
 RENEWAL = "/accounts/invited/renewal/"

@@ -609,7 +609,8 @@ def test_that_no_invitation_is_left_is_said_once(member: Any, email: str | None)
         form.refused(QuotaExceeded())
     read = page("invitation/invitation_form.html", form=form, remaining_invitations=0)
     assert read.text.count("You have no invitations left") == 1
-    assert read.text.count("you can still renew an invitation that is open") == 1
+    assert read.text.count("You can still resend or extend your pending invitations.") == 1
+    assert read.all("form") == read.all("input") == []
 
 
 #: What names the inviter.

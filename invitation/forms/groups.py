@@ -23,7 +23,7 @@ class GroupsField(forms.TypedMultipleChoiceField):
     def __init__(self, groups: list[Group]) -> None:
         super().__init__(
             label=_("Groups"),
-            help_text=_("The person who accepts joins them, if you may still give them then."),
+            help_text=_("They join these groups when they sign up."),
             choices=[(group.pk, group.name) for group in groups],
             coerce=int,
             required=False,

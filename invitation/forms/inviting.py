@@ -53,14 +53,14 @@ class InvitationTextsForm(forms.Form):
         max_length=60,
         required=False,
         widget=forms.TextInput(attrs={"autocomplete": "off"}),
-        help_text=_("How the mail greets the person you invite."),
+        help_text=_("The email greets them by this name."),
     )
     note = NoteField(
         label=_("Personal note"),
         max_length=500,
         required=False,
         widget=forms.Textarea(attrs={"rows": 4}),
-        help_text=_("Plain text, without links or addresses."),
+        help_text=_("Plain text, without links or email addresses."),
     )
 
     def ask_for_note(self, writer: Any, kept: str = "") -> None:
@@ -112,7 +112,7 @@ class InvitationKeyForm(InvitationOptionsMixin, InvitationTextsForm):
     # Not an EmailField: its validator allows addresses that deliver to another place than they
     # show.
     email = forms.CharField(
-        label=_("E-mail address"),
+        label=_("Email address"),
         max_length=320,
         widget=forms.EmailInput(attrs={"autocomplete": "off"}),
     )

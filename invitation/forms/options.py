@@ -18,9 +18,9 @@ NEVER = "never"
 
 
 def days_in_words(days: int | None) -> str:
-    """Return a number of days as a choice that completes "open for"."""
+    """Return a number of days as a choice that completes "expires after"."""
     if days is None:
-        return gettext("unlimited time")
+        return gettext("never")
     return ngettext("%(count)d day", "%(count)d days", days) % {"count": days}
 
 
@@ -74,6 +74,11 @@ def own_language(inviter: Any) -> str:
         return settings.LANGUAGE_CODE
 
 
+def _is_changed(field: forms.BoundField) -> bool:
+    value, usual = field.value(), field.field.initial
+    return bool(value) and value != (usual() if callable(usual) else usual)
+
+
 class InvitationOptionsMixin(forms.Form):
     """Form with the choices that a site offers, and the buttons that can send it.
 
@@ -82,6 +87,8 @@ class InvitationOptionsMixin(forms.Form):
 
     #: Buttons that the page may show beside "send". A site removes one in a subclass.
     buttons: tuple[str, ...] = ("preview", "no_mail")
+    #: Fields that the page shows first. Others that need no answer are under "More options".
+    first_fields: tuple[str, ...] = ("email",)
 
     inviter: Any
     site_id: int | None
@@ -90,18 +97,32 @@ class InvitationOptionsMixin(forms.Form):
         super().__init__(*args, **kwargs)
         if languages := offered_languages():
             self.fields["language"] = forms.ChoiceField(
-                label=_("Language of the mail"), choices=languages, required=False
+                label=_("Language of the email"), choices=languages, required=False
             )
         if conf.INVITATION_EXPIRY_CHOICES:
-            self.fields["days"] = DaysField(label=_("Open for"))
+            self.fields["days"] = DaysField(label=_("Expires after"))
         if conf.INVITATION_DESTINATIONS:
-            usual = ("", _("the usual page"))
+            usual = ("", _("usual page"))
             self.fields["destination"] = forms.ChoiceField(
                 label=_("First page"),
                 choices=[usual, *conf.INVITATION_DESTINATIONS],
                 required=False,
-                help_text=_("Where the person lands who has made an account."),
+                help_text=_("The page they see first after signing up."),
             )
+
+    def main_fields(self) -> list[forms.BoundField]:
+        """Return the fields that the page shows first: those that a member must answer."""
+        more = self.more_fields()
+        return [field for field in self.visible_fields() if field not in more]
+
+    def more_fields(self) -> list[forms.BoundField]:
+        """Return the fields under "More options"."""
+        fields = [field for field in self.visible_fields() if field.name not in self.first_fields]
+        return [field for field in fields if not field.field.required or field.field.initial]
+
+    def more_open(self) -> bool:
+        """Return whether "More options" shows an error, or a value that is not the usual one."""
+        return any(field.errors or _is_changed(field) for field in self.more_fields())
 
     def pressed(self, button: str) -> bool:
         """Return whether this button sent the form and is one of ``buttons``."""

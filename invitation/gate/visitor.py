@@ -103,6 +103,16 @@ def recall_outcome(cookies: Mapping[str, str]) -> tuple[int, bool] | None:
     return int(invitation_id), mailed == "1"
 
 
+def forget_outcome(response: HttpResponseBase) -> None:
+    """Delete the cookie that names the invitation, after a page has shown it."""
+    response.delete_cookie(
+        OUTCOME_COOKIE_NAME,
+        path=settings.SESSION_COOKIE_PATH,
+        domain=settings.SESSION_COOKIE_DOMAIN,
+        samesite="Lax",
+    )
+
+
 def note_preview(
     response: HttpResponseBase, typed: Mapping[str, Any], path: str, *, secure: bool
 ) -> bool:

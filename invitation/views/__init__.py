@@ -9,6 +9,7 @@ from typing import Any
 
 from django.contrib.auth.decorators import login_not_required
 from django.http import HttpRequest, HttpResponseBase
+from django.urls import reverse_lazy
 from django.utils.module_loading import import_string
 
 from invitation.gate import on_a_site
@@ -88,6 +89,7 @@ __all__ = [
 @on_a_site
 def invite(request: HttpRequest, **options: Any) -> HttpResponseBase:
     """Let a member invite; takes 1.0's ``success_url``, ``form_class``, ``template_name``."""
+    options.setdefault("success_url", reverse_lazy("invitation_complete"))  # as in 1.0
     response: HttpResponseBase = InviteView.as_view(**options)(request)
     return response
 

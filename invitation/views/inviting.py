@@ -9,12 +9,14 @@ from django.contrib import messages
 from django.contrib.auth.mixins import AccessMixin
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
-from django.urls import NoReverseMatch, reverse, reverse_lazy
+from django.template.response import TemplateResponse
+from django.urls import NoReverseMatch, reverse
 from django.utils.functional import SimpleLazyObject
 from django.utils.translation import gettext as _
 from django.views.generic import FormView, TemplateView
 
 from invitation import gate
+from invitation.conf import conf
 from invitation.exceptions import InvitationError
 from invitation.flows import inviting, mail, quota, sharing
 from invitation.forms import InvitationKeyForm, InvitationOptionsMixin
@@ -54,7 +56,11 @@ class MemberMixin(OwnTransactionsMixin, AccessMixin):
 def left_to(user: Any) -> dict[str, Any]:
     """Return the context about a member's invitations left, and when they get more."""
     state = quota.quota_of(user)
-    return {"remaining_invitations": state.remaining, "quota_refills_at": state.refills_at}
+    return {
+        "remaining_invitations": state.remaining,
+        "quota_refills_at": state.refills_at,
+        "unused_come_back": conf.INVITATION_REFUND_EXPIRED,
+    }
 
 
 def pause_of_mails() -> Any:
@@ -69,8 +75,8 @@ class InviteView(MemberMixin, InviteFormView):
     """Page where a member invites somebody by email."""
 
     form_class = InvitationKeyForm
-    success_url = reverse_lazy("invitation_complete")
     template_name = "invitation/invitation_form.html"
+    preview_template_name = "invitation/invitation_preview.html"
     extra_context: dict[str, Any] | None = None
 
     def get_form_kwargs(self) -> dict[str, Any]:
@@ -85,6 +91,22 @@ class InviteView(MemberMixin, InviteFormView):
         kwargs.setdefault("may_share", sharing.may_share(self.request.user))
         return super().get_context_data(**kwargs)
 
+    def get_success_url(self) -> str:
+        """Return ``success_url`` if the site sets it, else the URL of the member's invitations.
+
+        A site that has no such page has the page of 1.0.
+        """
+        if self.success_url:
+            return super().get_success_url()
+        return address_of("invitation_list") or reverse("invitation_complete")
+
+    def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        """Invite or preview; with the button "Back" of the preview, show what was typed again."""
+        form = self.get_form()
+        if "back" in request.POST and "preview" in getattr(form, "buttons", ()):
+            return self.render_to_response(self.get_context_data(form=form))
+        return self.form_valid(form) if form.is_valid() else self.form_invalid(form)
+
     def form_valid(self, form: InvitationKeyForm) -> HttpResponse:
         """Invite, or show the email if a preview is requested; show errors in the form."""
         try:
@@ -97,20 +119,20 @@ class InviteView(MemberMixin, InviteFormView):
         return self.lead_on(form, invited)
 
     def show_preview(self, form: InvitationKeyForm) -> HttpResponse:
-        """Show the email above the form, which keeps the typed data. Raises ``InvitationError``."""
-        context = self.get_context_data(form=form)
-        response = self.render_to_response(context)  # rendered later, with the changes below
+        """Show the email alone; the page keeps the typed data. Raises ``InvitationError``."""
         # A site's own form may have no preview. A request for a preview still sends nothing.
-        if _pressed(form, "preview"):
-            message = context["preview"] = form.preview()
-            member: Any = self.request.user
-            typed = {"member": str(member.pk), "language": inviting.language_for(member)}
-            path, secure = _address_of_preview(), self.request.is_secure()
-            if message.html and path:
-                noted = visitor.note_preview(
-                    response, typed | form.arguments(), path, secure=secure
-                )
-                context["preview_url"] = path if noted else ""
+        if not _pressed(form, "preview"):
+            return self.render_to_response(self.get_context_data(form=form))
+        message = form.preview()
+        context = self.get_context_data(form=form, preview=message)
+        # Rendered later, with the changes below.
+        response = TemplateResponse(self.request, self.preview_template_name, context)
+        member: Any = self.request.user
+        typed = {"member": str(member.pk), "language": inviting.language_for(member)}
+        path, secure = address_of("invitation_preview"), self.request.is_secure()
+        if message.html and path:
+            noted = visitor.note_preview(response, typed | form.arguments(), path, secure=secure)
+            context["preview_url"] = path if noted else ""
         return response
 
     def lead_on(self, form: InvitationKeyForm, invited: Any) -> HttpResponse:
@@ -121,7 +143,7 @@ class InviteView(MemberMixin, InviteFormView):
         if _pressed(form, "no_mail"):
             with suppress(NoReverseMatch):  # a site may have no such page
                 link_page = redirect("invitation_link", pk=pk)
-                done = _("The invitation is made. No mail is sent: hand its link over yourself.")
+                done = _("Invitation created. We have not sent an email: share the link yourself.")
                 messages.success(self.request, done, fail_silently=True)
                 return link_page
         response = super().form_valid(form)
@@ -134,10 +156,10 @@ def _pressed(form: Any, button: str) -> bool:
     return isinstance(form, InvitationOptionsMixin) and form.pressed(button)
 
 
-def _address_of_preview() -> str:
-    """Return the URL of the email preview, or an empty string where the site has no such page."""
+def address_of(page: str) -> str:
+    """Return the URL of a page by its name, or an empty string where the site has no such page."""
     try:
-        return reverse("invitation_preview")
+        return reverse(page)
     except NoReverseMatch:
         return ""
 

@@ -22,7 +22,7 @@ from django.views.generic import FormView, ListView, View
 from invitation.addresses import sheets
 from invitation.addresses.headings import labelled
 from invitation.exceptions import InvitationError
-from invitation.flows import lists, mail, quota
+from invitation.flows import lists, mail, quota, sharing
 from invitation.forms import MAIL_STATES, STATES, ListConfirmForm, ListForm
 from invitation.keys import sites
 from invitation.models import InvitationEmail, InvitationKey
@@ -62,6 +62,7 @@ class InviteListMixin(MemberMixin):
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         """Return the number of invitations left, and the reasons for a refusal."""
         kwargs.setdefault("refusals", ())
+        kwargs.setdefault("may_share", sharing.may_share(self.request.user))
         kwargs.setdefault("remaining_invitations", quota.remaining_invitations(self.request.user))
         context: dict[str, Any] = super().get_context_data(**kwargs)  # type: ignore[misc]
         return context

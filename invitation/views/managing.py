@@ -20,6 +20,7 @@ from invitation import gate, keys
 from invitation.exceptions import InvitationError, InvitingForbidden, NotPending
 from invitation.flows import inviting
 from invitation.forms import InvitationEditForm, InvitationSearchForm
+from invitation.gate import visitor
 from invitation.gate.atomic_requests import OwnTransactionsMixin
 from invitation.keys import qr, sites
 from invitation.models import Acceptance, InvitationKey
@@ -77,14 +78,31 @@ class InvitationListView(OwnInvitationsMixin, TemplateView):
         page = find_page(self.form.narrow(self.get_rows()), asked.dict(), self.page_size)
         kept: dict[str, Any] = {name: asked[name] for name in ("q", "state") if asked.get(name)}
         kwargs = {**left_to(self.request.user), "mail_pause": pause_of_mails(), **kwargs}
+        invitations = self.get_invitations().filter(pk__in=page.pks).order_by("-pk")
         return super().get_context_data(
-            invitations=self.get_invitations().filter(pk__in=page.pks).order_by("-pk"),
+            invitations=invitations,
+            **self.get_outcome(invitations),
             newer=page.newer and urlencode(kept | page.newer),
             older=page.older and urlencode(kept | page.older),
             form=self.form,
             narrowed=bool(kept),
             **kwargs,
         )
+
+    def get_outcome(self, shown: InvitationKeyQuerySet) -> dict[str, Any]:
+        """Return the invitation that the member has just sent, and whether it was emailed."""
+        pk, mailed = visitor.recall_outcome(self.request.COOKIES) or (0, False)
+        sent = next((row for row in shown if row.pk == pk), None)
+        if pk and sent is None:  # renewed, and on another page
+            sent = self.get_invitations().filter(pk=pk).first()
+        return {"sent": sent, "mailed": mailed}
+
+    def render_to_response(self, context: dict[str, Any], **kwargs: Any) -> HttpResponse:
+        """Return the page; only the first one after the form says what happened."""
+        response = super().render_to_response(context, **kwargs)
+        if context["sent"]:
+            visitor.forget_outcome(response)
+        return response
 
 
 class InvitationDetailView(OwnInvitationsMixin, TemplateView):

@@ -161,13 +161,15 @@ def log_in(page: Page, login: str, password: str = PASSWORD) -> None:
 
 def invite(page: Page, email: str, name: str = "", note: str = "") -> None:
     page.goto("/accounts/invite/")
-    page.get_by_label("E-mail address").fill(email)
+    page.get_by_label("Email address").fill(email)
+    if name or note:
+        page.get_by_text("More options").click()
     if name:
         page.get_by_label("Name", exact=False).first.fill(name)
     if note:
         page.get_by_label("Personal note").fill(note)
     page.get_by_role("main").get_by_role("button").first.click()
-    expect(page).to_have_url(re.compile("/invite/complete/$"))
+    expect(page).to_have_url(re.compile("/invitations/$"))
 
 
 def mailed_link(page: Page, email: str, containing: str) -> str:

@@ -46,7 +46,7 @@ def write(path: Path, number: int) -> str:
 
 def look_through(page: Page, path: str) -> None:
     page.goto("/accounts/invite/")
-    page.get_by_role("main").get_by_role("link", name="Invite many at once").click()
+    page.get_by_role("main").get_by_role("link", name="Invite several people").click()
     page.get_by_label("CSV file").set_input_files(path)
     page.get_by_role("button", name="Look through the list").click()
 

@@ -26,6 +26,8 @@ def test_the_box_of_a_group_stands_beside_its_name(visit: Visit, path: str) -> N
     page = visit()
     log_in(page, "rosa")
     page.goto(path)
+    for more in page.locator("main details:not([open]) > summary").all():
+        more.click()
     found = page.locator("fieldset label:has(input)").evaluate_all(BOXES)
     assert found
     assert all(abs(row["box"] - row["line"]) <= 1 for row in found), found
@@ -35,6 +37,7 @@ def test_the_second_line_of_a_name_begins_below_the_first(visit: Visit) -> None:
     page = visit(viewport={"width": 320, "height": 800})
     log_in(page, "rosa")
     page.goto("/accounts/invite/")
+    page.get_by_text("More options").click()
     label = page.locator("fieldset label:has(input)").first
     label.evaluate("label => label.append(' and a great many words besides '.repeat(3))")
     starts = label.evaluate("""label => {
@@ -68,6 +71,7 @@ def test_what_is_written_in_another_script_than_the_pages_runs_its_own_way(visit
     page = visit()
     log_in(page, "rosa")
     page.goto("/accounts/invite/")
+    page.get_by_text("More options").click()
     page.evaluate("document.documentElement.dir = 'rtl'")
     note = page.get_by_label("Personal note")
     assert note.evaluate("note => getComputedStyle(note).unicodeBidi") == "plaintext"

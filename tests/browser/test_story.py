@@ -116,9 +116,9 @@ def test_a_double_click_on_invite_sends_one_mail(visit: Visit) -> None:
     member = visit()
     log_in(member, "rosa")
     before = remaining(member)
-    member.get_by_label("E-mail address").fill("robin@example.org")
+    member.get_by_label("Email address").fill("robin@example.org")
     member.get_by_role("main").get_by_role("button").first.dblclick()
-    expect(member).to_have_url(re.compile("/invite/complete/$"))
+    expect(member).to_have_url(re.compile("/invitations/$"))
     assert remaining(member) == before - 1
     member.goto("/inbox/")
     assert member.locator("li", has_text="robin@example.org").count() == 1
@@ -218,7 +218,8 @@ def test_a_form_says_what_is_wrong_and_keeps_what_was_typed(visit: Visit) -> Non
     member = visit()
     log_in(member, "rosa")
     member.goto("/accounts/invite/")
-    member.get_by_label("E-mail address").fill('"a@evil.org"@example.org')
+    member.get_by_label("Email address").fill('"a@evil.org"@example.org')
+    member.get_by_text("More options").click()
     member.get_by_label("Personal note").fill("Look at www.evil.org")
     member.evaluate("document.querySelector('main form').noValidate = true")
     member.get_by_role("main").get_by_role("button").first.click()
@@ -293,25 +294,40 @@ def test_the_picture_of_the_readme_is_of_the_landing_page(visit: Visit) -> None:
         assert taken.width == shown.width
 
 
+def test_the_address_and_the_button_are_on_the_first_screen_of_a_phone(visit: Visit) -> None:
+    member = visit(viewport={"width": 390, "height": 844})
+    log_in(member, "rosa")
+    member.goto("/accounts/invite/")
+    for seen in (
+        member.get_by_label("Email address"),
+        member.get_by_role("button", name="Send invitation"),
+    ):
+        expect(seen).to_be_in_viewport(ratio=1)
+    expect(member.get_by_label("Personal note")).to_be_hidden()
+
+
 def test_a_member_looks_at_the_mail_before_it_leaves(visit: Visit) -> None:
     member = visit(java_script_enabled=False)
     log_in(member, "june")
     before = remaining(member)
-    member.get_by_label("E-mail address").fill("plover@example.org")
+    member.get_by_label("Email address").fill("plover@example.org")
+    member.get_by_text("More options").click()
     member.get_by_label("Personal note").fill("The gate sticks; push.")
-    member.get_by_role("button", name="Look at the mail first").click()
-    main = member.get_by_role("main")
-    expect(main).to_contain_text("This is how the mail will arrive")
+    member.get_by_role("button", name="Preview email").click()
+    expect(member.get_by_role("heading", level=1)).to_have_text("Preview email")
     frame = member.frame_locator("iframe")
     expect(frame.get_by_text("The gate sticks; push.")).to_be_visible()
     button = frame.get_by_role("link", name="Accept invitation")
     # Its styles are there although the page around it has none but its own.
     assert button.evaluate("link => getComputedStyle(link).fontWeight") == "600"
-    expect(main).to_contain_text(f"{before} invitations left")
+    member.get_by_role("button", name="Back").click()
+    expect(member.get_by_role("main")).to_contain_text(f"{before} invitations left")
     expect(member.get_by_label("Personal note")).to_have_value("The gate sticks; push.")
     member.get_by_label("Personal note").fill("The gate sticks; lift it.")
-    member.get_by_label("E-mail address").press("Enter")
-    expect(member).to_have_url(re.compile("/invite/complete/$"))
+    member.get_by_role("button", name="Preview email").click()
+    member.get_by_role("button", name="Send invitation").click()
+    expect(member).to_have_url(re.compile("/invitations/$"))
+    expect(member.get_by_role("main")).to_contain_text("Invitation sent to plover@example.org")
     letter = visit()
     mailed_link(letter, "plover@example.org", "/invited/")
     expect(letter.get_by_role("main")).to_contain_text("The gate sticks; lift it.")
@@ -321,10 +337,11 @@ def test_a_newcomer_lands_on_the_page_that_his_inviter_chose(visit: Visit) -> No
     member = visit()
     log_in(member, "june")
     member.goto("/accounts/invite/")
-    member.get_by_label("E-mail address").fill("dunlin@example.org")
-    member.get_by_label("Open for").select_option("30 days")
+    member.get_by_label("Email address").fill("dunlin@example.org")
+    member.get_by_text("More options").click()
+    member.get_by_label("Expires after").select_option("30 days")
     member.get_by_label("First page").select_option("The members' page")
-    member.get_by_role("button", name="Just make a link").click()
+    member.get_by_role("button", name="Create a link instead").click()
     link = member.get_by_role("textbox", name="Link").input_value()
 
     newcomer = visit()

@@ -197,7 +197,7 @@ def test_a_list_that_cannot_be_read_is_refused_with_a_reason(
     assert response.status_code == 200
     errors = response.context["form"].errors.as_data().values()
     assert [error.code for found in errors for error in found] == [code]
-    assert "That did not work yet" in words(response)
+    assert "There is a problem" in words(response)
 
 
 def test_a_file_that_is_too_large_is_not_even_read(

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 import time_machine
+from django.contrib.auth.models import Group
 from django.core import mail, signing
 from django.db import connection
 from django.test import Client
@@ -25,7 +26,7 @@ from invitation.forms import InvitationKeyForm
 from invitation.gate import visitor
 from invitation.models import InvitationEmail, InvitationKey
 from tests import scenes
-from tests.scenes import COMPLETE, INVITE, NEWCOMER
+from tests.scenes import COMPLETE, INVITATIONS, INVITE, NEWCOMER
 
 pytestmark = pytest.mark.django_db
 Commit = Callable[..., Any]
@@ -81,11 +82,7 @@ class TestForm:
     def test_the_enter_key_sends(self, member_client: Client) -> None:
         page = member_client.get(INVITE)
         assert form_buttons(page) == ["", "preview", "no_mail"]
-        shown = ask(member_client)
-        assert form_buttons(shown) == ["", "preview", "no_mail"]
-        # Buttons outside of the form may belong to it too.
-        others = [b for b in Reader(shown.content.decode()).all("button") if b.get("form")]
-        assert [button.get("name") for button in others] == [None]
+        assert form_buttons(ask(member_client)) == ["", "back"]
 
     def test_the_days_that_the_site_offers_can_be_chosen(
         self, settings: Any, member: Any, member_client: Client
@@ -96,7 +93,7 @@ class TestForm:
             ("1", "1 day"),
             ("7", "7 days"),
             ("30", "30 days"),
-            ("never", "unlimited time"),
+            ("never", "never"),
         ]
         assert field.value() == "7"
         assert field.field.required
@@ -191,12 +188,12 @@ class TestForm:
 
 class TestPreview:
     @pytest.mark.anywhere
-    def test_it_shows_the_mail_above_the_form_with_what_was_typed(
-        self, member_client: Client
-    ) -> None:
+    def test_it_shows_the_email_alone_and_keeps_what_was_typed(self, member_client: Client) -> None:
         response = ask(member_client)
         assert response.status_code == 200
-        assert "invitation/invitation_form.html" in [used.name for used in response.templates]
+        names = [used.name for used in response.templates]
+        assert "invitation/invitation_preview.html" in names
+        assert "invitation/invitation_form.html" not in names
         shown = response.context["preview"]
         assert shown.recipient == "New@example.com"
         assert "> Bring <gloves>!" in shown.text
@@ -204,6 +201,9 @@ class TestPreview:
         form = response.context["form"]
         assert {name: form[name].value() for name in TYPED} == TYPED
         page = response.content.decode()
+        hidden = [one for one in Reader(page).all("input") if one["name"] in TYPED]
+        assert {one["type"] for one in hidden} == {"hidden"}
+        assert {one["name"]: one["value"] for one in hidden} == TYPED
         assert "&gt; Bring &lt;gloves&gt;!" in page
         assert "<gloves>" not in page
         assert SAMPLE_KEY in page
@@ -244,14 +244,42 @@ class TestPreview:
         shown = ask(member_client).context["preview"]
         with commit():
             response = member_client.post(INVITE, TYPED)
-        assert response["Location"] == COMPLETE
+        assert response["Location"] == INVITATIONS
         assert mail.outbox[0].subject == shown.subject
+
+    @pytest.mark.anywhere
+    def test_back_shows_the_form_with_what_was_typed(self, member_client: Client) -> None:
+        before = scenes.dump()
+        response = member_client.post(INVITE, TYPED | {"back": "1"})
+        assert response.status_code == 200
+        assert form_buttons(response) == ["", "preview", "no_mail"]
+        form = response.context["form"]
+        assert {name: form[name].value() for name in TYPED} == TYPED
+        assert not form.errors
+        assert Reader(response.content.decode()).all("details") == [
+            {"class": "invitation-more", "open": None}
+        ]
+        assert scenes.dump() == before
+
+    def test_back_keeps_an_address_that_is_wrong(self, member_client: Client) -> None:
+        response = member_client.post(INVITE, TYPED | {"email": "wrong", "back": "1"})
+        assert list(response.context["form"].errors) == ["email"]
+        assert 'value="wrong"' in response.content.decode()
+
+    def test_groups_that_were_chosen_are_kept(self, settings: Any, member_client: Client) -> None:
+        settings.INVITATION_GRANTABLE_GROUPS = "tests.flows.inviting.test_groups.all_groups"
+        group = Group.objects.create(name="Choir")
+        response = ask(member_client, groups=str(group.pk))
+        [kept] = [
+            a for a in Reader(response.content.decode()).all("input") if a["name"] == "groups"
+        ]
+        assert (kept["type"], kept["value"]) == ("hidden", str(group.pk))
 
     def test_it_tells_the_title_and_one_heading(self, member_client: Client) -> None:
         read = Reader(ask(member_client).content.decode())
         assert len(read.all("h1")) == 1
-        assert "This is how the mail will arrive" in read.text
-        assert "They get a mail" not in read.text
+        assert "Preview email" in read.text
+        assert "We'll email them" not in read.text
 
     @pytest.mark.parametrize("field", ["email", "note", "days", "destination"])
     def test_what_is_wrong_is_said_instead(
@@ -262,7 +290,7 @@ class TestPreview:
         response = ask(member_client, **{field: "www.evil.example"})
         assert list(response.context["form"].errors) == [field]
         assert not response.context["preview"]
-        assert "This is how the mail will arrive" not in response.content.decode()
+        assert form_buttons(response) == ["", "preview", "no_mail"]
 
     @pytest.mark.anywhere
     def test_ones_own_address_is_a_form_error(self, member_client: Client) -> None:
@@ -276,16 +304,14 @@ class TestPreview:
         settings.INVITATION_DELIVERY = "tests.flows.inviting.test_previewing.OtherDelivery"
         response = ask(member_client)
         assert response.status_code == 200
-        assert "Nothing has been sent yet" in response.content.decode()
+        assert response.context["form"].non_field_errors()
         assert InvitationKey.objects.count() == 0
 
     def test_without_an_invitation_left_it_is_shown_all_the_same(
         self, settings: Any, member_client: Client
     ) -> None:
         settings.INVITATIONS_PER_USER = 0
-        response = ask(member_client)
-        assert "This is how the mail will arrive" in response.content.decode()
-        assert "You have no invitations left" in response.content.decode()
+        assert "Preview email" in ask(member_client).content.decode()
 
     def test_a_form_without_a_csrf_token_is_refused(self, member: Any) -> None:
         client = Client(enforce_csrf_checks=True)
@@ -444,7 +470,7 @@ class TestWithoutMail:
         assert InvitationEmail.objects.count() == 0
         page = member_client.get(link_page)
         assert invitation.key in page.context["invitation_url"]
-        assert "No mail is sent" in page.content.decode()
+        assert "We have not sent an email" in page.content.decode()
 
     def test_its_holder_is_not_proven(self, member_client: Client) -> None:
         self.post(member_client)
@@ -488,7 +514,7 @@ class TestSitesOfTheirOwn:
         def post(form_class: type = OldForm, **typed: str) -> Any:
             request = rf.post(INVITE, {"email": NEWCOMER, **typed})
             request.user = member
-            response = views.invite(request, form_class=form_class)
+            response = views.InviteView.as_view(form_class=form_class)(request)
             return response.render() if hasattr(response, "render") else response
 
         return post
@@ -498,6 +524,9 @@ class TestSitesOfTheirOwn:
         assert 'name="preview"' not in page
         assert 'name="no_mail"' not in page
 
+    def test_a_field_called_back_is_its_own(self, plain: Any) -> None:
+        assert plain(back="1")["Location"] == INVITATIONS
+
     def test_who_asks_it_for_a_preview_sends_nothing(self, plain: Any) -> None:
         response = plain(preview="1")
         assert response.status_code == 200
@@ -505,7 +534,7 @@ class TestSitesOfTheirOwn:
         assert InvitationKey.objects.count() == 0
 
     def test_who_asks_it_for_no_mail_sends_one(self, plain: Any) -> None:
-        assert plain(no_mail="1")["Location"] == COMPLETE
+        assert plain(no_mail="1")["Location"] == INVITATIONS
         assert InvitationEmail.objects.count() == 1
 
     @pytest.mark.urls(__name__)

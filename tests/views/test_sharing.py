@@ -192,7 +192,7 @@ class TestWhoMaySee:
 class TestMaking:
     def test_the_form_makes_a_link(self, owner: Any, owner_client: Client) -> None:
         assert SHARE in owner_client.get(LINKS).content.decode()
-        assert LINKS in owner_client.get("/accounts/invite/").content.decode()
+        assert SHARE in owner_client.get("/accounts/invite/list/").content.decode()
         assert owner_client.get(SHARE).context["remaining_invitations"] == 10
         day = timezone.localdate() + 5 * DAY
         form = typed(expires_on=str(day), allowed_domains="a.org, @Bücher.example;\n", word="Fair")

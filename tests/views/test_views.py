@@ -5,16 +5,19 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from contextlib import nullcontext
+from datetime import timedelta
 from typing import Any
 
 import pytest
 import time_machine
+from django import forms
 from django.contrib.auth.models import Permission
 from django.core import mail
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.http import HttpResponse
 from django.test import Client
 from django.urls import include, path
+from django.utils import timezone
 
 from invitation import keys, routes, signals
 from invitation.flows import arriving
@@ -22,7 +25,7 @@ from invitation.forms import InvitationKeyForm
 from invitation.models import InvitationEmail, InvitationKey, InvitationQuota
 from invitation.views import InviteView
 from tests import scenes
-from tests.scenes import COMPLETE, DECLINE, INVITE, LANDING, NEWCOMER, REGISTER
+from tests.scenes import COMPLETE, DECLINE, INVITATIONS, INVITE, LANDING, NEWCOMER, REGISTER
 
 pytestmark = pytest.mark.django_db
 Commit = Callable[..., Any]
@@ -101,7 +104,7 @@ class TestInviting:
         typed = {"email": "New@Example.COM", "recipient_name": "Newcomer", "note": "Come."}
         with commit():
             response = member_client.post(INVITE, typed)
-        assert (response.status_code, response["Location"]) == (302, COMPLETE)
+        assert (response.status_code, response["Location"]) == (302, INVITATIONS)
         invitation = InvitationKey.objects.get()
         assert (invitation.from_user, invitation.email) == (member, "New@example.com")
         assert (invitation.recipient_name, invitation.note) == ("Newcomer", "Come.")
@@ -244,7 +247,7 @@ class TestInviting:
         for _ in range(2):
             with commit():
                 response = member_client.post(INVITE, {"email": NEWCOMER})
-            assert response["Location"] == COMPLETE
+            assert response["Location"] == INVITATIONS
         assert InvitationKey.objects.count() == len(mail.outbox) == 1
         assert InvitationQuota.objects.get().spent == 1
 
@@ -288,8 +291,10 @@ class TestSameAnswer:
         with commit():
             response = client.post(INVITE, {"email": NEWCOMER})
         headers = repr(sorted(response.headers.items())).encode()
-        page = without_csrf(client.get(COMPLETE))
-        page = page.replace(inviter.get_username().encode(), b"the inviter")
+        pages = [without_csrf(client.get(address)) for address in (COMPLETE, INVITATIONS)]
+        page = b"".join(pages).replace(inviter.get_username().encode(), b"the inviter")
+        page = re.sub(rb"/invitations/\d+/", b"/invitations/1/", page)
+        page = re.sub(rb"at \d+:\d+ [ap]\.m\.", b"later", page)  # the next try, by chance
         return [bytes(response.status_code), headers, response.content, page]
 
     @pytest.mark.anywhere
@@ -308,6 +313,134 @@ class TestSameAnswer:
         scenes.make_user("owner", email=NEWCOMER)
         self.answer(scenes.make_user("ann"), commit)
         assert [sent.to for sent in mail.outbox] == [[NEWCOMER]]
+
+
+class TestMoreOptions:
+    """Fields that need no answer are under "More options", which opens by itself."""
+
+    @pytest.fixture(autouse=True)
+    def _choices(self, settings: Any) -> None:
+        settings.INVITATION_EXPIRY_CHOICES = [1, 30]
+        settings.INVITATION_DESTINATIONS = [("/welcome/", "Welcome page")]
+
+    def shown(self, response: Any) -> tuple[str, str, bool]:
+        """Return the part of the form that is seen, the part that may not be, and if it is."""
+        page = response.content.decode().partition('id="invitation-form"')[2]
+        seen, _, rest = page.partition("<details")
+        tag, _, more = rest.partition(">")
+        return seen, more.partition("</details>")[0], " open" in tag
+
+    def test_the_address_alone_is_asked_for(self, member_client: Client) -> None:
+        seen, more, is_open = self.shown(member_client.get(INVITE))
+        assert re.findall(r'name="(\w+)"', seen) == ["csrfmiddlewaretoken", "email"]
+        names = ["recipient_name", "note", "days", "destination"]
+        assert re.findall(r'name="(\w+)"', more) == names
+        assert not is_open
+
+    @pytest.mark.parametrize(
+        ("typed", "is_open"),
+        [
+            ({}, False),
+            ({"days": "7"}, False),
+            ({"days": "1"}, True),
+            ({"days": "99"}, True),
+            ({"destination": "/welcome/"}, True),
+            ({"recipient_name": "Ann"}, True),
+            ({"note": "See www.evil.example"}, True),
+        ],
+    )
+    def test_it_is_open_with_a_value_or_an_error(
+        self, member_client: Client, typed: dict[str, str], is_open: bool
+    ) -> None:
+        assert self.shown(member_client.post(INVITE, typed))[2] is is_open
+
+    @pytest.mark.parametrize(("initial", "is_open"), [({}, False), ({"note": "Come!"}, True)])
+    def test_it_is_open_with_what_the_site_has_filled_in(
+        self, member: Any, initial: dict[str, str], is_open: bool
+    ) -> None:
+        form = InvitationKeyForm(inviter=member, initial={"email": NEWCOMER} | initial)
+        assert form.more_open() is is_open
+
+    def test_a_field_of_the_site_that_must_be_answered_is_seen(self, member: Any) -> None:
+        class SitesForm(InvitationKeyForm):
+            phone = forms.CharField()
+            source = forms.CharField(initial=lambda: "web")
+            colour = forms.CharField(required=False)
+
+        class ShorterForm(SitesForm):
+            first_fields = ("email", "note")
+
+        def names(fields: list[Any]) -> list[str]:
+            return [field.name for field in fields]
+
+        form = SitesForm(inviter=member)
+        assert names(form.main_fields()) == ["email", "phone"]
+        assert {"source", "colour"} < set(names(form.more_fields()))
+        assert not form.more_open()
+        assert names(ShorterForm(inviter=member).main_fields()) == ["email", "note", "phone"]
+
+
+class TestTheListAfterTheForm:
+    """The list says what happened to the invitation that was just sent, once."""
+
+    @pytest.mark.anywhere
+    def test_it_says_that_the_email_was_sent(self, member_client: Client, commit: Commit) -> None:
+        with commit():
+            member_client.post(INVITE, {"email": NEWCOMER})
+        response = member_client.get(INVITATIONS)
+        assert f"Invitation sent to <strong><bdi>{NEWCOMER}" in response.content.decode()
+        assert response.context["sent"] == InvitationKey.objects.get()
+        assert response.context["mailed"] is True
+        again = member_client.get(INVITATIONS)
+        assert again.context["sent"] is None
+        assert "Invitation sent" not in again.content.decode()
+
+    @pytest.mark.parametrize(
+        ("changes", "mailed", "words"),
+        [
+            ({"state": "sent"}, True, "Invitation sent to"),
+            ({"state": "suppressed"}, True, "Invitation sent to"),
+            ({"state": "sent"}, False, "sent no second email"),
+            ({"state": "sending"}, True, "in a moment"),
+            ({"state": "queued", "attempts": 1}, True, "is delayed"),
+            ({"state": "failed", "failure": "bounced"}, True, "nobody reads"),
+            ({"state": "cancelled"}, True, "have stopped the email"),
+        ],
+    )
+    def test_each_state_of_the_email_has_its_own_words(
+        self, member_client: Client, changes: dict[str, Any], mailed: bool, words: str
+    ) -> None:
+        for _ in range(1 if mailed else 2):
+            member_client.post(INVITE, {"email": NEWCOMER})
+        later = timezone.now() + timedelta(hours=1)
+        InvitationEmail.objects.update(not_before=later, **changes)
+        response = member_client.get(INVITATIONS)
+        assert response.context["mailed"] is mailed
+        assert words in response.content.decode()
+
+    def test_one_that_is_on_another_page_is_told_of(
+        self, settings: Any, member: Any, member_client: Client
+    ) -> None:
+        settings.INVITATIONS_PER_USER = None
+        oldest = scenes.invite(member)
+        for number in range(25):
+            scenes.invite(member, f"n{number}@example.com")
+        member_client.post(INVITE, {"email": NEWCOMER})
+        response = member_client.get(INVITATIONS)
+        assert oldest not in response.context["invitations"]
+        assert response.context["sent"] == oldest
+
+    @pytest.mark.parametrize("cookie", ["x", "1.1", "1.1:x:y", "é", "x" * 4000])
+    def test_a_forged_cookie_tells_nothing(
+        self, invitation: InvitationKey, member_client: Client, cookie: str
+    ) -> None:
+        member_client.cookies["invitation_outcome"] = cookie
+        assert member_client.get(INVITATIONS).context["sent"] is None
+
+    def test_the_cookie_of_somebody_else_tells_nothing(self, member_client: Client) -> None:
+        member_client.post(INVITE, {"email": NEWCOMER})
+        member_client.force_login(scenes.make_user("other"))
+        assert member_client.get(INVITATIONS).context["sent"] is None
 
 
 class TestWhatBecameOfIt:
@@ -330,8 +463,10 @@ class TestWhatBecameOfIt:
     @pytest.mark.django_db(transaction=True)
     def test_a_mail_server_that_is_down_is_no_error_page(self, member_client: Client) -> None:
         with scenes.broken_mail():
-            response = member_client.post(INVITE, {"email": NEWCOMER}, follow=True)
-        assert response.status_code == 200
+            shown = member_client.post(INVITE, {"email": NEWCOMER}, follow=True)
+        assert shown.redirect_chain == [(INVITATIONS, 302)]
+        assert "is delayed" in shown.content.decode()
+        response = member_client.get(COMPLETE)
         assert response.context["mail_state"] == "queued"
         assert response.context["mail_delayed"]
         assert InvitationEmail.objects.get().last_error
@@ -339,12 +474,12 @@ class TestWhatBecameOfIt:
     @pytest.mark.parametrize(
         ("state", "delayed", "words"),
         [
-            ("queued", True, "the mail is delayed"),
-            ("sending", False, "goes out in a moment"),
+            ("queued", True, "is delayed"),
+            ("sending", False, "in a moment"),
             ("sent", False, "on its way"),
-            ("failed", True, "could not be sent"),
+            ("failed", True, "could not send"),
             ("suppressed", False, "on its way"),
-            ("cancelled", False, "have stopped the mail"),
+            ("cancelled", False, "have stopped the email"),
         ],
     )
     def test_each_state_of_the_mail_has_its_own_words(
@@ -385,7 +520,7 @@ class TestWhatBecameOfIt:
             said.append(response.context["mailed"])
         assert said == [True, False]
         assert len(mail.outbox) == 1
-        assert "no second mail was sent" in response.content.decode()
+        assert "sent no second email" in response.content.decode()
 
     @pytest.mark.parametrize("state", ["queued", "failed", "sending"])
     def test_a_mail_that_has_not_gone_is_told_of_first(
@@ -395,7 +530,7 @@ class TestWhatBecameOfIt:
             with commit():
                 member_client.post(INVITE, {"email": NEWCOMER})
             InvitationEmail.objects.update(state=state)
-        assert "no second mail" not in member_client.get(COMPLETE).content.decode()
+        assert "no second email" not in member_client.get(COMPLETE).content.decode()
 
     @pytest.mark.parametrize("cookie", ["x", "1.1", "1.1:x:y", '"', "é", "x" * 4000])
     def test_a_forged_cookie_tells_nothing(
@@ -427,7 +562,7 @@ class TestWhatBecameOfIt:
         request = rf.post(INVITE, {"email": NEWCOMER})
         request.user = member
         response = InviteView.as_view(form_class=SitesForm)(request)
-        assert (response.status_code, response["Location"]) == (302, COMPLETE)
+        assert (response.status_code, response["Location"]) == (302, INVITATIONS)
         assert "invitation_outcome" not in response.cookies
 
     def test_the_invitation_of_somebody_else_is_not_shown(self, invitation: InvitationKey) -> None:
