@@ -114,6 +114,15 @@ class Migration(migrations.Migration):
                     ),
                 ),
                 (
+                    "from_site",
+                    models.BooleanField(
+                        db_default=False,
+                        default=False,
+                        editable=False,
+                        verbose_name="from the site",
+                    ),
+                ),
+                (
                     "locator",
                     models.CharField(
                         default=invitation.keys.links.new_locator,
@@ -650,6 +659,13 @@ class Migration(migrations.Migration):
             constraint=models.CheckConstraint(
                 condition=models.Q(("pending_slot", None), ("status", "pending"), _connector="OR"),
                 name="invitation_slot_only_pending",
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="invitationkey",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("from_site", False), ("from_user", None), _connector="OR"),
+                name="invitation_one_inviter",
             ),
         ),
         migrations.AddConstraint(

@@ -50,6 +50,10 @@ class InvitationKey(models.Model):
         blank=True,
         related_name="invitations_sent",
     )
+    #: Whether the site itself invites. A deleted inviter leaves this false and no ``from_user``.
+    from_site = models.BooleanField(
+        _("from the site"), default=False, db_default=False, editable=False
+    )
     email = models.CharField(_("e-mail address"), max_length=254, blank=True)
     email_key = models.CharField(max_length=254, blank=True, editable=False)
     recipient_name = models.CharField(_("recipient's name"), max_length=60, blank=True)
@@ -160,6 +164,9 @@ class InvitationKey(models.Model):
             models.CheckConstraint(
                 condition=Q(pending_slot=None) | Q(status="pending"),
                 name="invitation_slot_only_pending",
+            ),
+            models.CheckConstraint(
+                condition=Q(from_site=False) | Q(from_user=None), name="invitation_one_inviter"
             ),
             # Also for the beginning of a locator, which staff see.
             models.UniqueConstraint(

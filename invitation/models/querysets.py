@@ -191,8 +191,8 @@ class InvitationKeyQuerySet(models.QuerySet["InvitationKey"]):
         return rows.filter(not_asked_for(now))
 
     def sent_by(self, user: Any) -> InvitationKeyQuerySet:
-        """Return those that this member created."""
-        return self.filter(from_user=user)
+        """Return those that this member created; with ``None`` those from the site."""
+        return self.filter(from_site=True) if user is None else self.filter(from_user=user)
 
     def with_latest_mail(self) -> InvitationKeyQuerySet:
         """Add the columns of the latest email: ``latest_mail_state`` and the others below.

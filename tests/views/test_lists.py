@@ -5,11 +5,9 @@ from __future__ import annotations
 import csv
 import io
 import re
-import sys
 import tracemalloc
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -17,7 +15,6 @@ import time_machine
 from django.apps import apps
 from django.contrib.auth.models import Group
 from django.core.files.uploadedfile import SimpleUploadedFile
-from django.core.management import CommandError, call_command
 from django.db import connection
 from django.test import Client
 from django.utils import timezone
@@ -28,11 +25,10 @@ from invitation.conf import LIMITS
 from invitation.exceptions import AlreadyInvited
 from invitation.flows import lists
 from invitation.flows.inviting import revoke
-from invitation.flows.mail import queueing
 from invitation.models import InvitationEmail, InvitationKey
 from invitation.views import lists as lists_views
 from tests import scenes
-from tests.factories import DAY, make_invitation, make_mail, make_user, spent
+from tests.factories import DAY, make_invitation, spent
 from tests.flows.lists.test_invite_list import balance, guests
 
 pytestmark = pytest.mark.django_db
@@ -585,115 +581,3 @@ def test_the_outcome_is_written_while_it_is_read(
         peaks.append(tracemalloc.get_traced_memory()[1])
         tracemalloc.stop()
     assert peaks[1] < 2 * peaks[0]
-
-
-# -- the command ---------------------------------------------------------------------------------
-
-
-def run(*arguments: str, **options: Any) -> str:
-    output = io.StringIO()
-    call_command("invite", *arguments, stdout=output, **options)
-    return output.getvalue()
-
-
-@pytest.fixture
-def file(tmp_path: Any) -> str:
-    path = tmp_path / "people.csv"
-    path.write_text(CSV, "utf-8-sig")
-    return str(path)
-
-
-@pytest.mark.anywhere
-def test_the_command_invites_and_prints_each_row(
-    member: Any, file: str, commit: Commit, settings: Any
-) -> None:
-    settings.LANGUAGE_CODE = "en"
-    with commit():
-        lines = run("--csv", file, "--as", member.get_username()).splitlines()
-    assert lines[0] == "2: ann@example.org: invited"
-    assert lines[1].startswith("3: nobody: invalid: Please enter only the address itself")
-    assert lines[2].startswith("4: member@example.com: your own address: This is your own")
-    assert lines[3] == "Invited: 1, your own address: 1, invalid: 1."
-    assert InvitationKey.objects.get().from_user == member
-
-
-def test_the_command_takes_the_column_that_is_named(member: Any, tmp_path: Any) -> None:
-    path = tmp_path / "class.csv"
-    path.write_text("Student,Student Email,Parent Email\nAnn,ann@example.org,mum@example.org\n")
-    options = ("--csv", str(path), "--as", "member", "--email-column", "Parent Email")
-    assert run(*options).startswith("2: mum@example.org: invited")
-    with pytest.raises(CommandError, match="Its columns: Student, Student Email, Parent Email"):
-        run(*options[:-1], "Mail of work")
-
-
-def test_a_dry_run_changes_nothing(member: Any, file: str) -> None:
-    before = scenes.dump()
-    lines = run("--csv", file, "--as", "member", "--dry-run").splitlines()
-    assert (lines[0], lines[-1][:7]) == ("2: ann@example.org: new", "New: 1,")
-    assert scenes.dump() == before
-
-
-def test_the_command_says_how_many_mails_wait(
-    member: Any, file: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(queueing, "MOST_AT_ONCE", 0)
-    make_mail(make_invitation(member, "earlier@example.org"))
-    make_mail(make_invitation(make_user("other"), "another@example.org"))
-    lines = run("--csv", file, "--as", "member", "--note", "Hello", "--site", "1").splitlines()
-    assert lines[-1] == "Mails that wait for sendinvitations: 1."
-
-
-@pytest.mark.django_db(transaction=True)
-def test_the_command_says_nothing_of_mails_that_wait_for_other_reasons(
-    member: Any, file: str
-) -> None:
-    make_mail(make_invitation(member, "earlier@example.org"))
-    lines = run("--csv", file, "--as", "member").splitlines()
-    assert lines[-1].startswith("Invited: 1, ")
-
-
-@pytest.mark.anywhere
-@pytest.mark.parametrize("number", [999, -1])
-def test_the_command_invites_to_no_site_that_is_not_there(
-    member: Any, file: str, number: int
-) -> None:
-    with pytest.raises(CommandError, match=f"There is no Site {number}"):
-        run("--csv", file, "--as", member.get_username(), "--site", str(number))
-    assert not InvitationKey.objects.exists()
-
-
-def test_the_command_can_be_silent(member: Any, file: str) -> None:
-    assert run("--csv", file, "--as", "member", verbosity=0) == ""
-    assert InvitationKey.objects.count() == 1
-
-
-def test_the_command_reads_standard_input(member: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    data = io.BytesIO(b"email\nann@example.org\n\x1b[31mred,\n")
-    monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=data))
-    printed = run("--csv", "-", "--as", "member")
-    assert "2: ann@example.org: invited" in printed
-    assert "3: \N{REPLACEMENT CHARACTER}[31mred: invalid" in printed
-
-
-@pytest.mark.each_case
-@pytest.mark.parametrize(
-    ("text", "user", "reason"),
-    [
-        (CSV, "nobody", "There is no account 'nobody'."),
-        (None, "member", "cannot be read: No such file or directory."),
-        ("email\n", "member", "There is nobody in this list."),
-        ("nobody", "member", "Nobody in this file can be invited."),
-    ],
-    ids=["no account", "no file", "nobody in it", "nobody can be"],
-)
-@pytest.mark.parametrize("dry", [True, False])
-def test_the_command_fails_where_nothing_can_be_done(
-    member: Any, tmp_path: Any, text: str | None, user: str, reason: str, dry: bool
-) -> None:
-    path = tmp_path / "people.csv"
-    if text is not None:
-        path.write_text(text)
-    with pytest.raises(CommandError, match=re.escape(reason)) as failed:
-        run("--csv", str(path), "--as", user, dry_run=dry)
-    assert failed.value.returncode == 1
-    assert not InvitationKey.objects.exists()

@@ -3,6 +3,7 @@
 from invitation.flows.inviting.creating import (
     INVITE_ROUNDS,
     Invited,
+    check_inviter,
     create_without_address,
     expiry_date,
     invite,
@@ -21,7 +22,12 @@ from invitation.flows.inviting.groups import (
 )
 from invitation.flows.inviting.languages import language_for, named_language
 from invitation.flows.inviting.managing import change_link, edit, extend, resend, revoke
-from invitation.flows.inviting.notes import check_note, may_write_note, note_length_max
+from invitation.flows.inviting.notes import (
+    check_note,
+    check_note_from,
+    may_write_note,
+    note_length_max,
+)
 from invitation.flows.inviting.previewing import preview
 from invitation.flows.inviting.renewing import ask_for_renewal, is_renewable, renew, renewal_costs
 
@@ -31,7 +37,9 @@ __all__ = [
     "ask_for_renewal",
     "change_link",
     "check_groups",
+    "check_inviter",
     "check_note",
+    "check_note_from",
     "close_all_of",
     "create_without_address",
     "edit",

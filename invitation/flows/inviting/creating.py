@@ -30,7 +30,7 @@ from invitation.flows import quota
 from invitation.flows.after_commit import announce, in_transaction, retrying, writing
 from invitation.flows.inviting.groups import check_groups
 from invitation.flows.inviting.languages import language_for
-from invitation.flows.inviting.notes import check_note
+from invitation.flows.inviting.notes import check_note_from
 from invitation.flows.mail import ask_for_mail, too_soon
 from invitation.flows.mail import queue as queue_mail
 from invitation.keys import destinations, sites
@@ -76,6 +76,13 @@ def inviting_refusal(user: Any) -> InvitingForbidden | None:
     return _age_refusal(user)
 
 
+def check_inviter(inviter: Any) -> None:
+    """Raise ``InvitingForbidden`` if this person may not invite. ``None`` is the site, and may."""
+    refusal = None if inviter is None else inviting_refusal(inviter)
+    if refusal is not None:
+        raise refusal
+
+
 def _age_refusal(user: Any) -> AccountTooNew | None:
     """Return the error for an account that is too new to invite, or ``None``.
 
@@ -110,6 +117,10 @@ def invite(
     difference whether the address has an account or an invitation from another member. Only a limit
     of emails can change that.
 
+    With ``None`` for the inviter, the site invites in its own name. It has no quota, may give every
+    group and may write every note. Only the limits of emails of the recipient, the domain and the
+    site hold.
+
     ``language`` is the language of the email. Without it, the inviter's own language is used (see
     ``language_for``). A renewed invitation keeps its name, note and language where none is given.
     ``edit`` can empty the name and the note.
@@ -138,7 +149,7 @@ def invite(
     sites.absolute(reverse("invitation_invited", args=["key"]), site_id)
     if data is not None:
         fields["data"] = dict(data)
-    if groups:
+    if groups and inviter is not None:
         check_groups(inviter, groups)
     return _invite(inviter, site_id, fields, groups, mail=mail)
 
@@ -156,14 +167,14 @@ def checked_fields(
 
     Raises what ``invite`` raises for these values.
     """
-    _check_inviter(inviter)
+    check_inviter(inviter)
     email = addresses.clean(email)
     _check_not_own(inviter, email)
     blocklist.check(email)
     fields: dict[str, Any] = {
         "email": email,
         "recipient_name": texts.plain_name(recipient_name),
-        "note": check_note(inviter, note),
+        "note": check_note_from(inviter, note),
         "expires_at": expiry_date(timezone.now(), days),
     }
     if destination is not None:
@@ -179,7 +190,8 @@ def _invite(
     *,
     mail: bool,
 ) -> Invited:
-    slot = make_slot(site_id, inviter.pk, addresses.canonical(fields["email"]))
+    number = None if inviter is None else inviter.pk
+    slot = make_slot(site_id, number, addresses.canonical(fields["email"]))
     refusal: InvitationError | IntegrityError
     first = fields | {"language": language_for(inviter, fields["language"])}
 
@@ -192,6 +204,8 @@ def _invite(
         return Invited(invitation, created=True, mailed=mail)
 
     for _round in range(INVITE_ROUNDS):
+        if inviter is None and (renewed := _renew(slot, fields, groups, mail=mail)) is not None:
+            return renewed  # No quota is asked, so nothing else says that there is one.
         try:
             return in_transaction(make)
         except (IntegrityError, QuotaExceeded) as error:
@@ -228,7 +242,7 @@ def create_without_address(inviter: Any) -> InvitationKey:
 
     Raises ``InvitingForbidden`` and ``QuotaExceeded``.
     """
-    _check_inviter(inviter)
+    check_inviter(inviter)
     with writing():
         return _create(
             inviter, sites.current_site_id(), {"expires_at": expiry_date(timezone.now())}
@@ -266,12 +280,6 @@ def send_to(invitation: InvitationKey, email: str) -> None:
             raise too_soon(invitation)
 
 
-def _check_inviter(inviter: Any) -> None:
-    refusal = inviting_refusal(inviter)
-    if refusal is not None:
-        raise refusal
-
-
 def _check_not_own(inviter: Any, email: str) -> None:
     own = getattr(inviter, inviter.get_email_field_name(), "") if inviter is not None else ""
     if addresses.same(own or "", email):
@@ -297,16 +305,24 @@ def _create(
     inviter: Any, site_id: int, fields: dict[str, Any], *, mail: bool = True
 ) -> InvitationKey:
     email_key = addresses.canonical(fields["email"]) if "email" in fields else ""
+    member = inviter is not None
     invitation = InvitationKey(
-        from_user=inviter, site_id=site_id, email_key=email_key, quota_held=1, **fields
+        from_user=inviter,
+        from_site=not member,
+        site_id=site_id,
+        email_key=email_key,
+        quota_held=int(member),
+        **fields,
     )
     slot = invitation.pending_slot = invitation.slot()
-    # The slot is unique, so the insert fails if this member has a pending invitation to the
-    # address. The check comes first, because a failed insert makes MariaDB lock more rows.
-    quota.spend(inviter, slot=slot)
+    if member:
+        # The slot is unique, so the insert fails if this member has a pending invitation to the
+        # address. The check comes first, because a failed insert makes MariaDB lock more rows.
+        quota.spend(inviter, slot=slot)
     if email_key and mail:
         invitation.mail_requested_at = invitation.date_invited
     managers.write_new(invitation)
-    quota.write_entry(inviter, -1, quota.Reason.INVITED, invitation)
+    if member:
+        quota.write_entry(inviter, -1, quota.Reason.INVITED, invitation)
     announce(signals.invitation_created, invitation=invitation)
     return invitation

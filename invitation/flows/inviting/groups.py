@@ -49,19 +49,27 @@ def check_groups(inviter: Any, groups: Collection[Group]) -> None:
 
 
 def set_groups(invitation: InvitationKey, inviter: Any, groups: Collection[Group]) -> None:
-    """Set the groups of an invitation. Raise ``GroupRefused`` if the inviter may not give one."""
-    check_groups(inviter, groups)
+    """Set the groups of an invitation. Raise ``GroupRefused`` if the inviter may not give one.
+
+    An invitation from the site may give every group.
+    """
+    if not invitation.from_site:
+        check_groups(inviter, groups)
     invitation.groups.set(groups)
 
 
 def groups_to_join(invitation: InvitationKey) -> list[Group]:
     """Return the groups of an invitation that its inviter may still give, by name.
 
+    The site may give every group. An inviter whose account is gone may give none.
+
     Runs no query for an opened invitation without groups.
     """
     if not (getattr(invitation, "carries_groups", True) and has_groups(get_user_model())):
         return []
     carried = list(invitation.groups.order_by("name"))
+    if invitation.from_site:
+        return carried
     if not carried or invitation.from_user_id is None:
         return []
     # Read again, because the inviter may have lost this right since the invitation was opened.
@@ -81,6 +89,9 @@ def groups_to_join_of(invitations: Iterable[InvitationKey]) -> dict[int, list[Gr
     found: dict[int, list[Group]] = {}
     for invitation in invitations:
         groups = sorted(invitation.groups.all(), key=lambda group: group.name)
+        if invitation.from_site:
+            found[invitation.pk] = groups
+            continue
         inviter = invitation.from_user_id
         if groups and inviter not in allowed:
             grantable = grantable_groups(invitation.from_user)

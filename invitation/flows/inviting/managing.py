@@ -26,7 +26,7 @@ from invitation.flows.after_commit import in_transaction, retrying, writing
 from invitation.flows.inviting.creating import expiry_date
 from invitation.flows.inviting.ending import end, end_shared
 from invitation.flows.inviting.groups import set_groups
-from invitation.flows.inviting.notes import check_note
+from invitation.flows.inviting.notes import check_note_of
 from invitation.flows.mail import ask_for_mail, too_soon
 from invitation.keys import codes
 from invitation.models import InvitationKey, QuotaEntry
@@ -150,7 +150,7 @@ def edit(
     give.
     """
     name = texts.plain_name(recipient_name)
-    note = check_note(invitation.from_user, note, kept=invitation.note)
+    note = check_note_of(invitation, note)
     with writing():
         _write(invitation, recipient_name=name, note=note)
         if groups is not None:

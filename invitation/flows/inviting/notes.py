@@ -11,6 +11,7 @@ from typing import Any
 from invitation.conf import conf
 from invitation.delivery import texts
 from invitation.exceptions import NoteForbidden, TextRefused
+from invitation.models import InvitationKey
 
 #: Permission to write links into notes. Superusers have it, as they have every permission.
 LINK_PERMISSION = "invitation.link_in_note"
@@ -44,6 +45,23 @@ def check_note(writer: Any, note: str, *, kept: str = "") -> str:
         if error.code != "link_in_text" or not _has(writer, LINK_PERMISSION):
             raise
     return texts.check_text(note, limit, links=True)
+
+
+def check_note_from(inviter: Any, note: str) -> str:
+    """Return the note of a new invitation, as ``check_note`` does.
+
+    ``None`` is the site, which needs no permission.
+    """
+    if inviter is None:
+        return texts.check_text(note, note_length_max(), links=True)
+    return check_note(inviter, note)
+
+
+def check_note_of(invitation: InvitationKey, note: str) -> str:
+    """Return another note of an invitation, as ``check_note`` does for its inviter."""
+    if invitation.from_site and note != invitation.note:
+        return check_note_from(None, note)
+    return check_note(invitation.from_user, note, kept=invitation.note)
 
 
 def _has(user: Any, permission: str) -> bool:

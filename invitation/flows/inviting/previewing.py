@@ -47,6 +47,7 @@ def preview(
     site_id = sites.current_site_id() if site_id is None else site_id
     invitation = InvitationKey(
         from_user=inviter,
+        from_site=inviter is None,
         site_id=site_id,
         email_key=addresses.canonical(fields["email"]),
         language=language,

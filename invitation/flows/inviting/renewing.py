@@ -15,7 +15,7 @@ from invitation.flows.after_commit import announce, in_transaction
 from invitation.flows.inviting.creating import Invited, invite, may_invite
 from invitation.flows.inviting.groups import groups_to_join
 from invitation.flows.inviting.managing import resend, was_given_back
-from invitation.flows.inviting.notes import check_note
+from invitation.flows.inviting.notes import check_note_from
 from invitation.flows.mail import queue as queue_mail
 from invitation.flows.upkeep import mark_expired
 from invitation.keys import sites
@@ -36,7 +36,10 @@ def ask_for_renewal(text: object, site_id: int | None = None) -> bool:
     The invitation must be expired or revoked, and have an email address. Its inviter must be
     allowed to invite, and must have an address for email.
 
-    Returns whether an email was queued. Do not show that to the visitor: it tells what the site
+    A request about an invitation from the site sends no email. It is recorded on the row, and the
+    signal is sent.
+
+    Returns whether the request counts. Do not show that to the visitor: it tells what the site
     knows of the invitation and its inviter. A text that is no key costs no query.
     """
     site_id = sites.current_site_id() if site_id is None else site_id
@@ -61,7 +64,7 @@ def _ask(pk: int, now: datetime) -> bool:
     if not _can_ask(invitation) or _has_asked_enough(invitation, now):
         transaction.set_rollback(True)
         return False
-    if not queue_mail(invitation, InvitationEmail.Kind.RENEWAL):
+    if invitation.from_user and not queue_mail(invitation, InvitationEmail.Kind.RENEWAL):
         transaction.set_rollback(True)  # Over the limit of emails: the person may ask again later.
         return False
     announce(signals.invitation_renewal_requested, invitation=invitation)
@@ -70,13 +73,17 @@ def _ask(pk: int, now: datetime) -> bool:
 
 def _can_ask(invitation: InvitationKey) -> bool:
     inviter = invitation.from_user
-    if inviter is None or invitation.shared or not invitation.email:
+    if invitation.shared or not invitation.email:
         return False
+    if inviter is None:
+        return invitation.from_site
     return may_invite(inviter) and addresses.of_member(inviter) != ""
 
 
 def _has_asked_enough(invitation: InvitationKey, now: datetime) -> bool:
     """Return whether this request is over the limit of the invitation or of its inviter."""
+    if invitation.from_site:
+        return False  # It causes no emails.
     mails = InvitationEmail.objects.filter(invitation=invitation)
     if mails.filter(kind=InvitationEmail.Kind.RENEWAL).count() >= REQUESTS_PER_INVITATION:
         return True
@@ -91,14 +98,14 @@ def _has_asked_enough(invitation: InvitationKey, now: datetime) -> bool:
 def is_renewable(invitation: InvitationKey) -> bool:
     """Return whether its inviter can give a new link for this invitation."""
     dead = invitation.state in (invitation.Status.EXPIRED, invitation.Status.REVOKED)
-    has_both = bool(invitation.email) and invitation.from_user_id is not None
-    return dead and has_both and not invitation.shared
+    someone = invitation.from_site or invitation.from_user_id is not None
+    return dead and someone and bool(invitation.email) and not invitation.shared
 
 
 def renewal_costs(invitation: InvitationKey) -> bool:
     """Return whether renewing a dead invitation spends one of its inviter's quota."""
     if invitation.from_user_id is None:
-        return False
+        return False  # The site has no quota.
     if invitation.status == invitation.Status.REVOKED:
         slot = invitation.slot()
         return slot is None or InvitationKey.objects.find_open(slot) is None
@@ -146,6 +153,6 @@ def renew(invitation: InvitationKey) -> Invited:
 
 def _note_again(invitation: InvitationKey) -> str:
     try:
-        return check_note(invitation.from_user, invitation.note)
+        return check_note_from(invitation.from_user, invitation.note)
     except TextRefused:
         return ""

@@ -15,6 +15,7 @@ from functools import partial
 from typing import Any
 
 from django.conf import settings
+from django.contrib.auth.models import Group
 from django.db import IntegrityError
 from django.db.models import Exists, OuterRef, Q
 from django.urls import reverse
@@ -39,10 +40,10 @@ from invitation.flows import quota
 from invitation.flows.after_commit import BATCH_SIZE, in_transaction, on_commit
 from invitation.flows.inviting import (
     INVITE_ROUNDS,
-    check_note,
+    check_inviter,
+    check_note_from,
     expiry_date,
     grantable_groups,
-    inviting_refusal,
     language_for,
     named_language,
 )
@@ -106,7 +107,8 @@ def check_list(
     """
     site_id = _prepare(inviter, site_id)
     rows = _compare(inviter, site_id, _read(inviter, recipients, note))
-    mark_excess(inviter, site_id, rows, quota.remaining_invitations(inviter))
+    left = None if inviter is None else quota.remaining_invitations(inviter)
+    mark_excess(inviter, site_id, rows, left)
     return ListResult(batch or new_list_id(), rows)
 
 
@@ -151,16 +153,14 @@ def invite_many(
 
 def waiting_in_list(inviter: Any, batch: uuid.UUID) -> int:
     """Return how many emails of a member's list are still unsent. Runs one query."""
-    invitations = InvitationKey.objects.filter(in_list(batch), from_user=inviter)
+    invitations = InvitationKey.objects.get_queryset().sent_by(inviter).filter(in_list(batch))
     unsent = (InvitationEmail.State.QUEUED, InvitationEmail.State.SENDING)
     mails = InvitationEmail.objects.of_invitations().filter(invitation__in=invitations)
     return mails.filter(state__in=unsent).count()
 
 
 def _prepare(inviter: Any, site_id: int | None) -> int:
-    refusal = inviting_refusal(inviter)
-    if refusal is not None:
-        raise refusal
+    check_inviter(inviter)
     site_id = sites.current_site_id() if site_id is None else site_id
     # Without a base address for its link, no email could be sent.
     sites.absolute(reverse("invitation_invited", args=["key"]), site_id)
@@ -170,12 +170,13 @@ def _prepare(inviter: Any, site_id: int | None) -> int:
 def _invite(
     inviter: Any, site_id: int, batch: uuid.UUID, rows: list[Row], *, last_try: bool
 ) -> ListResult:
-    # Every invitation of this member needs this lock. So what is found now stays true.
-    InvitationQuota.objects.hold(inviter)
+    if inviter is not None:
+        # Every invitation of this member needs this lock. So what is found now stays true.
+        InvitationQuota.objects.hold(inviter)
     made = _made(inviter, batch)
     # A list that is confirmed again makes nothing more. This holds whatever the quota is by then,
     # and whatever happened to the first invitations.
-    remaining = 0 if _is_used(inviter, batch) else quota.remaining_now(inviter)
+    remaining = 0 if _is_used(inviter, batch) else _remaining_now(inviter)
     rows = [
         row._replace(verdict=Verdict.INVITED)
         if row.verdict == Verdict.NEW and row.email_key in made
@@ -185,15 +186,20 @@ def _invite(
     rows = _compare(inviter, site_id, rows)
     taken = mark_excess(inviter, site_id, rows, remaining, lock=last_try)
     if new := [row for row in rows if row.verdict == Verdict.NEW]:
-        quota.spend(inviter, len(new))
+        if inviter is not None:
+            quota.spend(inviter, len(new))
         queue_mails(_write(inviter, site_id, batch, new), taken)
     return ListResult(batch, [_done(row) for row in rows])
+
+
+def _remaining_now(inviter: Any) -> int | None:
+    return None if inviter is None else quota.remaining_now(inviter)
 
 
 def _is_used(inviter: Any, batch: uuid.UUID) -> bool:
     """Record that this list is used, and return whether it was used before."""
     try:
-        attempt([Limit(f"list:{inviter.pk}:{batch}", 1, LIST_AGE)])
+        attempt([Limit(f"list:{_number(inviter)}:{batch}", 1, LIST_AGE)])
     except TooManyAttempts:
         return True
     return False
@@ -214,14 +220,15 @@ def _write(inviter: Any, site_id: int, batch: uuid.UUID, rows: list[Row]) -> lis
     now, language = clock.now(), language_for(inviter)
     like = InvitationKey(
         from_user=inviter,
+        from_site=inviter is None,
         site_id=site_id,
         label=_label(batch),
         date_invited=now,
         mail_requested_at=now,
         expires_at=expiry_date(now),
-        quota_held=1,
+        quota_held=int(inviter is not None),
     )
-    locators = [keys.new_locator() for _row in rows]
+    number, locators = _number(inviter), [keys.new_locator() for _row in rows]
     columns: dict[str, list[Any]] = {
         "locator": locators,
         "email": [row.email for row in rows],
@@ -229,10 +236,11 @@ def _write(inviter: Any, site_id: int, batch: uuid.UUID, rows: list[Row]) -> lis
         "recipient_name": [row.recipient_name for row in rows],
         "note": [row.note for row in rows],
         "language": [row.language or language for row in rows],
-        "pending_slot": [make_slot(site_id, inviter.pk, row.email_key) for row in rows],
+        "pending_slot": [make_slot(site_id, number, row.email_key) for row in rows],
     }
     managers.insert_like(like, columns)
-    written = InvitationKey.objects.filter(from_user=inviter, date_invited=now, label=like.label)
+    own = InvitationKey.objects.get_queryset().sent_by(inviter)
+    written = own.filter(date_invited=now, label=like.label)
     ids = dict(written.values_list("locator", "pk"))
     pks = [ids[locator] for locator in locators]
     pairs = [(pk, group) for pk, row in zip(pks, rows, strict=True) for group in row.groups]
@@ -241,7 +249,8 @@ def _write(inviter: Any, site_id: int, batch: uuid.UUID, rows: list[Row]) -> lis
         "group_id": [pair[1] for pair in pairs],
     }
     managers.insert_like(InvitationKey.groups.through(), columns)
-    quota.write_entries(inviter, -1, quota.Reason.INVITED, pks)
+    if inviter is not None:
+        quota.write_entries(inviter, -1, quota.Reason.INVITED, pks)
     on_commit(lambda: _announce(inviter, pks))
     return pks
 
@@ -258,6 +267,11 @@ def _announce(inviter: Any, pks: list[int]) -> None:
             signal.send_robust(sender=InvitationKey, invitation=invitation)
 
 
+def _number(inviter: Any) -> Any:
+    """Return the primary key of a member, and ``None`` for the site."""
+    return None if inviter is None else inviter.pk
+
+
 def _label(batch: uuid.UUID) -> str:
     return f"{_LABEL}{batch}"
 
@@ -267,9 +281,10 @@ def _label(batch: uuid.UUID) -> str:
 
 def _read(inviter: Any, recipients: Sequence[Recipient], note: str) -> list[Row]:
     """Check each row by itself and against the rows before it."""
-    note, own = check_note(inviter, note), _own_address(inviter)
+    note, own = check_note_from(inviter, note), _own_address(inviter)
     named = any(recipient.groups for recipient in recipients)
-    groups = dict(grantable_groups(inviter).values_list("name", "pk")) if named else {}
+    givable = Group.objects.all() if inviter is None else grantable_groups(inviter)
+    groups = dict(givable.values_list("name", "pk")) if named else {}
     rows: list[Row] = []
     seen: dict[str, int] = {}
     for recipient in recipients:
@@ -292,6 +307,8 @@ def _read(inviter: Any, recipients: Sequence[Recipient], note: str) -> list[Row]
 
 def _own_address(inviter: Any) -> str:
     """Return the inviter's own canonical address, or an empty text."""
+    if inviter is None:
+        return ""
     try:
         return addresses.canonical(getattr(inviter, inviter.get_email_field_name(), ""))
     except AddressRefused:
@@ -318,7 +335,7 @@ def _check(inviter: Any, recipient: Recipient, note: str, groups: dict[str, int]
         email=email,
         verdict=Verdict.NEW,
         recipient_name=texts.plain_name(recipient.name),
-        note=check_note(inviter, recipient.note) or note,
+        note=check_note_from(inviter, recipient.note) or note,
         language=named_language(recipient.language),
         groups=tuple(groups[name] for name in names),
         group_names=names,
@@ -369,8 +386,8 @@ def _already(row: Row, invitation: InvitationKey) -> Row:
         InvitationKey.Status.ACCEPTED: _("Your invitation to this address was accepted."),
         InvitationKey.Status.DECLINED: _("Your invitation to this address was declined."),
         InvitationKey.Status.EXPIRED: _(
-            "Your invitation to this address has run out. You can open it again in the list of "
-            "your invitations."
+            "Your invitation to this address has expired. You can extend it on the page “My "
+            "invitations”."
         ),
     }
     reason = reasons[invitation.state]

@@ -176,7 +176,8 @@ def room_for(
     Nothing is counted. The room may be gone a moment later. With ``lock``, no other transaction can
     count until this one ends.
     """
-    limits_of = _limits_of(InvitationEmail.Kind.INVITATION, inviter.pk, site_id)
+    number = None if inviter is None else inviter.pk
+    limits_of = _limits_of(InvitationEmail.Kind.INVITATION, number, site_id)
     wanted = {email_key: limits_of(email_key) for email_key in email_keys}
     known = {limit.scope: limit for limits in wanted.values() for limit in limits}
     hour = this_hour()

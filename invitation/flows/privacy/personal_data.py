@@ -61,6 +61,7 @@ def _invitation(row: InvitationKey) -> dict[str, Any]:
     inviter: Any = row.from_user
     return {
         "from": texts.inviter_name(inviter),
+        "from_site": row.from_site,
         "address": row.email,
         "name": row.recipient_name,
         "note": row.note,

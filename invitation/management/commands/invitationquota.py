@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from argparse import ArgumentParser, ArgumentTypeError
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Group
 from django.core.management.base import BaseCommand, CommandError
-from django.db.models import Q, QuerySet
-from django.db.models.functions import Lower
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from invitation.flows import quota
 from invitation.flows.after_commit import roll_back, writing
+from invitation.management.named_members import find_members
 
 Verb = Callable[[QuerySet[Any]], int]
 
@@ -137,7 +137,7 @@ def chosen_users(options: dict[str, Any]) -> QuerySet[Any]:
     model: Any = get_user_model()
     users: QuerySet[Any] = model._default_manager.all()
     if options["user"]:
-        return users.filter(pk__in=list(find_users(options["user"])))
+        return users.filter(pk__in=[member.pk for member in find_members(options["user"])])
     if options["group"] is None:
         return users
     if not hasattr(model, "groups"):
@@ -145,28 +145,3 @@ def chosen_users(options: dict[str, Any]) -> QuerySet[Any]:
     if not Group.objects.filter(name=options["group"]).exists():
         raise CommandError(f'There is no group "{options["group"]}".')
     return users.filter(groups__name=options["group"])
-
-
-def find_users(names: list[str]) -> Iterator[Any]:
-    """Yield the primary keys of the members with these login names or email addresses.
-
-    Runs one query. Raises ``CommandError`` for a name that matches no member or several members.
-    """
-    model: Any = get_user_model()
-    login, email = model.USERNAME_FIELD, model.get_email_field_name()
-    condition = Q(**{f"{login}__in": names})
-    fields = {field.name for field in model._meta.get_fields()}
-    users = model._default_manager.all()
-    if email in fields:
-        users = users.annotate(lower_email=Lower(email))
-        condition |= Q(lower_email__in=[name.lower() for name in names])
-    rows = list(users.filter(condition).distinct())
-    for name in names:
-        found = [user for user in rows if user.get_username() == name]
-        if not found and email in fields:
-            found = [user for user in rows if getattr(user, email).lower() == name.lower()]
-        if not found:
-            raise CommandError(f'There is no member "{name}".')
-        if len(found) > 1:
-            raise CommandError(f'Several members have the address "{name}": use a login name.')
-        yield found[0].pk
