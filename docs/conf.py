@@ -20,9 +20,14 @@ version = release = __version__
 
 extensions = ["sphinx.ext.autodoc"]
 exclude_patterns = ["images"]
+html_static_path = ["_static"]
+html_css_files = ["tiles.css"]
 html_theme = "furo"
 html_title = f"django-invitation {version}"
 autodoc_member_order = "bysource"
 autodoc_typehints = "description"
-autodoc_default_options = {"members": True, "show-inheritance": True}
+autodoc_default_options = {
+    "members": True,
+    "show-inheritance": True,
+}
 nitpicky = False

@@ -4,7 +4,7 @@ A member invites a person. The invited person follows a link that carries an inv
 the holder of a valid key can register.
 
 The actions are in ``invitation.flows``, the settings in ``invitation.conf``.
-``docs/architecture.rst`` shows where everything is.
+``docs/explanation/decisions.rst`` shows where everything is.
 """
 
 __version__ = "2.0.0"

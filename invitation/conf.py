@@ -1,7 +1,7 @@
 """Settings of this app, each read at the moment of use.
 
 Only this module reads the app's own settings, and it caches nothing. So ``override_settings`` and
-late settings both work. ``docs/settings.rst`` lists all settings.
+late settings both work. ``docs/reference/settings.rst`` lists all settings.
 """
 
 from __future__ import annotations

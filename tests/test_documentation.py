@@ -7,6 +7,7 @@ import os
 import re
 import subprocess
 import sys
+import unittest
 from collections.abc import Iterable, Iterator
 from importlib import import_module
 from pathlib import Path
@@ -14,21 +15,29 @@ from typing import Any
 
 import django
 import pytest
+from django.dispatch import Signal
 from django.urls import URLPattern, URLResolver, include, path
 from registration.forms import RegistrationForm
 
 import invitation
-from invitation import routes
+from docs import readability
+from invitation import routes, signals
 from invitation.addresses import cleaning
+from invitation.conf import Conf
+from invitation.testing import invitation_link, make_invitation
 from tests.documented import DOCS, code_blocks
 
 PACKAGE = Path(invitation.__file__).parent
 BACKENDS = ["default", "simple", "admin_approval", "verified", "classic"]
 
 
+def text_of(page: str) -> str:
+    return (DOCS / f"{page}.rst").read_text("utf-8")
+
+
 def first_column(page: str) -> list[str]:
     """Return what stands, as code, in the first column of a page's tables."""
-    return re.findall(r"(?m)^   \* - ``(\S+)``$", (DOCS / page).read_text("utf-8"))
+    return re.findall(r"(?m)^   ``(\S+)``; ", text_of(page))
 
 
 def codes_in(source: str) -> Iterator[str]:
@@ -50,7 +59,7 @@ def test_every_error_code_is_listed_once_and_no_other() -> None:
     for file in PACKAGE.rglob("*.py"):
         codes.update(codes_in(file.read_text("utf-8")))
     assert len(codes) > 30
-    assert sorted(first_column("errors.rst")) == sorted(codes)
+    assert sorted(first_column("reference/errors")) == sorted(codes)
 
 
 def named(patterns: Iterable[URLPattern | URLResolver]) -> Iterator[tuple[str, str]]:
@@ -72,38 +81,88 @@ def readable(found: re.Match[str]) -> str:
 
 
 def test_every_address_of_inviting_is_listed() -> None:
-    assert dict(named(routes.urlpatterns)).keys() <= set(first_column("urls.rst"))
+    assert dict(named(routes.urlpatterns)).keys() <= set(first_column("reference/urls"))
 
 
 def test_every_address_of_the_includes_is_listed_with_its_path_and_no_other() -> None:
     there: dict[str, str] = {}
     for backend in BACKENDS:
         there |= named(import_module(f"invitation.backends.{backend}.urls").urlpatterns)
-    rows = re.findall(
-        r"(?m)^   \* - ``(\S+)``\n     - ``(\S+)``$", (DOCS / "urls.rst").read_text("utf-8")
-    )
+    rows = re.findall(r"(?m)^   ``(\S+)``; ``(\S+)``; ", text_of("reference/urls"))
     assert dict(rows) == there
     assert len(rows) == len(there)
 
 
-@pytest.mark.parametrize("page", [file.stem for file in DOCS.glob("*.rst")])
-def test_every_page_is_in_the_table_of_contents(page: str) -> None:
-    index = (DOCS / "index.rst").read_text("utf-8")
-    assert page == "index" or re.search(rf"(?m)^   {page}$", index)
+def test_every_setting_is_listed_once_with_its_default() -> None:
+    ours = [name for name in vars(Conf) if name.isupper()]
+    listed = re.findall(
+        r"(?m)^``(INVIT\w+|ACCOUNT_INVITATION\w+)``: ``", text_of("reference/settings")
+    )
+    assert sorted(listed) == sorted(ours)
+
+
+def test_every_signal_is_listed_once() -> None:
+    ours = [name for name, found in vars(signals).items() if isinstance(found, Signal)]
+    assert sorted(first_column("reference/signals")) == sorted(ours)
+
+
+def test_every_command_is_listed() -> None:
+    ours = {file.stem for file in PACKAGE.rglob("management/commands/[a-z]*.py")}
+    page = text_of("reference/commands")
+    assert {name for name in ours if f"``{name}``" not in page} == set()
+
+
+def test_every_page_and_email_that_a_site_can_override_is_listed() -> None:
+    page = text_of("reference/templates")
+    files = (PACKAGE / "templates" / "invitation").glob("*.*")
+    names = {re.sub(r"(_email)(_subject)?\.(txt|html)$", r"\1", file.name) for file in files}
+    assert len(names) > 30
+    assert {name for name in names if f"``{name}``" not in page} == {"email_base.html"}
+    assert "``invitation/email_base.html``" in page
+
+
+PAGES = {file.relative_to(DOCS).with_suffix("").as_posix() for file in DOCS.rglob("*.rst")}
+
+
+def test_every_page_is_in_the_table_of_contents() -> None:
+    named = re.findall(r"(?m)^   ([a-z0-9_/]+)$", text_of("index"))
+    assert sorted(named) == sorted(PAGES - {"index"})
+
+
+def test_the_pages_are_short_and_easy_to_read() -> None:
+    found = readability.pages()
+    assert len(found) == len(PAGES - {"changelog"})
+    assert list(readability.complaints(found)) == []
+
+
+def test_long_words_and_long_pages_are_complained_of() -> None:
+    hard = "Organizational heterogeneity necessitates standardization. "
+    pages = [
+        readability.Page("howto/a.rst", 401, readability.grade(hard)),
+        readability.Page("tutorial.rst", 16_000, readability.grade("Type it, and send it. " * 3)),
+    ]
+    assert [line.split(":")[0] for line in readability.complaints(pages)] == [
+        "All pages",
+        "howto/a.rst",
+        "howto/a.rst",
+    ]
+
+
+def test_only_sentences_are_graded() -> None:
+    page = "Title\n=====\n\nShort ``LIMITS`` text. And more.\n\n.. code-block:: x\n\n   y = 1\n"
+    assert list(readability.sentences(page)) == ["Short ``LIMITS`` text.", "And more."]
 
 
 # The code in it
 
 
 #: Pages about other hosts, and about guests: their own tests run their code.
-GUESTS = {"guests", "guests_invited", "guests_moving", "guests_tutorial"}
-OF_HOSTS = GUESTS | {"allauth", "plain", "registration5", "rest"}
+OF_HOSTS = {f"howto/{page}" for page in ("allauth", "apis", "guests", "own_view", "registration5")}
 
 
 def samples() -> Iterator[Any]:
-    for page in [PACKAGE.parent / "README.rst", *sorted(DOCS.glob("*.rst"))]:
-        if page.stem in OF_HOSTS:
-            continue
+    pages = [DOCS / f"{page}.rst" for page in sorted(PAGES - OF_HOSTS)]
+    for page in [PACKAGE.parent / "README.rst", *pages]:
         for number, (_, code) in enumerate(code_blocks(page), start=1):
             yield pytest.param(code, id=f"{page.stem}-{number}")
 
@@ -124,6 +183,17 @@ def test_the_code_runs(code: str, member: Any) -> None:
         "path": path,
     }
     exec(compile(code, "documentation", "exec"), known)  # noqa: S102
+
+
+@pytest.mark.django_db
+def test_the_tests_that_a_site_is_shown_pass(client: Any) -> None:
+    known: dict[str, Any] = {"__name__": __name__}
+    for _, code in code_blocks(DOCS / "howto/testing.rst")[:3]:
+        exec(compile(code, "documentation", "exec"), known)  # noqa: S102
+    result = unittest.TestResult()
+    unittest.defaultTestLoader.loadTestsFromTestCase(known["SignUpTests"]).run(result)
+    assert (result.testsRun, result.errors, result.failures) == (2, [], [])
+    known["test_sign_up"](client, make_invitation, invitation_link)
 
 
 STORY = """
@@ -165,7 +235,7 @@ print("told")
 
 
 @pytest.mark.long
-def test_the_quickstart_leads_where_it_says(tmp_path: Path) -> None:
+def test_the_tutorial_leads_where_it_says(tmp_path: Path) -> None:
     """Do what it says, in a new project and processes of its own."""
 
     def run(*command: str, **environment: str) -> str:
@@ -185,7 +255,7 @@ def test_the_quickstart_leads_where_it_says(tmp_path: Path) -> None:
         return done.stdout
 
     run("-m", "django", "startproject", "club", ".")
-    for caption, code in code_blocks(DOCS / "quickstart.rst"):
+    for caption, code in code_blocks(DOCS / "tutorial.rst"):
         name, _, condition = caption.partition(", ")
         if condition and django.VERSION >= (6, 1):
             continue

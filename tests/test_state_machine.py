@@ -461,7 +461,7 @@ class Life(RuleBasedStateMachine):
             assert self.refusal is not None
 
     def may_accept(self, row: InvitationKey, user: Any, channel: str | None) -> bool:
-        """Tell what docs/arrivals.rst says."""
+        """Tell what docs/reference/registration.rst says."""
         proven = set(conf.verified_addresses(user)) if conf.verified_addresses else set()
         if not row.is_usable() or row.from_user_id == user.pk:
             return False

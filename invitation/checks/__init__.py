@@ -11,7 +11,7 @@ Each module checks one thing:
 * ``registration``: the URLs of django-registration-redux
 * ``databases``: whether people can write at the same time
 
-The id of a check is never used again for another one. ``docs/checks.rst`` lists all ids.
+The id of a check is never used again for another one. ``docs/reference/checks.rst`` lists all ids.
 """
 
 from __future__ import annotations

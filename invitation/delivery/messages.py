@@ -211,7 +211,7 @@ class MessageWriter(MemberKnowledge):
     def get_context(self, invitation: InvitationKey) -> dict[str, Any]:
         """Return the context of the email to an invited person.
 
-        ``docs/templates.rst`` lists it.
+        ``docs/reference/templates.rst`` lists it.
         """
         # An invitation in a preview has no key, and gets none.
         key = SAMPLE_KEY if invitation._state.adding else invitation.mail_key
@@ -236,7 +236,7 @@ class MessageWriter(MemberKnowledge):
     def get_renewal_context(self, invitation: InvitationKey) -> dict[str, Any]:
         """Return the context of the email about a requested link.
 
-        ``docs/templates.rst`` lists it.
+        ``docs/reference/templates.rst`` lists it.
         """
         path = reverse("invitation_renew", kwargs={"pk": invitation.pk})
         return {
@@ -249,8 +249,8 @@ class MessageWriter(MemberKnowledge):
     def get_accepted_context(self, invitation: InvitationKey) -> dict[str, Any]:
         """Return the context of the email about an accepted invitation.
 
-        ``docs/templates.rst`` lists it. It contains nothing about the account: not which one it is,
-        nor whether it is new.
+        ``docs/reference/templates.rst`` lists it. It contains nothing about the account: not which
+        one it is, nor whether it is new.
         """
         path = reverse("invitation_detail", kwargs={"pk": invitation.pk})
         return {
@@ -262,7 +262,7 @@ class MessageWriter(MemberKnowledge):
     def get_expired_context(self, mail: InvitationEmail) -> dict[str, Any]:
         """Return the context of the email about expired invitations.
 
-        ``docs/templates.rst`` lists it.
+        ``docs/reference/templates.rst`` lists it.
         """
         invitation, limit = mail.invitation, self.names_in_mail
         expired = InvitationKey.objects.get_queryset().told_by(mail)

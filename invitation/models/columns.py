@@ -1,6 +1,6 @@
 """Kinds of columns and indexes that are small on each database.
 
-Django's own make more than this app needs: see "What a row costs" in docs/databases.rst.
+Django's own make more than this app needs: see "Sizes" in docs/explanation/performance.rst.
 """
 
 from __future__ import annotations

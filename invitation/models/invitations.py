@@ -327,7 +327,7 @@ class InvitationKey(models.Model):
 
         Raises what ``inviting.send_to`` raises.
         """
-        from invitation.flows import inviting  # 1.0's name for a flow; see docs/architecture.rst
+        from invitation.flows import inviting  # 1.0's name for a flow
 
         inviting.send_to(self, email)
 

@@ -2,7 +2,7 @@
 
 A clock that jumped forward and back leaves times that are far in the future. Each kind of time has
 a largest distance from now. For a lease it is its length. For a past event it is zero. A time that
-is further ahead counts as passed. See "Clocks" in docs/operations.rst.
+is further ahead counts as passed. See "Clocks" in docs/reference/databases.rst.
 """
 
 from __future__ import annotations

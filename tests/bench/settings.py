@@ -18,8 +18,8 @@ INVITATION_LIMITS = dict.fromkeys(("inviter", "recipient", "domain", "site", "cl
 
 DATABASES = {"default": settings.database(os.environ.get("INVITATION_BENCH_DATABASE", "bench"))}
 if "sqlite3" in DATABASES["default"]["ENGINE"]:
-    # A file, as on a site, and what docs/databases.rst asks for. Neither database waits for the
-    # disk: else ratios would tell more about the disk.
+    # A file, as on a site, and what docs/reference/databases.rst asks for. Neither database waits
+    # for the disk: else ratios would tell more about the disk.
     DATABASES["default"]["NAME"] = os.environ.get("INVITATION_BENCH_DATABASE", ":memory:")
     DATABASES["default"]["OPTIONS"] = {
         "transaction_mode": "IMMEDIATE",

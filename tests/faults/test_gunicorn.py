@@ -38,7 +38,7 @@ LOGIN = "/accounts/login/"
 #: Hash quickly, and all write at once; or take the real time.
 QUICK = "django.contrib.auth.hashers.MD5PasswordHasher"
 REAL = "django.contrib.auth.hashers.PBKDF2PasswordHasher"
-#: What docs/databases.rst says to set. The files are switched to WAL by whoever connects first.
+#: What docs/reference/databases.rst says to set. Whoever connects first switches to WAL.
 PATIENT = {"transaction_mode": "IMMEDIATE", "timeout": 20}
 OPTIONS = {
     "delete": PATIENT,

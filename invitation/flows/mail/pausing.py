@@ -14,7 +14,7 @@ from invitation.flows.after_commit import announce, retrying
 from invitation.flows.mail.outcomes import note_closing
 from invitation.models import DeliveryPause, InvitationEmail
 
-#: The log of all sending, as ``docs/operations.rst`` names it.
+#: The log of all sending, as ``docs/reference/emails.rst`` names it.
 logger = logging.getLogger("invitation.flows.mail.sending")
 
 

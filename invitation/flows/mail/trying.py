@@ -32,7 +32,7 @@ from invitation.flows.mail.unsubscribing import not_suppressed
 from invitation.flows.mail.unwanted import as_another, fate_of_others
 from invitation.models import InvitationEmail
 
-#: The log of all sending, as ``docs/operations.rst`` names it.
+#: The log of all sending, as ``docs/reference/emails.rst`` names it.
 logger = logging.getLogger("invitation.flows.mail.sending")
 
 State = InvitationEmail.State

@@ -100,7 +100,7 @@ class InvitationKeyManager(KeyCleaningMixin, KeyForgettingMixin, WriterManager["
         Raises ``QuotaExceeded`` and ``InvitingForbidden``. ``inviting.invite`` also sets the
         address and sends the email.
         """
-        from invitation.flows import inviting  # the name that 1.0 used; see docs/architecture.rst
+        from invitation.flows import inviting  # the name of 1.0
 
         return inviting.create_without_address(user)
 
@@ -117,7 +117,7 @@ class InvitationKeyManager(KeyCleaningMixin, KeyForgettingMixin, WriterManager["
 
     def remaining_invitations_for_user(self, user: Any) -> int | None:
         """Return how many invitations this member has left; ``None`` is unlimited."""
-        from invitation.flows import quota  # the name that 1.0 used; see docs/architecture.rst
+        from invitation.flows import quota  # the name of 1.0
 
         return quota.remaining_invitations(user)
 
@@ -126,7 +126,7 @@ class InvitationKeyManager(KeyCleaningMixin, KeyForgettingMixin, WriterManager["
 
         The command ``cleanupinvitation`` does the same.
         """
-        from invitation.flows import upkeep  # the name that 1.0 used; see docs/architecture.rst
+        from invitation.flows import upkeep  # the name of 1.0
 
         return upkeep.clean_up()[1]
 

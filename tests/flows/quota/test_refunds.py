@@ -1,4 +1,4 @@
-"""What is given back: each row of the table in docs/quota.rst, in its order."""
+"""What is given back: each row of the table in docs/reference/quota.rst, in its order."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.factories import ADDRESS, DAY, open_it, register, spent
 pytestmark = pytest.mark.django_db
 
 NOON = datetime(2026, 3, 29, 12, tzinfo=timezone.utc)
-TABLE = (Path(__file__).parents[3] / "docs" / "quota.rst").read_text("utf-8")
+TABLE = (Path(__file__).parents[3] / "docs" / "reference" / "quota.rst").read_text("utf-8")
 
 
 @pytest.fixture(autouse=True)
@@ -54,7 +54,7 @@ def test_expires_unused_with_invitation_refund_expired_false(
     assert spent(member) == 1
 
 
-def test_is_opened_again_after_it_was_given_back(
+def test_is_extended_after_it_was_given_back(
     member: Any, invitation: InvitationKey, clock: Any, settings: Any
 ) -> None:
     expire(clock)
@@ -67,7 +67,7 @@ def test_is_opened_again_after_it_was_given_back(
     assert spent(member) == 0
 
 
-def test_is_opened_again_without_having_been_given_back(
+def test_is_extended_without_having_been_given_back(
     member: Any, invitation: InvitationKey, clock: Any, settings: Any
 ) -> None:
     settings.INVITATION_REFUND_EXPIRED = False
@@ -118,7 +118,7 @@ def test_is_renewed_by_inviting_the_same_address_again(
     assert spent(member) == 1
 
 
-def test_its_mail_cannot_be_delivered(member: Any, invitation: InvitationKey, clock: Any) -> None:
+def test_its_email_cannot_be_delivered(member: Any, invitation: InvitationKey, clock: Any) -> None:
     InvitationEmail.objects.update(state="failed")
     assert spent(member) == 1
     expire(clock)
@@ -137,7 +137,7 @@ def test_was_made_in_a_period_that_is_over_and_expires_in_this_one(
     assert spent(member) == 1
 
 
-def test_was_opened_again_in_this_period_and_expires_in_it(
+def test_was_extended_in_this_period_and_expires_in_it(
     member: Any, invitation: InvitationKey, clock: Any, settings: Any
 ) -> None:
     settings.INVITATION_QUOTA_PERIOD = timedelta(days=9)
@@ -158,17 +158,16 @@ def test_expires_after_its_inviter_s_account_was_deleted(
     assert not InvitationQuota.objects.exists()
 
 
-def test_was_withdrawn_and_is_renewed_see_doc_renewal(
-    member: Any, invitation: InvitationKey
-) -> None:
+def test_was_revoked_and_is_renewed(member: Any, invitation: InvitationKey) -> None:
     inviting.revoke(invitation)
     inviting.renew(invitation)
     assert spent(member) == 2
 
 
 def test_each_row_has_its_test() -> None:
-    table = TABLE.partition("the invitation\n     - quota\n")[2].partition("\n\n")[0]
-    rows = [row.replace("``", "") for row in re.findall(r"(?m)^   \* - (.*)$", table)]
+    table = TABLE.partition(":header: the invitation; quota\n")[2].partition("\n\n")[2]
+    lines = table.partition("\n\n")[0].splitlines()
+    rows = [line.partition("; ")[0].replace("``", "") for line in lines]
     names = ["test_" + re.sub(r"\W+", "_", row).strip("_").lower() for row in rows]
     assert len(names) == 15
     assert [name for name in names if name not in globals()] == []

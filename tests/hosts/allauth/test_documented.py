@@ -10,7 +10,7 @@ import pytest
 from tests.documented import DOCS, Project, code_blocks
 
 ROOT = DOCS.parent
-PIECES = code_blocks(DOCS / "allauth.rst")
+PIECES = code_blocks(DOCS / "howto/allauth.rst")
 
 #: What a site with allauth has before it adds the five lines.
 ALLAUTH = """
@@ -99,7 +99,7 @@ def test_the_code_runs(code: str) -> None:
 def test_the_page_names_the_oldest_version_that_the_extra_takes() -> None:
     found = re.search(r'"allauth": \["django-allauth>=([\d.]+)', (ROOT / "setup.py").read_text())
     assert found
-    assert f"django-allauth {found[1]} and" in (DOCS / "allauth.rst").read_text("utf-8")
+    assert f"django-allauth {found[1]} and" in (DOCS / "howto/allauth.rst").read_text("utf-8")
 
 
 # From redux to allauth, with one database

@@ -1,4 +1,4 @@
-"""The tutorial about guests, as it is printed, in a fresh project; and code about invitations."""
+"""The guide about guests, as it is printed, in a fresh project; and code about invitations."""
 
 from __future__ import annotations
 
@@ -17,6 +17,42 @@ from invitation.models import Acceptance, InvitationKey
 from tests.documented import DOCS, code_blocks
 from tests.factories import make_user
 from tests.hosts.guests.people import PERSON, answers
+
+#: What the site of the guide has already.
+MODELS = """
+from django.conf import settings
+from django.db import models
+
+
+class Wish(models.Model):
+    owner = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE)
+    text = models.CharField(max_length=100)
+"""
+URLS = """
+from django.contrib import admin
+from django.contrib.auth.views import LoginView
+from wishes.views import wishes
+
+urlpatterns += [
+    path("", wishes, name="wishes"),
+    path("log-in/", LoginView.as_view(template_name="admin/login.html"), name="login"),
+    path("admin/", admin.site.urls),
+]
+"""
+PAGE = """
+{% for message in messages %}<p>{{ message }}</p>{% endfor %}
+{% for wish in user.wish_set.all %}<li>{{ wish.text }}</li>{% endfor %}
+"""
+APPS = """
+from django.apps import AppConfig
+
+
+class WishesConfig(AppConfig):
+    name = "wishes"
+
+    def ready(self):
+        from wishes import moving
+"""
 
 STORY = """
 from django.contrib.auth import get_user_model
@@ -49,7 +85,7 @@ assert "a kite" in page and "as a guest" in page
 """
 
 
-def test_the_tutorial_leads_where_it_says(tmp_path: Path) -> None:
+def test_the_guide_leads_where_it_says(tmp_path: Path) -> None:
     def run(*command: str) -> str:
         environment = {name: text for name, text in os.environ.items() if "DJANGO" not in name}
         done = subprocess.run(
@@ -67,33 +103,37 @@ def test_the_tutorial_leads_where_it_says(tmp_path: Path) -> None:
         with (tmp_path / name).open("a" if name.endswith("settings.py") else "w") as file:
             file.write(code)
 
-    page = DOCS / "guests_tutorial.rst"
+    page = DOCS / "howto/guests.rst"
     files = dict(code_blocks(page))
-    [(template, html)] = re.findall(
-        r"(?m)^\.\. code-block:: django\n   :caption: (.*)\n\n((?:(?:   .*)?\n)+)", page.read_text()
+    [html] = re.findall(
+        r"(?m)^\.\. code-block:: html\+django\n   :caption: a link\n\n((?:(?:   .*)?\n)+)",
+        page.read_text("utf-8"),
     )
     run("-m", "django", "startproject", "club", ".")
     (tmp_path / "wishes/templates").mkdir(parents=True)
     write("wishes/__init__.py", "")
-    write(template, html)
-    handler = {name: files.pop(name) for name in ("wishes/moving.py", "wishes/apps.py")}
-    for name, code in files.items():
-        write(name, code)
+    write("wishes/models.py", MODELS)
+    write("wishes/templates/wishes.html", PAGE + html)
+    write("wishes/views.py", files["wishes/views.py"])
+    write("club/urls.py", files["club/urls.py"] + URLS)
+    more = 'INSTALLED_APPS += ["wishes"]\nLOGIN_REDIRECT_URL = "wishes"\n'
+    write("club/settings.py", files["club/settings.py"] + more)
     (tmp_path / "story.py").write_text(STORY)
     story = ("manage.py", "shell", "-c", "exec(open('story.py').read(), {})")
     run("manage.py", "makemigrations", "wishes", "-v0")
     run("manage.py", "migrate", "-v0")
     run("manage.py", "check", "--fail-level", "WARNING")
     assert run(*story).endswith("kept\n")
-    for name, code in handler.items():
-        write(name, code)
+    write("wishes/moving.py", files["wishes/moving.py"])
+    write("wishes/apps.py", APPS)
     run("manage.py", "flush", "--noinput", "-v0")
     assert run(*story).endswith("moved\n")
 
 
 @pytest.mark.django_db
 def test_the_code_about_invitations_works(settings: Any) -> None:
-    code = dict(code_blocks(DOCS / "guests_invited.rst"))
+    code = dict(code_blocks(DOCS / "howto/guests.rst"))
+    code |= dict(code_blocks(DOCS / "howto/own_view.rst"))
     names: dict[str, Any] = {"INSTALLED_APPS": [], "member": make_user(), "__name__": __name__}
     for caption in ("settings", "rule", "invite", "function"):
         exec(compile(code[caption], caption, "exec"), names)  # noqa: S102

@@ -54,7 +54,7 @@ def test_the_set_up_leads_where_it_says(tmp_path: Path) -> None:
         return done.stdout
 
     run("-m", "django", "startproject", "club", ".")
-    code = dict(code_blocks(DOCS / "plain.rst"))
+    code = dict(code_blocks(DOCS / "howto/own_view.rst"))
     with (tmp_path / "club/settings.py").open("a") as file:
         file.write(code["club/settings.py"])
         if django.VERSION < (6, 1):

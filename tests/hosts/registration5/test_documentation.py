@@ -1,4 +1,4 @@
-"""What docs/registration5.rst says, done as written in a new project."""
+"""What docs/howto/registration5.rst says, done as written in a new project."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 from tests.documented import DOCS, code_blocks
 
 ROOT = DOCS.parent
-BLOCKS = dict(code_blocks(DOCS / "registration5.rst"))
+BLOCKS = dict(code_blocks(DOCS / "howto/registration5.rst"))
 STORY = """
 import re
 from django.contrib.auth import get_user_model

@@ -50,8 +50,9 @@ print("told")
 def test_the_lines_gate_a_new_project(tmp_path: Path) -> None:
     project = Project(tmp_path)
     project.run("-m", "django", "startproject", "club", ".")
-    own = dict(code_blocks(DOCS / "allauth.rst"))["club/settings.py"]
-    urls, serializer = (code for _, code in code_blocks(DOCS / "rest.rst"))
+    own = dict(code_blocks(DOCS / "howto/allauth.rst"))["club/settings.py"]
+    apis = dict(code_blocks(DOCS / "howto/apis.rst"))
+    urls, serializer = apis["club/urls.py"], apis["club/settings.py"]
     settings = tmp_path / "club" / "settings.py"
     written = settings.read_text("utf-8") + ALLAUTH + own + APIS + serializer
     settings.write_text(written, "utf-8")
