@@ -163,7 +163,7 @@ class Conf:
     @property
     def INVITATION_RETENTION_DAYS(self) -> int:
         """Days an ended, unused invitation is kept before cleanup deletes it."""
-        return cast(int, getattr(settings, "INVITATION_RETENTION_DAYS", 0))
+        return cast(int, getattr(settings, "INVITATION_RETENTION_DAYS", 30))
 
     @property
     def INVITATION_DELIVERY(self) -> str:

@@ -221,6 +221,12 @@ def commit(
     return partial(django_capture_on_commit_callbacks, execute=True)
 
 
+@pytest.fixture
+def no_retention(settings: Any) -> None:
+    """Let cleanup delete at once what ended unused."""
+    settings.INVITATION_RETENTION_DAYS = 0
+
+
 class Sink:
     """Take every mail, as a mail server does, and keep it.
 

@@ -274,6 +274,7 @@ def elsewhere(settings: Any, member: Any, monkeypatch: pytest.MonkeyPatch) -> It
     del connections["replica"]
 
 
+@pytest.mark.usefixtures("no_retention")
 def test_everything_happens_in_the_database_of_the_router(elsewhere: Replica, member: Any) -> None:
     elsewhere.asked.clear()
     invitation = inviting.invite(member, NEWCOMER).invitation

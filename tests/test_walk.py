@@ -57,7 +57,7 @@ def walk(commit: Commit, *, activation: bool) -> None:
     assert member_client.get(INVITE).context["remaining_invitations"] == 10
     with commit():
         response = member_client.post(INVITE, {"email": NEWCOMER, "note": "Come."})
-    assert response["Location"] == COMPLETE
+    assert response["Location"] == "/accounts/invitations/"
     response = member_client.get(COMPLETE)
     assert response.context["mail_state"] == "sent"
     assert response.context["remaining_invitations"] == 9
@@ -101,13 +101,17 @@ def walk(commit: Commit, *, activation: bool) -> None:
     response = Client().post(REGISTER, answers(name="second", invitation_key=key))
     assert (response.status_code, scenes.flags(response)) == (410, {"no_uses_left_key"})
 
-    # What expires goes, and comes back to the quota; what was accepted stays.
+    # What expires comes back to the quota, says so for a month, and goes; what was accepted stays.
     with commit():
         member_client.post(INVITE, {"email": "silent@example.com"})
     assert member_client.get(INVITE).context["remaining_invitations"] == 8
     silent = scenes.path_in(mail.outbox[-1], part="/invited/")
     with time_machine.travel(datetime.now(timezone.utc) + timedelta(days=8), tick=False):
         assert Client().get(silent).status_code == 410
+        with commit():
+            call_command("cleanupinvitation", stdout=StringIO())
+        assert scenes.flags(Client().get(silent)) == {"expired_key"}
+    with time_machine.travel(datetime.now(timezone.utc) + timedelta(days=40), tick=False):
         with commit():
             call_command("cleanupinvitation", stdout=StringIO())
         assert Client().get(silent).status_code == 404

@@ -159,6 +159,9 @@ class ActivationMixin(OwnTransactionsMixin):
     kwargs: dict[str, Any]
     registration_profile: Any
     http_method_names = ["get", "head", "post", "options"]
+    #: Whether opening the link activates the account, as in redux. Then a program that scans emails
+    #: can activate it, so the link proves no address.
+    activates_by_get = False
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         """Answer everybody who has the link; accept a POST only from this page's own form."""
@@ -171,10 +174,12 @@ class ActivationMixin(OwnTransactionsMixin):
         return context
 
     def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        """Show who created the account and when; change nothing."""
+        """Show who created the account and when; change nothing unless ``activates_by_get``."""
         account = self._waiting()
         if account is None:
             return self._not_waiting()
+        if self.activates_by_get and request.method == "GET":
+            return self.finish(None)
         return activation.show(request, account, activation.confirm_form(account))
 
     @method_decorator(sensitive_variables())
@@ -190,10 +195,13 @@ class ActivationMixin(OwnTransactionsMixin):
             if not form.is_valid():
                 return activation.show(request, account, form)
             form.save(commit=False)  # type: ignore[attr-defined] # hashes before any transaction
+        return self.finish(form)
+
+    @method_decorator(sensitive_variables())
+    def finish(self, form: Any) -> HttpResponseBase:
+        """Activate the account and redirect, or show why the link does not work any more."""
         user = self.complete(form)
-        if not user:
-            return self._not_waiting()
-        return self._go(user)
+        return self._go(user) if user else self._not_waiting()
 
     @method_decorator(sensitive_variables())
     def complete(self, form: Any) -> Any:
@@ -219,7 +227,8 @@ class ActivationMixin(OwnTransactionsMixin):
         profile = activation.hold(self._profiles())
         if profile is None:
             return False
-        activation.admit(profile.user, form, self.kwargs["activation_key"])
+        if self.request.method == "POST":
+            activation.admit(profile.user, form, self.kwargs["activation_key"])
         return True
 
     def _profiles(self) -> Any:

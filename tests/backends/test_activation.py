@@ -21,6 +21,8 @@ from registration.models import RegistrationProfile
 
 from invitation import keys
 from invitation.backends import activation
+from invitation.backends.classic.base import AccountBackend
+from invitation.backends.redux import ActivationMixin
 from invitation.flows import arriving, privacy
 from invitation.flows.mail import is_suppressed
 from invitation.models import Acceptance, InvitationKey
@@ -459,3 +461,50 @@ def test_an_account_that_has_gone_is_not_held(urlconf: str, register: Callable[.
     scenes.accounts().delete()
     with transaction.atomic():
         assert activation.hold(profiles) is None
+
+
+# -- as redux does --
+
+
+@pytest.fixture
+def by_get(workflow: str, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Let the link itself activate, as a site that subclasses our view or backend may choose."""
+    for chosen in (ActivationMixin, AccountBackend):
+        monkeypatch.setattr(chosen, "activates_by_get", True)
+    return workflow
+
+
+def test_a_site_may_choose_that_the_link_itself_activates(
+    by_get: str, register: Callable[..., str], commit: Commit
+) -> None:
+    link = register(keys.COPY)
+    before = scenes.dump()
+    Client().head(link)
+    assert scenes.dump() == before
+    with commit():
+        answer = Client().get(link)
+    assert answer.status_code == 302
+    assert account().is_active is (by_get != "tests.urls_admin_approval")
+    assert account().check_password(PASSWORD)
+    assert Client().get(link)["Location"] == answer["Location"]
+
+
+def test_then_the_link_proves_no_address(
+    by_get: str, register: Callable[..., str], commit: Commit
+) -> None:
+    link = register(keys.COPY)
+    with commit():
+        Client().get(link)
+    assert not arriving.has_proven(account())
+
+
+def test_and_a_request_for_approval_that_fails_is_said(
+    settings: Any, by_get: str, register: Callable[..., str]
+) -> None:
+    if by_get != "tests.urls_admin_approval":
+        pytest.skip("No request for an approval is sent.")
+    link = register(keys.COPY)
+    with scenes.broken_mail():
+        answer = Client(raise_request_exception=False).get(link)
+    assert (answer.status_code, answer.context["try_again"]) == (503, True)
+    assert Client().get(link).status_code == 302

@@ -40,6 +40,7 @@ CONTEXT = {
     "unsubscribe_url",
     "recipient_name",
     "site",
+    "site_blurb",
     "site_name",
 }
 
@@ -501,6 +502,7 @@ def test_its_templates_get_what_is_documented(ann: Any) -> None:
         "recipient_name",
         "renew_url",
         "site",
+        "site_blurb",
         "site_name",
         "withdrawn",
     }

@@ -149,7 +149,7 @@ def test_a_name_in_the_list_is_text_without_links(ann: Any) -> None:
 
 
 def test_templates_get_what_is_documented(ann: Any) -> None:
-    site = {"site", "site_name", "base_url", "inviter_name"}
+    site = {"site", "site_name", "site_blurb", "base_url", "inviter_name"}
     context = EmailDelivery().get_accepted_context(accepted(ann).invitation)
     assert set(context) == site | {"detail_url", "invited_on", "invitation", "recipient_name"}
     context = EmailDelivery().get_expired_context(expired(ann, 2))

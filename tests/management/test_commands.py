@@ -16,7 +16,7 @@ from invitation.flows import inviting
 from invitation.models import InvitationEmail, InvitationKey
 from tests.factories import ADDRESS, DAY, make_invitation, make_mail, spent
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("no_retention")]
 
 
 def run(*arguments: Any, **options: Any) -> str:

@@ -14,6 +14,7 @@ from django.utils.decorators import method_decorator
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_protect
+from django.views.decorators.debug import sensitive_variables
 from registration import signals
 from registration.backends.admin_approval import views as redux
 
@@ -44,13 +45,14 @@ class ActivationView(ActivationMixin, MailingActivationMixin, redux.ActivationVi
     Redux sends this request by email before it changes anything.
     """
 
-    def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+    @method_decorator(sensitive_variables())
+    def finish(self, form: Any) -> HttpResponseBase:
         """Activate the account, or show why it is not active yet."""
         try:
-            response = super().post(request, *args, **kwargs)
+            response = super().finish(form)
         except Exception:
             profiles = self.registration_profile.objects
-            if not profiles.filter(activated=False, **kwargs).exists():
+            if not profiles.filter(activated=False, **self.kwargs).exists():
                 raise  # The error did not come from that email.
             logger.exception("The mail that asks for the approval of an account was not sent.")
             response = self.render_to_response({"try_again": True}, status=503)

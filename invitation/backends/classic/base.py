@@ -78,6 +78,8 @@ def _import_backend(path: str) -> object:
 class AccountBackend:
     """Base class of our backends: when registration is open, which form, how to create a user."""
 
+    #: Whether opening an activation link activates the account, as in django-registration 0.8.
+    activates_by_get = False
     #: Account of the guest who signs up, where ``InvitationBackend`` wraps this backend.
     guest: Any = None
     #: Fields of the user model that no form may fill in here.

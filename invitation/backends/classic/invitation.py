@@ -57,6 +57,11 @@ class InvitationBackend:
             )
         return wrapped
 
+    @property
+    def activates_by_get(self) -> bool:
+        """Whether opening an activation link activates the account, as the wrapped backend says."""
+        return bool(getattr(self.wrapped, "activates_by_get", False))
+
     # -- the six methods ---------------------------------------------------------------------
 
     def registration_allowed(self, request: HttpRequest) -> bool:

@@ -121,6 +121,9 @@ def activate(
 
     The failure page's context is those arguments and ``extra_context``. GET and HEAD change
     nothing. For a backend without ``activation_account``, the page shows only a button.
+
+    A backend whose ``activates_by_get`` is true activates by GET, as django-registration 0.8 did.
+    Then a program that scans emails can activate an account, so the link proves no address.
     """
     chosen = get_backend(backend)
     context = {"try_again": False, **kwargs, **_called(extra_context)}
@@ -131,7 +134,9 @@ def activate(
     if account is not UNKNOWN and account.is_active:
         return _activated(chosen, request, account, success_url)
     known = None if account is UNKNOWN else account
-    page, form = _confirm(request, known, failed)
+    page, form = None, None
+    if request.method != "GET" or not getattr(chosen, "activates_by_get", False):
+        page, form = _confirm(request, known, failed)
     if page is not None:
         return page
     user = in_transaction(partial(_activate, chosen, request, known, form, kwargs))
@@ -147,7 +152,8 @@ def _activate(
         # Lock the account first, in the same order as a deletion does.
         if not arriving.lock_account(known.pk):
             return None
-        activation.admit(known, form, str(kwargs.get("activation_key", "")))
+        if request.method == "POST":
+            activation.admit(known, form, str(kwargs.get("activation_key", "")))
     user = chosen.activate(request, **kwargs)
     if not user:
         # Undo all changes to an account that cannot be activated.

@@ -3,6 +3,7 @@
 from invitation.flows.upkeep.cleanup import (
     clean_up,
     count_cleanup,
+    delete_expired,
     expire,
     forget_attempts,
     forget_mail_counts,
@@ -24,6 +25,7 @@ __all__ = [
     "clean_up",
     "clock_difference",
     "count_cleanup",
+    "delete_expired",
     "doubt_about_clock",
     "expire",
     "forget_attempts",

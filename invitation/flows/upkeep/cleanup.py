@@ -165,7 +165,24 @@ def purge(batch_size: int = BATCH_SIZE, now: datetime | None = None) -> int:
     """
     now = now or timezone.now()
     before = now - timedelta(days=conf.INVITATION_RETENTION_DAYS)
-    ended = InvitationKey.objects.disposable(before, now)
+    return _purge(InvitationKey.objects.disposable(before, now), before, now, batch_size)
+
+
+def delete_expired(batch_size: int = BATCH_SIZE, now: datetime | None = None) -> int:
+    """Expire and purge, and delete every expired, unused invitation; return how many were deleted.
+
+    Expired ones are deleted at once, whatever INVITATION_RETENTION_DAYS is. Then their links no
+    longer say why they do not work. The other reasons of ``purge`` to keep one hold.
+    """
+    now = now or timezone.now()
+    expire(batch_size, now)
+    deleted = purge(batch_size, now)
+    expired = InvitationKey.objects.disposable(now, now).filter(status=InvitationKey.Status.EXPIRED)
+    return deleted + _purge(expired, now, now, batch_size)
+
+
+def _purge(ended: QuerySet[InvitationKey], before: datetime, now: datetime, batch_size: int) -> int:
+    """Delete these disposable invitations, and return how many."""
     deleted = 0
     # Apart, so that each is one range of an index: see ``ended_by``.
     for span in (Q(ended_at__lte=before), Q(ended_at__gt=latest(now))):

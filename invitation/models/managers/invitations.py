@@ -122,13 +122,14 @@ class InvitationKeyManager(KeyCleaningMixin, KeyForgettingMixin, WriterManager["
         return quota.remaining_invitations(user)
 
     def delete_expired_keys(self) -> int:
-        """Mark and delete expired invitations; return how many were deleted.
+        """Delete expired invitations at once, and return how many were deleted.
 
-        The command ``cleanupinvitation`` does the same.
+        The command ``cleanupinvitation`` keeps them for INVITATION_RETENTION_DAYS. It is better for
+        cron: a kept link says why it no longer works.
         """
         from invitation.flows import upkeep  # the name of 1.0
 
-        return upkeep.clean_up()[1]
+        return upkeep.delete_expired()
 
     # -- one row by its key ------------------------------------------------------------------
 

@@ -464,6 +464,7 @@ def test_so_does_one_to_nobody(member: Any) -> None:
 # -- cleanup --
 
 
+@pytest.mark.usefixtures("no_retention")
 @pytest.mark.parametrize("status", [Status.EXPIRED, Status.REVOKED])
 def test_one_that_is_asked_for_is_kept_a_week_for_its_inviter(member: Any, status: str) -> None:
     with time_machine.travel(timezone.now(), tick=False) as clock:
@@ -478,6 +479,7 @@ def test_one_that_is_asked_for_is_kept_a_week_for_its_inviter(member: Any, statu
     assert InvitationEmail.objects.count() == 0
 
 
+@pytest.mark.usefixtures("no_retention")
 def test_a_time_that_is_passed_counts_for_that_too(member: Any) -> None:
     inviting.ask_for_renewal(dead(member).mail_key)
     assert upkeep.purge(now=timezone.now() + RENEWAL_KEPT - DAY) == 0
@@ -491,6 +493,7 @@ def test_one_that_is_asked_for_as_cleanup_comes_stays(member: Any) -> None:
     assert InvitationKey.objects.purge([row.pk], now, now) == 0
 
 
+@pytest.mark.usefixtures("no_retention")
 def test_the_count_knows_that_what_was_asked_for_expires_but_stays(member: Any) -> None:
     asked = make_invitation(member, site_id=site_id(), left=-DAY)
     make_invitation(member, "other@example.org", site_id=site_id(), left=-DAY)
@@ -500,6 +503,7 @@ def test_the_count_knows_that_what_was_asked_for_expires_but_stays(member: Any) 
     assert InvitationKey.objects.get() == asked
 
 
+@pytest.mark.usefixtures("no_retention")
 def test_a_request_that_waits_goes_with_the_invitation(member: Any) -> None:
     row = dead(member)
     make_mail(row, kind="renewal")

@@ -291,6 +291,7 @@ def test_what_is_open_again_is_not_named(member: Any, outbox: list[InvitationEma
     assert outbox == []
 
 
+@pytest.mark.usefixtures("no_retention")
 def test_cleanup_keeps_what_a_mail_has_still_to_name(
     member: Any, outbox: list[InvitationEmail]
 ) -> None:
@@ -307,6 +308,7 @@ def test_cleanup_keeps_what_a_mail_has_still_to_name(
     assert not InvitationKey.objects.exists()
 
 
+@pytest.mark.usefixtures("no_retention")
 def test_cleanup_keeps_nothing_else(member: Any) -> None:
     before = make_invitation(member, status="expired", ended_at=NOON - DAY)
     revoked = make_invitation(member, "eve@example.org", status="revoked")
@@ -316,6 +318,7 @@ def test_cleanup_keeps_nothing_else(member: Any) -> None:
     assert {before.pk, revoked.pk}.isdisjoint({row.pk})
 
 
+@pytest.mark.usefixtures("no_retention")
 def test_cleanup_does_not_wait_for_ever(member: Any) -> None:
     overdue(member, 2)
     upkeep.expire()
@@ -323,6 +326,7 @@ def test_cleanup_does_not_wait_for_ever(member: Any) -> None:
         assert upkeep.purge() == 2
 
 
+@pytest.mark.usefixtures("no_retention")
 def test_where_nobody_is_told_cleanup_waits_for_nothing(settings: Any, member: Any) -> None:
     overdue(member, 2)
     upkeep.expire()

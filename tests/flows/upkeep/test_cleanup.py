@@ -31,7 +31,7 @@ from tests import scenes
 from tests.factories import DAY, make_acceptance, make_invitation, make_mail, make_user, spent
 from tests.flows.conftest import Heard
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("no_retention")]
 ENDED = ["declined", "revoked", "expired"]
 
 

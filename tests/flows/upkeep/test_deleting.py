@@ -22,7 +22,7 @@ from invitation.models.querysets import Among, locked
 from tests import scenes
 from tests.factories import DAY, make_invitation, make_mail, make_user
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("no_retention")]
 
 
 def ended(number: int = 3, *, groups: bool = True) -> list[InvitationKey]:
