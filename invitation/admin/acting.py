@@ -39,37 +39,37 @@ REVOKED = ngettext_lazy("%d invitation was revoked.", "%d invitations were revok
 EXTENDED = ngettext_lazy("%d invitation was extended.", "%d invitations were extended.")
 #: For shared links, and for unsent invitations made by ``create_invitation`` of version 1.0.
 UNADDRESSED = ngettext_lazy(
-    "%d invitation has no address to mail it to: nothing was done.",
-    "%d invitations have no address to mail them to: nothing was done.",
+    "%d invitation has no email address, so it was not resent.",
+    "%d invitations have no email address, so they were not resent.",
 )
 RESENT = ngettext_lazy(
-    "%d mail is on its way. Its state is shown below.",
-    "%d mails are on their way. Their states are shown below.",
+    "%d invitation was resent.",
+    "%d invitations were resent.",
 )
 REFUSED = {
     AddressBlocked.code: ngettext_lazy(
-        "%d invitation is for an address that nobody may invite any more.",
-        "%d invitations are for addresses that nobody may invite any more.",
+        "%d invitation is to an address that this site blocks now.",
+        "%d invitations are to addresses that this site blocks now.",
     ),
     NotPending.code: ngettext_lazy(
-        "%d invitation is no longer open: nothing was done.",
-        "%d invitations are no longer open: nothing was done.",
+        "%d invitation is no longer pending, so it was not changed.",
+        "%d invitations are no longer pending, so they were not changed.",
     ),
     MailLimitReached.code: ngettext_lazy(
-        "%d mail was not asked for: there may be no more of its kind today.",
-        "%d mails were not asked for: there may be no more of their kind today.",
+        "%d invitation was not resent: today's limit of emails is reached.",
+        "%d invitations were not resent: today's limit of emails is reached.",
     ),
     MailTooSoon.code: ngettext_lazy(
-        "%d invitation gets no second mail yet: one has been asked for already.",
-        "%d invitations get no second mail yet: one has been asked for already.",
+        "%d invitation was sent a moment ago, so it was not resent.",
+        "%d invitations were sent a moment ago, so they were not resent.",
     ),
     QuotaExceeded.code: ngettext_lazy(
-        "%d invitation stays expired: its inviter has none left.",
-        "%d invitations stay expired: their inviters have none left.",
+        "%d invitation stays expired: its inviter has no invitations left.",
+        "%d invitations stay expired: their inviters have no invitations left.",
     ),
     AlreadyInvited.code: ngettext_lazy(
-        "%d invitation stays expired: its inviter has another open one to the address.",
-        "%d invitations stay expired: their inviters have other open ones to the addresses.",
+        "%d invitation stays expired: its inviter has a pending one to this address.",
+        "%d invitations stay expired: their inviters have pending ones to these addresses.",
     ),
     Busy.code: ngettext_lazy(
         "%d invitation was not changed, because the database is busy. Please try again.",
@@ -94,9 +94,7 @@ class InvitationActionsMixin(Base):
         """
         self._act(request, queryset, inviting.extend, EXTENDED, _("Extended."))
 
-    @admin.action(
-        description=_("Send the mails of selected invitations again"), permissions=["change"]
-    )
+    @admin.action(description=_("Resend selected invitations"), permissions=["change"])
     def resend(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
         """Send the email of the selected invitations again.
 
@@ -105,7 +103,7 @@ class InvitationActionsMixin(Base):
         addressed = queryset.exclude(email="")
         with mail.send_together() as written:
             verb = partial(inviting.resend, written=written)
-            self._act(request, addressed, verb, RESENT, _("Asked for the mail again."))
+            self._act(request, addressed, verb, RESENT, _("Resent."))
         unaddressed = queryset.filter(email="").count()
         if unaddressed:
             self.message_user(request, UNADDRESSED % unaddressed, messages.WARNING)

@@ -12,9 +12,10 @@ from django.contrib import admin
 from django.contrib.admin.utils import quote
 from django.contrib.auth import get_user_model
 from django.core.exceptions import FieldDoesNotExist
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.urls import URLPattern, reverse
 from django.utils import formats, timezone
+from django.utils.functional import Promise
 from django.utils.html import format_html
 from django.utils.translation import gettext
 
@@ -56,6 +57,12 @@ def may_see(site: admin.AdminSite, model: Any, request: HttpRequest) -> bool:
     """Return whether this admin has pages for the model that the reader may view."""
     shown = site._registry.get(model)
     return shown is not None and shown.has_view_permission(request)
+
+
+def list_of(site: admin.AdminSite, model: Any) -> str:
+    """Return the URL of a model's list in this admin."""
+    name = f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist"
+    return reverse(name, current_app=site.name)
 
 
 def page_of(site: admin.AdminSite, row: Any) -> str:
@@ -143,6 +150,36 @@ class LookMixin(TransactionsMixin):
         """Style sheet of the pages."""
 
         css = {"all": ("invitation/admin.css",)}
+
+
+class BesideMixin(Base):
+    """Admin whose list has buttons that lead to other pages."""
+
+    #: Text of the button that leads to the form for a new row; empty for Django's own.
+    add_title: str | Promise = ""
+
+    def pages_beside(self, request: HttpRequest) -> list[tuple[str, str]]:
+        """Return the URLs and titles of the pages that the list leads to."""
+        return []
+
+    def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
+        """Show the list with its buttons."""
+        more = {"pages_beside": self.pages_beside(request), "add_title": self.add_title}
+        return super().changelist_view(request, {**more, **(extra_context or {})})
+
+
+class BelowMixin(Base):
+    """Admin whose pages are reached from those of another model.
+
+    They are in the index only for readers who may not see the other model.
+    """
+
+    above: Any
+
+    def has_module_permission(self, request: HttpRequest) -> bool:
+        """Return whether the index shows the model."""
+        above = may_see(self.admin_site, self.above, request)
+        return not above and super().has_module_permission(request)
 
 
 class ReadOnlyMixin:

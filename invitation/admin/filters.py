@@ -45,7 +45,7 @@ class StateFilter(admin.SimpleListFilter):
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
         """Return the states, and two more for pending invitations: overdue and paused."""
         states = [(str(value), label) for value, label in InvitationKey.Status.choices]
-        more = [("overdue", _("expired, not cleaned up yet")), ("paused", _("paused"))]
+        more = [("overdue", _("expired, cleanup is due")), ("paused", _("paused"))]
         return [*states, *more]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
@@ -88,13 +88,13 @@ class KindFilter(admin.SimpleListFilter):
 class MailStateFilter(admin.SimpleListFilter):
     """Filter by the state of the latest email of an invitation."""
 
-    title = _("mail")
+    title = _("email")
     parameter_name = "mail"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
         """Return the states of emails, and one for new invitations without any email."""
         states = [(str(value), label) for value, label in InvitationEmail.State.choices]
-        return [*states, ("none", AMONG_NEWEST % {"title": _("no mail")})]
+        return [*states, ("none", AMONG_NEWEST % {"title": _("no email")})]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         """Return the invitations whose latest email is in the chosen state."""

@@ -18,6 +18,7 @@ from invitation.admin.base import (
     NOBODY,
     AnyAdmin,
     AnyInline,
+    BesideMixin,
     LookMixin,
     ReadOnlyMixin,
     day,
@@ -30,6 +31,7 @@ from invitation.admin.bounds import BoundedMixin
 from invitation.admin.exporting import ExportMixin
 from invitation.admin.filters import KindFilter, MailStateFilter, StateFilter
 from invitation.admin.guarding import ACCOUNT, GROUP, GuardedMixin, number_of
+from invitation.admin.inviting import InviteMixin
 from invitation.admin.mails import MailColumnsMixin
 from invitation.admin.searching import Search, SearchMixin, search_invitations
 from invitation.delivery import texts
@@ -115,13 +117,12 @@ class InvitationKeyAdmin(
     InvitationActionsMixin,
     ExportMixin,
     BoundedMixin,
+    InviteMixin,
+    BesideMixin,
     LookMixin,
     AnyAdmin,
 ):
-    """Admin of the invitations: view, correct, revoke, extend and resend.
-
-    Invitations cannot be added here. Inviting makes them, spends quota and sends the email.
-    """
+    """Admin of the invitations: invite, view, correct, revoke, extend and resend."""
 
     form = InvitationKeyForm
     inlines = (AcceptanceInline, InvitationEmailInline)
@@ -149,21 +150,22 @@ class InvitationKeyAdmin(
     guarded_searches: ClassVar = {"from_user": ACCOUNT}
 
     #: ``from_user`` is a link to the tree page if the reader may see that page.
+    #: The first columns are in sight also in a narrow window.
     list_display = (
         "recipient",
-        "from_user",
         "state",
+        "expires",
+        "from_user",
         "mail_state",
         "used",
         "invited",
-        "expires",
     )
     list_filter = (StateFilter, MailStateFilter, KindFilter)
     list_select_related = ("from_user",)
     search_fields = ("email", "recipient_name", "label", "word")
     search_help_text = _(
         "Search by an address or its beginning, #number, the first six characters of a key, or "
-        "the inviter's whole login name. Parts of addresses, names, labels and words are found in "
+        "the inviter's whole login name. Parts of addresses, names, labels and codes are found in "
         "the newest 10,000 invitations."
     )
 
@@ -175,7 +177,7 @@ class InvitationKeyAdmin(
             _("State"),
             {"fields": ("state", "date_invited", "expires_at", "ended_at", "used", "key_hint")},
         ),
-        (_("Whoever accepts"), {"fields": ("groups", "destination")}),
+        (_("After accepting"), {"fields": ("groups", "destination")}),
         (_("The site's own data"), {"fields": ("data",), "classes": ("collapse",)}),
     )
     #: First fields of a shared link. Its uses are paid for, so they cannot be changed here. Only
@@ -200,10 +202,6 @@ class InvitationKeyAdmin(
     )
 
     # -- permissions ---------------------------------------------------------------------------
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        """Return ``False``: invitations are made by inviting."""
-        return False
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """Return ``False`` if the invited person was forgotten. Staff can still view it."""
@@ -287,7 +285,7 @@ class InvitationKeyAdmin(
         """Return the invited address, or the label of the shared link."""
         return name_of(invitation)
 
-    @admin.display(description=_("e-mail address"), ordering="email")
+    @admin.display(description=_("email address"), ordering="email")
     def address(self, invitation: InvitationKey) -> str:
         """Return the invited address in readable form, or the label of the shared link."""
         if invitation.forgotten_at is not None:
@@ -324,16 +322,16 @@ class InvitationKeyAdmin(
         """Return the current state, marked by cleanup or not."""
         pending = invitation.status == InvitationKey.Status.PENDING
         if pending and invitation.key_expired():
-            return _("expired, not cleaned up yet")
+            return InvitationKey.Status.EXPIRED.label
         if pending and invitation.paused_at is not None:
             return _("paused")
         return invitation.get_status_display()
 
-    @admin.display(description=_("mail"))
+    @admin.display(description=_("email"))
     def mail_state(self, invitation: Any) -> Any:
         """Return the state of the latest email."""
         state = invitation.latest_mail_state
-        return _("no mail") if state is None else InvitationEmail.State(state).label
+        return _("no email") if state is None else InvitationEmail.State(state).label
 
     @admin.display(description=_("uses"), ordering="uses")
     def used(self, invitation: InvitationKey) -> str:

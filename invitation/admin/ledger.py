@@ -9,16 +9,19 @@ from django.contrib import admin
 from django.db.models import IntegerField, OuterRef, QuerySet, Subquery, Sum, Value
 from django.db.models.functions import Coalesce
 from django.http import HttpRequest
-from django.urls import reverse
 from django.utils.html import format_html
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from invitation.admin.base import (
     NOBODY,
     AnyAdmin,
+    BelowMixin,
+    BesideMixin,
     LookMixin,
     ReadOnlyMixin,
     WithMemberMixin,
+    list_of,
     may_see,
     name_of,
     page_of,
@@ -40,11 +43,14 @@ class QuotaEntryAdmin(
     WithMemberMixin,
     ReadOnlyMixin,
     BoundedMixin,
+    BelowMixin,
+    BesideMixin,
     LookMixin,
     AnyAdmin,
 ):
     """Admin of the ledger: whose quota changed, when, why, and by which invitation."""
 
+    above = InvitationQuota
     actions = ("export",)
     export_name = "quota-entries"
     export_fields = ("created_at", "inviter", "change", "reason", "invited")
@@ -60,6 +66,12 @@ class QuotaEntryAdmin(
     list_select_related = ("inviter", "invitation")
     search_help_text = _("Search by the member's whole login name, or #number.")
     fields = list_display
+
+    def pages_beside(self, request: HttpRequest) -> list[tuple[str, str]]:
+        """Return the page of the quotas, if the reader may see it."""
+        if not may_see(self.admin_site, InvitationQuota, request):
+            return []
+        return [(list_of(self.admin_site, InvitationQuota), gettext("Quotas"))]
 
     def get_search_fields(self, request: HttpRequest) -> list[str]:
         """Return the fields to search, for the site's own user model.
@@ -164,8 +176,6 @@ class LedgerMixin(GuardedMixin, BoundedMixin):
     @admin.display(description=_("ledger"))
     def ledger(self, quota: InvitationQuota) -> Any:
         """Return the text of ``ledger_sum`` as a link to the entries."""
-        entries = reverse(
-            "admin:invitation_quotaentry_changelist", current_app=self.admin_site.name
-        )
+        entries = list_of(self.admin_site, QuotaEntry)
         query = urlencode({"inviter": quota.inviter_id})
         return format_html('<a href="{}?{}">{}</a>', entries, query, self.ledger_sum(quota))

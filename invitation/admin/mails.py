@@ -10,11 +10,21 @@ from django.contrib.auth import get_permission_codename
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
+from django.utils.translation import gettext, ngettext_lazy
 from django.utils.translation import gettext_lazy as _
-from django.utils.translation import ngettext_lazy
 
 from invitation import addresses
-from invitation.admin.base import NOBODY, AnyAdmin, LookMixin, ReadOnlyMixin, name_of
+from invitation.admin.base import (
+    NOBODY,
+    AnyAdmin,
+    BelowMixin,
+    BesideMixin,
+    LookMixin,
+    ReadOnlyMixin,
+    list_of,
+    may_see,
+    name_of,
+)
 from invitation.admin.bounds import BoundedMixin
 from invitation.admin.filters import MailFailureFilter, MailKindFilter
 from invitation.admin.guarding import ACCOUNT, INVITATION, NOTHING, GuardedMixin, number_of
@@ -23,15 +33,15 @@ from invitation.flows import mail
 from invitation.models import DeliveryPause, InvitationEmail
 
 #: Messages of the actions, with the number of emails.
-RETRIED = ngettext_lazy("%d mail is queued again.", "%d mails are queued again.")
+RETRIED = ngettext_lazy("%d email is queued again.", "%d emails are queued again.")
 NOT_RETRIED = ngettext_lazy(
-    "%d mail was left alone: only what has failed or was stopped can be sent again.",
-    "%d mails were left alone: only what has failed or was stopped can be sent again.",
+    "%d email stays as it is: only failed and cancelled emails can be sent again.",
+    "%d emails stay as they are: only failed and cancelled emails can be sent again.",
 )
-CANCELLED = ngettext_lazy("%d mail was stopped.", "%d mails were stopped.")
+CANCELLED = ngettext_lazy("%d email was cancelled.", "%d emails were cancelled.")
 NOT_CANCELLED = ngettext_lazy(
-    "%d mail was left alone: it no longer waits.",
-    "%d mails were left alone: they no longer wait.",
+    "%d email stays as it is: it does not wait any more.",
+    "%d emails stay as they are: they do not wait any more.",
 )
 
 #: Emails to the inviter, not to the invited person.
@@ -77,6 +87,7 @@ class InvitationEmailAdmin(
     MailColumnsMixin,
     OperatingMixin,
     BoundedMixin,
+    BesideMixin,
     LookMixin,
     AnyAdmin,
 ):
@@ -89,7 +100,6 @@ class InvitationEmailAdmin(
         "state",
         "reason",
         "attempts",
-        "created_at",
         "next_try",
         "sent_at",
     )
@@ -121,6 +131,15 @@ class InvitationEmailAdmin(
         "header_id",
     )
 
+    def pages_beside(self, request: HttpRequest) -> list[tuple[str, str]]:
+        """Return the page of the delivery pauses, if the reader may see it."""
+        if not may_see(self.admin_site, DeliveryPause, request):
+            return []
+        pause = mail.delivery_pause()
+        paused = pause is not None and not pause.is_over(timezone.now())
+        title = gettext("Delivery is paused") if paused else gettext("Delivery pauses")
+        return [(list_of(self.admin_site, DeliveryPause), title)]
+
     def get_list_display(self, request: HttpRequest) -> Any:
         """Return the columns that the reader may see."""
         return self.shown(request, super().get_list_display(request))
@@ -149,26 +168,26 @@ class InvitationEmailAdmin(
         """Return the number of the invitation, for readers who may not see the recipient."""
         return number_of(row.invitation)
 
-    @admin.display(description=_("e-mail address"), ordering="invitation__email")
+    @admin.display(description=_("email address"), ordering="invitation__email")
     def address(self, row: InvitationEmail) -> str:
         """Return the recipient of the email, in readable form."""
         if row.kind not in TO_INVITER:
             return name_of(row.invitation)
         return addresses.display(addresses.of_member(row.invitation.from_user)) or NOBODY
 
-    @admin.action(description=_("Send selected mails again"), permissions=["operate"])
+    @admin.action(description=_("Resend selected emails"), permissions=["operate"])
     def retry(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
         """Queue the selected emails again that failed or were stopped."""
         selected = list(queryset)
         done = mail.retry(selected)
         self._report(request, selected, done, _("Queued again."), (RETRIED, NOT_RETRIED))
 
-    @admin.action(description=_("Stop selected mails"), permissions=["operate"])
+    @admin.action(description=_("Cancel selected emails"), permissions=["operate"])
     def cancel(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
         """Stop the selected emails that wait."""
         selected = list(queryset)
         done = mail.cancel(selected)
-        self._report(request, selected, done, _("Stopped."), (CANCELLED, NOT_CANCELLED))
+        self._report(request, selected, done, _("Cancelled."), (CANCELLED, NOT_CANCELLED))
 
     def _report(
         self,
@@ -188,12 +207,19 @@ class InvitationEmailAdmin(
 
 
 @admin.register(DeliveryPause)
-class DeliveryPauseAdmin(OperatingMixin, LookMixin, AnyAdmin):
+class DeliveryPauseAdmin(OperatingMixin, BelowMixin, BesideMixin, LookMixin, AnyAdmin):
     """Admin of the delivery pause, which staff can end early."""
 
+    above = InvitationEmail
     actions = ("reopen",)
     list_display = ("queue", "closed", "since", "until", "failures", "reason")
     fields = ("queue", "closed", "since", "until", "failures", "reason")
+
+    def pages_beside(self, request: HttpRequest) -> list[tuple[str, str]]:
+        """Return the page of the emails, if the reader may see it."""
+        if not may_see(self.admin_site, InvitationEmail, request):
+            return []
+        return [(list_of(self.admin_site, InvitationEmail), gettext("Emails"))]
 
     @admin.display(description=_("paused"), boolean=True)
     def closed(self, pause: DeliveryPause) -> bool:
@@ -212,4 +238,4 @@ class DeliveryPauseAdmin(OperatingMixin, LookMixin, AnyAdmin):
             return
         for pause in paused:
             self.log_change(request, pause, str(_("Opened.")))
-        self.message_user(request, _("The next mail is tried at once."), messages.SUCCESS)
+        self.message_user(request, _("The next email is tried at once."), messages.SUCCESS)

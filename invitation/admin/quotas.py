@@ -11,10 +11,20 @@ from django.contrib.admin.helpers import ActionForm
 from django.contrib.auth import get_user_model
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.utils import timezone
+from django.utils.translation import gettext, ngettext_lazy
 from django.utils.translation import gettext_lazy as _
-from django.utils.translation import ngettext_lazy
 
-from invitation.admin.base import AnyAdmin, LookMixin, WithMemberMixin, user_search_fields
+from invitation.admin.base import (
+    NOBODY,
+    AnyAdmin,
+    BesideMixin,
+    LookMixin,
+    WithMemberMixin,
+    list_of,
+    may_see,
+    user_search_fields,
+)
 from invitation.admin.exporting import ExportMixin
 from invitation.admin.filters import UnlimitedFilter
 from invitation.admin.guarding import ACCOUNT, ENTRY, NOTHING, number_of, readable
@@ -22,7 +32,7 @@ from invitation.admin.ledger import LedgerMixin
 from invitation.admin.searching import Search, SearchMixin
 from invitation.conf import conf
 from invitation.flows import quota
-from invitation.models import InvitationQuota
+from invitation.models import InvitationQuota, QuotaEntry
 
 #: Messages of the action ``grant``.
 NO_AMOUNT = _("Please enter how many invitations to grant, from 1 to %(most)s.")
@@ -46,7 +56,7 @@ class QuotaActionForm(ActionForm):
 
 @admin.register(InvitationQuota)
 class InvitationQuotaAdmin(
-    SearchMixin, LedgerMixin, ExportMixin, WithMemberMixin, LookMixin, AnyAdmin
+    SearchMixin, LedgerMixin, ExportMixin, WithMemberMixin, BesideMixin, LookMixin, AnyAdmin
 ):
     """Admin of the quotas: what members have spent, and granting more.
 
@@ -68,14 +78,15 @@ class InvitationQuotaAdmin(
 
     #: Maximum number that the form grants. A member who needs more needs no limit.
     granted_max = 1_000_000
-    list_display = ("inviter", "granted", "unlimited", "spent", "remaining")
+    #: The columns can be read as an equation.
+    list_display = ("inviter", "base", "and_granted", "less_spent", "left")
     list_filter = (UnlimitedFilter,)
     list_select_related = ("inviter",)
     raw_id_fields = ("inviter",)
     search_help_text = _("Search by the member's whole login name, or #number.")
-    fields = ("inviter", "granted", "unlimited", "spent", "remaining")
+    fields = ("inviter", "granted", "unlimited", "equation")
     #: Counts can change while the page is open, so they are not edited. Grant more instead.
-    readonly_fields = ("spent", "remaining", "ledger", "ledger_sum", "inviter_number")
+    readonly_fields = ("equation", "ledger", "ledger_sum", "inviter_number")
 
     def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
         """Return the form field. The field ``granted`` has an upper limit."""
@@ -149,9 +160,59 @@ class InvitationQuotaAdmin(
         """Return the number of the member, for readers who may not see accounts."""
         return number_of(row.inviter)
 
-    @admin.display(description=_("remaining"))
+    def pages_beside(self, request: HttpRequest) -> list[tuple[str, str]]:
+        """Return the page of the whole ledger, if the reader may see it."""
+        if not may_see(self.admin_site, QuotaEntry, request):
+            return []
+        return [(list_of(self.admin_site, QuotaEntry), gettext("Ledger"))]
+
+    @admin.display(description=_("left"))
     def remaining(self, row: InvitationQuota) -> Any:
         """Return how many invitations the member has left, without a database query."""
-        limit = conf.invitations_per_user(row.inviter)
-        left = row.remaining(limit, conf.INVITATION_QUOTA_PERIOD)
+        left = row.remaining(_base(row), conf.INVITATION_QUOTA_PERIOD)
         return _("unlimited") if left is None else left
+
+    @admin.display(description=_("base"))
+    def base(self, row: InvitationQuota) -> Any:
+        """Return the site's own limit for the member."""
+        return _("unlimited") if (limit := _base(row)) is None else limit
+
+    @admin.display(description=_("+ granted"), ordering="granted")
+    def and_granted(self, row: InvitationQuota) -> Any:
+        """Return the number of granted invitations, on top of the site's limit."""
+        return _("unlimited") if row.unlimited else row.granted
+
+    @admin.display(description=_("\u2212 spent"), ordering="spent")
+    def less_spent(self, row: InvitationQuota) -> int:
+        """Return the number of spent invitations, without those of a period that is over."""
+        over = row.is_over(conf.INVITATION_QUOTA_PERIOD, timezone.now())
+        return row.spent - (row.refillable(_base(row)) if over else 0)
+
+    @admin.display(description=_("= left"))
+    def left(self, row: InvitationQuota) -> Any:
+        """Return how many invitations the member has left, and how many too many were spent."""
+        limit = _base(row)
+        if limit is None or row.unlimited:
+            return _("unlimited")
+        left: int = limit + row.granted - self.less_spent(row)
+        # The site's limit was lowered, or grants were taken back.
+        return left if left >= 0 else _("0 (%(number)d too many spent)") % {"number": -left}
+
+    @admin.display(description=_("Invitations left"))
+    def equation(self, row: InvitationQuota) -> Any:
+        """Return the invitations left, and how they are counted."""
+        if row._state.adding:  # It has no member yet.
+            return NOBODY
+        if _base(row) is None or row.unlimited:
+            return _("unlimited")
+        return _("%(base)s base + %(granted)s granted \u2212 %(spent)s spent = %(left)s left") % {
+            "base": self.base(row),
+            "granted": row.granted,
+            "spent": self.less_spent(row),
+            "left": self.left(row),
+        }
+
+
+def _base(row: InvitationQuota) -> int | None:
+    """Return the site's own limit for the member of a quota; ``None`` is unlimited."""
+    return conf.invitations_per_user(row.inviter)

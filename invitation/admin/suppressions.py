@@ -35,9 +35,9 @@ class SuppressedAddressForm(RowForm):
     """
 
     email = forms.CharField(
-        label=_("E-mail address"),
+        label=_("Email address"),
         max_length=addresses.LENGTH_MAX,
-        help_text=_("The address itself is not kept, only a code that cannot be turned back."),
+        help_text=_("Only a code is kept, from which nobody can read the address."),
     )
 
     def clean_email(self) -> str:
@@ -52,7 +52,7 @@ class SuppressedAddressForm(RowForm):
         # An address that bounced may be suppressed once more, now by an administrator. A bounced
         # address may work again one day. The entry of an administrator stays until they remove it.
         if mail.is_suppressed(email) not in (None, SuppressedAddress.Reason.BOUNCED):
-            raise forms.ValidationError(_("This address gets no invitations already."))
+            raise forms.ValidationError(_("This address is in the list already."))
         return email
 
 
@@ -67,7 +67,7 @@ class SuppressedAddressAdmin(BoundedMixin, LookMixin, AnyAdmin):
     list_filter = (SuppressionFilter,)
     #: ``get_search_results`` hashes the search term first.
     search_fields = ("digest",)
-    search_help_text = _("Search by a whole e-mail address: only its hash is kept.")
+    search_help_text = _("Search by a whole email address: only its code is kept.")
     readonly_fields = ("code", "reason", "created_at")
 
     @admin.display(description=_("code of the address"), ordering="digest")

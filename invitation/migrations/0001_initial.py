@@ -133,12 +133,12 @@ class Migration(migrations.Migration):
                 ),
                 (
                     "email",
-                    models.CharField(blank=True, max_length=254, verbose_name="e-mail address"),
+                    models.CharField(blank=True, max_length=254, verbose_name="email address"),
                 ),
                 ("email_key", models.CharField(blank=True, editable=False, max_length=254)),
                 (
                     "recipient_name",
-                    models.CharField(blank=True, max_length=60, verbose_name="recipient's name"),
+                    models.CharField(blank=True, max_length=60, verbose_name="name"),
                 ),
                 (
                     "note",
@@ -176,12 +176,12 @@ class Migration(migrations.Migration):
                 ("code_digest", invitation.models.columns.DigestField(max_length=32, null=True)),
                 (
                     "word",
-                    models.CharField(blank=True, max_length=64, null=True, verbose_name="own word"),
+                    models.CharField(blank=True, max_length=64, null=True, verbose_name="custom code"),
                 ),
                 (
                     "destination",
                     models.CharField(
-                        blank=True, db_default="", max_length=200, verbose_name="landing page"
+                        blank=True, db_default="", max_length=200, verbose_name="first page"
                     ),
                 ),
                 ("data", models.JSONField(blank=True, default=dict, verbose_name="data")),
@@ -199,8 +199,8 @@ class Migration(migrations.Migration):
                 "verbose_name_plural": "invitations",
                 "ordering": ["-pk"],
                 "permissions": [
-                    ("create_shared_link", "Can make shared links"),
-                    ("unlimited_shared_link", "Can make shared links for any number of people"),
+                    ("create_shared_link", "Can create shared links"),
+                    ("unlimited_shared_link", "Can create shared links for any number of people"),
                     ("link_in_note", "Can write links into personal notes"),
                 ],
             },
@@ -258,7 +258,7 @@ class Migration(migrations.Migration):
                     models.CharField(
                         choices=[
                             ("invitation", "invitation"),
-                            ("renewal", "request for a new link"),
+                            ("renewal", "request for a new invitation"),
                             ("reminder", "reminder"),
                             ("accepted", "news of an acceptance"),
                             ("expired", "news of an expiry"),
@@ -276,7 +276,7 @@ class Migration(migrations.Migration):
                             ("sending", "sending"),
                             ("sent", "sent"),
                             ("failed", "failed"),
-                            ("suppressed", "suppressed"),
+                            ("suppressed", "unsubscribed"),
                             ("cancelled", "cancelled"),
                         ],
                         default="queued",
@@ -296,17 +296,17 @@ class Migration(migrations.Migration):
                     models.CharField(
                         blank=True,
                         choices=[
-                            ("refused", "The recipient's mail server refuses it."),
-                            ("given_up", "It could not be delivered, however often it was tried."),
-                            ("bounced", "It came back: nobody reads mail at this address."),
-                            ("complained", "The recipient has marked it as spam."),
-                            ("unsubscribed", "The recipient wants no invitations."),
+                            ("refused", "The recipient's email server refused it."),
+                            ("given_up", "It could not be delivered after several tries."),
+                            ("bounced", "It bounced: nobody reads email at this address."),
+                            ("complained", "The recipient reported it as spam."),
+                            ("unsubscribed", "The recipient unsubscribed."),
                             ("blocked", "Nobody may invite this address."),
-                            ("pointless", "The invitation had ended before its mail could leave."),
-                            ("broken", "The mail could not be written."),
+                            ("pointless", "The invitation ended before its email was sent."),
+                            ("broken", "The email could not be created."),
                             (
                                 "unconfirmed",
-                                "It was probably sent: the mail server did not confirm it.",
+                                "Probably sent: the email server did not confirm it.",
                             ),
                         ],
                         db_default="",
@@ -317,8 +317,8 @@ class Migration(migrations.Migration):
             ],
             options={
                 "base_manager_name": "objects",
-                "verbose_name": "invitation mail",
-                "verbose_name_plural": "invitation mails",
+                "verbose_name": "invitation email",
+                "verbose_name_plural": "invitation emails",
                 "ordering": ["-pk"],
             },
         ),
@@ -430,8 +430,8 @@ class Migration(migrations.Migration):
             ],
             options={
                 "base_manager_name": "objects",
-                "verbose_name": "mail counter",
-                "verbose_name_plural": "mail counters",
+                "verbose_name": "email counter",
+                "verbose_name_plural": "email counters",
                 "constraints": [
                     models.UniqueConstraint(fields=("scope",), name="invitation_mailcounter_scope")
                 ],
@@ -511,9 +511,9 @@ class Migration(migrations.Migration):
                         choices=[
                             ("opening", "carried over"),
                             ("invited", "invited somebody"),
-                            ("reopened", "opened an expired invitation again"),
+                            ("reopened", "renewed an expired invitation"),
                             ("expired", "expired unused"),
-                            ("shared", "made or enlarged a shared link"),
+                            ("shared", "created or enlarged a shared link"),
                             ("returned", "closed or reduced a shared link"),
                             ("granted", "granted"),
                             ("reward", "reward for an accepted invitation"),
@@ -527,8 +527,8 @@ class Migration(migrations.Migration):
             ],
             options={
                 "base_manager_name": "objects",
-                "verbose_name": "quota entry",
-                "verbose_name_plural": "quota entries",
+                "verbose_name": "ledger entry",
+                "verbose_name_plural": "ledger entries",
                 "ordering": ["-pk"],
             },
         ),
@@ -551,10 +551,10 @@ class Migration(migrations.Migration):
                     "reason",
                     models.CharField(
                         choices=[
-                            ("unsubscribed", "asked for it"),
-                            ("complained", "marked an invitation as spam"),
-                            ("bounced", "takes no mail"),
-                            ("admin", "set by an administrator"),
+                            ("unsubscribed", "unsubscribed"),
+                            ("complained", "reported an invitation as spam"),
+                            ("bounced", "bounced"),
+                            ("admin", "added by staff"),
                         ],
                         max_length=12,
                         verbose_name="reason",
@@ -563,8 +563,8 @@ class Migration(migrations.Migration):
             ],
             options={
                 "base_manager_name": "objects",
-                "verbose_name": "suppressed address",
-                "verbose_name_plural": "suppressed addresses",
+                "verbose_name": "unsubscribed address",
+                "verbose_name_plural": "unsubscribed addresses",
                 "ordering": ["-pk"],
                 "constraints": [
                     models.UniqueConstraint(fields=("digest",), name="invitation_suppressed_once")

@@ -54,9 +54,9 @@ class InvitationKey(models.Model):
     from_site = models.BooleanField(
         _("from the site"), default=False, db_default=False, editable=False
     )
-    email = models.CharField(_("e-mail address"), max_length=254, blank=True)
+    email = models.CharField(_("email address"), max_length=254, blank=True)
     email_key = models.CharField(max_length=254, blank=True, editable=False)
-    recipient_name = models.CharField(_("recipient's name"), max_length=60, blank=True)
+    recipient_name = models.CharField(_("name"), max_length=60, blank=True)
     note = models.TextField(_("personal note"), max_length=500, blank=True)
     language = models.CharField(_("language"), max_length=35, blank=True)
     date_invited = models.DateTimeField(_("invited"), default=timezone.now)
@@ -86,13 +86,13 @@ class InvitationKey(models.Model):
     #: Keyed hash of the code of a shared link. People can say this code aloud.
     code_digest = DigestField(max_length=32, null=True)
     #: Custom code, chosen by the owner instead of the code. It is public.
-    word = models.CharField(_("own word"), max_length=64, null=True, blank=True)
+    word = models.CharField(_("custom code"), max_length=64, null=True, blank=True)
     #: Groups that the accepting person joins.
     groups = models.ManyToManyField(
         "auth.Group", verbose_name=_("groups"), blank=True, related_name="+"
     )
     #: Path of the page on this site that the invited person sees first after activation.
-    destination = models.CharField(_("landing page"), max_length=200, blank=True, db_default="")
+    destination = models.CharField(_("first page"), max_length=200, blank=True, db_default="")
     #: Time at which a person with a link that no longer works last asked for a new one.
     renewal_requested_at = models.DateTimeField(null=True, blank=True, editable=False)
     #: Time at which the expiry reminder was queued. Each invitation has one reminder.
@@ -118,8 +118,8 @@ class InvitationKey(models.Model):
         verbose_name_plural = _("invitations")
         ordering = ["-pk"]
         permissions = [
-            ("create_shared_link", _("Can make shared links")),
-            ("unlimited_shared_link", _("Can make shared links for any number of people")),
+            ("create_shared_link", _("Can create shared links")),
+            ("unlimited_shared_link", _("Can create shared links for any number of people")),
             ("link_in_note", _("Can write links into personal notes")),
         ]
         indexes = [

@@ -33,7 +33,7 @@ class InvitationEmail(models.Model):
 
         INVITATION = "invitation", _("invitation")
         #: To the inviter: a person with a link that no longer works asks for a new one.
-        RENEWAL = "renewal", _("request for a new link")
+        RENEWAL = "renewal", _("request for a new invitation")
         #: To the invited person: the invitation will expire soon.
         REMINDER = "reminder", _("reminder")
         #: To the inviter: a person has accepted the invitation, or it has expired.
@@ -48,22 +48,22 @@ class InvitationEmail(models.Model):
         SENT = "sent", _("sent")
         FAILED = "failed", _("failed")
         #: The recipient wants no invitations. The inviter is not told.
-        SUPPRESSED = "suppressed", _("suppressed")
+        SUPPRESSED = "suppressed", _("unsubscribed")
         CANCELLED = "cancelled", _("cancelled")
 
     class Failure(models.TextChoices):
         """Reason, in readable words, why an email has failed or was suppressed."""
 
-        REFUSED = "refused", _("The recipient's mail server refuses it.")
-        GIVEN_UP = "given_up", _("It could not be delivered, however often it was tried.")
-        BOUNCED = "bounced", _("It came back: nobody reads mail at this address.")
-        COMPLAINED = "complained", _("The recipient has marked it as spam.")
-        UNSUBSCRIBED = "unsubscribed", _("The recipient wants no invitations.")
+        REFUSED = "refused", _("The recipient's email server refused it.")
+        GIVEN_UP = "given_up", _("It could not be delivered after several tries.")
+        BOUNCED = "bounced", _("It bounced: nobody reads email at this address.")
+        COMPLAINED = "complained", _("The recipient reported it as spam.")
+        UNSUBSCRIBED = "unsubscribed", _("The recipient unsubscribed.")
         BLOCKED = "blocked", _("Nobody may invite this address.")
-        POINTLESS = "pointless", _("The invitation had ended before its mail could leave.")
-        BROKEN = "broken", _("The mail could not be written.")
+        POINTLESS = "pointless", _("The invitation ended before its email was sent.")
+        BROKEN = "broken", _("The email could not be created.")
         #: Only for an email that counts as sent.
-        UNCONFIRMED = "unconfirmed", _("It was probably sent: the mail server did not confirm it.")
+        UNCONFIRMED = "unconfirmed", _("Probably sent: the email server did not confirm it.")
 
     invitation = models.ForeignKey(
         "invitation.InvitationKey",
@@ -102,8 +102,8 @@ class InvitationEmail(models.Model):
         """Names, order and indexes of the table."""
 
         base_manager_name = "objects"
-        verbose_name = _("invitation mail")
-        verbose_name_plural = _("invitation mails")
+        verbose_name = _("invitation email")
+        verbose_name_plural = _("invitation emails")
         ordering = ["-pk"]
         indexes = [
             SparseIndex(
@@ -212,8 +212,8 @@ class MailCounter(models.Model):
         """Names and constraints of the table."""
 
         base_manager_name = "objects"
-        verbose_name = _("mail counter")
-        verbose_name_plural = _("mail counters")
+        verbose_name = _("email counter")
+        verbose_name_plural = _("email counters")
         constraints = [
             models.UniqueConstraint(fields=["scope"], name="invitation_mailcounter_scope"),
         ]
@@ -228,10 +228,10 @@ class SuppressedAddress(models.Model):
     class Reason(models.TextChoices):
         """Reason why the address gets no more invitations."""
 
-        UNSUBSCRIBED = "unsubscribed", _("asked for it")
-        COMPLAINED = "complained", _("marked an invitation as spam")
-        BOUNCED = "bounced", _("takes no mail")
-        ADMIN = "admin", _("set by an administrator")
+        UNSUBSCRIBED = "unsubscribed", _("unsubscribed")
+        COMPLAINED = "complained", _("reported an invitation as spam")
+        BOUNCED = "bounced", _("bounced")
+        ADMIN = "admin", _("added by staff")
 
     #: Keyed hash of the address (see ``unsubscribe``).
     digest = DigestField(max_length=32)
@@ -246,8 +246,8 @@ class SuppressedAddress(models.Model):
         """Names, order and constraints of the table."""
 
         base_manager_name = "objects"
-        verbose_name = _("suppressed address")
-        verbose_name_plural = _("suppressed addresses")
+        verbose_name = _("unsubscribed address")
+        verbose_name_plural = _("unsubscribed addresses")
         ordering = ["-pk"]
         constraints = [
             models.UniqueConstraint(fields=["digest"], name="invitation_suppressed_once"),

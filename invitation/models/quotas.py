@@ -94,9 +94,9 @@ class QuotaEntry(models.Model):
 
         OPENING = "opening", _("carried over")
         INVITED = "invited", _("invited somebody")
-        REOPENED = "reopened", _("opened an expired invitation again")
+        REOPENED = "reopened", _("renewed an expired invitation")
         EXPIRED = "expired", _("expired unused")
-        SHARED = "shared", _("made or enlarged a shared link")
+        SHARED = "shared", _("created or enlarged a shared link")
         RETURNED = "returned", _("closed or reduced a shared link")
         GRANTED = "granted", _("granted")
         REWARD = "reward", _("reward for an accepted invitation")
@@ -130,8 +130,8 @@ class QuotaEntry(models.Model):
         """Names and order of the table."""
 
         base_manager_name = "objects"
-        verbose_name = _("quota entry")
-        verbose_name_plural = _("quota entries")
+        verbose_name = _("ledger entry")
+        verbose_name_plural = _("ledger entries")
         ordering = ["-pk"]
 
     def __str__(self) -> str:

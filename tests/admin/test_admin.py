@@ -29,6 +29,7 @@ from invitation.flows import quota as quota_room
 from invitation.flows.quota import grant, ledger_differences
 from invitation.models import (
     Acceptance,
+    DeliveryPause,
     InvitationEmail,
     InvitationKey,
     InvitationQuota,
@@ -132,9 +133,10 @@ def test_a_list_asks_no_query_per_row(page: str, rows: int, admin_client: Client
     with CaptureQueriesContext(connection) as queries:
         response = admin_client.get(page)
     assert len(response.context["cl"].result_list) == rows
-    # Session, user, the keys of the rows, and the rows; savepoints are no questions.
+    # Session, user, the keys of the rows, and the rows; savepoints are no questions. The list of
+    # emails also asks whether delivery is paused.
     asked = [query["sql"] for query in queries if "SAVEPOINT" not in query["sql"]]
-    assert len(asked) == 4
+    assert len(asked) == (5 if page == MAILS else 4)
 
 
 def test_the_list_says_who_invited_whom_and_what_became_of_it(
@@ -152,7 +154,7 @@ def test_the_list_says_who_invited_whom_and_what_became_of_it(
         ({"status": Status.PENDING}, "pending"),
         ({"status": Status.REVOKED}, "revoked"),
         ({"status": Status.EXPIRED}, "expired"),
-        ({"expires_at": timezone.now() - timedelta(1)}, "expired, not cleaned up yet"),
+        ({"expires_at": timezone.now() - timedelta(1)}, "expired"),
     ],
 )
 def test_the_list_shows_the_state_in_plain_words(
@@ -187,7 +189,7 @@ def test_the_outbox_says_for_whom_and_what_each_mail_is(member: Any, admin_clien
     page = text_of(admin_client.get(outbox))
     addresses = re.findall(r'class="field-address"><a[^>]*>([^<]*)<', page)
     assert addresses == ["-", "member@example.com", invitation.email]
-    assert page.count("request for a new link</td>") == 2
+    assert page.count("request for a new invitation</td>") == 2
     assert text_of(admin_client.get(f"{outbox}?kind=renewal")).count("field-address") == 2
 
 
@@ -195,7 +197,7 @@ def test_the_list_shows_invitations_without_inviter_address_and_mail(admin_clien
     make_invitation(None, "", mail_state="")
     page = text_of(admin_client.get(INVITATIONS))
     assert '<td class="field-inviter">-</td>' in page
-    assert '<td class="field-mail_state">no mail</td>' in page
+    assert '<td class="field-mail_state">no email</td>' in page
     assert ">-</a></th>" in page
 
 
@@ -313,6 +315,7 @@ def test_no_page_shows_a_key(admin_client: Client, member: Any, commit: Commit) 
         admin_client.get(url(Acceptance, "change", acceptance.pk)),
         admin_client.get(url(Acceptance, "history", acceptance.pk)),
         admin_client.get(QUOTAS),
+        admin_client.post(url(InvitationKey, "add"), {"email": invitation.email}, follow=True),
         admin_client.get(reverse("admin:app_list", args=["invitation"])),
     ]
     with commit():
@@ -343,11 +346,6 @@ def change_data(**fields: Any) -> dict[str, Any]:
 def change(client: Client, invitation: InvitationKey, **fields: Any) -> Any:
     address = url(InvitationKey, "change", invitation.pk)
     return client.post(address, change_data(**fields))
-
-
-def test_invitations_are_not_added(admin_client: Client) -> None:
-    assert admin_client.get(f"{INVITATIONS}add/").status_code == 403
-    assert "invitationkey/add/" not in text_of(admin_client.get(INVITATIONS))
 
 
 def test_what_people_typed_can_be_corrected(member: Any, admin_client: Client) -> None:
@@ -437,7 +435,7 @@ def test_revoking_says_for_how_many_it_worked(
         said = act(admin_client, "revoke", *rows, ended)
     assert said == [
         "2 invitations were revoked.",
-        "1 invitation is no longer open: nothing was done.",
+        "1 invitation is no longer pending, so it was not changed.",
     ]
     statuses = InvitationKey.objects.order_by("pk").values_list("status", flat=True)
     assert list(statuses) == [Status.REVOKED, Status.REVOKED, Status.ACCEPTED]
@@ -446,7 +444,7 @@ def test_revoking_says_for_how_many_it_worked(
 def test_an_action_that_did_nothing_claims_nothing(member: Any, admin_client: Client) -> None:
     ended = make_invitation(member, status=Status.EXPIRED)
     said = act(admin_client, "revoke", ended)
-    assert said == ["1 invitation is no longer open: nothing was done."]
+    assert said == ["1 invitation is no longer pending, so it was not changed."]
     assert not LogEntry.objects.exists()
 
 
@@ -465,8 +463,8 @@ def test_revoking_is_recorded_in_the_history(
 @pytest.mark.parametrize(
     ("another", "words"),
     [
-        (False, "1 invitation stays expired: its inviter has none left."),
-        (True, "1 invitation stays expired: its inviter has another open one to the address."),
+        (False, "1 invitation stays expired: its inviter has no invitations left."),
+        (True, "1 invitation stays expired: its inviter has a pending one to this address."),
     ],
 )
 def test_resending_what_has_expired_says_why_it_cannot_be_opened_again(
@@ -512,9 +510,9 @@ def test_resending_says_for_how_many_it_worked(
     with commit():
         said = act(admin_client, "resend", *rows, hasty, ended)
     assert sorted(said) == [
-        "1 invitation gets no second mail yet: one has been asked for already.",
-        "1 invitation is no longer open: nothing was done.",
-        "2 mails are on their way. Their states are shown below.",
+        "1 invitation is no longer pending, so it was not changed.",
+        "1 invitation was sent a moment ago, so it was not resent.",
+        "2 invitations were resent.",
     ]
     assert sorted(message.to[0] for message in mail.outbox) == [row.email for row in rows]
 
@@ -601,24 +599,82 @@ def test_deleting_gives_no_quota_back(member: Any, admin_client: Client) -> None
 
 
 @pytest.mark.parametrize(
-    ("limit", "fields", "words"),
+    ("limit", "fields", "columns", "words"),
     [
-        (10, {"spent": 3}, "7"),
-        (10, {"spent": 3, "granted": 5}, "12"),
-        (1, {"spent": 3}, "0"),
-        (10, {"unlimited": True}, "unlimited"),
-        (None, {}, "unlimited"),
-        (lambda user: 20, {"spent": 1}, "19"),
+        (10, {"spent": 3}, ["10", "0", "3", "7"], "10 base + 0 granted \u2212 3 spent = 7 left"),
+        (
+            10,
+            {"spent": 3, "granted": 5},
+            ["10", "5", "3", "12"],
+            "10 base + 5 granted \u2212 3 spent = 12 left",
+        ),
+        (1, {"spent": 3}, ["1", "0", "3", "0 (2 too many spent)"], "= 0 (2 too many spent) left"),
+        (10, {"unlimited": True}, ["10", "unlimited", "0", "unlimited"], ">unlimited<"),
+        (None, {}, ["unlimited", "0", "0", "unlimited"], ">unlimited<"),
+        (
+            lambda user: 20,
+            {"spent": 1},
+            ["20", "0", "1", "19"],
+            "20 base + 0 granted \u2212 1 spent = 19 left",
+        ),
     ],
 )
-def test_the_list_shows_what_remains(
-    member: Any, admin_client: Client, settings: Any, limit: Any, fields: Any, words: str
+def test_a_quota_reads_as_an_equation(
+    member: Any,
+    admin_client: Client,
+    settings: Any,
+    limit: Any,
+    fields: Any,
+    columns: list[str],
+    words: str,
 ) -> None:
     settings.INVITATIONS_PER_USER = limit
     quota = InvitationQuota.objects.create(inviter=member, **fields)
     page = text_of(admin_client.get(QUOTAS))
-    assert f'<td class="field-remaining">{words}</td>' in page
+    names = ("base", "and_granted", "less_spent", "left")
+    shown = [re.findall(rf'<td class="field-{name}">([^<]*)<', page) for name in names]
+    assert shown == [[column] for column in columns]
     assert words in text_of(admin_client.get(url(InvitationQuota, "change", quota.pk)))
+
+
+def test_the_equation_counts_a_new_period(member: Any, admin_client: Client, settings: Any) -> None:
+    settings.INVITATIONS_PER_USER = 10
+    settings.INVITATION_QUOTA_PERIOD = timedelta(days=30)
+    began = timezone.now() - timedelta(days=31)
+    quota = InvitationQuota.objects.create(inviter=member, granted=5, spent=12, period_start=began)
+    page = text_of(admin_client.get(url(InvitationQuota, "change", quota.pk)))
+    # Two of the twelve came from the grants, which do not come back.
+    assert "10 base + 5 granted \u2212 2 spent = 13 left" in page
+    assert quota_room.remaining_invitations(member) == 13
+
+
+@pytest.mark.parametrize(
+    ("above", "below", "button"),
+    [("invitationquota", "quotaentry", "Ledger"), ("invitationemail", "deliverypause", "Delivery")],
+)
+def test_what_belongs_to_another_page_is_reached_from_there(
+    admin_client: Client, above: str, below: str, button: str
+) -> None:
+    """It is no entry of the index, unless the reader may not see the other page."""
+    address, index = f"/admin/invitation/{below}/", reverse("admin:index")
+    assert address not in text_of(admin_client.get(index))
+    page = text_of(admin_client.get(f"/admin/invitation/{above}/"))
+    assert re.search(f'<li><a href="{address}">{button}', page)
+    assert f"/admin/invitation/{above}/" in text_of(admin_client.get(address))
+    clerk = staff(f"view_{below}")
+    assert address in text_of(clerk.get(index))
+    assert f'<a href="/admin/invitation/{above}/"' not in text_of(clerk.get(address))
+    other = staff(f"view_{above}", name="other")
+    assert address not in text_of(other.get(f"/admin/invitation/{above}/"))
+
+
+def test_the_emails_say_that_delivery_is_paused(admin_client: Client) -> None:
+    assert "Delivery pauses" in text_of(admin_client.get(MAILS))
+    now = timezone.now()
+    DeliveryPause.objects.update_or_create(
+        queue="mail", defaults={"since": now, "until": now + timedelta(minutes=5), "failures": 1}
+    )
+    assert "Delivery is paused" in text_of(admin_client.get(MAILS))
 
 
 @pytest.mark.parametrize("term", ["member", "MEMBER@example.com"])

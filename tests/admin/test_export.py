@@ -81,12 +81,12 @@ def test_of_invitations_it_says_what_the_list_says(member: Any) -> None:
     make_mail(invitation, state="failed")
     first, second = export(staff.boss(), INVITATIONS)
     assert first == {
-        "E-mail address": "bob@münchen.example.org",
+        "Email address": "bob@münchen.example.org",
         "Label": "",
         "Shared link": "no",
         "Inviter": "member",
         "State": "pending",
-        "Mail": "failed",
+        "Email": "failed",
         "Uses": "0",
         "Uses allowed": "1",
         "Invited": "2026-11-22T09:30:00+00:00",
@@ -122,7 +122,7 @@ def test_of_quotas_and_ledger_numbers_stay_numbers(member: Any) -> None:
     inviting.invite(member, "bob@example.org")
     client = staff.boss()
     [quota] = export(client, QUOTAS)
-    assert (quota["Granted"], quota["Spent"], quota["Remaining"]) == ("4", "1", "13")
+    assert (quota["Granted"], quota["Spent"], quota["Left"]) == ("4", "1", "13")
     assert quota["Unlimited"] == "no"
     invited, granted = export(client, LEDGER)
     assert (invited["Change"], invited["Reason"]) == ("-1", "invited somebody")
@@ -189,7 +189,7 @@ def test_rows_are_read_a_chunk_at_a_time(monkeypatch: pytest.MonkeyPatch, limit:
     client = staff.boss()
     with CaptureQueriesContext(staff.connection) as queries:
         rows = export(client, INVITATIONS)
-    assert [row["E-mail address"][:4] for row in rows] == ["bob4", "bob3", "bob2", "bob1", "bob0"]
+    assert [row["Email address"][:4] for row in rows] == ["bob4", "bob3", "bob2", "bob1", "bob0"]
     assert sum("latest_mail_state" in query["sql"] for query in queries) == 3
 
 
@@ -197,7 +197,7 @@ def test_only_the_selected_are_exported() -> None:
     make_rows(3)
     chosen = InvitationKey.objects.order_by("pk")[:2]
     rows = export(staff.boss(), INVITATIONS, *chosen)
-    assert sorted(row["E-mail address"] for row in rows) == [row.email for row in chosen]
+    assert sorted(row["Email address"] for row in rows) == [row.email for row in chosen]
 
 
 def test_all_that_the_list_has_found_are_exported() -> None:

@@ -73,10 +73,10 @@ def test_nothing_of_it_can_be_changed(row: InvitationKey, boss: Client) -> None:
 def test_no_action_does_anything(row: InvitationKey, boss: Client) -> None:
     for action in ("revoke", "extend"):
         assert said(boss, INVITATIONS, action, row) == [
-            "1 invitation is no longer open: nothing was done."
+            "1 invitation is no longer pending, so it was not changed."
         ]
     assert said(boss, INVITATIONS, "resend", row) == [
-        "1 invitation has no address to mail it to: nothing was done."
+        "1 invitation has no email address, so it was not resent."
     ]
     assert InvitationKey.objects.get().status == "expired"
 

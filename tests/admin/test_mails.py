@@ -37,7 +37,7 @@ def state_of(mail: InvitationEmail) -> str:
 
 def test_the_list_says_in_words_why_a_mail_failed(boss: Client) -> None:
     write(State.FAILED, failure="bounced")
-    assert "It came back: nobody reads mail at this address." in text_of(boss.get(MAILS))
+    assert "It bounced: nobody reads email at this address." in text_of(boss.get(MAILS))
 
 
 def test_the_list_says_when_a_mail_that_waits_is_tried(boss: Client) -> None:
@@ -66,12 +66,12 @@ def test_the_list_can_be_filtered_and_searched(boss: Client, query: str) -> None
 
 
 @pytest.mark.parametrize("rows", [1, 100])
-def test_the_list_costs_four_statements(boss: Client, rows: int) -> None:
+def test_the_list_costs_five_statements(boss: Client, rows: int) -> None:
     for number in range(rows):
         make_mail(make_invitation(make_user(f"n{number}"), f"n{number}@example.org"))
     page, cost = asked(boss, MAILS)
     assert page.status_code == 200
-    assert cost <= 4
+    assert cost <= 5
 
 
 def test_a_page_of_a_mail_has_nothing_to_change(boss: Client) -> None:
@@ -83,7 +83,7 @@ def test_a_page_of_a_mail_has_nothing_to_change(boss: Client) -> None:
 def test_the_page_of_an_invitation_shows_its_mails_and_leads_to_them(boss: Client) -> None:
     mail = write(State.FAILED, failure="refused", last_error="550 no")
     page = text_of(boss.get(f"{INVITATIONS}{mail.invitation_id}/change/"))
-    assert "The recipient's mail server refuses it." in page
+    assert "The recipient's email server refused it." in page
     assert f"{MAILS}{mail.pk}/change/" in page
 
 
@@ -94,8 +94,8 @@ def test_mails_are_queued_again_and_it_says_which_were_left_alone(
     failed, stopped, sent = write(State.FAILED), write(State.CANCELLED), write(State.SENT)
     unwanted = write(State.SUPPRESSED, failure="unsubscribed")
     assert said(boss, MAILS, "retry", failed, stopped, sent, unwanted) == [
-        "2 mails are queued again.",
-        "2 mails were left alone: only what has failed or was stopped can be sent again.",
+        "2 emails are queued again.",
+        "2 emails stay as they are: only failed and cancelled emails can be sent again.",
     ]
     assert [state_of(mail) for mail in (failed, stopped, sent, unwanted)] == [
         "queued",
@@ -111,15 +111,15 @@ def test_mails_are_stopped_and_it_says_which_were_left_alone(boss: Client) -> No
         write(State.SENDING, lease_until=timezone.now() + timedelta(minutes=1)),
     )
     assert said(boss, MAILS, "cancel", waiting, leased) == [
-        "1 mail was stopped.",
-        "1 mail was left alone: it no longer waits.",
+        "1 email was cancelled.",
+        "1 email stays as it is: it does not wait any more.",
     ]
     assert (state_of(waiting), state_of(leased)) == ("cancelled", "sending")
 
 
 def test_nothing_done_is_no_success(boss: Client) -> None:
     assert said(boss, MAILS, "cancel", write(State.SENT)) == [
-        "1 mail was left alone: it no longer waits."
+        "1 email stays as it is: it does not wait any more."
     ]
 
 
@@ -127,7 +127,7 @@ def test_the_log_of_the_admin_keeps_who_has_stopped_which_mail(boss: Client) -> 
     mail = write()
     said(boss, MAILS, "cancel", mail)
     entry = LogEntry.objects.get()
-    assert (entry.object_id, entry.change_message) == (str(mail.pk), "Stopped.")
+    assert (entry.object_id, entry.change_message) == (str(mail.pk), "Cancelled.")
 
 
 @pytest.mark.parametrize("action", ["retry", "cancel"])
@@ -142,7 +142,7 @@ def test_who_may_only_look_has_no_actions(action: str) -> None:
 def test_who_may_change_mails_has_them() -> None:
     mail = write()
     clerk = staff.staff("view_invitationemail", "change_invitationemail")
-    assert said(clerk, MAILS, "cancel", mail) == ["1 mail was stopped."]
+    assert said(clerk, MAILS, "cancel", mail) == ["1 email was cancelled."]
 
 
 def test_who_may_see_invitations_alone_sees_no_mails() -> None:
@@ -187,7 +187,7 @@ def test_a_way_that_is_open_is_shown_as_such(boss: Client, pause: DeliveryPause)
 
 
 def test_staff_let_mails_be_tried_at_once(boss: Client, pause: DeliveryPause) -> None:
-    assert said(boss, PAUSES, "reopen", pause) == ["The next mail is tried at once."]
+    assert said(boss, PAUSES, "reopen", pause) == ["The next email is tried at once."]
     pause.refresh_from_db()
     assert pause.until <= timezone.now()
     assert LogEntry.objects.get().change_message == "Opened."

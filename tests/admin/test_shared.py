@@ -56,7 +56,7 @@ def test_a_link_without_label_is_called_one(member: Any) -> None:
     ("fields", "words"),
     [
         ({"paused_at": timezone.now()}, "paused"),
-        ({"paused_at": timezone.now(), "left": -DAY}, "expired, not cleaned up yet"),
+        ({"paused_at": timezone.now(), "left": -DAY}, "expired"),
         ({"paused_at": timezone.now(), "status": Status.REVOKED}, "revoked"),
         ({}, "pending"),
     ],
@@ -171,8 +171,8 @@ def test_a_link_is_not_mailed_and_the_list_says_why(member: Any) -> None:
     links = [make_link(member), make_link(member, "Other")]
     mailed = make_invitation(member)
     assert said(staff.boss(), INVITATIONS, "resend", mailed, *links) == [
-        "1 mail is on its way. Its state is shown below.",
-        "2 invitations have no address to mail them to: nothing was done.",
+        "1 invitation was resent.",
+        "2 invitations have no email address, so they were not resent.",
     ]
     assert InvitationEmail.objects.get().invitation == mailed
 
@@ -195,9 +195,9 @@ def test_extending_says_for_how_many_it_worked(member: Any, settings: Any) -> No
     twice = make_invitation(member, "soon0@example.org", status=Status.EXPIRED, quota_held=1)
     rows = [*soon, late, accepted, unpaid, twice]
     assert sorted(said(staff.boss(), INVITATIONS, "extend", *rows)) == [
-        "1 invitation is no longer open: nothing was done.",
-        "1 invitation stays expired: its inviter has another open one to the address.",
-        "1 invitation stays expired: its inviter has none left.",
+        "1 invitation is no longer pending, so it was not changed.",
+        "1 invitation stays expired: its inviter has a pending one to this address.",
+        "1 invitation stays expired: its inviter has no invitations left.",
         "3 invitations were extended.",
     ]
     for row in [*soon, late]:

@@ -26,7 +26,7 @@ def test_the_list_says_why_and_since_when_but_not_who() -> None:
     mail.suppress(ADDRESS, Reason.COMPLAINED)
     page = text_of(boss().get(LIST))
     assert f"{unsubscribing.digests(ADDRESS)[0].digest.hex()[:6]}…" in page
-    assert "marked an invitation as spam" in page
+    assert "reported an invitation as spam" in page
     assert ADDRESS not in page
     assert row().digest.hex() not in page
 
@@ -34,7 +34,7 @@ def test_the_list_says_why_and_since_when_but_not_who() -> None:
 def test_a_row_says_no_more() -> None:
     mail.suppress(ADDRESS)
     page = text_of(boss().get(f"{LIST}{row().pk}/change/"))
-    assert "set by an administrator" in page
+    assert "added by staff" in page
     assert row().digest.hex() not in page
 
 
@@ -83,7 +83,7 @@ def test_what_is_no_address_is_refused(typed: str, words: str) -> None:
 def test_an_address_is_added_once() -> None:
     mail.suppress(ADDRESS, Reason.UNSUBSCRIBED)
     page = text_of(boss().post(f"{LIST}add/", {"email": ADDRESS}))
-    assert "gets no invitations already" in page
+    assert "is in the list already" in page
     assert row().reason == Reason.UNSUBSCRIBED
 
 

@@ -128,8 +128,8 @@ def test_staff_are_told_for_how_many_it_is_too_much(
     with commit():
         told = said(boss(), INVITATIONS, "resend", *rows)
     assert told == [
-        "1 mail is on its way. Its state is shown below.",
-        "2 mails were not asked for: there may be no more of their kind today.",
+        "1 invitation was resent.",
+        "2 invitations were not resent: today's limit of emails is reached.",
     ]
 
 
