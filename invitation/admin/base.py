@@ -87,6 +87,18 @@ def tree_link(site: admin.AdminSite, account: Any, name: str = "") -> str:
     return format_html('<a href="{}">{}</a>', tree_of(site, account), name or account)
 
 
+def inviter_name(invitation: InvitationKey) -> str:
+    """Return the name of the inviter: that of the account, or "the site"."""
+    return gettext("the site") if invitation.from_site else str(invitation.from_user or NOBODY)
+
+
+def inviter_link(site: admin.AdminSite, invitation: InvitationKey, name: str = "") -> str:
+    """Return the inviter as a link to their tree page, with ``name`` or the account's own name."""
+    if invitation.from_site:
+        return inviter_name(invitation)
+    return tree_link(site, invitation.from_user, name)
+
+
 def name_of(invitation: InvitationKey) -> str:
     """Return the name of an invitation for staff: its address, or its shared link's label."""
     if invitation.forgotten_at is not None:

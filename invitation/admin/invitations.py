@@ -22,9 +22,10 @@ from invitation.admin.base import (
     LookMixin,
     ReadOnlyMixin,
     day,
+    inviter_link,
+    inviter_name,
     may_see,
     name_of,
-    tree_link,
     user_search_fields,
 )
 from invitation.admin.bounds import BoundedMixin
@@ -133,7 +134,7 @@ class InvitationKeyAdmin(
         "address",
         "label",
         "shared",
-        "from_user",
+        "inviter_name",
         "state",
         "mail_state",
         "uses",
@@ -145,6 +146,7 @@ class InvitationKeyAdmin(
 
     guarded: ClassVar = {
         "from_user": ((ACCOUNT,), "inviter_number"),
+        "inviter_name": ((ACCOUNT,), "inviter_number"),
         "groups": ((GROUP,), "groups_count"),
     }
     guarded_searches: ClassVar = {"from_user": ACCOUNT}
@@ -197,6 +199,7 @@ class InvitationKeyAdmin(
         "key_hint",
         "groups",
         "destination",
+        "inviter_name",
         "inviter_number",
         "groups_count",
     )
@@ -219,6 +222,9 @@ class InvitationKeyAdmin(
         first, *others = super().get_fieldsets(request, obj)
         if obj is not None and obj.shared:
             first = (_("Shared link"), {"fields": self.shared_fields})
+        if obj is not None and obj.from_site:
+            fields = ["inviter_name" if x == "from_user" else x for x in first[1]["fields"]]
+            first = (first[0], {"fields": fields})
         return [
             (title, {**options, "fields": self.shown(request, options["fields"])})
             for title, options in (first, *others)
@@ -260,7 +266,8 @@ class InvitationKeyAdmin(
         """Return the columns. The inviter is a link if the reader may see the tree page."""
         columns: Any = self.shown(request, super().get_list_display(request))
         linked = may_see(self.admin_site, Acceptance, request)
-        return ["inviter" if name == "from_user" and linked else name for name in columns]
+        inviter = "inviter" if linked else "inviter_name"
+        return [inviter if name == "from_user" else name for name in columns]
 
     def get_search_fields(self, request: HttpRequest) -> list[str]:
         """Return the fields to search, for the site's own user model.
@@ -295,12 +302,18 @@ class InvitationKeyAdmin(
     @admin.display(description=_("inviter"), ordering="from_user")
     def inviter(self, invitation: InvitationKey) -> str:
         """Return the inviter, as a link to their tree page."""
-        return tree_link(self.admin_site, invitation.from_user)
+        return inviter_link(self.admin_site, invitation)
+
+    @admin.display(description=_("inviter"), ordering="from_user")
+    def inviter_name(self, invitation: InvitationKey) -> str:
+        """Return the inviter, without a link."""
+        return inviter_name(invitation)
 
     @admin.display(description=_("inviter"))
     def inviter_number(self, invitation: InvitationKey) -> str:
         """Return the number of the inviter, for readers who may not see accounts."""
-        return number_of(invitation.from_user)
+        site = invitation.from_site
+        return inviter_name(invitation) if site else number_of(invitation.from_user)
 
     @admin.display(description=_("groups"))
     def groups_count(self, invitation: InvitationKey) -> int:

@@ -9,10 +9,11 @@ from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
 from invitation.admin.base import (
-    NOBODY,
     AnyAdmin,
     LookMixin,
     ReadOnlyMixin,
+    inviter_link,
+    inviter_name,
     name_of,
     tree_link,
     user_search_fields,
@@ -110,12 +111,12 @@ class AcceptanceAdmin(
     @admin.display(description=_("inviter"), ordering="invitation__from_user")
     def inviter_name(self, acceptance: Acceptance) -> Any:
         """Return the inviter."""
-        return acceptance.invitation.from_user or NOBODY
+        return inviter_name(acceptance.invitation)
 
     @admin.display(description=_("inviter"), ordering="invitation__from_user")
     def inviter(self, acceptance: Acceptance) -> str:
         """Return the inviter, as a link to their tree page."""
-        return tree_link(self.admin_site, acceptance.invitation.from_user)
+        return inviter_link(self.admin_site, acceptance.invitation)
 
     # -- columns for readers who may not see accounts or invitations -----------------------------
 
@@ -137,10 +138,12 @@ class AcceptanceAdmin(
     @admin.display(description=_("inviter"))
     def inviter_number(self, acceptance: Acceptance) -> str:
         """Return the number of the inviter, as a link to their tree page."""
-        inviter = acceptance.invitation.from_user
-        return tree_link(self.admin_site, inviter, number_of(inviter))
+        invitation = acceptance.invitation
+        return inviter_link(self.admin_site, invitation, number_of(invitation.from_user))
 
     @admin.display(description=_("inviter"))
     def inviter_number_alone(self, acceptance: Acceptance) -> str:
         """Return the number of the inviter."""
-        return number_of(acceptance.invitation.from_user)
+        invitation = acceptance.invitation
+        site = invitation.from_site
+        return inviter_name(invitation) if site else number_of(invitation.from_user)

@@ -62,6 +62,7 @@ class TreeMixin(Base):
             "opts": self.opts,
             "account": seen.account(account),
             "ascent": ascent,
+            "by_site": bool(ascent.steps) and ascent.steps[-1].invitation.from_site,
             "chain": list(map(seen.person, [*above, account], [None, *ascent.steps[::-1]])),
             "descent": descent,
             "most": lineage.MOST,

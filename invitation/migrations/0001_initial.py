@@ -176,7 +176,9 @@ class Migration(migrations.Migration):
                 ("code_digest", invitation.models.columns.DigestField(max_length=32, null=True)),
                 (
                     "word",
-                    models.CharField(blank=True, max_length=64, null=True, verbose_name="custom code"),
+                    models.CharField(
+                        blank=True, max_length=64, null=True, verbose_name="custom code"
+                    ),
                 ),
                 (
                     "destination",

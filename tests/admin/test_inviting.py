@@ -15,8 +15,8 @@ from invitation.exceptions import Busy
 from invitation.flows import inviting, mail, quota
 from invitation.models import InvitationEmail, InvitationKey, InvitationQuota
 from tests import staff
-from tests.factories import make_invitation, make_user
-from tests.staff import INVITATIONS, asked, text_of
+from tests.factories import make_acceptance, make_invitation, make_user
+from tests.staff import ACCEPTANCES, INVITATIONS, asked, text_of
 
 pytestmark = pytest.mark.django_db
 
@@ -115,6 +115,30 @@ def test_a_member_of_staff_invites_in_the_sites_name(boss: Client, commit: Any) 
     assert response["Location"] == INVITATIONS
     link = f'<a href="{INVITATIONS}{invitation.pk}/change/">{ADDRESS}</a>'
     assert told(boss, response) == [f"Invitation sent to {link}."]
+
+
+def test_each_page_says_that_the_site_is_the_inviter(boss: Client) -> None:
+    """An account that was deleted is something else."""
+    gone = make_invitation(None, "gone@example.org")
+    invite(boss)
+    invitation = InvitationKey.objects.get(from_site=True)
+    carl = make_user("carl")
+    row = make_acceptance(carl, invitation)
+    page = text_of(boss.get(INVITATIONS))
+    assert re.findall(r'field-inviter">([^<]*)<', page) == ["the site", "-"]
+    assert ">the site<" in text_of(boss.get(f"{INVITATIONS}{invitation.pk}/change/"))
+    assert ">the site<" not in text_of(boss.get(f"{INVITATIONS}{gone.pk}/change/"))
+    assert 'field-inviter">the site<' in text_of(boss.get(ACCEPTANCES))
+    assert "the site" in text_of(boss.get(f"{ACCEPTANCES}tree/{carl.pk}/"))
+    clerk = staff.staff("view_invitationkey")
+    assert 'field-inviter_number">the site<' in text_of(clerk.get(INVITATIONS))
+    clerk = staff.staff("view_invitationkey", "view_user", name="other")
+    assert 'field-inviter_name">the site<' in text_of(clerk.get(INVITATIONS))
+    for number, more in enumerate(([], ["view_user"])):
+        clerk = staff.staff("view_acceptance", *more, name=f"clerk{number}")
+        assert "the site" in text_of(clerk.get(ACCEPTANCES))
+        exported: Any = staff.act(clerk, ACCEPTANCES, "export", row)
+        assert b"the site" in b"".join(exported.streaming_content)
 
 
 def test_a_member_of_staff_invites_in_the_name_of_a_member(boss: Client, commit: Any) -> None:

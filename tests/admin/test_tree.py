@@ -322,7 +322,7 @@ def test_the_lists_lead_there(people: dict[str, Any]) -> None:
 def test_who_may_not_see_it_is_not_led_there(people: dict[str, Any]) -> None:
     said = text_of(staff.staff("view_invitationkey", "view_user").get(INVITATIONS))
     assert address(people["bob"]) not in said
-    assert '<td class="field-from_user nowrap">bob</td>' in said
+    assert '<td class="field-inviter_name">bob</td>' in said
 
 
 LINK = "Who invited whom"
