@@ -554,7 +554,7 @@ def test_the_page_that_one_is_on_is_marked() -> None:
 
 
 OFFERED = "No account yet?"
-RESEND = "Registered, but no mail came?"
+RESEND = "No activation email?"
 
 
 def login_page(cookie: str = "") -> Reader:

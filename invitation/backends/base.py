@@ -35,7 +35,6 @@ from invitation.conf import conf
 from invitation.exceptions import AddressMismatch, Busy, KeyRefused, MailLimitReached, NoKey
 from invitation.flows import arriving, mail
 from invitation.flows.after_commit import in_transaction, writing
-from invitation.gate import visitor
 from invitation.gate.atomic_requests import OwnTransactionsMixin
 from invitation.keys import destinations, masking, sites
 
@@ -271,7 +270,7 @@ class InvitationRegistrationMixin(OwnTransactionsMixin):
             if checked.is_valid():
                 raise
             return self.form_invalid(checked)
-        visitor.forget(response)
+        gate.finish(self.request, response)
         return response
 
     def form_invalid(self, form: Any) -> HttpResponseBase:

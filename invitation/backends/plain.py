@@ -37,7 +37,6 @@ from invitation.conf import conf
 from invitation.exceptions import AddressMismatch, Busy, KeyRefused, NoKey
 from invitation.flows import arriving
 from invitation.flows.after_commit import is_unavailable
-from invitation.gate import visitor
 from invitation.gate.atomic_requests import answering, own_transactions
 from invitation.keys import masking
 
@@ -176,7 +175,7 @@ def _leave(request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase
     """Return the response of a view, with the key kept or forgotten."""
     gate.protect(response)
     if gate.claimed(request) is not None:
-        visitor.forget(response)
+        gate.finish(request, response)
     elif request.method == "GET" and gate.given_key(request):
         found = gate.carried(request)
         if isinstance(found, arriving.Opened):

@@ -149,6 +149,7 @@ def refuse(
         "shared": refusal.shared,
         **sites.describe_current(request),
         "login_url": login_url(),
+        "signed_up": visitor.has_signed_up(request.COOKIES),
         # The token of a form would write a session row, and GET must not.
         "code_form": not settings.CSRF_USE_SESSIONS,
     }
@@ -210,6 +211,11 @@ def page_url(to: Any) -> str:
     Django looks for a page that has the path as its name, and that takes time on every page.
     """
     return to if type(to) is str and to.startswith("/") else resolve_url(to)
+
+
+def finish(request: HttpRequest, response: HttpResponseBase) -> None:
+    """Replace the key in the visitor's cookie by the fact that they have signed up."""
+    visitor.finish(response, secure=request.is_secure())
 
 
 def remember(request: HttpRequest, response: HttpResponseBase, key: str) -> None:

@@ -33,8 +33,8 @@ COOKIE_AGE = timedelta(days=1)
 #: Cookie with the last link that opened nothing. It is separate, so a visitor who has an invitation
 #: and follows an old link keeps the invitation.
 ENDED_COOKIE_NAME = "invitation_ended_key"
-#: Value of that cookie for a text that is not a key.
-NO_KEY = "none"
+#: Values of that cookie: for a text that is not a key, and after a sign-up in this browser.
+NO_KEY, SIGNED_UP = "none", "signed-up"
 
 OUTCOME_COOKIE_NAME = "invitation_outcome"
 OUTCOME_COOKIE_AGE = timedelta(hours=1)
@@ -70,6 +70,21 @@ def forget(response: HttpResponseBase) -> None:
         )
 
 
+def finish(response: HttpResponseBase, *, secure: bool) -> None:
+    """Delete the key with which this visitor has just signed up, and store only that they did.
+
+    The browser's back button then shows that the account is there. The cookie says nothing about
+    the account or the invitation.
+    """
+    forget(response)
+    _set(response, ENDED_COOKIE_NAME, SIGNED_UP, COOKIE_AGE, secure)
+
+
+def has_signed_up(cookies: Mapping[str, str]) -> bool:
+    """Return whether somebody has just signed up in this browser."""
+    return cookies.get(ENDED_COOKIE_NAME) == SIGNED_UP
+
+
 def remember_ended(response: HttpResponseBase, text: str, *, secure: bool) -> None:
     """Store the key that opened nothing, so that the visitor can ask for a new link."""
     key = text if keys.PATTERN.fullmatch(text) else NO_KEY
@@ -78,6 +93,8 @@ def remember_ended(response: HttpResponseBase, text: str, *, secure: bool) -> No
 
 def recall_ended(cookies: Mapping[str, str]) -> str:
     """Return the key that opened nothing, ``NO_KEY`` for another text, or an empty string."""
+    if has_signed_up(cookies):
+        return ""
     return cookies.get(ENDED_COOKIE_NAME, "")[: keys.KEY_LENGTH + 1]
 
 

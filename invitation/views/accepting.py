@@ -36,6 +36,7 @@ class AcceptView(LandingView):
     """Page where the logged-in account accepts the invitation that the visitor carries."""
 
     http_method_names = ["get", "head", "options", "post"]
+    no_key_status = None
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         """Redirect GET requests, guests and logged-out visitors to the landing page."""

@@ -15,7 +15,7 @@ from django.views.generic import TemplateView, View
 
 from invitation import gate, keys
 from invitation.delivery import texts
-from invitation.exceptions import KeyRefused, KeyUsedUp
+from invitation.exceptions import KeyRefused, KeyUsedUp, NoKey
 from invitation.flows import arriving, inviting
 from invitation.gate import visitor
 from invitation.gate.atomic_requests import OwnTransactionsMixin
@@ -42,7 +42,13 @@ def accepted(
     return response
 
 
-def refuse(request: HttpRequest, refusal: KeyRefused, key: str | None = None) -> HttpResponse:
+def refuse(
+    request: HttpRequest,
+    refusal: KeyRefused,
+    key: str | None = None,
+    *,
+    no_key_status: int | None = None,
+) -> HttpResponse:
     """Return the page that says why a key opens nothing.
 
     A logged-in person who has accepted the invitation gets the page that says so. ``key`` is for
@@ -53,7 +59,8 @@ def refuse(request: HttpRequest, refusal: KeyRefused, key: str | None = None) ->
         done = arriving.find_accepted(text, request.user, sites.current_site_id(request))
         if done is not None:
             return accepted(request, done, already=True)
-    return gate.refuse(request, refusal, key=key)
+    status = no_key_status if isinstance(refusal, NoKey) else None
+    return gate.refuse(request, refusal, status=status, key=key)
 
 
 @method_decorator(login_not_required, name="dispatch")
@@ -91,13 +98,15 @@ class CarriedInvitationView(OwnTransactionsMixin, TemplateView):
     """Page about the invitation that the visitor carries, or about the reason why there is none."""
 
     opened: arriving.Opened
+    #: HTTP status of the page for a visitor without a key; ``None`` for the usual one.
+    no_key_status: int | None = None
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         """Open the carried invitation before anything else."""
         try:
             self.opened = gate.open_carried(request)
         except KeyRefused as refusal:
-            return refuse(request, refusal)
+            return refuse(request, refusal, no_key_status=self.no_key_status)
         response = super().dispatch(request, *args, **kwargs)
         gate.protect(response)
         return response
@@ -118,10 +127,15 @@ class CarriedInvitationView(OwnTransactionsMixin, TemplateView):
 
 
 class LandingView(CarriedInvitationView):
-    """Landing page for the invited person, with links to sign up, log in or decline."""
+    """Landing page for the invited person, with links to sign up, log in or decline.
+
+    A program that shows a preview of a link follows the redirect without the cookie. It gets the
+    page for visitors without an invitation, with status 200, because it shows no other page.
+    """
 
     http_method_names = ["get", "head", "options"]
     template_name = "invitation/invited.html"
+    no_key_status: int | None = 200
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         """Return the invitation and the possible next steps, also for a logged-in visitor."""

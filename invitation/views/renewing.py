@@ -113,11 +113,9 @@ class InvitationRenewView(InvitationDetailView):
             if isinstance(error, NotRenewable | MailTooSoon) and self.invitation.is_usable():
                 return self.leave()
             return self.refuse(error)
-        done = _("The invitation is renewed, and its mail is asked for.")
+        done = _("Invitation sent.")
         if not renewed.mailed:
-            done = _(
-                "There is an open invitation to this address. Its mail has been asked for already."
-            )
+            done = _("An invitation to this address is pending. Its email was sent before.")
         messages.success(request, str(done), fail_silently=True)
         return redirect("invitation_detail", pk=renewed.invitation.pk)
 
@@ -125,6 +123,6 @@ class InvitationRenewView(InvitationDetailView):
         """Redirect to the current invitation."""
         words = str(NotRenewable())
         if self.invitation.is_usable():
-            words = str(_("This invitation is open. If its mail is lost, send it again from here."))
+            words = str(_("This invitation is pending. You can resend it here."))
         messages.info(self.request, words, fail_silently=True)
         return redirect("invitation_detail", pk=self.invitation.pk)

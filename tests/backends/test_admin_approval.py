@@ -66,7 +66,7 @@ class TestAdminApproval(TwoStepContract):
         with scenes.broken_mail():
             response = self.activate(registered, commit)
         assert response.status_code == 503
-        assert "open the link in your mail again" in response.content.decode()
+        assert "Open the link in your email again" in response.content.decode()
         assert not SupervisedRegistrationProfile.objects.get().activated
         assert self.activate(registered, commit).status_code == 302
         assert SupervisedRegistrationProfile.objects.get().activated
@@ -173,7 +173,7 @@ class TestAdminApproval(TwoStepContract):
     ) -> None:
         page = getattr(approver, method)(f"/accounts/approve/{number}/")
         assert page.status_code == 404
-        assert "could not be approved" in page.content.decode()
+        assert "Account not approved" in page.content.decode()
 
     def test_an_account_whose_address_is_not_confirmed_cannot_be_approved(
         self, registered: Client, approver: Client

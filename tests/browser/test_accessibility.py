@@ -156,7 +156,7 @@ class TestAxe:
         visitor.goto("/accounts/join/")
         for typed in ("0000 0000 0000", code.lower().replace("-", " ")):
             visitor.get_by_label("Code").fill(typed)
-            visitor.get_by_role("button", name="Go on").click()
+            visitor.get_by_role("button", name="Use code").click()
             assert violations(visitor) == []
         assert visitor.url.endswith("/accounts/invited/")
 
@@ -197,7 +197,7 @@ class TestAxe:
             found += inspect(page, mailed_link(page, f"{name}@lindenrow.example", "/invited/"))
             found += inspect(page, "/accounts/invited/renewal/")
         page.get_by_role("main").get_by_role("button").click()
-        page.get_by_role("heading", name="A new invitation is asked for").wait_for()
+        page.get_by_role("heading", name="New invitation requested").wait_for()
         found += violations(page)
         log_in(page, "amir")
         for state in ("revoked", "expired"):

@@ -41,7 +41,7 @@ def test_a_member_accepts_what_waits_for_her(visit: Visit) -> None:
     expect(page.get_by_role("heading", name="Invitation accepted")).to_be_visible()
     expect(page.get_by_text("Saturday table")).to_be_visible()
     assert violations(page) == []
-    page.get_by_role("link", name="Go on").click()
+    page.get_by_role("link", name="Go to the site").click()
     expect(page.get_by_role("link", name="For you (1)")).to_have_count(0)
 
 

@@ -192,7 +192,7 @@ def test_the_way_back_after_no_thanks_says_what_became_of_it(visit: Visit) -> No
     newcomer = visit()
     newcomer.goto(mailed_link(newcomer, "stork@example.org", "/invited/"))
     newcomer.goto("/accounts/invited/decline/")
-    newcomer.get_by_role("button", name="No thanks, decline").click()
+    newcomer.get_by_role("button", name="Decline invitation").click()
     heading = newcomer.get_by_role("heading", level=1)
     expect(heading).to_have_text("Invitation declined")
     newcomer.wait_for_load_state("networkidle")  # there is no way back before a page is there

@@ -41,7 +41,7 @@ def test_the_page_says_so(error: Exception, caplog: pytest.LogCaptureFixture) ->
     response = ask(answering_busy(view_of(error)))
     assert (response.status_code, response["Retry-After"]) == (503, "5")
     assert "no-store" in response["Cache-Control"]
-    assert "Nothing has changed." in response.content.decode()
+    assert "nothing has changed." in response.content.decode()
     assert str(error) in caplog.text
 
 

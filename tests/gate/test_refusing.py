@@ -33,7 +33,7 @@ def test_a_reason_that_no_page_knows_is_shown_as_a_link_that_opens_nothing() -> 
     request: Any = RequestFactory().get("/accounts/invited/")
     request.user = AnonymousUser()
     page = gate.refuse(request, Snowed("It snows."), key="")
-    assert "This link is not an invitation" in page.content.decode()
+    assert "This link does not work" in page.content.decode()
     assert page.status_code == Snowed.status
 
 
@@ -72,7 +72,7 @@ def test_a_site_may_have_no_sign_up_page(settings: Any) -> None:
 class TestClosedPage:
     def test_it_says_how_to_get_in(self) -> None:
         page = Client().get(REGISTER).content.decode()
-        for words in ("invitation email", "cookies", "Code", "Ask a member"):
+        for words in ("invitation email", "cookies", "Invitation code", "Ask a member"):
             assert words in page
         assert 'href="/accounts/login/"' in page
 

@@ -151,3 +151,22 @@ def test_cookies_go_where_the_sites_session_goes(settings: Any) -> None:
 
 def test_without_an_outcome_nothing_is_recalled() -> None:
     assert visitor.recall_outcome({}) is None
+
+
+def test_after_a_sign_up_the_browser_knows_that_and_nothing_else() -> None:
+    response = HttpResponse()
+    visitor.finish(response, secure=True)
+    key, ended_key = (
+        response.cookies[name] for name in (visitor.COOKIE_NAME, visitor.ENDED_COOKIE_NAME)
+    )
+    assert (key.value, key["max-age"]) == ("", 0)
+    assert (ended_key.value, bool(ended_key["httponly"]), bool(ended_key["secure"])) == (
+        visitor.SIGNED_UP,
+        True,
+        True,
+    )
+    cookies = {visitor.ENDED_COOKIE_NAME: ended_key.value}
+    assert visitor.has_signed_up(cookies)
+    assert visitor.recall_ended(cookies) == ""
+    assert not visitor.has_signed_up({visitor.ENDED_COOKIE_NAME: KEY})
+    assert not visitor.has_signed_up({})

@@ -150,7 +150,7 @@ class TestSignedInWithTheInvitedAddress:
         link = reverse("invitation_invited", args=[invitation.mail_key])
         for page in (client.get(LANDING), client.get(link), client.post(ACCEPT)):
             assert page.status_code == 200
-            assert "accepted this invitation already" in words(page)
+            assert "You already accepted this invitation" in words(page)
         stranger = Client()
         assert stranger.get(link).status_code == 410
         stranger.force_login(scenes.make_user("somebody"))
@@ -164,7 +164,7 @@ class TestSignedInWithTheInvitedAddress:
         before = scenes.dump()
         response = second.post(ACCEPT)
         assert response.status_code == 200
-        assert "accepted this invitation already" in words(response)
+        assert "You already accepted this invitation" in words(response)
         after = scenes.dump()
         assert {table for table in after if after[table] != before[table]} <= {"django_session"}
 
@@ -251,7 +251,7 @@ def test_who_is_faster_in_another_tab_is_told_so_there_too(
     monkeypatch.setattr(arriving, "accept", late)
     response = client.post(ACCEPT)
     assert response.status_code == 200
-    assert "accepted this invitation already" in words(response)
+    assert "You already accepted this invitation" in words(response)
 
 
 def test_the_button_of_another_tab_asks_again_for_the_invitation_that_is_carried_now(
@@ -388,7 +388,7 @@ def test_who_opens_a_shared_link_may_join_its_groups_if_it_has_any(
         # The link still works, and says what he has done already.
         client.get(scenes.link(link.key))
         assert client.get(LANDING).context["refused_code"] == "already_accepted"
-        assert "accepted this invitation already" in words(client.post(ACCEPT))
+        assert "You already accepted this invitation" in words(client.post(ACCEPT))
 
 
 def test_without_a_logout_page_there_is_still_a_way_out(
@@ -496,7 +496,7 @@ class TestTheInbox:
         assert "The invitation is declined." in words(response)
         invitation.refresh_from_db()
         assert invitation.status == "declined"
-        assert "No invitation waits for you." in words(client.get(RECEIVED))
+        assert "You have no invitations." in words(client.get(RECEIVED))
 
     def test_nothing_is_taken_by_logging_in_or_looking(
         self, invitation: InvitationKey, invited: Any
@@ -516,7 +516,7 @@ class TestTheInbox:
         before = scenes.dump()
         response = client.post(f"{RECEIVED}{invitation.pk}/accept/")
         assert response.status_code == 200
-        assert "accepted this invitation already" in words(response)
+        assert "You already accepted this invitation" in words(response)
         assert scenes.dump() == before
 
     @pytest.mark.parametrize("action", ["accept", "decline"])

@@ -82,7 +82,7 @@ def test_the_page_says_what_is_wrong(no_site: int, caplog: pytest.LogCaptureFixt
     assert response["Cache-Control"] == "no-store, private"
     words = {
         404: (
-            "No site has this address",
+            "There is no site at this address",
             f"No Site has the domain {HOST}: add one, or set SITE_ID.",
         ),
         503: ("This site is not set up yet", "SITE_ID is 77, and no Site has this id."),

@@ -220,7 +220,7 @@ def test_the_link_is_not_in_the_page() -> None:
 
 def test_a_reader_who_wants_it_back_is_told_whom_to_ask() -> None:
     page = Client().post(address(), ONE_CLICK).content.decode()
-    assert "If you change your mind, write to those who run this site" in page
+    assert "Changed your mind? Ask the site" in page
 
 
 # -- from the mail to the end --

@@ -673,7 +673,7 @@ def test_a_site_that_lacks_a_login_loses_the_link_and_nothing_else(
     settings.LOGIN_URL = name
     landing = scenes.visit(invitation).get(LANDING)
     refused = Client().get(LANDING)
-    assert (landing.status_code, refused.status_code) == (200, 404)
+    assert (landing.status_code, refused.status_code) == (200, 200)
     assert landing.context["login_url"] == refused.context["login_url"] == ""
 
 
@@ -745,7 +745,9 @@ class TestLanding:
     @pytest.mark.parametrize("address", [LANDING, DECLINE])
     def test_without_a_key_the_page_says_that_one_is_needed(self, address: str) -> None:
         response = Client().get(address)
-        assert (response.status_code, scenes.flags(response)) == (404, {"no_key"})
+        # A preview of a link in a chat comes to the landing page without the cookie.
+        status = 200 if address == LANDING else 404
+        assert (response.status_code, scenes.flags(response)) == (status, {"no_key"})
 
     @pytest.mark.parametrize("end", scenes.ENDS)
     @pytest.mark.parametrize("address", [LANDING, DECLINE])
@@ -806,7 +808,7 @@ class TestDeclining:
         before = scenes.dump()
         response = browser.post(DECLINE, {"invitation_hint": first.key_hint})
         assert response.status_code == 200
-        assert "You have opened another invitation" in response.content.decode()
+        assert "You opened another invitation" in response.content.decode()
         assert f'value="{second.key_hint}"' in response.content.decode()
         assert scenes.dump() == before
         browser.post(DECLINE, {"invitation_hint": second.key_hint})

@@ -32,7 +32,6 @@ from invitation.backends.allauth import claiming_forms
 from invitation.conf import conf
 from invitation.exceptions import InvitationError, KeyRefused
 from invitation.flows import arriving
-from invitation.gate import visitor
 from invitation.keys import destinations
 
 logger = logging.getLogger(__name__)
@@ -270,7 +269,7 @@ def _request() -> HttpRequest:
 def _without_key(request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
     """Return the response, and let the visitor forget the key that this request has used."""
     if gate.claimed(request) is not None and not claiming_forms.is_headless(request):
-        visitor.forget(response)
+        gate.finish(request, response)
     return response
 
 

@@ -16,7 +16,6 @@ from invitation.backends.allauth import claiming_forms
 from invitation.backends.allauth.claiming_forms import PENDING
 from invitation.conf import conf
 from invitation.exceptions import KeyRefused
-from invitation.gate import visitor
 from invitation.gate.atomic_requests import OwnTransactionsMixin
 from invitation.keys import masking
 
@@ -40,7 +39,7 @@ class GatedInputMixin(OwnTransactionsMixin):
             with gate.as_anonymous(request):
                 response = super().dispatch(request, *args, **kwargs)  # type: ignore[misc]
         if gate.claimed(request) is not None:
-            visitor.forget(response)
+            gate.finish(request, response)
         gate.protect(response)
         return response
 

@@ -17,7 +17,6 @@ from invitation.backends.allauth.claiming_forms import EMAIL
 from invitation.backends.fields import bind_invitation, form_context
 from invitation.conf import conf
 from invitation.exceptions import KeyRefused
-from invitation.gate import visitor
 from invitation.gate.atomic_requests import OwnTransactionsMixin
 from invitation.keys import masking
 
@@ -46,7 +45,7 @@ class GatedSignupMixin(OwnTransactionsMixin):
             with gate.as_anonymous(request):
                 response = super().dispatch(request, *args, **kwargs)  # type: ignore[misc]
             if self.answered:
-                visitor.forget(response)
+                gate.finish(request, response)
             elif opened is not None and gate.given_key(request) and request.method == "GET":
                 # The following pages then know the key, however the form is posted.
                 gate.remember(request, response, opened.key)

@@ -21,7 +21,6 @@ from invitation.conf import conf
 from invitation.exceptions import NoKey
 from invitation.flows import arriving
 from invitation.flows.after_commit import in_transaction
-from invitation.gate import visitor
 
 
 class InvitationBackend:
@@ -172,7 +171,7 @@ class InvitationBackend:
         gate.protect(response)
         opened = self._gate(request).opened
         if user is not None:
-            visitor.forget(response)
+            gate.finish(request, response)
         elif opened is not None and gate.given_key(request):
             # The following pages then know the key, however the form is posted.
             gate.remember(request, response, opened.key)

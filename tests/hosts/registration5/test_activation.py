@@ -84,7 +84,7 @@ def test_the_email_says_what_to_do_and_how_long_it_works(registered: Client) -> 
 def test_its_page_after_signing_up_says_where_the_link_is(invitation: InvitationKey) -> None:
     visitor = scenes.visit(invitation)
     page = visitor.post(REGISTER, answers(), follow=True).content.decode()
-    assert "look into your mailbox" in page
+    assert "Check your email" in page
     assert f'href="{RESEND}"' in page
 
 

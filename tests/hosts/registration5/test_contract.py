@@ -39,7 +39,7 @@ class Registration5Contract:
             for response in (client.get(REGISTER), client.post(REGISTER, scenes.answers())):
                 assert response["Location"] == "/accounts/register/closed/"
         page = visitor.get("/accounts/register/closed/")
-        assert "Registration is closed" in page.content.decode()
+        assert "Sign-up is closed" in page.content.decode()
         assert 'href="/accounts/login/"' in page.content.decode()
         assert not scenes.accounts().exists()
 

@@ -65,7 +65,7 @@ def test_one_key_signs_up_one_person_and_shows_the_others_a_page(
 
     def after(invitation: InvitationKey, got: list[Answer]) -> None:
         assert sorted(x.status for x in got) == [302] + [410] * (arena.threads - 1)
-        assert all("This invitation has been used" in x.text for x in got if x.status == 410)
+        assert all("This invitation was already used" in x.text for x in got if x.status == 410)
         invitation.refresh_from_db()
         assert (invitation.uses, invitation.status) == (1, "accepted")
         assert get_user_model().objects.filter(email=invitation.email).count() == 1
