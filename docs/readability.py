@@ -1,8 +1,8 @@
 """Words and reading grade of each page: ``python docs/readability.py``.
 
-It exits with 1 if the pages together, or a how-to guide, have too many words, or if the tutorial or
-a guide reads harder than ``GRADE``. The grade is that of Flesch and Kincaid, for the sentences of a
-page: code, tables and names in code are left out.
+It exits with 1 if the pages together, a how-to guide or a sentence have too many words, or if the
+tutorial or a guide reads harder than ``GRADE``. The grade is that of Flesch and Kincaid, for the
+sentences of a page: code, tables and names in code are left out.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from typing import NamedTuple
 
 DOCS = Path(__file__).parent
 
-#: Most words of all pages, of one guide, and the hardest grade.
-WORDS, GUIDE_WORDS, GRADE = 16_000, 400, 9.0
+#: Most words of all pages, of one guide and of one sentence, and the hardest grade.
+WORDS, GUIDE_WORDS, SENTENCE_WORDS, GRADE = 16_000, 400, 20, 9.0
 
 _DIRECTIVE = re.compile(r"^\s*\.\. ")
 _LITERAL = re.compile(r"``[^`]+``")
@@ -32,6 +32,8 @@ class Page(NamedTuple):
     name: str
     words: int
     grade: float
+    #: Sentences that are too long.
+    long: tuple[str, ...] = ()
 
     @property
     def bounded(self) -> bool:
@@ -86,6 +88,12 @@ def syllables(word: str) -> int:
     return max(groups, 1)
 
 
+def long_sentences(text: str) -> tuple[str, ...]:
+    """Return the sentences with more than ``SENTENCE_WORDS`` words, names in code included."""
+    found = sentences(_ROLE.sub("page", text))
+    return tuple(sentence for sentence in found if len(sentence.split()) > SENTENCE_WORDS)
+
+
 def grade(text: str) -> float:
     """Return the grade of Flesch and Kincaid; 0 for a page without sentences."""
     plain = _LINK.sub("", _ROLE.sub("", _LITERAL.sub("", text)))
@@ -102,7 +110,10 @@ def pages() -> list[Page]:
     """Return all pages but the changelog, with the words of prose and code."""
     files = sorted(file for file in DOCS.rglob("*.rst") if file.name != "changelog.rst")
     texts = {file.relative_to(DOCS).as_posix(): file.read_text("utf-8") for file in files}
-    return [Page(name, len(text.split()), grade(text)) for name, text in texts.items()]
+    return [
+        Page(name, len(text.split()), grade(text), long_sentences(text))
+        for name, text in texts.items()
+    ]
 
 
 def complaints(found: list[Page]) -> Iterator[str]:
@@ -113,6 +124,8 @@ def complaints(found: list[Page]) -> Iterator[str]:
     for page in found:
         if page.is_guide and page.words > GUIDE_WORDS:
             yield f"{page.name}: {page.words} words, more than {GUIDE_WORDS}."
+        for sentence in page.long:
+            yield f"{page.name}: more than {SENTENCE_WORDS} words: {sentence}"
         if page.bounded and page.grade > GRADE:
             yield f"{page.name}: grade {page.grade:.1f}, more than {GRADE}."
 

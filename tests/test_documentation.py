@@ -146,6 +146,9 @@ def test_long_words_and_long_pages_are_complained_of() -> None:
         "howto/a.rst",
         "howto/a.rst",
     ]
+    assert readability.long_sentences(f"{'word ' * 19}``CODE``. {'word ' * 21}.") == (
+        f"{'word ' * 21}.",
+    )
 
 
 def test_only_sentences_are_graded() -> None:
