@@ -173,21 +173,6 @@ def run(*command: str, **environment: str) -> str:
     return done.stdout + done.stderr
 
 
-@pytest.mark.long
-@pytest.mark.parametrize(("host", "outcome"), [("redux", "OK\n"), ("allauth", "skipped=2")])
-def test_the_tests_of_the_example_pass(tmp_path: Path, host: str, outcome: str) -> None:
-    """With Django's own runner, and without pytest."""
-    program = "import sys; sys.modules['pytest'] = None; sys.argv[0] = 'manage.py'\n"
-    program += "sys.path.insert(0, 'example')\nimport manage; manage.main()"
-    said = run(
-        *("-W", "error", "-c", program, "test", "seedlibrary"),
-        SEEDLIBRARY_VAR=str(tmp_path),
-        SEEDLIBRARY_HOST=host,
-    )
-    assert "Ran 4 tests" in said
-    assert outcome in said
-
-
 SITE = """
 def test_sign_up(client, django_user_model, make_invitation, invitation_link, sent_invitations):
     ann = django_user_model.objects.create_user("ann", "ann@example.com")

@@ -5,10 +5,11 @@ from pathlib import Path
 
 import django
 from django.core.exceptions import ImproperlyConfigured
+from django.utils.translation import gettext_lazy as _
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
-# Whatever the site writes: the database and the mails.
+# Folder of what the site writes: the database and the emails.
 VAR_DIR = Path(os.environ.get("SEEDLIBRARY_VAR", BASE_DIR / "var"))
 VAR_DIR.mkdir(parents=True, exist_ok=True)
 
@@ -40,6 +41,7 @@ MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "seedlibrary.middleware.content_security_policy",
     "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.locale.LocaleMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
@@ -61,6 +63,7 @@ TEMPLATES = [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
+                "seedlibrary.demonstration.accounts",
             ],
         },
     },
@@ -88,22 +91,26 @@ AUTH_PASSWORD_VALIDATORS = [
 LOGIN_URL = "account_login" if HOST == "allauth" else "auth_login"
 LOGIN_REDIRECT_URL = "members"
 
+# Whether the log-in page shows accounts that need no password: "manage.py demo" sets it.
+SEEDLIBRARY_DEMO = False
+
 SITE_ID = 1
 LANGUAGE_CODE = "en-gb"
-# Who invites chooses among these for the mail. (The pages of this example are in English.)
+# The pages follow the browser's language. An inviter chooses the language of the email.
 LANGUAGES = [
     ("en-gb", "British English"),
     ("de", "German"),
     ("es", "Spanish"),
     ("fr", "French"),
 ]
+LOCALE_PATHS = [BASE_DIR / "locale"]
 TIME_ZONE = "Europe/London"
 USE_TZ = True
 
 STATIC_URL = "static/"
 STATIC_ROOT = VAR_DIR / "static"
 
-# No mail leaves this example: each lands in a folder, and the page "Inbox" shows it.
+# No email leaves this computer: each lands in a folder, and the page "Inbox" shows it.
 MAIL_DIR = VAR_DIR / "mail"
 DEFAULT_FROM_EMAIL = "Linden Row Seed Library <library@lindenrow.example>"
 if django.VERSION >= (6, 1):
@@ -150,13 +157,16 @@ INVITATIONS_PER_USER = 5
 INVITATION_RETENTION_DAYS = 90
 INVITATION_LISTS = {"rows": 2000}
 INVITATION_LIMITS = {"inviter": 2500}  # a list of 2,000 people goes out on one day
-# Nobody writes to a robot, or gets himself an account that looks like the librarians' own.
+# Nobody invites a robot, or an address that looks like one of the librarians.
 INVITATION_BLOCKED_RECIPIENTS = ["noreply@*", "staff.lindenrow.example"]
-INVITATION_DESTINATIONS = [("/", "The shelf with the seeds"), ("/members/", "The members' page")]
-# "manage.py sendinvitations" in cron reminds who has not answered; members hear what became of it.
+INVITATION_DESTINATIONS = [
+    ("/", _("The shelf with the seeds")),
+    ("/members/", _("The members' page")),
+]
+# "manage.py sendinvitations" in cron sends reminders. Inviters get an email about each outcome.
 INVITATION_REMINDER_DAYS = 3
 INVITATION_NOTIFY_INVITER = ["accepted", "expired"]
-# Guests may fill a basket before they sign up, and invited people may look around first.
+# Guests can fill a basket before they sign up, and invited people can look around first.
 LAZYSIGNUP_DAYS = 14
 LAZYSIGNUP_WITH_INVITATION = True
 INVITATION_BASE_URL = os.environ.get("SITE_URL", "http://127.0.0.1:8000")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from django.conf import settings
 from django.db import models
+from django.utils.translation import gettext_lazy as _
 
 
 class Packet(models.Model):
@@ -12,12 +13,12 @@ class Packet(models.Model):
     class Plant(models.TextChoices):
         """Say what grows from it; the picture on the packet is chosen by this."""
 
-        BEAN = "bean", "Climbing bean"
-        TOMATO = "tomato", "Tomato"
-        SQUASH = "squash", "Squash"
-        SUNFLOWER = "sunflower", "Sunflower"
-        KALE = "kale", "Kale"
-        POPPY = "poppy", "Poppy"
+        BEAN = "bean", _("Climbing bean")
+        TOMATO = "tomato", _("Tomato")
+        SQUASH = "squash", _("Squash")
+        SUNFLOWER = "sunflower", _("Sunflower")
+        KALE = "kale", _("Kale")
+        POPPY = "poppy", _("Poppy")
 
     plant = models.CharField(max_length=10, choices=Plant)
     variety = models.CharField(max_length=60)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from datetime import timedelta
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.conf import settings
 from django.contrib.auth import get_user_model
@@ -13,6 +13,8 @@ from django.contrib.auth.models import Group
 from django.contrib.sites.models import Site
 from django.db import transaction
 from django.utils import timezone
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
 
 from invitation.addresses.recipients import Recipient
 from invitation.flows import arriving, inviting, lists, mail, quota, sharing, upkeep
@@ -22,13 +24,27 @@ from seedlibrary.models import Packet
 
 PASSWORD = "let-it-grow"
 
-#: Login, first name, last name, and what the demonstration says about the account.
+
+class Account(NamedTuple):
+    """Account of the sample, and what the demonstration says about it."""
+
+    login: str
+    first_name: str
+    last_name: str
+    remark: str | Promise
+
+    @property
+    def name(self) -> str:
+        """First and last name."""
+        return f"{self.first_name} {self.last_name}"
+
+
 MEMBERS = [
-    ("rosa", "Rosa", "Whitfield", "the librarian; may enter the admin"),
-    ("amir", "Amir", "Haddad", "has invited several people"),
-    ("june", "June", "Okafor", "was turned down once, and once overlooked"),
-    ("tomas", "Tomáš", "Novák", "has no invitations left"),
-    ("nadia", "Nadia", "Rossi", "came by an invitation from Rosa; another one waits for her"),
+    Account("rosa", "Rosa", "Whitfield", _("The librarian, who may enter the admin")),
+    Account("amir", "Amir", "Haddad", _("Invited several people")),
+    Account("june", "June", "Okafor", _("One invitation was declined, one expired")),
+    Account("tomas", "Tomáš", "Novák", _("Has no invitations left")),
+    Account("nadia", "Nadia", "Rossi", _("Invited by Rosa, with another invitation waiting")),
 ]
 
 PACKETS = [
@@ -39,6 +55,11 @@ PACKETS = [
     (Packet.Plant.KALE, "Hungry Gap", 2024, 4, "Feeds you when nothing else does.", "nadia"),
     (Packet.Plant.POPPY, "Ladybird", 2025, 12, "Scatter it and forget about it.", "june"),
 ]
+
+
+def accounts() -> list[Account]:
+    """Return the accounts that the demonstration shows."""
+    return MEMBERS
 
 
 def name_site(url: str) -> None:
@@ -53,7 +74,7 @@ def fill() -> bool:
     """Make everything, once; return whether there was anything to make."""
     if Packet.objects.exists():
         return False
-    members = {login: _member(login, first, last) for login, first, last, _ in MEMBERS[:4]}
+    members = {login: _member(login, first, last) for login, first, last, _remark in MEMBERS[:4]}
     members["nadia"] = _invitations(**members)
     for plant, variety, harvested, left, note, login in PACKETS:
         Packet.objects.create(
@@ -114,7 +135,7 @@ def _invitations(rosa: Any, amir: Any, june: Any, tomas: Any) -> Any:
 
     _shared_links(rosa)
 
-    # He has none left: all of them went to one list.
+    # They have none left: all of them went to one list.
     neighbours = ("ada", "bruno", "carla", "dmitri", "esra")[: settings.INVITATIONS_PER_USER]
     people = [Recipient(at, f"{name}@lindenrow.example") for at, name in enumerate(neighbours, 1)]
     lists.invite_many(tomas, people)
@@ -122,7 +143,7 @@ def _invitations(rosa: Any, amir: Any, june: Any, tomas: Any) -> Any:
     time.sleep(max(0.0, (ends - timezone.now()).total_seconds()))
     upkeep.expire()
     _nearly_forgotten("priya@lindenrow.example")
-    # As cron would do: the reminder leaves, and what june has to hear of walter's invitation.
+    # As cron would do: send the reminder, and the news to June about Walter's invitation.
     mail.remind()
     mail.deliver_due()
     return nadia
@@ -130,8 +151,8 @@ def _invitations(rosa: Any, amir: Any, june: Any, tomas: Any) -> Any:
 
 def _another_for(member: Any, inviter: Any) -> None:
     """Invite a member again, into a group: it waits among the invitations for her."""
-    table, _ = Group.objects.get_or_create(name="Saturday table")
-    # As one of the staff who may change groups, he may give those that he is in.
+    table, _created = Group.objects.get_or_create(name="Saturday table")
+    # Staff who may change groups can give the groups that they are in.
     inviter.groups.add(table)
     arriving.prove(member)
     inviting.invite(
@@ -171,7 +192,7 @@ def _nearly_over(inviter: Any, email: str, name: str) -> Any:
     """Invite somebody with an invitation that ends in a moment; return that moment."""
     ends = timezone.now() + timedelta(seconds=2)
     with transaction.atomic():
-        # The mail leaves after the commit and says when the invitation ends.
+        # The email is sent after the commit and says when the invitation expires.
         invitation = inviting.invite(inviter, email, recipient_name=name).invitation
         invitation.date_invited = ends - timedelta(days=settings.ACCOUNT_INVITATION_DAYS)
         # So that it can be renewed at once, in the minutes after the start.
@@ -182,7 +203,7 @@ def _nearly_over(inviter: Any, email: str, name: str) -> Any:
 
 
 def _nearly_forgotten(email: str) -> None:
-    """Let somebody have had an open invitation for so long that he is to be reminded."""
+    """Let an invitation be pending for so long that its reminder is due."""
     mailed = timezone.now() - timedelta(days=settings.ACCOUNT_INVITATION_DAYS - 2)
     InvitationKey.objects.filter(email=email).update(
         date_invited=mailed, mail_requested_at=mailed, expires_at=timezone.now() + timedelta(days=2)
@@ -191,7 +212,7 @@ def _nearly_forgotten(email: str) -> None:
 
 
 def _not_activated(login: str, email: str) -> Any:
-    """Register somebody who has not yet opened the link in his second mail."""
+    """Register a person who has not yet opened the link in the second email."""
     existing = get_user_model().objects.filter(username=login).first()
     if existing is not None:
         return existing

@@ -1,4 +1,7 @@
-"""Test that neighbours join by invitation only. Run it with ``python example/manage.py test``."""
+"""Test that neighbours join by invitation only.
+
+Run it with ``python example/manage.py test seedlibrary``.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,7 @@ from unittest import skipUnless
 
 from django.conf import settings
 from django.contrib.auth import get_user_model
-from django.test import TestCase
+from django.test import TestCase, override_settings
 from django.urls import reverse
 
 from invitation.testing import InvitationTestMixin
@@ -71,3 +74,41 @@ class SignUpTests(InvitationTestMixin, TestCase):
     def test_nobody_else_signs_up(self) -> None:
         """Without an invitation, the form makes no account."""
         self.assertFalse(self.sign_up("ida"))
+
+
+class DemonstrationTests(TestCase):
+    """Tests of the accounts that need no password: only the demonstration has them."""
+
+    rosa: Any
+
+    @classmethod
+    def setUpTestData(cls) -> None:
+        """Make a member of the sample, and one who is not."""
+        users = get_user_model().objects
+        cls.rosa = users.create_user("rosa", "rosa@lindenrow.example")
+        users.create_user("ida", "ida@lindenrow.example")
+
+    def log_in_as(self, account: str, there: str = "") -> Any:
+        """Press the button of an account, and return the answer."""
+        return self.client.post(reverse("demo_log_in"), {"account": account, "next": there})
+
+    def test_no_other_site_has_them(self) -> None:
+        """A site that copies these files shows and opens nothing."""
+        self.assertNotContains(self.client.get(reverse(settings.LOGIN_URL)), "demo")
+        self.assertEqual(self.client.get(reverse("story")).status_code, 404)
+        self.assertEqual(self.log_in_as("rosa").status_code, 404)
+        self.assertNotIn("_auth_user_id", self.client.session)
+
+    @override_settings(SEEDLIBRARY_DEMO=True)
+    def test_one_click_logs_in(self) -> None:
+        """The visitor goes on to where they were going, but to no other site."""
+        self.assertContains(self.client.get(reverse("story")), "Log in as Amir")
+        self.assertEqual(self.log_in_as("rosa", "/basket/")["Location"], "/basket/")
+        self.assertEqual(self.client.session["_auth_user_id"], str(self.rosa.pk))
+        self.assertEqual(self.log_in_as("rosa", "//evil.example/")["Location"], "/members/")
+
+    @override_settings(SEEDLIBRARY_DEMO=True)
+    def test_nobody_else_is_opened(self) -> None:
+        """Only accounts of the sample have a button."""
+        for account in ("ida", "amir", ""):
+            self.assertEqual(self.log_in_as(account).status_code, 404)

@@ -1,11 +1,13 @@
-"""Say which page of the library is where."""
+"""URLs of the library's own pages."""
 
 from django.urls import path
 
-from seedlibrary import views
+from seedlibrary import demonstration, views
 
 urlpatterns = [
     path("", views.HomeView.as_view(), name="home"),
+    path("story/", demonstration.StoryView.as_view(), name="story"),
+    path("log-in-as/", demonstration.LogInView.as_view(), name="demo_log_in"),
     path("basket/", views.BasketView.as_view(), name="basket"),
     path("reserve/<int:pk>/", views.ReserveView.as_view(), name="reserve"),
     path("put-back/<int:pk>/", views.PutBackView.as_view(), name="put_back"),

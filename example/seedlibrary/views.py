@@ -1,4 +1,4 @@
-"""Show the library: its shelf, its members, and the mails that it sends."""
+"""Pages of the library: its shelf, its members, and the emails that it sends."""
 
 from __future__ import annotations
 
@@ -69,12 +69,12 @@ class BasketView(ListView):
 
 
 class MembersView(RegularUserRequiredMixin, ListView):
-    """Show members who else is here, and what became of their invitations."""
+    """Show members who else is here, and the state of their invitations."""
 
     template_name = "seedlibrary/members.html"
 
     def get_queryset(self) -> QuerySet[Any]:
-        """Return the members, each with whom he came through."""
+        """Return the members, each with the acceptance of their invitation."""
         came = Acceptance.objects.select_related("invitation__from_user")
         return (
             get_user_model()
@@ -94,28 +94,28 @@ class MembersView(RegularUserRequiredMixin, ListView):
 
 
 class InboxView(TemplateView):
-    """Show the mails that have arrived, whoever they are for."""
+    """Show the emails that have arrived."""
 
     template_name = "seedlibrary/inbox.html"
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
-        """Return the newest mails."""
+        """Return the newest emails."""
         return super().get_context_data(letters=mailbox.newest(), **kwargs)
 
 
 class LetterView(TemplateView):
-    """Show one mail: what it says, and all that stands in its head."""
+    """Show one email with its headers."""
 
     template_name = "seedlibrary/letter.html"
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
-        """Return the mail."""
+        """Return the email."""
         return super().get_context_data(letter=_find(kwargs["name"]), **kwargs)
 
 
 @method_decorator(xframe_options_sameorigin, name="dispatch")
 class LetterHtmlView(View):
-    """Show the HTML of a mail, shut in as a mail program does it."""
+    """Show the HTML of an email, isolated as an email program does it."""
 
     #: No script, nothing loaded from anywhere; links open outside, as in web mail.
     policy = (
@@ -130,7 +130,7 @@ class LetterHtmlView(View):
 
 
 class LetterSourceView(View):
-    """Show a mail as it went over the wire."""
+    """Show the source of an email."""
 
     def get(self, request: HttpRequest, name: str) -> HttpResponse:
         """Return every byte of it, as text."""
@@ -140,5 +140,5 @@ class LetterSourceView(View):
 def _find(name: str) -> mailbox.Letter:
     letter = mailbox.find(name)
     if letter is None:
-        raise Http404("There is no such mail.")
+        raise Http404("There is no such email.")
     return letter

@@ -53,7 +53,7 @@ def test_a_member_who_is_signed_out_logs_in_and_goes_on_where_he_was(
     page.get_by_role("link", name="I already have an account").click()
     page.get_by_label("Username").fill("amir")
     page.get_by_label("Password").fill(PASSWORD)
-    page.locator("main").get_by_role("button", name="Log in").click()
+    page.locator("main").get_by_role("button", name="Log in", exact=True).click()
     expect(page).to_have_url(page.url.split("/accounts/")[0] + "/accounts/invited/")
     page.get_by_role("button", name="Accept as amir").click()
     expect(page.get_by_role("heading", name="Invitation accepted")).to_be_visible()
@@ -70,6 +70,6 @@ def test_who_is_signed_in_as_somebody_else_changes_the_account(
     page.get_by_role("button", name="Log out and use another account").click()
     page.get_by_label("Username").fill("tomas")
     page.get_by_label("Password").fill(PASSWORD)
-    page.locator("main").get_by_role("button", name="Log in").click()
+    page.locator("main").get_by_role("button", name="Log in", exact=True).click()
     expect(page.get_by_role("button", name="Accept as tomas")).to_be_visible()
     assert violations(page) == []

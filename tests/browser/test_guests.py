@@ -87,7 +87,7 @@ def test_a_guest_logs_in_and_finds_both_baskets_in_one(visit: Visit) -> None:
     page.get_by_role("link", name="I already have an account").click()
     page.get_by_label("Username").fill("june")
     page.get_by_label("Password").fill(PASSWORD)
-    page.get_by_role("main").get_by_role("button", name="Log in").click()
+    page.get_by_role("main").get_by_role("button", name="Log in", exact=True).click()
     expect(page.get_by_role("status")).to_contain_text("in your account now")
     assert basket(page) == ["Harbinger", "Uchiki Kuri"]
 

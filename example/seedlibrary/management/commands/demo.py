@@ -59,6 +59,7 @@ class Command(BaseCommand):
         with server:
             # Read at the moment of use, so the links in the mails lead to this port.
             settings.INVITATION_BASE_URL = url
+            settings.SEEDLIBRARY_DEMO = True
             self.prepare(url)
             server.set_app(StaticFilesHandler(get_wsgi_application()))
             serving = threading.Thread(target=server.serve_forever, daemon=True)
@@ -79,11 +80,11 @@ class Command(BaseCommand):
         host().settle()
         counts = sample.invitations_in_words()
         self.say("Invitations: " + ", ".join(f"{n} {label}" for label, n in counts.items()) + ".")
-        self.say(f"\nLog in with the password {sample.PASSWORD} as")
+        self.say(f"\nThe log-in page shows these accounts. Their password is {sample.PASSWORD}.")
         width = len(host().LOGIN_NAME)
-        for login, _, _, remark in sample.MEMBERS:
-            name = host().LOGIN_NAME.format(login=login)
-            self.say(f"  {name:<{width}}{remark}")
+        for account in sample.accounts():
+            name = host().LOGIN_NAME.format(login=account.login)
+            self.say(f"  {name:<{width}}{account.remark}")
         self.say("")
 
     def say(self, text: str) -> None:
