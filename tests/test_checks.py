@@ -19,6 +19,7 @@ from django.apps import apps
 from django.conf import global_settings
 from django.conf.urls.i18n import i18n_patterns
 from django.contrib.auth import get_user_model
+from django.contrib.auth import views as auth_views
 from django.core import checks as django_checks
 from django.core.checks.registry import registry
 from django.db import DatabaseError
@@ -1573,6 +1574,7 @@ def test_with_open_registration_a_form_needs_no_address(settings: Any) -> None:
 
 def test_a_login_that_leads_nowhere_is_reported(settings: Any) -> None:
     settings.LOGIN_REDIRECT_URL = None
+    settings.ROOT_URLCONF = urlconf(path("login/", auth_views.LoginView.as_view(), name="login"))
     assert ids(registration.check_login_redirect) == ["W012"]
     settings.ROOT_URLCONF = urlconf(path("", page))
     assert ids(registration.check_login_redirect) == []
@@ -1581,8 +1583,6 @@ def test_a_login_that_leads_nowhere_is_reported(settings: Any) -> None:
 @pytest.mark.parametrize(
     ("target", "reason"),
     [
-        # Django's own default, which the user of a fresh project has.
-        (global_settings.LOGIN_REDIRECT_URL, 'no page of the site is at "/accounts/profile/".'),
         ("no_such_name", "Reverse for 'no_such_name' not found."),
         ("registration_activate", "with no arguments not found."),
         (reverse_lazy("no_such_name"), "Reverse for 'no_such_name' not found."),
@@ -1597,6 +1597,15 @@ def test_a_login_that_leads_to_no_page_is_reported(settings: Any, target: Any, r
     assert "silence this check" in message.hint
     settings.ROOT_URLCONF = urlconf(path("", page))
     assert ids(registration.check_login_redirect) == []
+
+
+@pytest.mark.parametrize("target", [None, global_settings.LOGIN_REDIRECT_URL])
+def test_our_own_login_page_needs_no_setting(settings: Any, target: str | None) -> None:
+    settings.LOGIN_REDIRECT_URL = target
+    assert ids(registration.check_login_redirect) == []  # redux's own login page comes after ours
+    settings.ROOT_URLCONF = urlconf(path("login/", auth_views.LoginView.as_view(), name="login"))
+    [message] = registration.check_login_redirect(None)
+    assert target is None or 'no page of the site is at "/accounts/profile/".' in message.msg
 
 
 @pytest.mark.parametrize(
@@ -1681,7 +1690,7 @@ def test_by_default_a_registration_in_one_step_leads_to_the_home_page(
     settings.ROOT_URLCONF = urlconf(
         path("accounts/", include(f"invitation.backends.{name}.urls")),
     )
-    assert ids(registration.check_registration_redirect) == ["W013"]
+    assert ids(registration.check_registration_redirect) == []
     settings.ROOT_URLCONF = f"tests.urls_{name}"
     assert ids(registration.check_registration_redirect) == []
 

@@ -11,10 +11,12 @@ from functools import partial
 from typing import Any
 
 from django.contrib.auth import authenticate, get_user_model, login
+from django.contrib.auth import views as auth_views
 from django.contrib.auth.decorators import login_not_required
 from django.db import IntegrityError
 from django.forms import BaseForm
 from django.http import HttpRequest, HttpResponseBase
+from django.shortcuts import resolve_url
 from django.utils.decorators import method_decorator
 from django.utils.functional import cached_property
 from django.views.decorators.debug import sensitive_variables
@@ -304,3 +306,13 @@ def _log_in(request: HttpRequest, user: Any, password: str) -> None:
     # A backend may find another account with this name and password.
     if account == user:
         login(request, account)
+
+
+class LoginView(auth_views.LoginView):
+    """Login page that leads to a page of the site, also where LOGIN_REDIRECT_URL is not set."""
+
+    template_name = "registration/login.html"
+
+    def get_default_redirect_url(self) -> str:
+        """Return the page after a login that asks for no other page."""
+        return resolve_url(self.next_page) if self.next_page else gate.home_url()

@@ -13,12 +13,10 @@ from functools import wraps
 from typing import Any, TypeVar
 
 from asgiref.sync import iscoroutinefunction, sync_to_async
-from django.conf import settings
 from django.contrib.auth.decorators import login_not_required
 from django.db import OperationalError
 from django.http import HttpRequest, HttpResponseBase, HttpResponseRedirect
 from django.shortcuts import redirect, render
-from django.urls import get_script_prefix
 from django.utils.decorators import method_decorator
 
 from invitation import gate
@@ -152,7 +150,7 @@ def _lead_member(request: HttpRequest) -> HttpResponseBase | None:
         return None
     found = gate.carried(request)
     if isinstance(found, KeyRefused):
-        return redirect(settings.LOGIN_REDIRECT_URL or get_script_prefix())
+        return redirect(gate.home_url())
     response = redirect("invitation_landing")
     gate.remember(request, response, found.key)
     gate.protect(response)

@@ -16,7 +16,7 @@ from django.contrib.auth.decorators import login_not_required
 from django.contrib.sites.shortcuts import get_current_site
 from django.http import HttpRequest, HttpResponseBase
 from django.shortcuts import redirect
-from django.urls import URLPattern, URLResolver, get_script_prefix, reverse_lazy
+from django.urls import URLPattern, URLResolver, reverse_lazy
 from django.utils.decorators import method_decorator
 from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_protect
@@ -31,14 +31,15 @@ from invitation.backends.account_mails import (
     ask_for_activation,
     waiting_profile,
 )
-from invitation.backends.base import InvitationRegistrationMixin
+from invitation.backends.base import InvitationRegistrationMixin, LoginView
 from invitation.backends.fields import email_field_name
 from invitation.flows import arriving
 from invitation.flows.after_commit import in_transaction
 from invitation.gate.atomic_requests import OwnTransactionsMixin
 
 #: Our views for pages where redux includes Django's own views.
-PASSWORD_PAGES: Mapping[str, Callable[..., Any]] = {
+AUTH_PAGES: Mapping[str, Callable[..., Any]] = {
+    "auth_login": LoginView.as_view(),
     "auth_password_reset": PasswordResetView.as_view(
         success_url=reverse_lazy("auth_password_reset_done")
     ),
@@ -67,7 +68,7 @@ class ReduxMixin(InvitationRegistrationMixin):
                 gate.protect(response)
                 return response
             # Redux raises an exception where LOGIN_REDIRECT_URL is None.
-            return redirect(settings.LOGIN_REDIRECT_URL or get_script_prefix())
+            return redirect(gate.home_url())
         return super().dispatch(request, *args, **kwargs)
 
     def landing(self) -> Any:
@@ -280,7 +281,7 @@ class DestinationMixin:
 
 def into_the_site() -> str:
     """Return the page for the holder of an account that is active at once."""
-    return str(getattr(settings, "SIMPLE_BACKEND_REDIRECT_URL", None) or get_script_prefix())
+    return str(getattr(settings, "SIMPLE_BACKEND_REDIRECT_URL", None) or gate.front_page())
 
 
 def gated(
@@ -298,7 +299,7 @@ def _gated(
     pattern: URLPattern | URLResolver, views: Mapping[str, Callable[..., Any]]
 ) -> URLPattern | URLResolver:
     if isinstance(pattern, URLResolver):
-        inner = [_gated(entry, PASSWORD_PAGES) for entry in pattern.url_patterns]
+        inner = [_gated(entry, AUTH_PAGES) for entry in pattern.url_patterns]
         return URLResolver(
             pattern.pattern,
             inner,

@@ -10,7 +10,7 @@ from reprlib import repr as short_repr
 from typing import Any
 
 from django.apps import apps
-from django.conf import settings
+from django.conf import global_settings, settings
 from django.contrib.auth import get_user_model
 from django.core.checks import CheckMessage, Error
 from django.core.checks import Warning as CheckWarning
@@ -18,7 +18,7 @@ from django.core.exceptions import FieldDoesNotExist
 from django.utils.module_loading import import_string
 from django.views.generic.edit import FormMixin
 
-from invitation.backends.base import InvitationRegistrationMixin
+from invitation.backends.base import InvitationRegistrationMixin, LoginView
 from invitation.backends.fields import email_field_name
 from invitation.checks import doors, routing
 from invitation.conf import conf
@@ -164,10 +164,22 @@ def check_form(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
 
 
 def check_login_redirect(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
-    """Warn if LOGIN_REDIRECT_URL is not set or leads to no page."""
-    if routing.find_names().isdisjoint(LOGIN):
-        return []
+    """Warn if LOGIN_REDIRECT_URL is not set or leads to no page.
+
+    Our own login page needs no LOGIN_REDIRECT_URL.
+    """
+    routes, _failure = routing.find_routes()
+    pages = [
+        doors.view_class(route.callback)
+        for route in routes
+        if route.name in LOGIN and routing.answers(route, routes)
+    ]
     target: object = settings.LOGIN_REDIRECT_URL
+    default = type(target) is str and target == global_settings.LOGIN_REDIRECT_URL
+    if target is None or default:
+        pages = [page for page in pages if page is None or not issubclass(page, LoginView)]
+    if not pages:
+        return []
     if target is None:
         message = "LOGIN_REDIRECT_URL is None: who logs in without a target page meets an error."
     elif reason := routing.why_nowhere(target):

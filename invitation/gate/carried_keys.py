@@ -12,13 +12,21 @@ from functools import wraps
 from typing import Any
 from urllib.parse import quote, urlsplit
 
-from django.conf import settings
+from django.conf import global_settings, settings
 from django.contrib.auth import REDIRECT_FIELD_NAME
 from django.core.exceptions import ObjectDoesNotExist, RequestDataTooBig
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, QueryDict
 from django.http.request import RawPostDataException
 from django.shortcuts import render, resolve_url
-from django.urls import NoReverseMatch, URLPattern, URLResolver, reverse
+from django.urls import (
+    NoReverseMatch,
+    URLPattern,
+    URLResolver,
+    get_script_prefix,
+    is_valid_path,
+    reverse,
+)
+from django.utils.translation import get_language
 
 from invitation import keys
 from invitation.conf import conf
@@ -216,6 +224,33 @@ def page_url(to: Any) -> str:
 def finish(request: HttpRequest, response: HttpResponseBase) -> None:
     """Replace the key in the visitor's cookie by the fact that they have signed up."""
     visitor.finish(response, secure=request.is_secure())
+
+
+def home_url() -> str:
+    """Return the page after a login: LOGIN_REDIRECT_URL, else the front page.
+
+    The front page also replaces Django's default value, which few sites have a page for.
+    """
+    target: Any = settings.LOGIN_REDIRECT_URL
+    default = type(target) is str and target == global_settings.LOGIN_REDIRECT_URL
+    if default and not is_valid_path(target):
+        target = None
+    try:
+        return page_url(target) if target else front_page()
+    except NoReverseMatch:
+        return front_page()
+
+
+def front_page() -> str:
+    """Return the first page of the site, or the page to invite if the site has no first page."""
+    root = get_script_prefix()
+    # With ``i18n_patterns``, Django redirects the root to the page of a language.
+    if is_valid_path("/") or is_valid_path(f"/{get_language()}/"):
+        return root
+    try:
+        return reverse("invitation_invite")
+    except NoReverseMatch:
+        return root
 
 
 def remember(request: HttpRequest, response: HttpResponseBase, key: str) -> None:

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.conf import settings
 from django.contrib.auth.decorators import login_not_required
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
-from django.urls import NoReverseMatch, get_script_prefix, reverse, reverse_lazy
+from django.urls import NoReverseMatch, reverse, reverse_lazy
 from django.utils.decorators import method_decorator
 from django.utils.functional import lazy
 from django.views.generic import TemplateView, View
@@ -35,7 +34,7 @@ def accepted(
         "groups": [] if already else inviting.groups_to_join(invitation),
         "already": already,
         **sites.describe(sites.get_site(invitation.site_id)),
-        "leave_url": home_url(),
+        "leave_url": gate.home_url(),
     }
     response = render(request, ACCEPTED_TEMPLATE, context)
     gate.protect(response)
@@ -191,16 +190,8 @@ class DeclineView(CarriedInvitationView):
         return response
 
 
-def home_url() -> str:
-    """Return the page after a login, or the home page of the site."""
-    try:
-        return gate.page_url(settings.LOGIN_REDIRECT_URL or get_script_prefix())
-    except NoReverseMatch:
-        return get_script_prefix()
-
-
 #: Only the page of a logged-in visitor asks for these addresses, so only that page looks for them.
-_home_url = lazy(home_url, str)
+_home_url = lazy(gate.home_url, str)
 
 
 def _reverse(name: str) -> str:

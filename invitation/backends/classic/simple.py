@@ -8,10 +8,10 @@ from django.conf import settings
 from django.contrib.auth import authenticate, login
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.http import HttpRequest
-from django.urls import get_script_prefix
 from django.views.decorators.debug import sensitive_variables
 from registration import signals
 
+from invitation import gate
 from invitation.backends.classic.base import AccountBackend, Redirect
 from invitation.flows.after_commit import writing
 
@@ -49,7 +49,7 @@ class SimpleBackend(AccountBackend):
         Without that setting, it goes to the account's own page, or else to the home page.
         """
         own_page = getattr(user, "get_absolute_url", None)
-        default = own_page() if callable(own_page) else get_script_prefix()
+        default = own_page() if callable(own_page) else gate.front_page()
         return (getattr(settings, "SIMPLE_BACKEND_REDIRECT_URL", default), (), {})
 
     def post_activation_redirect(self, request: HttpRequest, user: AbstractBaseUser) -> Redirect:

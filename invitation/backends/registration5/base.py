@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from django.conf import settings
 from django.contrib.auth.decorators import login_not_required
 from django.core.exceptions import ValidationError
 from django.forms import BaseForm
 from django.http import HttpRequest, HttpResponseBase
 from django.shortcuts import redirect
-from django.urls import URLPattern, get_script_prefix, path
+from django.urls import URLPattern, path
 from django.utils.decorators import method_decorator
 
 from invitation import addresses, gate
@@ -37,7 +36,7 @@ class GatedMixin(InvitationRegistrationMixin):
                 gate.protect(response)
                 return response
             if conf.INVITE_MODE:
-                return redirect(settings.LOGIN_REDIRECT_URL or get_script_prefix())
+                return redirect(gate.home_url())
         return super().dispatch(request, *args, **kwargs)
 
     def get_form(self, form_class: type[BaseForm] | None = None) -> BaseForm:
