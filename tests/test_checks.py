@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import socket
 import subprocess
 import sys
 from collections import Counter
@@ -13,6 +14,7 @@ from functools import partial, wraps
 from pathlib import Path
 from typing import Any
 
+import django
 import pytest
 from django import forms
 from django.apps import apps
@@ -81,6 +83,12 @@ def page(request: HttpRequest, **kwargs: Any) -> HttpResponse:
 
 
 # All together
+
+
+@pytest.fixture(autouse=True)
+def _named_site(settings: Any) -> None:
+    """Let the site have a name, which most of these tests are not about."""
+    settings.INVITATION_SITE_NAME = "Club"
 
 
 def site_model() -> Any:
@@ -560,6 +568,101 @@ def test_links_to_this_computer_from_a_site_without_another_name_are_not(
 ) -> None:
     without_sites.ALLOWED_HOSTS = hosts
     assert ids(mails.check_base_url) == []
+
+
+@pytest.mark.parametrize(
+    ("hosts", "debug", "name"),
+    [([], True, "localhost:8000"), (["127.0.0.1"], True, "127.0.0.1"), (["[::1]"], False, "[::1]")],
+)
+def test_a_site_that_is_named_after_this_computer_is_asked_for_its_name(
+    without_sites: Any, hosts: list[str], debug: bool, name: str
+) -> None:
+    without_sites.INVITATION_SITE_NAME = ""
+    without_sites.ALLOWED_HOSTS, without_sites.DEBUG = hosts, debug
+    [message] = mails.check_base_url(None)
+    assert (message.id, message.msg) == (
+        "invitation.W036",
+        f'Pages and emails call the site "{name}".',
+    )
+    without_sites.ALLOWED_HOSTS = ["example.org"]
+    assert ids(mails.check_base_url) == []
+
+
+def test_links_to_this_computer_are_reported_once(without_sites: Any) -> None:
+    without_sites.INVITATION_SITE_NAME = ""
+    without_sites.ALLOWED_HOSTS = ["localhost", "example.org"]
+    assert ids(mails.check_base_url) == ["W015"]
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("name", ["example.com", "localhost:8000", "127.0.0.1"])
+def test_a_site_that_nobody_named_is_asked_for_its_name(settings: Any, name: str) -> None:
+    settings.INVITATION_SITE_NAME = ""
+    settings.ALLOWED_HOSTS = ["example.org"]
+    site_model().objects.update(domain="example.org", name=name)
+    assert ids(mails.check_site, databases=["default"]) == ["W036"]
+    settings.INVITATION_BASE_URL = "https://example.org"
+    assert ids(mails.check_site, databases=["default"]) == ["W036"]
+    site_model().objects.update(name="Club")
+    assert ids(mails.check_site, databases=["default"]) == []
+
+
+@pytest.mark.django_db
+def test_the_sample_domain_is_reported_once(settings: Any) -> None:
+    settings.INVITATION_SITE_NAME = ""
+    settings.ALLOWED_HOSTS = ["example.org"]
+    [message] = mails.check_site(None, databases=["default"])
+    assert message.id == "invitation.W008"
+    assert "INVITATION_BASE_URL and INVITATION_SITE_NAME" in message.hint
+
+
+# The mail server of a developer
+
+
+@pytest.fixture
+def closed_port() -> int:
+    """Return a port of this machine at which nobody answers."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return int(free.getsockname()[1])
+
+
+def local_mails(settings: Any, port: int, host: str = "127.0.0.1") -> None:
+    settings.DEBUG = True
+    backend = "django.core.mail.backends.smtp.EmailBackend"
+    if django.VERSION >= (6, 1):
+        options = {"host": host, "port": port}
+        settings.MAILERS = {"default": {"BACKEND": backend, "OPTIONS": options}}
+        return
+    settings.EMAIL_BACKEND, settings.EMAIL_HOST, settings.EMAIL_PORT = backend, host, port
+
+
+def test_a_developer_without_a_mail_server_is_told_what_to_set(
+    settings: Any, closed_port: int
+) -> None:
+    local_mails(settings, closed_port)
+    [message] = mails.check_mail_server(None)
+    assert message.id == "invitation.W038"
+    assert f"127.0.0.1:{closed_port}" in message.msg
+    assert "django.core.mail.backends.console.EmailBackend" in message.hint
+    settings.DEBUG = False
+    assert ids(mails.check_mail_server) == []
+
+
+def test_a_mail_server_that_answers_or_is_elsewhere_is_not_reported(
+    settings: Any, closed_port: int
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        local_mails(settings, server.getsockname()[1])
+        assert ids(mails.check_mail_server) == []
+    local_mails(settings, closed_port, "mail.example.org")
+    assert ids(mails.check_mail_server) == []
+
+
+@pytest.mark.parametrize("path", ["invitation.delivery.dummy.DummyDelivery", "no.such.Delivery"])
+def test_another_delivery_has_no_mail_server(settings: Any, path: str) -> None:
+    settings.DEBUG, settings.INVITATION_DELIVERY = True, path
+    assert ids(mails.check_mail_server) == []
 
 
 class Unfinished(BaseDelivery):

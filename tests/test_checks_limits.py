@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 from django.contrib.auth import get_user_model
 from django.contrib.auth import views as auth_views
+from django.contrib.auth.models import Group
+from django.db import DatabaseError
 from django.urls import path
 
 from invitation.checks import limits
@@ -128,3 +130,38 @@ def test_a_page_that_resets_passwords_without_limit_is_found(settings: Any) -> N
     # What gets no requests does no harm.
     settings.ROOT_URLCONF = "tests.urls_before_redux"
     assert ids(limits.check_password_reset(None)) == []
+
+
+@pytest.mark.django_db
+def test_a_group_that_does_not_exist_is_named(settings: Any) -> None:
+    Group.objects.create(name="Editors")
+    settings.INVITATIONS_PER_USER = {"Edtors": 20, "Editors": 30, "Board": None, None: 5}
+    near, none = limits.check_groups(None, databases=["default"])
+    assert ids([near, none]) == ["W037", "W037"]
+    assert '"Edtors"' in near.msg
+    assert near.hint.endswith('Did you mean "Editors"?')
+    assert '"Board"' in none.msg
+    assert none.hint == "Check the spelling, or add the group."
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("value", [5, None, "some.path", {"Editors": -1}, {None: 5}, {}])
+def test_a_quota_without_names_of_groups_asks_for_none(settings: Any, value: Any) -> None:
+    settings.INVITATIONS_PER_USER = value
+    assert limits.check_groups(None, databases=["default"]) == []
+
+
+def test_groups_are_looked_up_only_where_the_database_may_be_asked(settings: Any) -> None:
+    settings.INVITATIONS_PER_USER = {"Edtors": 20}
+    assert limits.check_groups(None) == limits.check_groups(None, databases=["other"]) == []
+
+
+def test_before_the_first_migration_no_group_is_missed(
+    settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def missing(*args: Any, **kwargs: Any) -> Any:
+        raise DatabaseError("no such table")
+
+    settings.INVITATIONS_PER_USER = {"Edtors": 20}
+    monkeypatch.setattr(Group.objects, "values_list", missing)
+    assert limits.check_groups(None, databases=["default"]) == []

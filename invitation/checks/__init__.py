@@ -76,6 +76,7 @@ CHECKS: tuple[Check, ...] = tuple(
         "writing.check_writing",
         "mails.check_base_url",
         "mails.check_delivery",
+        "mails.check_mail_server",
         "mails.check_link",
         "installation.check_order_of_apps",
         "installation.check_password_reset_mail",
@@ -105,6 +106,7 @@ DATABASE_CHECKS: tuple[Check, ...] = (
     named("mails.check_hosts"),
     named("mails.check_clock"),
     named("mails.check_unsubscribed"),
+    named("limits.check_groups"),
 )
 
 #: Checks for production only: ``check --deploy``.

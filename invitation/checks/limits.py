@@ -2,20 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
+from difflib import get_close_matches
 from reprlib import repr as short_repr
-from typing import Any
+from typing import Any, cast
 
 from django.conf import settings
 from django.contrib.auth import get_user_model
+from django.contrib.auth.models import Group
 from django.contrib.auth.views import PasswordResetView as DjangoPasswordResetView
 from django.core.checks import CheckMessage, Error
 from django.core.checks import Warning as CheckWarning
+from django.db import DatabaseError, router
 
 from invitation.backends.account_mails import PasswordResetView
 from invitation.checks import routing
-from invitation.checks.values import PERMISSION, Rule, is_number, permissions_of, report
+from invitation.checks.values import (
+    PERMISSION,
+    Rule,
+    is_number,
+    is_quota_by_group,
+    permissions_of,
+    report,
+)
 from invitation.conf import LIMITS, LISTS, conf
 from invitation.delivery.texts import TEXT_LENGTH_MAX
 
@@ -95,6 +105,28 @@ def _wrong_numbers(numbers: Numbers) -> Iterator[CheckMessage]:
                 f"from {numbers.least}, or None."
             )
             yield Error(message, hint=numbers.hint, id=numbers.id)
+
+
+def check_groups(
+    app_configs: Any, databases: Collection[str] | None = None, **kwargs: Any
+) -> list[CheckMessage]:
+    """Warn about names of groups in INVITATIONS_PER_USER that no group has."""
+    value: object = conf.INVITATIONS_PER_USER
+    if not is_quota_by_group(value) or router.db_for_read(Group) not in (databases or ()):
+        return []
+    try:
+        known = sorted(Group.objects.values_list("name", flat=True))
+    except DatabaseError:
+        return []  # "migrate" runs the checks before it makes the tables.
+    messages: list[CheckMessage] = []
+    for name in cast("Mapping[str | None, int | None]", value):
+        if name is not None and name not in known:
+            near = get_close_matches(name, known, n=1)
+            meant = f' Did you mean "{near[0]}"?' if near else ""
+            message = f'INVITATIONS_PER_USER has a quota for "{name}", but no group has this name.'
+            hint = f"Check the spelling, or add the group.{meant}"
+            messages.append(CheckWarning(message, hint=hint, id="invitation.W037"))
+    return messages
 
 
 def check_note_permission(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Collection
 from typing import Any
 from urllib.parse import urlsplit
 
+import django
 from django.apps import apps
 from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.core.checks import CheckMessage, Error
 from django.core.checks import Warning as CheckWarning
 from django.core.exceptions import ImproperlyConfigured
+from django.core.mail.backends.smtp import EmailBackend as SmtpBackend
 from django.db import DatabaseError, router
 from django.urls import NoReverseMatch, reverse
 
@@ -27,6 +30,9 @@ from invitation.models import InvitationKey, SuppressedAddress
 
 #: Sample key with every character that a key may contain.
 SAMPLE_KEY = f"{'-_aZ09-_aZ09-_aZ09-_aZ'}.{'-' * keys.SIGNATURE_LENGTH}"
+
+#: Seconds in which a mail server on this machine answers.
+LOCAL_TIMEOUT = 0.5
 
 #: Domain of the first Site in ``django.contrib.sites``, until somebody changes it.
 SAMPLE_DOMAIN = "example.com"
@@ -52,6 +58,11 @@ def check_base_url(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
         )
         return [Error(message, hint=hint, id="invitation.E014")]
     messages: list[CheckMessage] = []
+    local = None if settings.DEBUG else _local_links(base)
+    if local is not None:
+        messages.append(local)
+    elif sites.is_local(base) and not (conf.INVITATION_SITE_NAME or sites.has_sites()):
+        messages.append(_nameless(urlsplit(base).netloc))
     if urlsplit(base).path:
         message = (
             f'INVITATION_BASE_URL is "{base}", with a path: a link has it twice where SCRIPT_NAME '
@@ -59,11 +70,7 @@ def check_base_url(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
         )
         hint = "Leave the path out, and set FORCE_SCRIPT_NAME if the site does not begin at /."
         messages.append(CheckWarning(message, hint=hint, id="invitation.W004"))
-    if settings.DEBUG:
-        return messages
-    if (local := _local_links(base)) is not None:
-        messages.append(local)
-    if urlsplit(base).scheme == "http" and not sites.is_local(base):
+    if not settings.DEBUG and urlsplit(base).scheme == "http" and not sites.is_local(base):
         message = (
             f'Links in invitation mails begin with "{base}", and DEBUG is off: whoever is on the '
             "way of such a request can read the key."
@@ -90,6 +97,37 @@ def check_delivery(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
         hint = 'Set it to "upper", "lower", "exact" or None.'
         messages.append(Error(message, hint=hint, id="invitation.E057"))
     return messages
+
+
+def check_mail_server(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    """Warn a developer whose emails go to a mail server on this machine that is not there.
+
+    Django's default EMAIL_BACKEND does that. Only this machine is asked, and it answers at once.
+    """
+    if not settings.DEBUG:
+        return []
+    try:
+        delivery: Any = get_delivery()
+        connection = delivery.open_connection()
+    except Exception:  # noqa: BLE001 (a module of the site may raise anything)
+        return []  # check_delivery reports it; a delivery of another kind has no connection.
+    if not isinstance(connection, SmtpBackend) or not sites.is_local(f"//{connection.host}"):
+        return []
+    try:
+        socket.create_connection((connection.host, connection.port), LOCAL_TIMEOUT).close()
+    except OSError:
+        server = f"{connection.host}:{connection.port}"
+        message = f"No email can leave: no mail server answers at {server}."
+        return [CheckWarning(message, hint=_how_to_print_emails(), id="invitation.W038")]
+    return []
+
+
+def _how_to_print_emails() -> str:
+    console = "django.core.mail.backends.console.EmailBackend"
+    setting = f'EMAIL_BACKEND = "{console}"'
+    if django.VERSION >= (6, 1):
+        setting = f'MAILERS = {{"default": {{"BACKEND": "{console}"}}}}'
+    return f"To see emails in the terminal while you develop, set {setting}."
 
 
 def check_members(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
@@ -162,15 +200,18 @@ def check_site(
     if router.db_for_read(model) not in (databases or ()):
         return []
     try:
-        domain = model._default_manager.filter(pk=site_id).values_list("domain", flat=True).first()
+        site = model._default_manager.filter(pk=site_id).first()
     except DatabaseError:
         return []  # "migrate" runs the checks before it makes the tables.
-    if domain is None:
+    if site is None:
         message = f"SITE_ID is {site_id!r}, but there is no Site with this id."
         hint = "Add it in the admin, or set SITE_ID to the id of one that there is."
         return [Error(message, hint=hint, id="invitation.E015")]
+    domain, name = site.domain, site.name
+    sample = name == SAMPLE_DOMAIN or sites.is_local(f"//{name}")
+    nameless = [_nameless(name)] if sample and not conf.INVITATION_SITE_NAME else []
     if conf.INVITATION_BASE_URL:
-        return []  # The domain is not used.
+        return nameless  # The domain is not used.
     if "/" in domain or not values.is_base_url(f"https://{domain}"):
         message = f"Links in invitation mails lead nowhere: the domain of the Site is {domain!r}."
         hint = (
@@ -180,10 +221,15 @@ def check_site(
         return [Error(message, hint=hint, id="invitation.E026")]
     if not settings.DEBUG and (local := _local_links(sites.with_scheme(domain))) is not None:
         return [local]
-    if domain != SAMPLE_DOMAIN or SAMPLE_DOMAIN in settings.ALLOWED_HOSTS:
+    if SAMPLE_DOMAIN in settings.ALLOWED_HOSTS:
         return []
-    message = f'Links in invitation mails lead to "{SAMPLE_DOMAIN}": the Site still has this name.'
-    hint = "Change the Site's domain in the admin, or set INVITATION_BASE_URL."
+    if domain != SAMPLE_DOMAIN:
+        return nameless
+    message = f'Links in emails lead to "{SAMPLE_DOMAIN}". The Site still has this domain.'
+    hint = (
+        "Change the Site's domain and name in the admin, or set INVITATION_BASE_URL and "
+        "INVITATION_SITE_NAME."
+    )
     return [CheckWarning(message, hint=hint, id="invitation.W008")]
 
 
@@ -252,6 +298,13 @@ def check_unsubscribed(
         "SECRET_KEY_FALLBACKS). If it is lost, delete these rows in the admin."
     )
     return [CheckWarning(message, hint=hint, id="invitation.W017")]
+
+
+def _nameless(name: str) -> CheckMessage:
+    """Return a warning that people read this name of the site."""
+    message = f'Pages and emails call the site "{name}".'
+    hint = 'Set INVITATION_SITE_NAME to its name, for example "Garden Club".'
+    return CheckWarning(message, hint=hint, id="invitation.W036")
 
 
 def _local_links(base: str) -> CheckMessage | None:

@@ -172,7 +172,7 @@ def check_login_redirect(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
     pages = [
         doors.view_class(route.callback)
         for route in routes
-        if route.name in LOGIN and routing.answers(route, routes)
+        if route.name in LOGIN and not route.namespaced and routing.answers(route, routes)
     ]
     target: object = settings.LOGIN_REDIRECT_URL
     default = type(target) is str and target == global_settings.LOGIN_REDIRECT_URL
