@@ -179,6 +179,7 @@ def test_there_is_code_to_run() -> None:
 def test_the_code_runs(code: str, member: Any) -> None:
     known = {
         "INSTALLED_APPS": [],
+        "urlpatterns": [],
         "OurForm": RegistrationForm,
         "address": "newcomer@example.org",
         "member": member,

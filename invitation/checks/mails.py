@@ -14,7 +14,6 @@ from django.contrib.auth import get_user_model
 from django.core.checks import CheckMessage, Error
 from django.core.checks import Warning as CheckWarning
 from django.core.exceptions import ImproperlyConfigured
-from django.core.mail.backends.smtp import EmailBackend as SmtpBackend
 from django.db import DatabaseError, router
 from django.urls import NoReverseMatch, reverse
 
@@ -111,13 +110,14 @@ def check_mail_server(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
         connection = delivery.open_connection()
     except Exception:  # noqa: BLE001 (a module of the site may raise anything)
         return []  # check_delivery reports it; a delivery of another kind has no connection.
-    if not isinstance(connection, SmtpBackend) or not sites.is_local(f"//{connection.host}"):
+    # A mail backend without a network connection has neither.
+    host, port = getattr(connection, "host", ""), getattr(connection, "port", None)
+    if not (port and sites.is_local(f"//{host}")):
         return []
     try:
-        socket.create_connection((connection.host, connection.port), LOCAL_TIMEOUT).close()
+        socket.create_connection((host, port), LOCAL_TIMEOUT).close()
     except OSError:
-        server = f"{connection.host}:{connection.port}"
-        message = f"No email can leave: no mail server answers at {server}."
+        message = f"No email can leave: no mail server answers at {host}:{port}."
         return [CheckWarning(message, hint=_how_to_print_emails(), id="invitation.W038")]
     return []
 
