@@ -362,6 +362,7 @@ SHORT = {
     "keys/qr.py": "imports a package that need not be installed",
     "models/managers/proofs.py": "the manager of one model",
     "models/managers/writer.py": "what all other managers inherit",
+    "views/asking.py": "needed by the pages of both kinds of invitations",
     "models/moments.py": "one question, which rows and verbs ask",
     "testing/pytest.py": "imports a package that need not be installed",
 }

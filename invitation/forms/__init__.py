@@ -6,6 +6,7 @@ from invitation.forms.inviting import InvitationKeyForm, InvitationTextsForm
 from invitation.forms.lists import ListConfirmForm, ListForm
 from invitation.forms.managing import (
     MAIL_STATES,
+    SHARED,
     STATES,
     InvitationEditForm,
     InvitationSearchForm,
@@ -15,6 +16,7 @@ from invitation.forms.sharing import JoinForm, SharedLinkForm
 
 __all__ = [
     "MAIL_STATES",
+    "SHARED",
     "STATES",
     "InvitationEditForm",
     "InvitationKeyForm",

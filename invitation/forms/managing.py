@@ -15,12 +15,15 @@ from invitation.models.querysets import InvitationKeyQuerySet
 
 #: States of invitations and their labels on members' pages.
 STATES = [
-    (InvitationKey.Status.PENDING, _("open")),
+    (InvitationKey.Status.PENDING, _("pending")),
     (InvitationKey.Status.ACCEPTED, _("accepted")),
     (InvitationKey.Status.DECLINED, _("declined")),
-    (InvitationKey.Status.REVOKED, _("withdrawn")),
     (InvitationKey.Status.EXPIRED, _("expired")),
+    (InvitationKey.Status.REVOKED, _("revoked")),
 ]
+
+#: Value of the filter by state that leaves the shared links.
+SHARED = "shared"
 
 #: States of emails that the inviter may know (see ``InvitationEmail.state_for_inviter``).
 MAIL_STATES = [
@@ -62,10 +65,16 @@ class InvitationEditForm(InvitationTextsForm):
 class InvitationSearchForm(forms.Form):
     """Form that filters a member's list of invitations. Invalid input filters nothing."""
 
-    q = forms.CharField(label=_("Name or address"), max_length=320, required=False, strip=True)
+    q = forms.CharField(
+        label=_("Name or email address"),
+        max_length=320,
+        required=False,
+        strip=True,
+        widget=forms.TextInput(attrs={"type": "search", "enterkeyhint": "search"}),
+    )
     state = forms.ChoiceField(
         label=_("State"),
-        choices=[("", _("all")), *STATES],
+        choices=[("", _("all")), *STATES, (SHARED, _("shared links"))],
         required=False,
     )
 
@@ -73,7 +82,9 @@ class InvitationSearchForm(forms.Form):
         """Return the invitations that match the search."""
         if not self.is_valid():
             return invitations
-        if state := self.cleaned_data["state"]:
+        if (state := self.cleaned_data["state"]) == SHARED:
+            invitations = invitations.shared_links()
+        elif state:
             invitations = invitations.in_state(state)
         if text := self.cleaned_data["q"]:
             invitations = invitations.matching(text)

@@ -79,7 +79,28 @@ def _is_changed(field: forms.BoundField) -> bool:
     return bool(value) and value != (usual() if callable(usual) else usual)
 
 
-class InvitationOptionsMixin(forms.Form):
+class MoreOptionsMixin(forms.Form):
+    """Form whose page shows some fields first, and others under "More options"."""
+
+    #: Fields that the page shows first. Others that need no answer are under "More options".
+    first_fields: tuple[str, ...] = ("email",)
+
+    def main_fields(self) -> list[forms.BoundField]:
+        """Return the fields that the page shows first: those that a member must answer."""
+        more = self.more_fields()
+        return [field for field in self.visible_fields() if field not in more]
+
+    def more_fields(self) -> list[forms.BoundField]:
+        """Return the fields under "More options"."""
+        fields = [field for field in self.visible_fields() if field.name not in self.first_fields]
+        return [field for field in fields if not field.field.required or field.field.initial]
+
+    def more_open(self) -> bool:
+        """Return whether "More options" shows an error, or a value that is not the usual one."""
+        return any(field.errors or _is_changed(field) for field in self.more_fields())
+
+
+class InvitationOptionsMixin(MoreOptionsMixin):
     """Form with the choices that a site offers, and the buttons that can send it.
 
     LANGUAGES, INVITATION_EXPIRY_CHOICES and INVITATION_DESTINATIONS each add a field.
@@ -87,8 +108,6 @@ class InvitationOptionsMixin(forms.Form):
 
     #: Buttons that the page may show beside "send". A site removes one in a subclass.
     buttons: tuple[str, ...] = ("preview", "no_mail")
-    #: Fields that the page shows first. Others that need no answer are under "More options".
-    first_fields: tuple[str, ...] = ("email",)
 
     inviter: Any
     site_id: int | None
@@ -109,20 +128,6 @@ class InvitationOptionsMixin(forms.Form):
                 required=False,
                 help_text=_("The page they see first after signing up."),
             )
-
-    def main_fields(self) -> list[forms.BoundField]:
-        """Return the fields that the page shows first: those that a member must answer."""
-        more = self.more_fields()
-        return [field for field in self.visible_fields() if field not in more]
-
-    def more_fields(self) -> list[forms.BoundField]:
-        """Return the fields under "More options"."""
-        fields = [field for field in self.visible_fields() if field.name not in self.first_fields]
-        return [field for field in fields if not field.field.required or field.field.initial]
-
-    def more_open(self) -> bool:
-        """Return whether "More options" shows an error, or a value that is not the usual one."""
-        return any(field.errors or _is_changed(field) for field in self.more_fields())
 
     def pressed(self, button: str) -> bool:
         """Return whether this button sent the form and is one of ``buttons``."""

@@ -25,6 +25,7 @@ from invitation.exceptions import (
     WordRefused,
 )
 from invitation.flows import inviting, sharing
+from invitation.forms.options import MoreOptionsMixin
 from invitation.keys import codes
 from invitation.models import InvitationKey
 
@@ -37,8 +38,10 @@ FIELDS: dict[type[InvitationError], str] = {
 }
 
 
-class SharedLinkForm(forms.Form):
+class SharedLinkForm(MoreOptionsMixin):
     """Form that creates a shared link for ``inviter``, or changes a given one."""
+
+    first_fields = ("label", "max_uses", "unlimited", "expires_on")
 
     #: Maximum number of people for a link that is not unlimited.
     USES_MAX = 100_000
@@ -51,42 +54,42 @@ class SharedLinkForm(forms.Form):
         label=_("Label"),
         max_length=100,
         widget=forms.TextInput(attrs={"autocomplete": "off"}),
-        help_text=_("For your own list. Those who get the link do not see it."),
+        help_text=_("Only you see it."),
     )
     max_uses = forms.IntegerField(
         label=_("Number of people"),
         min_value=1,
         max_value=USES_MAX,
         required=False,
-        help_text=_("Each takes one invitation from those that you have left."),
+        help_text=_("Each person uses one of your invitations."),
     )
     unlimited = forms.BooleanField(label=_("Any number of people"), required=False)
     expires_on = forms.DateField(
-        label=_("Last day"),
+        label=_("Expires on"),
         required=False,
         widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d"),
-        help_text=_("Empty: as long as any invitation here."),
+        help_text=_("Without a date, it expires like any other invitation."),
     )
     allowed_domains = forms.CharField(
-        label=_("Only addresses at these domains"),
+        label=_("Only for email addresses at these domains"),
         max_length=4000,
         required=False,
         widget=forms.Textarea(attrs={"rows": 2, "autocomplete": "off"}),
-        help_text=_("Such as example.org, each on a line of its own. Empty: any address."),
+        help_text=_("One on each line, such as example.org."),
     )
     groups: Any = forms.ModelMultipleChoiceField(
         label=_("Groups"),
         queryset=None,
         required=False,
         widget=forms.CheckboxSelectMultiple,
-        help_text=_("Who registers with the link joins them."),
+        help_text=_("They join these groups when they sign up."),
     )
     word = forms.CharField(
-        label=_("Own word"),
+        label=_("Custom code"),
         max_length=codes.WORD_LENGTH_MAX,
         required=False,
         widget=forms.TextInput(attrs={"autocomplete": "off", "autocapitalize": "none"}),
-        help_text=_("In place of the code. Anybody may guess it: take a code for what is private."),
+        help_text=_("A word that is easy to say. Anyone can guess it."),
     )
 
     #: Random text that identifies one shown form, so a second click creates no second link.
@@ -132,7 +135,7 @@ class SharedLinkForm(forms.Form):
         if self.invitation is not None and "expires_on" not in self.changed_data:
             return day
         if day is not None and not today <= day <= today + dt.timedelta(self.DAYS_MAX):
-            message = _("Please choose a day from today on, within a year.")
+            message = _("Choose a date from today to a year from now.")
             raise ValidationError(message, code="invalid_day")
         return day
 
@@ -143,7 +146,7 @@ class SharedLinkForm(forms.Form):
         """
         texts = re.split(r"[\s,;]+", self.cleaned_data["allowed_domains"].strip())
         if len(texts) > self.DOMAINS_MAX:
-            message = _("Please name at most %(limit)d domains.")
+            message = _("Enter at most %(limit)d domains.")
             params = {"limit": self.DOMAINS_MAX}
             raise ValidationError(message, code="too_many_domains", params=params)
         return [self._domain(text) for text in texts if text]
@@ -152,7 +155,7 @@ class SharedLinkForm(forms.Form):
         try:
             return addresses.clean_domain(text)
         except AddressRefused as error:
-            message = _("“%(domain)s” is not a domain that mail can reach.")
+            message = _("“%(domain)s” is not a domain that email can reach.")
             params = {"domain": text[:40]}
             raise ValidationError(message, code=error.code, params=params) from error
 
@@ -173,7 +176,7 @@ class SharedLinkForm(forms.Form):
         if cleaned.get("unlimited"):
             cleaned["max_uses"] = None
         elif cleaned.get("max_uses") is None and "max_uses" not in self.errors:
-            message = _("Please say for how many people the link is.")
+            message = _("Enter the number of people.")
             self.add_error("max_uses", ValidationError(message, "required"))
         return cleaned
 
@@ -216,7 +219,7 @@ class SharedLinkForm(forms.Form):
         """Show why the link was refused, beside the field that caused it."""
         message = str(error)
         if isinstance(error, QuotaExceeded):
-            message = gettext("You have not so many invitations left.")
+            message = gettext("You do not have that many invitations left.")
         field = FIELDS.get(type(error))
         known = field if field in self.fields else None
         self.add_error(known, ValidationError(message, code=error.code))

@@ -252,11 +252,12 @@ class InvitationKeyQuerySet(models.QuerySet["InvitationKey"]):
         return self.filter(status=state)
 
     def matching(self, text: str) -> InvitationKeyQuerySet:
-        """Return those whose address or recipient's name contains this text; ignore case.
+        """Return those whose address, name or, for a shared link, label contains this text.
 
-        An address is also found in the form in which people read it.
+        Case is ignored. An address is also found in the form in which people read it.
         """
         found = Q(email__icontains=text) | Q(recipient_name__icontains=text)
+        found |= Q(shared=True, label__icontains=text)
         with suppress(AddressRefused):
             found |= Q(email_key=addresses.canonical(text))
         return self.filter(found)

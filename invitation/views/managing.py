@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from django.contrib import messages
 from django.contrib.auth.mixins import LoginRequiredMixin
-from django.db.models import Prefetch
+from django.db.models import Prefetch, prefetch_related_objects
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
@@ -18,13 +18,14 @@ from django.views.generic import FormView, TemplateView
 
 from invitation import gate, keys
 from invitation.exceptions import InvitationError, InvitingForbidden, NotPending
-from invitation.flows import inviting
-from invitation.forms import InvitationEditForm, InvitationSearchForm
+from invitation.flows import inviting, sharing
+from invitation.forms import SHARED, InvitationEditForm, InvitationSearchForm
 from invitation.gate import visitor
 from invitation.gate.atomic_requests import OwnTransactionsMixin
 from invitation.keys import qr, sites
 from invitation.models import Acceptance, InvitationKey
 from invitation.models.querysets import InvitationKeyQuerySet
+from invitation.views.asking import CONFIRM_TEMPLATE, ask_first, way_back
 from invitation.views.inviting import left_to, pause_of_mails
 from invitation.views.pages import find_page
 
@@ -61,7 +62,7 @@ class OwnInvitationsMixin(OwnTransactionsMixin, gate.ProtectedMixin, LoginRequir
 
 
 class InvitationListView(OwnInvitationsMixin, TemplateView):
-    """Page with the states of a member's invitations, the newest first."""
+    """Page with a member's invitations and shared links, the newest first."""
 
     template_name = "invitation/invitation_list.html"
     #: Number of invitations on one page.
@@ -72,13 +73,29 @@ class InvitationListView(OwnInvitationsMixin, TemplateView):
         """Form that filters the list."""
         return InvitationSearchForm(self.request.GET)
 
+    def get_rows(self) -> InvitationKeyQuerySet:
+        """Return the member's invitations and their shared links."""
+        site_id = sites.current_site_id(self.request)
+        return InvitationKey.objects.get_queryset().sent_by(self.request.user).on_site(site_id)
+
+    def get_shown(self, pks: list[int]) -> list[InvitationKey]:
+        """Return these invitations, the newest first, with all that the page shows of them."""
+        rows = self.get_invitations().prefetch_related(None).filter(pk__in=pks)
+        shown = list(rows.order_by("-pk"))
+        # A shared link may have thousands. The page shows only their number.
+        one_each = [row for row in shown if not row.shared]
+        accepted = Acceptance.objects.select_related("user")
+        prefetch_related_objects(one_each, Prefetch("acceptances", accepted))
+        return shown
+
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         """Return a page of the filtered invitations, and the member's invitations left."""
-        asked = self.request.GET
+        asked, user = self.request.GET, self.request.user
         page = find_page(self.form.narrow(self.get_rows()), asked.dict(), self.page_size)
         kept: dict[str, Any] = {name: asked[name] for name in ("q", "state") if asked.get(name)}
-        kwargs = {**left_to(self.request.user), "mail_pause": pause_of_mails(), **kwargs}
-        invitations = self.get_invitations().filter(pk__in=page.pks).order_by("-pk")
+        kwargs = {**left_to(user), "mail_pause": pause_of_mails(), **kwargs}
+        invitations = self.get_shown(page.pks)
+        may_share = sharing.may_share(user)
         return super().get_context_data(
             invitations=invitations,
             **self.get_outcome(invitations),
@@ -86,10 +103,24 @@ class InvitationListView(OwnInvitationsMixin, TemplateView):
             older=page.older and urlencode(kept | page.older),
             form=self.form,
             narrowed=bool(kept),
+            states=self.get_states(kept, may_share),
+            may_invite=inviting.may_invite(user),
+            may_share=may_share,
             **kwargs,
         )
 
-    def get_outcome(self, shown: InvitationKeyQuerySet) -> dict[str, Any]:
+    def get_states(self, kept: dict[str, Any], may_share: bool) -> list[tuple[Any, str, bool]]:
+        """Return the filters by state: each with its label, its query, and whether it is on."""
+        field: Any = self.form.fields["state"]
+        now = kept.get("state", "")
+        others = {name: value for name, value in kept.items() if name != "state"}
+        return [
+            (label, urlencode(others | ({"state": value} if value else {})), value == now)
+            for value, label in field.choices
+            if may_share or value != SHARED or now == SHARED
+        ]
+
+    def get_outcome(self, shown: list[InvitationKey]) -> dict[str, Any]:
         """Return the invitation that the member has just sent, and whether it was emailed."""
         pk, mailed = visitor.recall_outcome(self.request.COOKIES) or (0, False)
         sent = next((row for row in shown if row.pk == pk), None)
@@ -131,37 +162,50 @@ class InvitationDetailView(OwnInvitationsMixin, TemplateView):
 
 
 class Action(NamedTuple):
-    """Action on an invitation with one click."""
+    """Action on an invitation."""
 
     verb: Callable[[InvitationKey], None]
     #: Message after success.
     done: str | Promise
     #: Whether the action keeps the invitation usable. Then only a member who may invite can do it.
     invites: bool = True
+    #: Whether a page asks first, because the action cannot be undone.
+    asks: bool = False
 
 
 ACTIONS = {
-    "resend": Action(inviting.resend, _("The mail was asked for again, with the same link.")),
-    "extend": Action(inviting.extend, _("The invitation is open for its whole time again.")),
+    "resend": Action(inviting.resend, _("We are sending the email again, with the same link.")),
+    "extend": Action(inviting.extend, _("Invitation extended.")),
     "change_link": Action(
-        inviting.change_link, _("The invitation has a new link; the old ones no longer work.")
+        inviting.change_link,
+        _("Link replaced. Links already sent or shared no longer work."),
+        asks=True,
     ),
-    "revoke": Action(inviting.revoke, _("The invitation is withdrawn."), invites=False),
+    "revoke": Action(inviting.revoke, _("Invitation revoked."), invites=False, asks=True),
 }
 
 
 class InvitationActionView(InvitationDetailView):
-    """Page that does an action on an invitation, by POST only, and says what happened."""
+    """Page that does an action by POST and says what happened; by GET, it asks first."""
 
     http_method_names = ["get", "head", "post", "options"]
+    confirm_template_name = CONFIRM_TEMPLATE
     action: str = ""
 
     def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        """Redirect to the invitation.
+        """Ask whether to do what cannot be undone, or redirect to the invitation.
 
         A login before the POST leads here by GET, without the posted data.
         """
-        return redirect("invitation_detail", pk=self.invitation.pk)
+        action, pending = ACTIONS[self.action], InvitationKey.Status.PENDING
+        back = reverse("invitation_detail", kwargs={"pk": self.invitation.pk})
+        if not action.asks or self.invitation.state != pending:
+            return redirect(back)
+        try:
+            _check_may(request, action)
+        except InvitationError as error:
+            return self.refuse(error)
+        return ask_first(request, self.confirm_template_name, self.invitation, self.action, back)
 
     def post(self, request: HttpRequest, **kwargs: Any) -> HttpResponse:
         """Do the action and redirect back, or show why not."""
@@ -172,7 +216,8 @@ class InvitationActionView(InvitationDetailView):
         except InvitationError as error:
             return self.refuse(error)
         messages.success(request, str(action.done), fail_silently=True)
-        return redirect("invitation_detail", pk=self.invitation.pk)
+        back = reverse("invitation_detail", kwargs={"pk": self.invitation.pk})
+        return redirect(way_back(request, back))
 
 
 def _check_may(request: HttpRequest, action: Action) -> None:
@@ -237,5 +282,5 @@ class InvitationEditView(OwnInvitationsMixin, EditFormView):
         except InvitationError as error:
             form.refused(error)
             return self.form_invalid(form)
-        messages.success(self.request, _("The changes are saved."), fail_silently=True)
+        messages.success(self.request, _("Changes saved."), fail_silently=True)
         return redirect("invitation_detail", pk=form.invitation.pk)

@@ -13,22 +13,22 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import NoReverseMatch, reverse
 from django.utils.functional import Promise, cached_property
 from django.utils.translation import gettext_lazy as _
-from django.views.generic import FormView, ListView, TemplateView
+from django.views.generic import FormView, RedirectView, TemplateView
 
 from invitation import gate, keys
 from invitation.exceptions import InvitationError, InvitingForbidden, NotPending
 from invitation.flows import inviting, quota, sharing
-from invitation.forms import SharedLinkForm
+from invitation.forms import SHARED, SharedLinkForm
 from invitation.gate.atomic_requests import OwnTransactionsMixin
 from invitation.keys import qr, sites
 from invitation.models import InvitationKey
 from invitation.models.querysets import InvitationKeyQuerySet
+from invitation.views.asking import CONFIRM_TEMPLATE, ask_first, way_back
 
 if TYPE_CHECKING:
     LinkFormView = FormView[SharedLinkForm]
-    LinkListView = ListView[InvitationKey]
 else:
-    LinkFormView, LinkListView = FormView, ListView
+    LinkFormView = FormView
 
 
 class OwnSharedLinksMixin(OwnTransactionsMixin, gate.ProtectedMixin, LoginRequiredMixin):
@@ -105,13 +105,13 @@ class SharedLinkFormView(MakesLinksMixin, LinkFormView):
 class ShareView(SharedLinkFormView):
     """Page where a member creates a shared link."""
 
-    done = _("The link is ready. Its code can be said aloud.")
+    done = _("Shared link created.")
 
 
 class SharedLinkEditView(OwnSharedLinksMixin, SharedLinkFormView):
     """Page that changes a pending shared link."""
 
-    done = _("The changes are saved.")
+    done = _("Changes saved.")
 
     def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         """Show the form, unless the link is no longer pending."""
@@ -129,22 +129,12 @@ class SharedLinkEditView(OwnSharedLinksMixin, SharedLinkFormView):
         return super().get_context_data(invitation=self.invitation, **kwargs)
 
 
-class SharedLinkListView(OwnSharedLinksMixin, LinkListView):
-    """Page with the links that a member has created, the newest first."""
+class SharedLinkListView(OwnSharedLinksMixin, RedirectView):
+    """Redirect to the shared links among a member's invitations."""
 
-    template_name = "invitation/invitation_shared_list.html"
-    context_object_name = "invitations"
-    paginate_by = 25
-
-    def get_queryset(self) -> InvitationKeyQuerySet:
-        """Return the member's shared links."""
-        return self.get_links()
-
-    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
-        """Return a page of links, the invitations left, and whether the member may create links."""
-        kwargs.setdefault("remaining_invitations", quota.remaining_invitations(self.request.user))
-        kwargs.setdefault("may_share", sharing.may_share(self.request.user))
-        return super().get_context_data(**kwargs)
+    def get_redirect_url(self, *args: Any, **kwargs: Any) -> str:
+        """Return the URL of the list, filtered."""
+        return f"{reverse('invitation_list')}?state={SHARED}"
 
 
 class SharedLinkDetailView(OwnSharedLinksMixin, TemplateView):
@@ -200,40 +190,53 @@ class SharedLinkDetailView(OwnSharedLinksMixin, TemplateView):
 
 
 class LinkAction(NamedTuple):
-    """Action on a shared link with one click."""
+    """Action on a shared link."""
 
     verb: Callable[[InvitationKey], None]
     #: Message after success.
     done: str | Promise
     #: Whether the action keeps the link usable. Then only a member who may create links can do it.
     shares: bool = True
+    #: Whether a page asks first, because the action cannot be undone.
+    asks: bool = False
 
 
 LINK_ACTIONS = {
-    "pause": LinkAction(sharing.pause, _("The link is paused: nobody can use it."), shares=False),
+    "pause": LinkAction(sharing.pause, _("Link paused. Nobody can use it."), shares=False),
     "resume": LinkAction(sharing.resume, _("The link works again.")),
     "change_link": LinkAction(
         inviting.change_link,
-        _("There is a new link with a new code; the old ones no longer work."),
+        _("Link and code replaced. Those already shared no longer work."),
+        asks=True,
     ),
     "close": LinkAction(
-        sharing.close, _("The link is closed. What was not used came back to you."), shares=False
+        sharing.close,
+        _("Link revoked. You got its unused invitations back."),
+        shares=False,
+        asks=True,
     ),
 }
 
 
 class SharedLinkActionView(SharedLinkDetailView):
-    """Page that does an action on a shared link, by POST only, and says what happened."""
+    """Page that does an action by POST and says what happened; by GET, it asks first."""
 
     http_method_names = ["get", "head", "post", "options"]
+    confirm_template_name = CONFIRM_TEMPLATE
     action: str = ""
 
     def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        """Redirect to the link.
+        """Ask whether to do what cannot be undone, or redirect to the link.
 
         A login before the POST leads here by GET, without the posted data.
         """
-        return self.lead_back()
+        action, pending = LINK_ACTIONS[self.action], InvitationKey.Status.PENDING
+        if not action.asks or self.invitation.state != pending:
+            return self.lead_back()
+        if action.shares and (refusal := sharing.sharing_refusal(request.user)):
+            return self.refuse(refusal)
+        back = reverse("invitation_shared_detail", kwargs={"pk": self.invitation.pk})
+        return ask_first(request, self.confirm_template_name, self.invitation, self.action, back)
 
     def post(self, request: HttpRequest, **kwargs: Any) -> HttpResponse:
         """Do the action and redirect back, or show why not."""
@@ -245,4 +248,5 @@ class SharedLinkActionView(SharedLinkDetailView):
         except InvitationError as error:
             return self.refuse(error)
         messages.success(request, str(action.done), fail_silently=True)
-        return self.lead_back()
+        back = reverse("invitation_shared_detail", kwargs={"pk": self.invitation.pk})
+        return redirect(way_back(request, back))

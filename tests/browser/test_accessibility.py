@@ -51,7 +51,10 @@ MEMBER_PAGES = [
     "/accounts/password/change/done/",
     "/accounts/password/change/",
 ]
-SHARING_PAGES = ["/accounts/invite/link/", "/accounts/invitations/links/"]
+SHARED = "/accounts/invitations/?state=shared"
+SHARING_PAGES = ["/accounts/invite/link/", SHARED]
+#: Links to the pages of the invitations in a member's list.
+PEOPLE = ".invitation-table__person a"
 CARRIER_PAGES = ["/accounts/invited/", "/accounts/invited/decline/", "/accounts/register/"]
 
 
@@ -98,15 +101,16 @@ class TestAxe:
         page = visit(**look, bypass_csp=True)
         log_in(page, "amir")
         page.goto("/accounts/invitations/")
-        hrefs = page.locator(".invitation-list a").evaluate_all("all => all.map(a => a.href)")
+        hrefs = page.locator(PEOPLE).evaluate_all("all => all.map(a => a.href)")
         assert len(hrefs) >= 3
         found = [found for path in hrefs for found in inspect(page, path)]
         opened = next(path for path in hrefs if "priya" in page.goto(path).text())
-        for part in ("edit/", "link/"):
+        for part in ("edit/", "link/", "revoke/", "change-link/"):
             found += inspect(page, f"{opened}{part}")
-        # Refused, as the mail has left a moment ago.
+        # Refused the second time at the latest, as an email has left a moment ago.
         page.goto(opened)
-        page.get_by_role("button", name="Send the mail again").click()
+        for _ in range(2):
+            page.get_by_role("button", name="Resend email").click()
         page.get_by_role("alert").wait_for()
         found += violations(page)
         assert found == []
@@ -115,12 +119,12 @@ class TestAxe:
         page = visit(**look, bypass_csp=True)
         log_in(page, "amir")
         page.goto("/accounts/invite/")
-        page.get_by_label("E-mail address").fill("heron@example.org")
-        page.get_by_role("button", name="Look at the mail first").click()
-        page.get_by_role("heading", name="This is how the mail will arrive").wait_for()
+        page.get_by_label("Email address").fill("heron@example.org")
+        page.get_by_role("button", name="Preview email").click()
+        page.get_by_role("heading", name="Preview email").wait_for()
         page.frame_locator("iframe").get_by_role("heading").wait_for()
         found = violations(page)
-        page.get_by_text("The same mail as plain text").click()
+        page.get_by_text("Show as plain text").click()
         found += violations(page)
         overflow = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
         assert page.evaluate(overflow) == 0
@@ -139,16 +143,18 @@ class TestAxe:
         page = visit(**look, bypass_csp=True)
         log_in(page, "rosa")
         found = [found for path in SHARING_PAGES for found in inspect(page, path)]
-        page.goto("/accounts/invitations/links/")
-        hrefs = page.locator(".invitation-list a").evaluate_all("all => all.map(a => a.href)")
+        page.goto(SHARED)
+        hrefs = page.locator(PEOPLE).evaluate_all("all => all.map(a => a.href)")
         assert len(hrefs) >= 3
         found += [found for path in hrefs for found in inspect(page, path)]
-        page.goto("/accounts/invitations/links/")
+        page.goto(SHARED)
         page.get_by_role("link", name="Seed swap on Saturday").click()
         code = page.locator(".invitation-code strong").inner_text()
-        found += inspect(page, f"{page.url}edit/")
+        shared = page.url
+        for part in ("edit/", "close/"):
+            found += inspect(page, f"{shared}{part}")
         page.goto("/accounts/invite/link/")
-        page.get_by_role("button", name="Make the link").click()
+        page.get_by_role("button", name="Create link").click()
         found += violations(page)
         assert found == []
 
@@ -202,7 +208,7 @@ class TestAxe:
         log_in(page, "amir")
         for state in ("revoked", "expired"):
             page.goto(f"/accounts/invitations/?state={state}")
-            for href in page.locator(".invitation-list a").evaluate_all("l => l.map(a => a.href)"):
+            for href in page.locator(PEOPLE).evaluate_all("l => l.map(a => a.href)"):
                 found += inspect(page, f"{href}renew/")
         assert found == []
 

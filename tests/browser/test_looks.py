@@ -55,7 +55,7 @@ def test_the_second_line_of_a_name_begins_below_the_first(visit: Visit) -> None:
 def test_from_right_to_left_a_badge_comes_before_its_sentence(visit: Visit) -> None:
     page = visit()
     log_in(page, "rosa")
-    page.goto("/accounts/invitations/links/")
+    page.goto("/accounts/invitations/?state=shared")
     page.get_by_role("link", name="Seed swap on Saturday").click()
     page.evaluate("document.documentElement.dir = 'rtl'")
     badge, rest = page.locator("p:has(> .invitation-badge)").evaluate("""p => {
@@ -75,3 +75,26 @@ def test_what_is_written_in_another_script_than_the_pages_runs_its_own_way(visit
     page.evaluate("document.documentElement.dir = 'rtl'")
     note = page.get_by_label("Personal note")
     assert note.evaluate("note => getComputedStyle(note).unicodeBidi") == "plaintext"
+
+
+@pytest.mark.parametrize(("width", "shown"), [(390, "block"), (900, "table-row")])
+def test_invitations_are_cards_on_a_phone_and_a_table_in_a_wide_window(
+    visit: Visit, width: int, shown: str
+) -> None:
+    page = visit(viewport={"width": width, "height": 800})
+    log_in(page, "amir")
+    page.goto("/accounts/invitations/")
+    row = page.locator(".invitation-table tbody tr").first
+    assert row.evaluate("row => getComputedStyle(row).display") == shown
+    # Screen readers hear a table in both.
+    assert page.get_by_role("table").get_by_role("columnheader").count() == 5
+
+
+def test_what_cannot_be_undone_has_a_colour_of_its_own(visit: Visit) -> None:
+    page = visit()
+    log_in(page, "amir")
+    page.goto("/accounts/invitations/?state=pending")
+    colour = "one => getComputedStyle(one).color"
+    actions = page.locator(".invitation-table__actions").first
+    harmless = {one.evaluate(colour) for one in actions.locator(":not(.invitation-danger)").all()}
+    assert actions.get_by_role("link", name="Revoke").evaluate(colour) not in harmless

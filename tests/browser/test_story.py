@@ -177,7 +177,7 @@ def test_who_has_a_dead_link_asks_for_a_new_one_and_the_inviter_gives_it(
     expect(member.get_by_role("main")).to_contain_text("heron@example.org")
     member.get_by_role("button", name="Renew it and send the mail").dblclick()
     expect(member).to_have_url(re.compile(r"/invitations/\d+/$"))
-    expect(member.get_by_role("main")).to_contain_text("Open until")
+    expect(member.get_by_role("main")).to_contain_text("Expires")
 
     response = newcomer.goto(link)
     assert response is not None
@@ -241,15 +241,17 @@ def test_a_member_hands_an_invitation_over_and_takes_it_back(visit: Visit) -> No
     mailed = mailed_link(member, "tern@example.org", "/invited/")
     member.goto("/accounts/invitations/")
     member.get_by_role("link", name="tern@example.org").click()
-    member.get_by_role("button", name="Make a new link").click()
-    expect(member.get_by_text("has a new link")).to_be_visible()
+    member.get_by_role("link", name="Replace link").click()
+    expect(member.get_by_role("heading", level=1)).to_have_text("Replace this link?")
+    member.get_by_role("button", name="Replace link").click()
+    expect(member.get_by_text("Link replaced.")).to_be_visible()
 
     newcomer = visit()
     response = newcomer.goto(mailed)
     assert response is not None
     assert response.status == 404
 
-    member.get_by_role("link", name="Show the link").click()
+    member.get_by_role("link", name="Show link").click()
     link = member.get_by_role("textbox", name="Link").input_value()
     drawn = Image.open(BytesIO(member.locator(".invitation-qr svg").screenshot()))
     assert [code.text for code in zxingcpp.read_barcodes(drawn)] == [link]
@@ -257,19 +259,76 @@ def test_a_member_hands_an_invitation_over_and_takes_it_back(visit: Visit) -> No
     expect(newcomer.get_by_role("heading", level=1)).to_contain_text("invites you to join")
 
     member.get_by_role("link", name="Back to the invitation").click()
-    member.get_by_role("link", name="Change name and note").click()
+    member.get_by_role("link", name="Edit").click()
     member.get_by_label("Personal note").fill("Bring a bucket.")
-    member.get_by_role("button", name="Save").click()
+    member.get_by_role("button", name="Save changes").click()
     expect(member.get_by_text("Bring a bucket.")).to_be_visible()
     newcomer.reload()
     expect(newcomer.get_by_text("Bring a bucket.")).to_be_visible()
 
-    member.get_by_role("button", name="Withdraw the invitation").click()
-    expect(member.get_by_text("The invitation is withdrawn.")).to_be_visible()
+    member.get_by_role("link", name="Revoke invitation").click()
+    member.get_by_role("button", name="Revoke invitation").click()
+    expect(member.get_by_text("Invitation revoked.")).to_be_visible()
     newcomer.reload()
     expect(newcomer.get_by_role("heading", level=1)).to_contain_text("withdrawn")
     member.goto("/accounts/invitations/?state=revoked&q=TERN")
     expect(member.get_by_role("link", name="tern@example.org")).to_be_visible()
+
+
+def test_a_link_is_copied_with_one_click(visit: Visit) -> None:
+    member = visit(permissions=["clipboard-read", "clipboard-write"])
+    log_in(member, "june")
+    invite(member, "ruff@example.org")
+    row = member.get_by_role("row", name="ruff@example.org")
+    row.get_by_role("link", name="Copy link").click()
+    expect(row).to_contain_text("Copied")
+    copied = member.evaluate("navigator.clipboard.readText()")
+    row.get_by_role("link", name="ruff@example.org").click()
+    member.get_by_role("link", name="Show link").click()
+    field = member.get_by_role("textbox", name="Link")
+    expect(field).to_have_value(copied)
+    member.evaluate("navigator.clipboard.writeText('')")
+    member.get_by_role("button", name="Copy link").click()
+    expect(member.get_by_role("button", name="Copied")).to_be_visible()
+    assert member.evaluate("navigator.clipboard.readText()") == copied
+    newcomer = visit()
+    newcomer.goto(copied)
+    expect(newcomer.get_by_role("heading", level=1)).to_contain_text("invites you to join")
+
+
+def test_without_a_script_or_the_right_to_copy_a_link_is_shown(visit: Visit) -> None:
+    for options in ({"java_script_enabled": False}, {}):
+        member = visit(**options)
+        log_in(member, "amir")
+        member.goto("/accounts/invitations/?state=pending")
+        if not options:
+            # A site's policy may forbid what the script asks for.
+            member.route("**/link/", lambda route: route.fulfill(body=""), times=1)
+        member.get_by_role("link", name="Copy link").first.click()
+        expect(member).to_have_url(re.compile(r"/invitations/\d+/link/$"))
+        expect(member.get_by_role("textbox", name="Link")).to_have_value(re.compile("^http"))
+        shown = member.get_by_role("button", name="Copy link").count()
+        assert shown == (0 if options else 1)
+
+
+def test_a_search_is_sent_without_a_button(visit: Visit) -> None:
+    member = visit()
+    log_in(member, "amir")
+    member.goto("/accounts/invitations/")
+    assert member.get_by_role("button", name="Search").count() == 0
+    member.get_by_role("searchbox").fill("leon")
+    member.get_by_role("searchbox").blur()
+    expect(member).to_have_url(re.compile("[?&]q=leon"))
+    member.get_by_role("main").get_by_role("link", name="Revoked").click()
+    expect(member.get_by_role("main")).to_contain_text("No invitation matches.")
+
+    without = visit(java_script_enabled=False)
+    log_in(without, "amir")
+    without.goto("/accounts/invitations/?state=accepted")
+    without.get_by_role("searchbox").fill("leon")
+    without.get_by_role("button", name="Search").click()
+    expect(without).to_have_url(re.compile("state=accepted&q=leon"))
+    expect(without.get_by_role("main")).to_contain_text("leon@lindenrow.example")
 
 
 def test_the_picture_of_the_readme_is_of_the_landing_page(visit: Visit) -> None:
@@ -316,7 +375,7 @@ def test_a_member_looks_at_the_mail_before_it_leaves(visit: Visit) -> None:
     member.get_by_role("button", name="Preview email").click()
     expect(member.get_by_role("heading", level=1)).to_have_text("Preview email")
     frame = member.frame_locator("iframe")
-    expect(frame.get_by_text("The gate sticks; push.")).to_be_visible()
+    expect(frame.get_by_role("blockquote")).to_have_text("The gate sticks; push.")
     button = frame.get_by_role("link", name="Accept invitation")
     # Its styles are there although the page around it has none but its own.
     assert button.evaluate("link => getComputedStyle(link).fontWeight") == "600"

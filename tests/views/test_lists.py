@@ -456,9 +456,9 @@ def test_the_outcome_can_be_saved(
     assert headings == ["E-mail address", "Name", "Invited", "State", "Mail", "Reason"]
     day = f"{first.date_invited:%Y-%m-%d %H:%M:%S}+00:00"
     assert rows == [
-        ["guest0@example.org", "", day, "open", "sent", ""],
-        ["guest1@example.org", "", day, "open", "failed", "550 no such user"],
-        ["guest2@example.org", "'=HYPERLINK()", day, "withdrawn", "", ""],
+        ["guest0@example.org", "", day, "pending", "sent", ""],
+        ["guest1@example.org", "", day, "pending", "failed", "550 no such user"],
+        ["guest2@example.org", "'=HYPERLINK()", day, "revoked", "", ""],
     ]
 
 

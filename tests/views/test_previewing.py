@@ -492,8 +492,8 @@ class TestWithoutMail:
         self.post(member_client)
         detail = reverse("invitation_detail", args=[InvitationKey.objects.get().pk])
         page = member_client.get(detail).content.decode()
-        assert "Not mailed." in page
-        assert "Send the mail" in page
+        assert "No email sent." in page
+        assert "Send email" in page
 
     def test_who_wants_both_sees_the_mail_and_makes_nothing(self, member_client: Client) -> None:
         assert self.post(member_client, preview="1").status_code == 200

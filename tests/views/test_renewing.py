@@ -419,7 +419,7 @@ class TestRenewing:
         inviting.ask_for_renewal(dead.mail_key)
         shown = member_client.get(page(dead))
         assert f'href="{renew(dead)}"' in shown.content.decode()
-        assert "somebody asked for a new link" in words(shown)
+        assert "New invitation requested on" in words(shown)
 
     def test_and_from_one_that_was_withdrawn_in_any_case(
         self, invitation: InvitationKey, member_client: Client

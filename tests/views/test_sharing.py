@@ -26,13 +26,15 @@ Commit = Callable[..., Any]
 
 SHARE = "/accounts/invite/link/"
 LINKS = "/accounts/invitations/links/"
+LIST = "/accounts/invitations/"
+SHARED = f"{LIST}?state=shared"
 ACTIONS = ["pause", "resume", "change-link", "close"]
 #: What the owner of a link that does not work is told, by what has become of it.
 SAID = {
-    "paused": "The link is paused. Until you let it work again,",
-    "used": "The link is used up: as many people have come as it was for.",
-    "revoked": "The link is closed for good:",
-    "expired": "The time of the link is over:",
+    "paused": "This link is paused. Nobody can use it until you resume it.",
+    "used": "This link is used up. Everyone it was for has signed up.",
+    "revoked": "This link is revoked. Nobody can use it.",
+    "expired": "This link has expired. Nobody can use it.",
 }
 
 
@@ -102,7 +104,7 @@ class TestWhoMaySee:
         self, link: InvitationKey, stranger: Client
     ) -> None:
         before = scenes.dump()
-        assert stranger.get(LINKS).context["invitations"].count() == 0
+        assert stranger.get(SHARED).context["invitations"] == []
         for part in ("", "edit"):
             assert stranger.get(page(link, part)).status_code == 404
         for part in ("edit", *ACTIONS):
@@ -112,17 +114,20 @@ class TestWhoMaySee:
     def test_nor_that_of_another_site(self, link: InvitationKey, owner_client: Client) -> None:
         InvitationKey.objects.update(site_id=link.site_id + 1)
         assert owner_client.get(page(link)).status_code == 404
-        assert owner_client.get(LINKS).context["invitations"].count() == 0
+        assert owner_client.get(SHARED).context["invitations"] == []
 
-    def test_members_without_the_permission_may_make_none(self, member_client: Client) -> None:
+    def test_members_without_the_permission_may_make_none(
+        self, member: Any, member_client: Client
+    ) -> None:
         for method in (member_client.get, member_client.post):
             response = method(SHARE, typed())
             assert response.status_code == 403
             assert "You are not allowed to make links for several people." in words(response)
         assert not InvitationKey.objects.exists()
         assert b"invite/link" not in member_client.get("/accounts/invite/").content
-        assert member_client.get(LINKS).status_code == 200
-        assert SHARE.encode() not in member_client.get(LINKS).content
+        scenes.invite(member)
+        assert SHARE not in member_client.get(LIST).content.decode()
+        assert "Shared links" not in words(member_client.get(LIST))
 
     def test_who_has_lost_it_sees_pauses_and_closes_but_opens_nothing(
         self, owner: Any, link: InvitationKey, owner_client: Client
@@ -150,9 +155,8 @@ class TestWhoMaySee:
     ) -> None:
         personal = scenes.invite(owner)
         before = scenes.dump()
-        listed = owner_client.get("/accounts/invitations/").context["invitations"]
-        assert list(listed) == [personal]
-        assert list(owner_client.get(LINKS).context["invitations"]) == [link]
+        assert owner_client.get(LIST).context["invitations"] == [personal, link]
+        assert owner_client.get(SHARED).context["invitations"] == [link]
         assert owner_client.get(page(personal)).status_code == 404
         for part in ("edit", *ACTIONS):
             assert owner_client.post(page(personal, part), typed()).status_code == 404
@@ -172,7 +176,9 @@ class TestWhoMaySee:
     ) -> None:
         before = scenes.dump()
         response = getattr(owner_client, method)(page(link, part))
-        assert response.status_code == status
+        # What cannot be undone is asked for.
+        asked = status == 302 and part in ("change-link", "close")
+        assert response.status_code == (200 if asked else status)
         assert response.get("Location", page(link)) == page(link)
         assert scenes.dump() == before
 
@@ -191,7 +197,7 @@ class TestWhoMaySee:
 @pytest.mark.anywhere
 class TestMaking:
     def test_the_form_makes_a_link(self, owner: Any, owner_client: Client) -> None:
-        assert SHARE in owner_client.get(LINKS).content.decode()
+        assert SHARE in owner_client.get(SHARED).content.decode()
         assert SHARE in owner_client.get("/accounts/invite/list/").content.decode()
         assert owner_client.get(SHARE).context["remaining_invitations"] == 10
         day = timezone.localdate() + 5 * DAY
@@ -209,7 +215,7 @@ class TestMaking:
         assert link.expires_at is not None
         assert timezone.localtime(link.expires_at).date() == day
         assert spent(owner) == 3
-        assert "The link is ready." in words(response)
+        assert "Shared link created." in words(response)
 
     def test_without_a_day_it_lasts_as_long_as_any_invitation(
         self, owner_client: Client, settings: Any
@@ -320,24 +326,30 @@ class TestRights:
 
 @pytest.mark.anywhere
 class TestTheList:
+    """Shared links are in the list of a member's invitations."""
+
+    def test_the_old_page_leads_there(self, owner_client: Client) -> None:
+        assert owner_client.get(LINKS)["Location"] == SHARED
+
     def test_before_the_first_link_it_says_so(self, owner_client: Client) -> None:
-        assert "You have not made any so far." in words(owner_client.get(LINKS))
+        assert "No invitation matches." in words(owner_client.get(SHARED))
 
     def test_it_says_how_many_have_come(
         self, owner: Any, link: InvitationKey, owner_client: Client
     ) -> None:
         InvitationKey.objects.update(uses=2)
         share(owner, label="Any", max_uses=None, expires_at=None)
-        said = words(owner_client.get(LINKS))
-        assert "2 of 3 have come." in said
-        assert "0 people have come." in said
+        assert "2 of 3 used" in words(owner_client.get(LIST))
+        assert "not used yet" in words(owner_client.get(LIST))
+        InvitationKey.objects.filter(max_uses=None).update(uses=1)
+        assert "used by 1 person" in words(owner_client.get(LIST))
 
     @pytest.mark.parametrize(
         ("change", "badge"),
         [
-            ({}, "open"),
+            ({}, "active"),
             ({"paused_at": timezone.now()}, "paused"),
-            ({"status": "revoked"}, "closed"),
+            ({"status": "revoked"}, "revoked"),
             ({"status": "accepted", "uses": 3}, "used up"),
             ({"status": "expired"}, "expired"),
         ],
@@ -346,20 +358,80 @@ class TestTheList:
         self, link: InvitationKey, owner_client: Client, change: dict[str, Any], badge: str
     ) -> None:
         InvitationKey.objects.update(**change)
-        for address in (LINKS, page(link)):
-            assert f">{badge}</span>" in owner_client.get(address).content.decode()
+        for address in (LIST, page(link)):
+            body = re.sub(r"\s*\n\s*", "", owner_client.get(address).content.decode())
+            assert f"</svg>{badge}</span>" in body
 
-    def test_a_page_holds_25_and_costs_six(self, owner: Any, owner_client: Client) -> None:
-        for number in range(26):
-            share(owner, label=f"n{number}", max_uses=None, expires_at=None)
-        owner_client.get(LINKS)
+    @pytest.mark.parametrize(
+        ("query", "found"),
+        [
+            ("state=shared", True),
+            ("state=pending", True),
+            ("state=revoked", False),
+            ("q=SPRING", True),
+            ("q=autumn", False),
+        ],
+    )
+    def test_it_can_be_found(
+        self, link: InvitationKey, owner_client: Client, query: str, found: bool
+    ) -> None:
+        assert (link in owner_client.get(f"{LIST}?{query}").context["invitations"]) is found
+
+    @pytest.mark.parametrize(
+        ("change", "actions"),
+        [
+            ({}, ["Copy link", "Revoke"]),
+            ({"paused_at": timezone.now()}, ["Revoke"]),
+            ({"status": "revoked"}, []),
+        ],
+    )
+    def test_a_row_offers_what_can_be_done(
+        self, link: InvitationKey, owner_client: Client, change: dict[str, Any], actions: list[str]
+    ) -> None:
+        InvitationKey.objects.update(**change)
+        row = owner_client.get(LIST).content.decode().partition("invitation-table__actions")[2]
+        assert re.findall(r">\s*([A-Z][a-z ]+)</a>", row.partition("</tr>")[0]) == actions
+
+    def test_no_key_and_no_code_is_on_it(self, link: InvitationKey, owner_client: Client) -> None:
+        body = owner_client.get(LIST).content.decode()
+        assert link.code not in body
+        assert link.locator not in body
+
+    @pytest.mark.parametrize("people", [0, 40])
+    def test_it_costs_no_more_for_a_link_that_many_have_used(
+        self, owner: Any, link: InvitationKey, owner_client: Client, people: int
+    ) -> None:
+        scenes.invite(owner)
+        for number in range(people):
+            Acceptance.objects.create(invitation=link, user=make_user(f"guest{number}"))
+        owner_client.get(LIST)
         with CaptureQueriesContext(connection) as queries:
-            first = owner_client.get(LINKS)
-        assert len(asked(queries)) <= 6
-        second = owner_client.get(LINKS, {"page": "2"})
-        assert [len(x.context["invitations"]) for x in (first, second)] == [25, 1]
-        assert b"?page=2" in first.content
-        assert b"?page=1" in second.content
+            response = owner_client.get(LIST)
+        assert len(asked(queries)) <= 8
+        shown = {row.pk: row for row in response.context["invitations"]}
+        assert "acceptances" not in getattr(shown[link.pk], "_prefetched_objects_cache", {})
+
+    def test_it_is_asked_before_a_link_is_revoked(
+        self, link: InvitationKey, owner_client: Client
+    ) -> None:
+        said = words(owner_client.get(page(link, "close")))
+        assert "Revoke this link? Spring fair The link and its code stop working." in said
+        said = words(owner_client.get(page(link, "change-link")))
+        assert "Replace this link? Spring fair Links already shared stop working." in said
+
+    @pytest.mark.parametrize("part", ["close", "change-link"])
+    def test_nothing_is_asked_about_one_that_has_ended(
+        self, link: InvitationKey, owner_client: Client, part: str
+    ) -> None:
+        close(link)
+        assert owner_client.get(page(link, part))["Location"] == page(link)
+
+    def test_who_may_not_replace_it_is_not_asked(
+        self, owner: Any, link: InvitationKey, owner_client: Client
+    ) -> None:
+        get_user_model()._default_manager.filter(pk=owner.pk).update(is_superuser=False)
+        assert owner_client.get(page(link, "change-link")).status_code == 403
+        assert owner_client.get(page(link, "close")).status_code == 200
 
 
 @pytest.mark.anywhere
@@ -383,7 +455,7 @@ class TestOneOfThem:
         scenes.end(link, how)
         body = owner_client.get(page(link)).content.decode()
         link.refresh_from_db()
-        for secret in (link.code, link.key, "<svg", "/pause/", "/edit/"):
+        for secret in (link.code, link.key, "invitation-qr", "/pause/", "/edit/"):
             assert secret not in body
 
     @pytest.mark.parametrize("how", SAID)
@@ -420,7 +492,7 @@ class TestOneOfThem:
         monkeypatch.setattr(sharing, "reverse", without)
         response = owner_client.get(page(link))
         assert (response.context["join_url"], response.context["word_url"]) == ("", "")
-        assert "To be typed at" not in words(response)
+        assert "Enter the code at" not in words(response)
 
     def test_it_says_who_came_by_name_alone(
         self, link: InvitationKey, owner_client: Client
@@ -443,11 +515,11 @@ class TestOneOfThem:
 
     def test_an_account_that_is_gone_is_so(self, link: InvitationKey, owner_client: Client) -> None:
         Acceptance.objects.create(invitation=link, user=None, activated_at=timezone.now())
-        assert "The account is gone." in words(owner_client.get(page(link)))
+        assert "The account was deleted." in words(owner_client.get(page(link)))
 
     def test_labels_are_not_markup(self, owner: Any, owner_client: Client) -> None:
         link = share(owner, label="<b>x</b>", max_uses=None, expires_at=None)
-        for address in (LINKS, page(link), page(link, "edit")):
+        for address in (LIST, page(link), page(link, "edit")):
             assert "<b>x" not in owner_client.get(address).content.decode()
 
 
@@ -456,10 +528,10 @@ class TestActions:
     def test_each_is_done_and_confirmed(self, link: InvitationKey, owner_client: Client) -> None:
         key, code = link.key, link.code
         for part, said, status, paused in (
-            ("pause", "The link is paused", "pending", True),
+            ("pause", "Link paused.", "pending", True),
             ("resume", "The link works again", "pending", False),
-            ("change-link", "There is a new link with a new code", "pending", False),
-            ("close", "The link is closed", "revoked", False),
+            ("change-link", "Link and code replaced.", "pending", False),
+            ("close", "Link revoked.", "revoked", False),
         ):
             response = owner_client.post(page(link, part), follow=True)
             assert response.redirect_chain == [(page(link), 302)]
@@ -513,7 +585,7 @@ class TestEditing:
         changes = {"label": "Autumn", "max_uses": "5", "allowed_domains": "a.org", "word": ""}
         form = self.form(owner_client, link, **changes)
         assert (
-            "The changes are saved."
+            "Changes saved."
             in owner_client.post(page(link, "edit"), form, follow=True).content.decode()
         )
         link.refresh_from_db()
