@@ -24,7 +24,9 @@ RUN_HOSTS = set -e; for host in $(HOSTS); do \
 # Each run adds to the data; the report at the end counts.
 COVER := --cov --cov-report= --cov-fail-under=0
 AXE := tests/browser/node_modules/axe-core/axe.min.js
-AXE_VERSION := 4.14.1
+# What the browser tests need besides Chromium; npm removes what one command does not name, so it is one command.
+NPM_INSTALL := npm install --prefix tests/browser --no-save --no-package-lock --no-audit --no-fund --silent \
+	axe-core@4.14.1 bootstrap@5.3.9 @picocss/pico@2.1.1 @tailwindcss/browser@4.3.4
 # Interpreters that pyenv installed; its shims of the same names run only one of them.
 PYENV := $(wildcard $(HOME)/.pyenv/versions/*/bin)
 SPACE := $(subst ,, )
@@ -122,10 +124,11 @@ test-browser: $(VENV)/.browser ## the pages in Chromium: CHROMIUM=/usr/bin/chrom
 
 .PHONY: test-browser-here
 test-browser-here: $(VENV)/.browser $(AXE)
+	@[ -d tests/browser/node_modules/bootstrap ] || ! command -v npm >/dev/null || $(NPM_INSTALL)
 	CHROMIUM="$(CHROMIUM)" $(BIN)/python -m pytest tests/browser $(PYTEST)
 
 $(AXE):
-	npm install --prefix tests/browser --no-save --no-package-lock --no-audit --no-fund --silent axe-core@$(AXE_VERSION)
+	$(NPM_INSTALL)
 	@touch $@
 
 matrix: $(VENV)/.dev ## Python and Django, oldest and newest: the tests; between: the contracts

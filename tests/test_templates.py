@@ -680,3 +680,50 @@ def test_the_line_beside_a_note_is_where_the_note_begins_whatever_its_script() -
     for part in (quote, card):
         assert part["dir"] == "auto"
         assert "text-align: start" in str(part["style"])
+
+
+#: Templates that are still to be broken into shorter lines.
+LONG = {"invitation_detail", "invitation_edit", "invitation_invite_list", "invitation_link"}
+LONG |= {"invitation_invite_list_preview", "invitation_invite_list_progress", "invitation_list"}
+LONG |= {"invitation_invite_list_report", "invitation_shared_detail", "invitation_shared_form"}
+LONG |= {"invitation_shared_list", "badge", "field", "list_rows", "messages", "recipient"}
+LONG |= {"shared_badge", "shared_usage", "state", "came", "tree", "invite"}
+
+
+def test_no_line_of_a_template_is_longer_than_an_editor_is_wide() -> None:
+    files = [*OURS.rglob("*.*"), *(OURS.parent / "lazysignup" / "templates").rglob("*.*")]
+    long = {
+        path.name: max(map(len, path.read_text("utf-8").splitlines()))
+        for path in files
+        if path.stem not in LONG
+    }
+    assert {name: length for name, length in long.items() if length > 160} == {}
+
+
+STYLES = (OURS.parent / "static" / "invitation" / "invitation.css").read_text("utf-8")
+
+
+def test_each_variable_of_the_style_sheet_is_documented_with_its_default() -> None:
+    root = STYLES[STYLES.index(":root {") : STYLES.index("@supports")]
+    defaults = dict(re.findall(r"(--invitation-[a-z-]+):\s*([^;]+);", root))
+    table = (DOCS / "theming" / "variables.txt").read_text("utf-8")
+    rows = re.findall(r"\* - ``(--[a-z-]+)``\n     - (.+)\n     - (.+)\n", table)
+    assert [name for name, _, _ in rows] == list(defaults)
+    for name, _, default in rows:
+        if "font" not in name or name.endswith("note"):
+            assert f"``{defaults[name]}``" in default, name
+
+
+def test_each_variable_that_is_used_has_a_default() -> None:
+    defined = set(re.findall(r"^ +(--invitation-[a-z-]+):", STYLES, re.MULTILINE))
+    assert set(re.findall(r"var\((--invitation-[a-z-]+)", STYLES)) == defined
+
+
+@pytest.mark.parametrize("path", sorted((DOCS / "theming").glob("*.html")), ids=lambda p: p.stem)
+def test_a_recipe_sets_variables_that_there_are_and_has_the_blocks_of_the_frame(path: Path) -> None:
+    recipe = path.read_text("utf-8")
+    defined = set(re.findall(r"^ +(--invitation-[a-z-]+):", STYLES, re.MULTILINE))
+    assert set(re.findall(r"(--invitation-[a-z-]+):", recipe)) <= defined
+    for block in ("title", "preview_image", "extra_head", "content"):
+        assert f"{{% block {block} %}}" in recipe
+    assert "includes/messages.html" in recipe

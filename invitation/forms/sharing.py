@@ -229,12 +229,12 @@ class JoinForm(forms.Form):
     """Form for the code or the custom code of a shared link."""
 
     code = forms.CharField(
-        label=_("Code"),
+        label=_("Invitation code"),
         max_length=codes.WORD_LENGTH_MAX,
         widget=forms.TextInput(
             attrs={"autocomplete": "off", "autocapitalize": "characters", "spellcheck": "false"}
         ),
-        help_text=_("Twelve letters and digits, such as 7QK2-M9XA-4TRB, or a word."),
+        help_text=_("For example 7QK2-M9XA-4TRB"),
     )
 
 
