@@ -562,7 +562,9 @@ def test_links_to_this_computer_from_a_site_of_another_name_are_reported(
     assert ids(mails.check_base_url) == []
 
 
-@pytest.mark.parametrize("hosts", [["localhost"], ["127.0.0.1", "localhost", "[::1]"]])
+@pytest.mark.parametrize(
+    "hosts", [["localhost"], ["127.0.0.1", "localhost", "[::1]"], ["localhost", "testserver"]]
+)
 def test_links_to_this_computer_from_a_site_without_another_name_are_not(
     without_sites: Any, hosts: list[str]
 ) -> None:

@@ -98,8 +98,8 @@ def test_not_even_where_such_a_mail_counts_as_failed(
     ("failure", "error", "reason"),
     [
         ("refused", "550 5.1.1 no such user", "550 5.1.1 no such user"),
-        ("bounced", "diagnostics", "It came back: nobody reads mail at this address."),
-        ("given_up", "535 relayuser", "It could not be delivered, however often it was tried."),
+        ("bounced", "diagnostics", "It bounced: nobody reads email at this address."),
+        ("given_up", "535 relayuser", "It could not be delivered after several tries."),
         ("blocked", "", "Nobody may invite this address."),
     ],
 )
@@ -121,7 +121,7 @@ def test_the_file_speaks_the_language_of_who_asked_for_it(
     response: Any = member_client.get(f"/accounts/invite/list/{batch.id}/outcome.csv")
     with translation.override("de"):
         text = b"".join(response.streaming_content).decode()
-    assert "It came back" in text
+    assert "It bounced" in text
 
 
 def test_a_mail_that_did_not_go_says_when_it_is_tried_again(
@@ -269,7 +269,7 @@ def test_a_mail_that_failed_says_why(member_client: Client) -> None:
     member_client.post(INVITE, {"email": NEWCOMER})
     InvitationEmail.objects.update(state="failed", failure="bounced")
     told = words(member_client.get(COMPLETE))
-    assert "It came back: nobody reads mail at this address. Please check the address" in told
+    assert "It bounced: nobody reads email at this address. Please check the address" in told
 
 
 # Invitations whose people were forgotten

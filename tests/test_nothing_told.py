@@ -139,4 +139,4 @@ def test_what_comes_back_is_told(member: Any, member_client: Client, commit: Com
         member_client.post(INVITE, {"email": OUT})
     mail.report_bounce(OUT, details="550 5.1.1 no such user")
     page = member_client.get(reverse("invitation_detail", args=[of(OUT).pk])).content.decode()
-    assert "It came back: nobody reads mail at this address." in page
+    assert "It bounced: nobody reads email at this address." in page

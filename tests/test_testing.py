@@ -125,6 +125,12 @@ def test_options_and_errors_are_those_of_inviting(make_invitation: Made) -> None
         make_invitation("nobody", inviter)
 
 
+def test_without_an_inviter_the_site_invites(make_invitation: Made, sent_invitations: Sent) -> None:
+    invitation = make_invitation()
+    assert (invitation.from_site, invitation.from_user) == (True, None)
+    assert [sent.invitation for sent in sent_invitations()] == [invitation]
+
+
 def test_what_was_not_mailed_is_not_sent(make_invitation: Made, sent_invitations: Sent) -> None:
     make_invitation(inviter=make_user(), mail=False)
     assert sent_invitations() == []

@@ -51,13 +51,6 @@ class InvitingTests(InvitationTestMixin, TestCase):
 class SignUpTests(InvitationTestMixin, TestCase):
     """Tests of the sign-up form."""
 
-    rosa: Any
-
-    @classmethod
-    def setUpTestData(cls) -> None:
-        """Make one member."""
-        cls.rosa = get_user_model().objects.create_user("rosa", "rosa@lindenrow.example")
-
     def sign_up(self, name: str) -> bool:
         """Fill in the sign-up form, and return whether there is an account now."""
         typed = {"username": name, "email": f"{name}@lindenrow.example"}
@@ -67,8 +60,7 @@ class SignUpTests(InvitationTestMixin, TestCase):
 
     def test_an_invited_neighbour_signs_up(self) -> None:
         """Follow the link, fill in the form."""
-        invitation = self.make_invitation("ida@lindenrow.example", self.rosa)
-        self.client.get(self.invitation_link(invitation))
+        self.client.get(self.invitation_link(self.make_invitation("ida@lindenrow.example")))
         self.assertTrue(self.sign_up("ida"))
 
     def test_nobody_else_signs_up(self) -> None:

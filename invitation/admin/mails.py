@@ -98,10 +98,10 @@ class InvitationEmailAdmin(
         "address",
         "kind",
         "state",
-        "reason",
-        "attempts",
-        "next_try",
         "sent_at",
+        "next_try",
+        "attempts",
+        "reason",
     )
     #: The answer of a mail server may contain the address, so ``last_error`` is guarded too.
     guarded: ClassVar = {

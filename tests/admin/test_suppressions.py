@@ -6,12 +6,14 @@ from typing import Any
 
 import pytest
 from django.contrib.admin.models import LogEntry
+from django.test import Client
+from django.urls import reverse
 
-from invitation.flows import mail
+from invitation.flows import inviting, mail
 from invitation.keys import unsubscribing
 from invitation.models import SuppressedAddress
-from tests.factories import ADDRESS
-from tests.staff import act, boss, staff, text_of
+from tests.factories import ADDRESS, make_user
+from tests.staff import INVITATIONS, act, boss, log_in, staff, text_of
 
 pytestmark = pytest.mark.django_db
 LIST = "/admin/invitation/suppressedaddress/"
@@ -29,6 +31,23 @@ def test_the_list_says_why_and_since_when_but_not_who() -> None:
     assert "reported an invitation as spam" in page
     assert ADDRESS not in page
     assert row().digest.hex() not in page
+
+
+def test_the_page_to_unsubscribe_says_who_can_see_it(commit: Any) -> None:
+    """What it says is true: members see a sent email, and staff see that there was none."""
+    token = unsubscribing.make_token(ADDRESS)
+    page = text_of(Client().get(reverse("invitation_unsubscribe", args=[token])))
+    assert "Inviters are not told. The people who run this site can see it." in page
+    mail.unsubscribe(token)
+    member = make_user("ann")
+    with commit():
+        inviting.invite(member, ADDRESS)
+    shown = text_of(log_in(member).get(reverse("invitation_list")))
+    assert ADDRESS in shown
+    assert "unsubscribed" not in shown
+    client = boss()
+    for address in (INVITATIONS, "/admin/invitation/invitationemail/"):
+        assert ">unsubscribed</td>" in text_of(client.get(address))
 
 
 def test_a_row_says_no_more() -> None:
