@@ -88,13 +88,24 @@ class InviteForm(InvitationOptionsMixin):
         help_text=_("Plain text, without links or addresses."),
     )
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, writer: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self.writer = writer
         fields: dict[str, Any] = self.fields
         fields["from_user"].queryset = get_user_model()._default_manager.all()
         fields["note"].limit(inviting.note_length_max())
         if language := fields.get("language"):
             language.choices = [("", _("the inviter's language")), *language.choices]
+
+    def clean_note(self) -> str:
+        """Return the note as this member of staff may write it. ``save`` checks the inviter, too.
+
+        Raises ``ValidationError`` if it is refused.
+        """
+        try:
+            return inviting.check_note(self.writer, self.cleaned_data["note"])
+        except TextRefused as error:
+            raise ValidationError(str(error), code=error.code) from error
 
     def save(self) -> inviting.Invited:
         """Invite the person, and return the outcome. Raises ``InvitationError``."""
@@ -159,7 +170,8 @@ class InviteMixin(Base):
 
     def _invite_form(self, request: HttpRequest) -> InviteForm:
         """Return the form. It shows names of members only to readers who may see accounts."""
-        form = InviteForm(request.POST if request.method == "POST" else None)
+        data = request.POST if request.method == "POST" else None
+        form = InviteForm(data, writer=request.user)
         relation: Any = InvitationKey._meta.get_field("from_user").remote_field
         widget: Any = widgets.AdminTextInputWidget()
         if ACCOUNT in readable(self.admin_site, request):

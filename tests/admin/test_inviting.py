@@ -273,6 +273,13 @@ def test_a_note_is_refused_beside_its_field(boss: Client) -> None:
     assert list(errors) == ["note"]
 
 
+def test_who_may_write_no_links_writes_none_in_the_sites_name_either() -> None:
+    link = "Go to http://good.example"
+    assert list(refused(staff.staff("add_invitationkey"), note=link)) == ["note"]
+    assert invite(staff.staff("add_invitationkey", "link_in_note", name="other"), note=link)
+    assert InvitationKey.objects.get().note == link
+
+
 def test_a_busy_database_loses_nothing_that_was_typed(
     boss: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
