@@ -142,7 +142,8 @@ messages: $(VENV)/.test ## collect the texts to translate and compile the transl
 	cd invitation && $(abspath $(BIN))/django-admin makemessages --all --no-location --no-obsolete --no-wrap
 	cd invitation && $(abspath $(BIN))/django-admin compilemessages
 
-docs: $(VENV)/.dev ## the documentation as HTML, a warning is an error
+docs: $(VENV)/.dev ## the documentation as HTML, a warning is an error; its words and reading grade
+	$(BIN)/python docs/readability.py
 	$(BIN)/python -m sphinx -W --keep-going -q -b html docs docs/_build/html
 	@echo "docs/_build/html/index.html"
 
