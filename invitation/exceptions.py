@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from datetime import datetime
 from typing import Any
 
 from django.db import OperationalError
@@ -49,9 +50,7 @@ class NoKey(KeyRefused):
 
     code = "no_key"
     status = 404
-    message = _(
-        "You need an invitation to register here. Please open the link in your invitation mail."
-    )
+    message = _("You need an invitation. Open the link in your invitation email.")
 
 
 class KeyNotFound(KeyRefused):
@@ -70,6 +69,8 @@ class KeyExpired(KeyRefused):
 
     code = "expired_key"
     message = _("This invitation has expired. Please ask the person who invited you for a new one.")
+    #: Time at which it expired, if known.
+    expired_at: datetime | None = None
 
 
 class KeyUsedUp(KeyRefused):
@@ -106,9 +107,7 @@ class KeyPaused(KeyRefused):
 
     code = "paused_key"
     status = 403
-    message = _(
-        "This invitation is paused. Please try again later, or ask the person who gave it to you."
-    )
+    message = _("This invitation is paused. Try again later, or ask the person who shared it.")
 
 
 class CodeNotFound(KeyNotFound):

@@ -155,6 +155,7 @@ def refuse(
         "reason": refusal.code,
         "message": str(refusal),
         "shared": refusal.shared,
+        "expired_at": getattr(refusal, "expired_at", None),
         **sites.describe_current(request),
         "login_url": login_url(),
         "signed_up": visitor.has_signed_up(request.COOKIES),

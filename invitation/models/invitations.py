@@ -292,6 +292,8 @@ class InvitationKey(models.Model):
             refusal.shared = True
             if isinstance(refusal, exceptions.KeyUsedUp):
                 refusal.message = refusal.shared_message
+        if isinstance(refusal, exceptions.KeyExpired):
+            refusal.expired_at = self.expires_at
         return refusal
 
     def _refusal(self) -> exceptions.KeyRefused | None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from contextlib import nullcontext
-from datetime import timedelta
+from datetime import datetime, timedelta
+from datetime import timezone as zones
 from typing import Any
 
 import pytest
@@ -748,6 +749,19 @@ class TestLanding:
         # A preview of a link in a chat comes to the landing page without the cookie.
         status = 200 if address == LANDING else 404
         assert (response.status_code, scenes.flags(response)) == (status, {"no_key"})
+
+    @pytest.mark.parametrize("marked", [False, True], ids=["just now", "cleaned up"])
+    def test_one_that_expired_says_when(
+        self, invitation: InvitationKey, django_assert_num_queries: Any, marked: bool
+    ) -> None:
+        end = datetime(2026, 5, 3, 23, 59, 59, tzinfo=zones.utc)
+        status = "expired" if marked else "pending"
+        ended = {"ended_at": end + timedelta(days=2), "pending_slot": None} if marked else {}
+        InvitationKey.objects.update(expires_at=end, status=status, **ended)
+        with django_assert_num_queries(1):
+            page = Client().get(scenes.link(invitation.mail_key)).content.decode()
+        assert "May 3, 2026</time>" in page
+        assert "Ask the person who invited you for a new one." in page
 
     @pytest.mark.parametrize("end", scenes.ENDS)
     @pytest.mark.parametrize("address", [LANDING, DECLINE])
