@@ -121,6 +121,17 @@ def test_every_page_and_email_that_a_site_can_override_is_listed() -> None:
     assert "``invitation/email_base.html``" in page
 
 
+def test_every_block_of_a_page_is_listed() -> None:
+    page = text_of("reference/templates")
+    rooms = [PACKAGE / "templates" / room for room in ("invitation", "registration")]
+    files = [file for room in rooms for file in room.glob("*.html")]
+    names = {
+        name for file in files for name in re.findall(r"{% block (\w+)", file.read_text("utf-8"))
+    }
+    assert len(names) > 20
+    assert {name for name in names if f"``{name}``" not in page} == set()
+
+
 PAGES = {file.relative_to(DOCS).with_suffix("").as_posix() for file in DOCS.rglob("*.rst")}
 
 
