@@ -22,6 +22,8 @@ pytestmark = pytest.mark.django_db
 
 ADD = f"{INVITATIONS}add/"
 ADDRESS = "bob@example.org"
+#: Statements of an invitation in a member's name: also session, reader, member and the log.
+STATEMENTS = 16
 
 
 @pytest.fixture
@@ -56,7 +58,6 @@ def told(client: Client, response: Any) -> list[str]:
 # -- the way there -----------------------------------------------------------------------------
 
 
-@pytest.mark.anywhere
 def test_the_list_has_a_button_that_leads_to_the_form(boss: Client) -> None:
     page = text_of(boss.get(INVITATIONS))
     assert re.search(rf'<a href="{ADD}" class="addlink">\s*Invite\s*</a>', page)
@@ -93,9 +94,21 @@ def test_the_form_costs_few_statements(boss: Client, settings: Any) -> None:
     settings.INVITATION_EXPIRY_CHOICES = [3, 30]
     for number in range(20):
         make_invitation(make_user(f"n{number}"), f"n{number}@example.org")
+    boss.get(ADD)  # Django remembers the content type.
     page, cost = asked(boss, ADD)
     assert page.status_code == 200
     assert cost == 2
+
+
+@pytest.mark.parametrize("others", [0, 20])
+def test_inviting_costs_the_same_however_many_there_are(
+    boss: Client, others: int, django_assert_max_num_queries: Any
+) -> None:
+    member = make_user("ann")
+    for number in range(others):
+        inviting.invite(None, f"n{number}@example.org")
+    with django_assert_max_num_queries(STATEMENTS):
+        assert invite(boss, from_user=member.pk).status_code == 302
 
 
 # -- what it does ------------------------------------------------------------------------------
