@@ -13,7 +13,14 @@ from django.utils.translation import gettext_lazy as _
 from invitation.addresses import recipients
 from invitation.exceptions import ListRefused
 from invitation.flows import lists
+from invitation.forms.corrections import (
+    Corrections,
+    CorrectionsField,
+    corrected,
+    typed_corrections,
+)
 from invitation.forms.inviting import InvitationTextsForm
+from invitation.forms.options import MoreOptionsMixin
 
 
 def _salt(inviter: Any, site_id: int | None) -> str:
@@ -21,22 +28,22 @@ def _salt(inviter: Any, site_id: int | None) -> str:
     return f"invitation.list:{site_id}:{inviter.pk}"
 
 
-class ListForm(InvitationTextsForm):
+class ListForm(MoreOptionsMixin, InvitationTextsForm):
     """Form for a list, pasted or as a file. ``plan()`` returns each row's outcome."""
 
-    field_order = ("people", "file", "note")
+    field_order = first_fields = ("people", "file")
 
     recipient_name = None  # type: ignore[assignment]
     people = forms.CharField(
-        label=_("E-mail addresses"),
+        label=_("Email addresses"),
         required=False,
         strip=False,
         widget=forms.Textarea(
             attrs={"rows": 8, "autocomplete": "off", "spellcheck": "false", "dir": "auto"}
         ),
         help_text=_(
-            "With commas, semicolons or line breaks in between, names as in "
-            "“Ann Smith &lt;ann@example.org&gt;”. Or rows copied from a table."
+            "Separated by commas or line breaks, such as “Ann Smith &lt;ann@example.org&gt;”. "
+            "Or rows copied from a table."
         ),
     )
     file = forms.FileField(
@@ -44,7 +51,7 @@ class ListForm(InvitationTextsForm):
         required=False,
         widget=forms.FileInput(attrs={"accept": ".csv,.txt,text/csv,text/plain"}),
         help_text=_(
-            "The column with the addresses is found. Others may be called name, note, language or "
+            "We find the column with the email addresses. Other columns: name, note, language, "
             "groups."
         ),
     )
@@ -56,7 +63,7 @@ class ListForm(InvitationTextsForm):
         self.ask_for_note(inviter)
         if "note" in self.fields:
             self.fields["note"].help_text = _(
-                "Plain text, without links or addresses, for everybody without a note of their own."
+                "Plain text, without links or email addresses. For everyone without their own note."
             )
 
     def clean(self) -> dict[str, Any]:
@@ -70,7 +77,9 @@ class ListForm(InvitationTextsForm):
         if self.errors:
             return cleaned
         if bool(pasted.strip()) == bool(file):
-            message = _("Please paste a list or choose a file, one of the two.")
+            message = _("Paste a list or choose a file.")
+            if file:
+                message = _("Use the pasted list or the file, not both.")
             raise ValidationError(message, code="one_list")
         try:
             if file:
@@ -106,6 +115,8 @@ class ListConfirmForm(forms.Form):
     page = forms.IntegerField(required=False, min_value=1, widget=forms.HiddenInput)
     #: Whether to return the rows as a file.
     table = forms.BooleanField(required=False, widget=forms.HiddenInput)
+    #: What was corrected on earlier pages. The cells of this page are named after their rows.
+    corrections = CorrectionsField(required=False)
 
     def __init__(self, *args: Any, inviter: Any, site_id: int | None = None, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -113,6 +124,9 @@ class ListConfirmForm(forms.Form):
         self.site_id = site_id
         #: The list that was posted, even if it is too old.
         self.content: dict[str, Any] = {}
+        self.recipients: list[recipients.Recipient] = []
+        #: Corrections of the page that was posted, without those of earlier pages.
+        self.typed: Corrections = {}
 
     def clean_payload(self) -> str:
         """Read the list, and return its signed form.
@@ -128,11 +142,30 @@ class ListConfirmForm(forms.Form):
             text, pasted = self.content["text"], self.content["pasted"]
             self.recipients = recipients.parse(text, pasted=pasted)
         except signing.BadSignature as error:
-            message = _("This list was shown too long ago. Please look through it once more.")
+            message = _("You checked this list more than a day ago. Check it again.")
             raise ValidationError(message, code="stale_list") from error
         except ListRefused as error:  # The site's limits are lower than before.
             raise _validation_error(error) from error
         return payload
+
+    def clean(self) -> dict[str, Any]:
+        """Return the cleaned data, with all corrections, after they are made in the rows."""
+        cleaned: dict[str, Any] = super().clean() or self.cleaned_data
+        earlier: Corrections = cleaned.get("corrections") or {}
+        before = corrected(self.recipients, earlier)
+        self.typed = typed_corrections(self.data, before)
+        self.recipients = corrected(before, self.typed)
+        return cleaned | {"corrections": earlier | self.typed}
+
+    def needs_another_look(self) -> bool:
+        """Return whether a row that was just corrected would still not be invited.
+
+        Raises ``InvitationError``. It runs queries only if something was corrected.
+        """
+        if not self.typed:
+            return False
+        rows = self.plan().rows
+        return any(row.number in self.typed and row.verdict != lists.Verdict.NEW for row in rows)
 
     def plan(self) -> lists.ListResult:
         """Return what would happen to each row. Raises ``InvitationError``."""

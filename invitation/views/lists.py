@@ -6,6 +6,7 @@ confirmation, such as a double click or a reload, changes nothing and shows the 
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Iterator
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -21,13 +22,15 @@ from django.views.generic import FormView, ListView, View
 
 from invitation.addresses import sheets
 from invitation.addresses.headings import labelled
+from invitation.addresses.recipients import Recipient
 from invitation.exceptions import InvitationError
-from invitation.flows import lists, mail, quota, sharing
+from invitation.flows import lists, mail, sharing
 from invitation.forms import MAIL_STATES, STATES, ListConfirmForm, ListForm
+from invitation.forms.corrections import cells
 from invitation.keys import sites
 from invitation.models import InvitationEmail, InvitationKey
 from invitation.models.querysets import InvitationKeyQuerySet
-from invitation.views.inviting import MemberMixin, pause_of_mails
+from invitation.views.inviting import MemberMixin, left_to, pause_of_mails
 from invitation.views.managing import OwnInvitationsMixin
 
 if TYPE_CHECKING:
@@ -63,24 +66,42 @@ class InviteListMixin(MemberMixin):
         """Return the number of invitations left, and the reasons for a refusal."""
         kwargs.setdefault("refusals", ())
         kwargs.setdefault("may_share", sharing.may_share(self.request.user))
-        kwargs.setdefault("remaining_invitations", quota.remaining_invitations(self.request.user))
+        kwargs = {**left_to(self.request.user), **kwargs}
         context: dict[str, Any] = super().get_context_data(**kwargs)  # type: ignore[misc]
         return context
 
-    def show(self, template: str, batch: lists.ListResult, payload: str, page: int) -> HttpResponse:
-        """Return the page of a list: first the rows that are not invited, with the reason."""
+    def show(
+        self,
+        template: str,
+        batch: lists.ListResult,
+        people: Iterable[Recipient],
+        kept: dict[str, Any],
+        page: int = 1,
+    ) -> HttpResponse:
+        """Return the page of a list: first the rows that are not invited, with the reason.
+
+        ``people`` are the rows as they were written. ``kept`` is what the page posts again.
+        """
         invited = (lists.Verdict.NEW, lists.Verdict.INVITED)
         rows = sorted(batch.rows, key=lambda row: row.verdict in invited)
         counts = [(verdict, batch.count(verdict)) for verdict in lists.Verdict]
+        number = sum(row.verdict in invited for row in rows)
+        shown = Paginator(rows, ROWS_PER_PAGE).get_page(page)
+        written = {person.number: cells(person) for person in people}
         context = {
             "batch": batch.id,
             "counts": [(verdict, count) for verdict, count in counts if count],
-            "number": sum(row.verdict in invited for row in rows),
+            "number": number,
             "total": len(rows),
-            "page_obj": Paginator(rows, ROWS_PER_PAGE).get_page(page),
-            "payload": payload,
+            "wrong": len(rows) - number,
+            "page_obj": shown,
+            "wrong_rows": [
+                (row, *written[row.number]) for row in shown if row.verdict not in invited
+            ],
+            "right_rows": [row for row in shown if row.verdict in invited],
             "mail_pause": pause_of_mails(),
-            "remaining_invitations": quota.remaining_invitations(self.request.user),
+            **left_to(self.request.user),
+            **kept,
         }
         return render(self.request, template, context)
 
@@ -98,7 +119,8 @@ class InviteListView(InviteListMixin, InviteListFormView):
         except InvitationError as error:
             form.refused(error)
             return self.form_invalid(form)
-        return self.show(self.preview_template_name, batch, form.payload(batch), 1)
+        kept = {"payload": form.payload(batch), "corrections": "{}", "left_out": 0}
+        return self.show(self.preview_template_name, batch, form.cleaned_data["recipients"], kept)
 
 
 class InviteListConfirmView(InviteListMixin, InviteListConfirmFormView):
@@ -116,19 +138,24 @@ class InviteListConfirmView(InviteListMixin, InviteListConfirmFormView):
         return redirect("invitation_invite_list")
 
     def form_valid(self, form: ListConfirmForm) -> HttpResponseBase:  # type: ignore[override]
-        """Invite and report, or show another page of the rows."""
-        confirmed = form.cleaned_data["confirmed"]
+        """Invite and report, or show another page of the rows, or the corrected ones again."""
+        cleaned = form.cleaned_data
         try:
+            confirmed = cleaned["confirmed"] and not form.needs_another_look()
             batch = form.save() if confirmed else form.plan()
         except InvitationError as error:
             form.add_error(None, str(error))
             return self.form_invalid(form)
-        if form.cleaned_data["table"]:
+        if cleaned["table"]:
             return attachment(_report_lines(batch), "report.csv")
         template = self.report_template_name if confirmed else self.preview_template_name
-        return self.show(
-            template, batch, form.cleaned_data["payload"], form.cleaned_data["page"] or 1
-        )
+        corrections = cleaned["corrections"]
+        kept = {
+            "payload": cleaned["payload"],
+            "corrections": json.dumps(corrections),
+            "left_out": sum(correction is None for correction in corrections.values()),
+        }
+        return self.show(template, batch, form.recipients, kept, cleaned["page"] or 1)
 
     def form_invalid(self, form: ListConfirmForm) -> HttpResponse:
         """Show the list in the form again, with the reason why it was refused."""
@@ -211,7 +238,7 @@ def attachment(rows: Iterable[Iterable[Any]], name: str) -> StreamingHttpRespons
 def _report_lines(batch: lists.ListResult) -> Iterable[Iterable[Any]]:
     headings = (
         labelled(_("Row"), "row"),
-        labelled(_("E-mail address"), "email"),
+        labelled(_("Email address"), "email"),
         labelled(_("Name"), "name"),
         labelled(_("Result"), "result"),
         labelled(_("Reason"), "reason"),
@@ -236,11 +263,11 @@ def _outcome_lines(invitations: InvitationKeyQuerySet) -> Iterator[Iterable[Any]
     paused = _("The mail system is out of order at the moment.") if mail.delivery_pause() else ""
     zone = timezone.get_current_timezone()
     headings = (
-        labelled(_("E-mail address"), "email"),
+        labelled(_("Email address"), "email"),
         labelled(_("Name"), "name"),
         labelled(_("Invited"), "invited"),
         labelled(_("State"), "state"),
-        labelled(_("Mail"), "mail_state"),
+        labelled(_("Email state"), "mail_state"),
         labelled(_("Reason"), "reason"),
     )
 

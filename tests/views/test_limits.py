@@ -107,7 +107,7 @@ def test_a_list_says_it_row_by_row(
     page = member_client.post(PAGE, {"people": people})
     assert {table: rows for table, rows in scenes.dump().items() if rows != before[table]} == {}
     assert page.context["number"] == 2
-    assert "Over the limit of a day" in page.content.decode()
+    assert [row.code for row, *_cells in page.context["wrong_rows"]] == ["recipient_limit_reached"]
     confirm = {"payload": page.context["payload"], "confirmed": "on"}
     with commit():
         done = member_client.post(f"{PAGE}confirm/", confirm)

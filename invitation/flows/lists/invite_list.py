@@ -317,7 +317,8 @@ def _own_address(inviter: Any) -> str:
 
 def _refused(recipient: Recipient, verdict: Verdict, reason: str, code: str) -> Row:
     email = recipient.email[: addresses.LENGTH_MAX]
-    return Row(recipient.number, email, verdict, reason=reason, code=code)
+    name = recipient.name[: addresses.LENGTH_MAX]
+    return Row(recipient.number, email, verdict, name, reason=reason, code=code)
 
 
 def _check(inviter: Any, recipient: Recipient, note: str, groups: dict[str, int]) -> Row:
