@@ -59,8 +59,8 @@ class KeyNotFound(KeyRefused):
     code = "invalid_key"
     status = 404
     message = _(
-        "This invitation link is not valid. Please open the link from the mail again, "
-        "and make sure that it is complete."
+        "This invitation link is not valid. Open the link in the email again, and check that it is "
+        "complete."
     )
 
 
@@ -68,7 +68,7 @@ class KeyExpired(KeyRefused):
     """Refusal of an invitation that expired before it was used."""
 
     code = "expired_key"
-    message = _("This invitation has expired. Please ask the person who invited you for a new one.")
+    message = _("This invitation expired. Ask the person who invited you for a new one.")
     #: Time at which it expired, if known.
     expired_at: datetime | None = None
 
@@ -77,19 +77,16 @@ class KeyUsedUp(KeyRefused):
     """Refusal of an invitation that has no uses left."""
 
     code = "no_uses_left_key"
-    message = _("This invitation has already been used. If it was you who used it, you can log in.")
+    message = _("This invitation was already used. If you used it, log in.")
     #: Message for a shared link.
-    shared_message = _(
-        "This invitation has been used by as many people as it was for. If you are one of them, "
-        "you can log in."
-    )
+    shared_message = _("This invitation has no uses left. If you used it, log in.")
 
 
 class KeyRevoked(KeyRefused):
     """Refusal of an invitation that the inviter or the site has revoked."""
 
     code = "revoked_key"
-    message = _("This invitation was withdrawn. Please ask the person who invited you.")
+    message = _("This invitation was revoked. Ask the person who invited you for a new one.")
 
 
 class KeyDeclined(KeyRefused):
@@ -97,8 +94,8 @@ class KeyDeclined(KeyRefused):
 
     code = "declined_key"
     message = _(
-        "This invitation was declined. If you have changed your mind, please ask the person "
-        "who invited you for a new one."
+        "This invitation was declined. If you changed your mind, ask the person who invited you "
+        "for a new one."
     )
 
 
@@ -114,16 +111,14 @@ class CodeNotFound(KeyNotFound):
     """Refusal of a text that is neither the code nor the custom code of a shared link here."""
 
     code = "invalid_code"
-    message = _(
-        "We do not know this code. Please look at it again: it has twelve letters and digits."
-    )
+    message = _("We do not know this code. Check it again: it has twelve letters and digits.")
 
 
 class TooManyAttempts(InvitationError):
     """Error after too many wrong codes; ``seconds`` is the time to wait."""
 
     code = "too_many_attempts"
-    message = _("Too many codes were wrong. Please wait a few minutes and try again.")
+    message = _("Too many codes were wrong. Wait a few minutes, then try again.")
 
     def __init__(self, message: Text = None, *, seconds: int = 0) -> None:
         super().__init__(message)
@@ -135,8 +130,8 @@ class InviterInactive(KeyRefused):
 
     code = "inviter_inactive_key"
     message = _(
-        "The account of the person who invited you is not active at the moment. "
-        "This invitation works again as soon as it is."
+        "The account of the person who invited you is not active. This invitation works again when "
+        "it is."
     )
 
 
@@ -144,28 +139,28 @@ class InvitingForbidden(InvitationError):
     """Error for a member who may not invite."""
 
     code = "inviting_forbidden"
-    message = _("You are not allowed to invite people.")
+    message = _("You may not invite people.")
 
 
 class GuestForbidden(InvitingForbidden):
     """Error for a guest, who must sign up before they may invite or accept."""
 
     code = "guest_forbidden"
-    message = _("You are here as a guest. Sign up first.")
+    message = _("You are a guest here. Sign up first.")
 
 
 class SharingForbidden(InvitingForbidden):
     """Error for a member who may not create shared links, or only ones with a limit."""
 
     code = "sharing_forbidden"
-    message = _("You are not allowed to make links for several people.")
+    message = _("You may not create shared links.")
 
 
 class AccountTooNew(InvitingForbidden):
     """Error for a member who may not invite before ``params["moment"]``, a time in words."""
 
     code = "account_too_new"
-    message = _("Your account is too new to invite people. You can do it from %(moment)s on.")
+    message = _("Your account is too new to invite people. You can invite from %(moment)s.")
 
 
 class QuotaExceeded(InvitationError):
@@ -179,14 +174,14 @@ class AddressRefused(InvitationError):
     """Error for an address that cannot be invited; the code names the rule (see ``addresses``)."""
 
     code = "invalid_address"
-    message = _("Please enter a valid e-mail address.")
+    message = _("Enter a valid email address.")
 
 
 class OwnAddress(AddressRefused):
     """Error for a member who tried to invite themselves."""
 
     code = "own_address"
-    message = _("This is your own e-mail address. Please enter the address of somebody else.")
+    message = _("This is your own email address. Enter another one.")
 
 
 class AddressBlocked(AddressRefused):
@@ -194,8 +189,8 @@ class AddressBlocked(AddressRefused):
 
     code = "blocked_address"
     message = _(
-        "Invitations to this address cannot be sent from here. Please use another address, or ask "
-        "the people who run this site."
+        "This site sends no invitations to this address. Use another one, or ask the people who "
+        "run this site."
     )
 
 
@@ -203,7 +198,7 @@ class AlreadyInvited(AddressRefused):
     """Error for a member who has another pending invitation to this address."""
 
     code = "already_invited"
-    message = _("You have already invited this address.")
+    message = _("You already invited this address.")
 
 
 class AddressMismatch(InvitationError):
@@ -211,8 +206,8 @@ class AddressMismatch(InvitationError):
 
     code = "address_mismatch"
     message = _(
-        "This invitation was sent to %(email)s. Please register with that address, "
-        "or ask for an invitation to the address you want to use."
+        "This invitation was sent to %(email)s. Sign up with that address, or ask for an "
+        "invitation to another one."
     )
 
 
@@ -220,49 +215,49 @@ class AddressNotAllowed(AddressMismatch):
     """Error for an account whose address is not in a domain of the shared link."""
 
     code = "domain_not_allowed"
-    message = _("This invitation is for addresses of other domains.")
+    message = _("This invitation is for addresses in other domains. Use another address.")
 
 
 class WordRefused(InvitationError):
     """Error for a custom code that is not allowed; the code names the rule (see ``codes``)."""
 
     code = "invalid_word"
-    message = _("Please use 3 to 64 letters, digits and hyphens, and begin and end with no hyphen.")
+    message = _("Use 3 to 64 letters, digits and hyphens. Begin and end with a letter or a digit.")
 
 
 class AlreadyShared(InvitationError):
     """Error for a form that has already created its shared link, as after a second click."""
 
     code = "already_shared"
-    message = _("This link has been made already. You find it in the list of your links.")
+    message = _("This link was already created. Find it in “My invitations”.")
 
 
 class TooFewUses(InvitationError):
     """Error for a number of uses that is smaller than the number already used."""
 
     code = "too_few_uses"
-    message = _("More people than that have already come through this link.")
+    message = _("More people than that already used this link.")
 
 
 class TextRefused(InvitationError):
     """Error for a name or note that may not go into an email; the code names the rule."""
 
     code = "text_refused"
-    message = _("Please write plain text without links or addresses.")
+    message = _("Write plain text without links or addresses.")
 
 
 class NoteForbidden(TextRefused):
     """Error for a member who may not add a personal note."""
 
     code = "note_forbidden"
-    message = _("You are not allowed to add a personal note.")
+    message = _("You may not add a personal note.")
 
 
 class GroupRefused(InvitationError):
     """Error for a group that the member may not give."""
 
     code = "group_refused"
-    message = _("You cannot give this group to the people you invite.")
+    message = _("You may not give this group to people you invite.")
 
 
 class ListRefused(InvitationError):
@@ -276,14 +271,14 @@ class ExpiryRefused(InvitationError):
     """Error for a period that the site does not allow: too long or too short."""
 
     code = "expiry_refused"
-    message = _("An invitation cannot be open for that time. Please choose one that is offered.")
+    message = _("An invitation cannot last that long. Choose one of the times in the list.")
 
 
 class DestinationRefused(InvitationError):
     """Error for a destination that is not a page of this site."""
 
     code = "destination_refused"
-    message = _("Newcomers cannot be led to this page. Please choose one that is offered.")
+    message = _("This cannot be the first page. Choose one of the pages in the list.")
 
 
 class NoPreview(InvitationError):
@@ -291,8 +286,7 @@ class NoPreview(InvitationError):
 
     code = "no_preview"
     message = _(
-        "The mail cannot be shown before it is sent. Nothing has been sent yet; you can still send "
-        "the invitation."
+        "There is no preview of this email. Nothing was sent. You can still send the invitation."
     )
 
 
@@ -300,14 +294,14 @@ class OwnInvitation(InvitationError):
     """Error for a member who tried to accept their own invitation."""
 
     code = "own_invitation"
-    message = _("You have made this invitation yourself. It is for somebody else.")
+    message = _("You sent this invitation yourself. It is for another person.")
 
 
 class AlreadyAccepted(InvitationError):
     """Error for an account that has accepted the invitation before."""
 
     code = "already_accepted"
-    message = _("You have already accepted this invitation.")
+    message = _("You already accepted this invitation.")
 
 
 class AddressUnproven(InvitationError):
@@ -315,8 +309,8 @@ class AddressUnproven(InvitationError):
 
     code = "address_unproven"
     message = _(
-        "This invitation is for the address of your account, but nobody knows yet that it is "
-        "yours. Please stay logged in and open the link in the invitation mail."
+        "You have not confirmed yet that this email address is yours. Stay logged in, and open the "
+        "link in the invitation email."
     )
 
 
@@ -324,18 +318,17 @@ class NothingToJoin(InvitationError):
     """Error for a member, if an invitation for anybody has no groups for them to join."""
 
     code = "nothing_to_join"
-    message = _("You have an account already. This invitation is for people who have none.")
+    message = _("You already have an account. This invitation is for people without one.")
 
 
 class MailTooSoon(InvitationError):
     """Error for an email requested too soon; ``params["moment"]`` is the end of the wait."""
 
     code = "mail_too_soon"
-    message = _("The mail for this invitation is being sent at this moment. Please wait a little.")
+    message = _("The email for this invitation is being sent. Wait a moment.")
     #: Message with that time, in words, where it is known.
     until_message = _(
-        "A mail for this invitation has been asked for already. You can ask for another one from "
-        "%(moment)s on."
+        "An email for this invitation was just sent. You can resend it from %(moment)s."
     )
 
 
@@ -343,28 +336,28 @@ class MailLimitReached(InvitationError):
     """Error for an email over a limit; the code names the limit (see ``limiting``)."""
 
     code = "mail_limit_reached"
-    message = _("No more mail can be sent today. Please try again tomorrow.")
+    message = _("No more emails can be sent today. Try again tomorrow.")
 
 
 class Busy(InvitationError, OperationalError):
     """Error after the database undid an action again and again; nothing has changed."""
 
     code = "busy"
-    message = _("Many people are using this site at the moment. Please try again in a few seconds.")
+    message = _("Many people are using this site. Try again in a few seconds.")
 
 
 class NotPending(InvitationError):
     """Error for an action on an invitation that is no longer pending."""
 
     code = "not_pending"
-    message = _("This invitation is no longer open.")
+    message = _("This invitation is no longer pending.")
 
 
 class NotRenewable(InvitationError):
     """Error for an invitation that cannot get a new link, for example a pending one."""
 
     code = "not_renewable"
-    message = _("This invitation cannot be renewed.")
+    message = _("Only expired and revoked invitations can be renewed.")
 
 
 class DeliveryFailed(InvitationError):
@@ -376,7 +369,7 @@ class DeliveryFailed(InvitationError):
     """
 
     code = "delivery_failed"
-    message = _("The mail could not be sent.")
+    message = _("The email was not sent.")
 
     def __init__(
         self,
@@ -396,4 +389,4 @@ class DeliveryUnavailable(DeliveryFailed):
     """Error for a mail server or mail settings that let no email leave at all."""
 
     code = "delivery_unavailable"
-    message = _("Mails cannot be sent at the moment.")
+    message = _("No email can be sent at the moment.")

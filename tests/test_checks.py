@@ -699,7 +699,7 @@ class Choosy(DummyDelivery):
 def test_a_delivery_that_cannot_be_had_is_reported(settings: Any, value: Any) -> None:
     settings.INVITATION_DELIVERY = value
     assert ids(mails.check_delivery) == ["E009"]
-    assert mails.check_delivery(None)[0].msg.startswith("INVITATION_DELIVERY is ")
+    assert mails.check_delivery(None)[0].msg.startswith("INVITATION_DELIVERY ")
     assert mails.check_delivery(None)[0].msg.count("INVITATION_DELIVERY") == 1
 
 
@@ -882,7 +882,7 @@ def test_unsubscribed_are_reported_that_were_hashed_with_a_key_that_is_gone(sett
     settings.INVITATION_SIGNING_KEYS = ["n" * 50]
     assert ids(mails.check_unsubscribed, databases=["default"]) == ["W017"]
     [message] = mails.check_unsubscribed(None, databases=["default"])
-    assert message.msg.startswith("3 of the addresses")
+    assert message.msg.startswith("3 unsubscribed addresses")
 
 
 @pytest.mark.django_db
@@ -1062,7 +1062,7 @@ def test_templates_that_are_not_found_are_named(
     for name in names:
         (tmp_path / name).touch()
     monkeypatch.setattr(installation, "TEMPLATES", tmp_path)
-    assert checks_text("check_templates") == f"TEMPLATES does not lead to {words}."
+    assert checks_text("check_templates") == f"TEMPLATES does not find {words}."
 
 
 class OwnMiddleware(installation.import_string(installation.AUTHENTICATION)):  # type: ignore[misc]
@@ -1372,7 +1372,7 @@ def test_a_gated_registration_is_not(settings: Any, patterns: list[Any]) -> None
 def test_an_ungated_registration_is_named(settings: Any) -> None:
     settings.ROOT_URLCONF = "tests.urls_ungated"
     [message] = doors.check_doors(None)
-    assert message.msg.startswith('Anybody can register at "/accounts/register/": ')
+    assert message.msg.startswith('Anybody can sign up at "/accounts/register/". ')
     assert message.is_serious()
 
 
@@ -1758,7 +1758,7 @@ def test_a_registration_that_leads_nowhere_is_reported(settings: Any, pattern: A
     settings.ROOT_URLCONF = urlconf(pattern)
     assert ids(registration.check_registration_redirect) == ["W013"]
     [message] = registration.check_registration_redirect(None)
-    assert message.msg.startswith('Who registers at "/join/" is led nowhere: ')
+    assert message.msg.startswith('People who sign up at "/join/" are sent nowhere: ')
     assert "SIMPLE_BACKEND_REDIRECT_URL" in message.hint
 
 

@@ -38,7 +38,7 @@ def test_a_check_names_the_hosts_that_no_site_has(settings: Any) -> None:
         "[::1]",
     ]
     (message,) = found()
-    assert '"a.example", "[::1]": our pages' in message
+    assert '"a.example", "[::1]". Our pages' in message
     assert "W022" in ids()
 
 

@@ -150,7 +150,7 @@ def test_the_page_shows_that_error_and_spends_nothing(member: Any, altos: Group)
         typed = {"email": ADDRESS, "groups": [altos.pk], button: "1"}
         page = browser.post("/accounts/invite/", typed)
         assert page.status_code == 200
-        assert "You cannot give this group to the people you invite." in page.content.decode()
+        assert "You may not give this group to people you invite." in page.content.decode()
     assert not InvitationKey.objects.exists()
     assert "groups" not in page.context["form"].fields
 

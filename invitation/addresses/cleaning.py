@@ -55,18 +55,18 @@ _MARGIN = " \t\u00a0\u3000"
 #: Control, format (bidi, zero-width), surrogate, private, unassigned; line and paragraph separator.
 _UNSAFE_CATEGORIES = frozenset(("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"))
 
-_SINGLE = _("Please enter just one e-mail address.")
-_BARE = _("Please enter only the address itself, such as ann@example.org.")
-_LOCAL = _("The part before the @ holds characters that we cannot deliver to.")
-_DOMAIN = _("The domain after the @ is not valid. Please check the spelling.")
+_SINGLE = _("Enter only one email address.")
+_BARE = _("Enter only the address, such as ann@example.org.")
+_LOCAL = _("The part before the @ has characters that cannot be used here.")
+_DOMAIN = _("The domain after the @ is not valid. Check the spelling.")
 
 #: Patterns that an address must not contain. The first match decides the code.
 _FORBIDDEN: tuple[tuple[re.Pattern[str], str, Promise], ...] = (
     (re.compile(r"=\?"), "encoded_word", _LOCAL),
-    (re.compile(r'["\\]'), "quoted_local_part", _("Please leave out quotation marks.")),
+    (re.compile(r'["\\]'), "quoted_local_part", _("Leave out the quotation marks.")),
     (re.compile(r"[<>]"), "display_name", _BARE),
     (re.compile(r"[()]"), "comment", _BARE),
-    (re.compile(r"[\[\]]"), "domain_literal", _("Please use a domain name after the @.")),
+    (re.compile(r"[\[\]]"), "domain_literal", _("Use a domain name after the @.")),
     (re.compile(r"[,;]|@[^@]*@"), "several_addresses", _SINGLE),
     (re.compile(r"[%!|`]"), "routed_address", _LOCAL),
 )
@@ -119,10 +119,10 @@ def _clean(text: str) -> str:
     """
     address = text.strip(_MARGIN)
     if not address:
-        raise AddressRefused(_("Please enter an e-mail address."), code="blank")
+        raise AddressRefused(_("Enter an email address."), code="blank")
     _check_length(address, LENGTH_MAX)
     if any(unicodedata.category(char) in _UNSAFE_CATEGORIES for char in address):
-        message = _("The address holds an invisible character. Please type it by hand.")
+        message = _("The address has an invisible character. Type it by hand.")
         raise AddressRefused(message, code="control_characters")
     for pattern, code, advice in _FORBIDDEN:
         if pattern.search(address):
@@ -218,7 +218,7 @@ def display(email: str) -> str:
 def _check_length(text: str, limit: int) -> None:
     """Raise ``AddressRefused`` for a text of more than ``limit`` characters."""
     if len(text) > limit:
-        message = _("The address is too long: %(limit)d characters are allowed here.")
+        message = _("The address is too long. It may have %(limit)d characters.")
         raise AddressRefused(message, code="too_long", params={"limit": limit})
 
 
@@ -248,7 +248,7 @@ def _clean_domain(domain: str) -> str:
         domain = _fold(domain)
     labels = domain.lower().split(".")
     if len(labels) < 2 or labels[-1] in email_validator.SPECIAL_USE_DOMAIN_NAMES:
-        message = _("Mail cannot reach that domain. Please enter an address of the internet.")
+        message = _("Email cannot reach this domain. Check the address.")
         raise AddressRefused(message, code="unreachable_domain")
     try:
         # The local part was checked before. "a" takes its place, so the library does not change it.
@@ -265,7 +265,7 @@ def _clean_domain(domain: str) -> str:
     except email_validator.EmailNotValidError as error:
         raise AddressRefused(_DOMAIN, code="invalid_domain") from error
     if any(_is_lookalike(label, labels[-1]) for label in labels if not label.isascii()):
-        message = _("The domain after the @ imitates another one. Please check the spelling.")
+        message = _("The domain after the @ imitates another one. Check the spelling.")
         raise AddressRefused(message, code="lookalike_domain")
     return result.ascii_domain.lower()
 
@@ -286,7 +286,7 @@ def _fold(domain: str) -> str:
     except idna.IDNAError as error:
         raise AddressRefused(_DOMAIN, code="invalid_domain") from error
     if mapped != folded or "\N{KELVIN SIGN}" in domain:
-        message = _("Please type the domain after the @ with ordinary letters and dots.")
+        message = _("Type the domain after the @ with ordinary letters and dots.")
         raise AddressRefused(message, code="unusual_domain")
     return folded
 

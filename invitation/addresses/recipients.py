@@ -54,7 +54,7 @@ def decode(data: bytes) -> str:
     """
     check_size(len(data))
     if data.startswith(_WORKBOOKS):
-        message = _("This is a workbook. Please save the table as “CSV UTF-8” and try again.")
+        message = _("This is a workbook. Save the table as “CSV UTF-8”, then try again.")
         raise ListRefused(message, code="list_workbook")
     encoding = "utf-16" if data.startswith(_UTF_16) else "utf-8-sig"
     try:
@@ -78,19 +78,17 @@ def parse(text: str, *, pasted: bool = True, email_column: str = "") -> list[Rec
     check_size(len(text.encode("utf-8", "surrogatepass")))
     text = text.lstrip("\ufeff")
     if _CARDS.match(text):
-        message = _(
-            "These are address cards (vCard). Please export your contacts as CSV and try again."
-        )
+        message = _("These are address cards (vCard). Export your contacts as CSV, then try again.")
         raise ListRefused(message, code="list_cards")
     most = conf.list_limit("rows")
     found: list[Recipient] = []
     for recipient in _read(text, pasted, email_column):
         if len(found) == most:
-            message = _("The list has more than %(limit)d rows. Please divide it.")
+            message = _("The list has more than %(limit)d rows. Divide it.")
             raise ListRefused(message, code="too_many_rows", params={"limit": most})
         found.append(recipient)
     if not found:
-        raise ListRefused(_("There is nobody in this list."), code="list_empty")
+        raise ListRefused(_("This list is empty."), code="list_empty")
     return found
 
 
@@ -98,14 +96,12 @@ def check_size(size: int) -> None:
     """Raise ``ListRefused`` for a list with more bytes than the site reads."""
     limit = conf.list_limit("bytes")
     if limit is not None and size > limit:
-        message = _("The list is too large: at most %(limit)d bytes can be read. Please divide it.")
+        message = _("The list is too large. It may have %(limit)d bytes. Divide it.")
         raise ListRefused(message, code="list_too_large", params={"limit": limit})
 
 
 def _no_text() -> ListRefused:
-    message = _(
-        "This file cannot be read as text. Please save the table as “CSV UTF-8” and try again."
-    )
+    message = _("This file cannot be read as text. Save the table as “CSV UTF-8”, then try again.")
     return ListRefused(message, code="list_encoding")
 
 

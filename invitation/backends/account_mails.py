@@ -64,8 +64,7 @@ def mail_activation(request: HttpRequest, user: Any, send: Callable[[], Any]) ->
         mail.remember(time.monotonic() - begun)
     except Exception:
         warning = _(
-            "Your account is saved, but its mail could not be sent. "
-            "Please have it sent again in a few minutes."
+            "Your account is saved, but its email was not sent. Request it again in a few minutes."
         )
         messages.warning(request, warning, fail_silently=True)
         raise

@@ -71,8 +71,8 @@ def _bind_hint(form: Any, opened: arriving.Opened, email_name: str) -> None:
 
 def _switched() -> ValidationError:
     message = _(
-        "You have opened another invitation in the meantime, and this form is now for that one. "
-        "Please look it over and send it again."
+        "You opened another invitation in the meantime. This form is now for that one. Check it, "
+        "then send it again."
     )
     return ValidationError(message, code="another_invitation")
 

@@ -39,7 +39,7 @@ def never_raises(check: Check) -> Check:
             return check(app_configs, **kwargs)
         except Exception as error:  # noqa: BLE001 (nothing is swallowed: it becomes a message)
             message = f"The check {check.__name__} stopped at {type(error).__name__}: {error}"
-            hint = "Mend what raises this; until then nobody knows what the check would say."
+            hint = "Correct what raises this. Until then, this check says nothing."
             return [django_checks.Warning(message, hint=hint, id="invitation.W001")]
 
     return run

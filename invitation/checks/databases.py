@@ -44,8 +44,8 @@ def check_own_transactions(app_configs: Any, **kwargs: Any) -> list[CheckMessage
         if all(has_own_transactions(page, alias) for alias in aliases):
             continue
         message = (
-            f'ATOMIC_REQUESTS puts one transaction around the page at "/{route}". It holds its '
-            "locks until the page is made, and two such pages can end each other with an error."
+            f'ATOMIC_REQUESTS puts one transaction around the page at "/{route}". Two such pages '
+            "at once can end with an error."
         )
         hint = (
             "Leave own_transactions at True, and let a decorator around the view use "
@@ -60,8 +60,8 @@ def check_sqlite_requests(app_configs: Any, **kwargs: Any) -> list[CheckMessage]
     if not any(_is_late(alias) for alias in _with_atomic_requests()):
         return []
     message = (
-        "ATOMIC_REQUESTS is on with SQLite, and transactions begin without its lock: a request "
-        'that reads before it writes ends with "database is locked" while somebody else writes.'
+        "ATOMIC_REQUESTS is on with SQLite, and transactions begin without its lock. While "
+        'somebody writes, other requests end with "database is locked".'
     )
     hint = f"{SQLITE_OPTIONS} Or turn ATOMIC_REQUESTS off."
     return [CheckWarning(message, hint=hint, id="invitation.W031")]
@@ -72,8 +72,8 @@ def check_sqlite_options(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
     if not any(_is_file(alias) and _gives_up(alias) for alias in _written_by_requests()):
         return []
     message = (
-        "SQLite gives up after a few seconds, or at once, when several people write: they see an "
-        'error page ("database is locked").'
+        'SQLite gives up too soon when several people write. They see an error page ("database is '
+        'locked").'
     )
     return [CheckWarning(message, hint=SQLITE_OPTIONS, id="invitation.W032")]
 
@@ -83,8 +83,8 @@ def check_one_database(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
     ours = router.db_for_write(InvitationKey)
     others = [model for model in _models_of_accounts() if router.db_for_write(model) != ours]
     message = (
-        "DATABASE_ROUTERS write {} to another database than invitations: an account and the use of "
-        "its invitation cannot be saved in one transaction."
+        "DATABASE_ROUTERS write {} to another database than invitations. An account and the use of "
+        "its invitation cannot be saved together."
     )
     hint = "Let the routers keep both in the same database."
     return [

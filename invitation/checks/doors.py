@@ -107,8 +107,8 @@ def check_doors(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
         fix = _how_to_gate(route)
         if fix and routing.answers(route, routes):
             message = (
-                f'Anybody can register at "/{route}": INVITE_MODE is on, but the view there asks '
-                "for no invitation."
+                f'Anybody can sign up at "/{route}". INVITE_MODE is on, but this view asks for no '
+                "invitation."
             )
             messages.append(Error(message, hint=f"{fix} {_OPEN}", id="invitation.E017"))
     return messages
@@ -133,7 +133,7 @@ def check_allauth(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
         if not apps.is_installed(app) or _is_gated_adapter(given):
             continue
         message = (
-            f"Anybody can register with django-allauth: INVITE_MODE is on, and {name} is "
+            f"Anybody can sign up with django-allauth. INVITE_MODE is on, but {name} is "
             f"{given or 'not set'!r}, which asks for no invitation."
         )
         hint = (

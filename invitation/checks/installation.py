@@ -32,15 +32,15 @@ def check_order_of_apps(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
     messages: list[CheckMessage] = []
     if redux is not None and admin is not None and redux > admin:
         message = (
-            'INSTALLED_APPS has "registration" after "django.contrib.admin", whose templates for '
-            "logging out and for passwords are then found first."
+            'INSTALLED_APPS has "registration" after "django.contrib.admin". The admin\'s pages '
+            "for logging out and for passwords are shown to members."
         )
         hint = 'Put "invitation" and "registration" before "django.contrib.admin".'
         messages.append(CheckWarning(message, hint=hint, id="invitation.W009"))
     if any(place is not None and place < ours for place in (redux, admin)):
         message = (
-            'INSTALLED_APPS has "invitation" after "registration" or "django.contrib.admin", whose '
-            "templates of the same names are then found first."
+            'INSTALLED_APPS has "invitation" after "registration" or "django.contrib.admin". Their '
+            "templates of the same names are used."
         )
         hint = 'Put "invitation" first, then "registration", then "django.contrib.admin".'
         messages.append(CheckWarning(message, hint=hint, id="invitation.W010"))
@@ -65,8 +65,8 @@ def check_password_reset_mail(app_configs: Any, **kwargs: Any) -> list[CheckMess
     if not origin.is_relative_to(apps.get_app_config("admin").path):
         return []
     message = (
-        f'The template "{RESET_MAIL}" is that of django.contrib.admin, which INSTALLED_APPS has '
-        "before the others: asking for a new password ends in an error."
+        f'Asking for a new password ends in an error. The template "{RESET_MAIL}" is that of '
+        "django.contrib.admin, which comes first in INSTALLED_APPS."
     )
     hint = 'Put "invitation" and "registration" before "django.contrib.admin".'
     return [Error(message, hint=hint, id="invitation.E022")]
@@ -86,12 +86,12 @@ def check_templates(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
             missing.append(name)
         except (TemplateSyntaxError, UnicodeError) as error:
             message = f'The template "{name}" cannot be read: {error}'
-            hint = "Mend the site's own template of this name; the app's is the model for it."
+            hint = "Correct the site's own template of this name. The app's is an example."
             messages.append(Error(message, hint=hint, id="invitation.E023"))
     if missing:
         shown = ", ".join(f'"{name}"' for name in missing[:3])
         more = f" and {len(missing) - 3} more" if len(missing) > 3 else ""
-        message = f"TEMPLATES does not lead to {shown}{more}."
+        message = f"TEMPLATES does not find {shown}{more}."
         hint = 'Set "APP_DIRS" to True, or list the app_directories loader among the "loaders".'
         messages.append(Error(message, hint=hint, id="invitation.E024"))
     return messages
@@ -133,7 +133,7 @@ def check_middleware(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
         middleware = import_string(path)
         if isinstance(middleware, type) and issubclass(middleware, wanted):
             return []
-    message = f'MIDDLEWARE lacks "{AUTHENTICATION}": no member is known.'
+    message = f'MIDDLEWARE lacks "{AUTHENTICATION}". Nobody can be logged in.'
     hint = "Add it after SessionMiddleware."
     return [Error(message, hint=hint, id="invitation.E025")]
 
@@ -161,8 +161,8 @@ def check_signup_url(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
         if SIGNUP in names:
             return []
         message = (
-            "INVITATION_SIGNUP_URL is not set, and no page of this app signs people up: an "
-            "invitation does not lead to a sign-up page."
+            "Invitations lead to no sign-up page. INVITATION_SIGNUP_URL is not set, and no page of "
+            "this app signs people up."
         )
         return [CheckWarning(message, hint=hint, id="invitation.W035")]
     reason = routing.why_nowhere(target)

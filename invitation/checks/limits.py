@@ -136,21 +136,20 @@ def check_note_permission(app_configs: Any, **kwargs: Any) -> list[CheckMessage]
         return []  # It is None, or check_limits reports it.
     if not hasattr(get_user_model(), "has_perm"):
         message = (
-            "INVITATION_NOTE_PERMISSION is set, but the user model "
-            f"{get_user_model()._meta.label} has no has_perm() to ask for it: nobody can write a "
-            "note."
+            f"Nobody can write a note. INVITATION_NOTE_PERMISSION is set, but the user model "
+            f"{get_user_model()._meta.label} has no has_perm()."
         )
         hint = "Let the user model inherit from django.contrib.auth.models.PermissionsMixin."
         return [Error(message, hint=hint, id="invitation.E051")]
     if permission in permissions_of(permission.partition(".")[0]):
         return []
     message = (
-        f'INVITATION_NOTE_PERMISSION is "{permission}", but no model of an installed app has this '
-        "permission: only superusers can write a note."
+        f'Only superusers can write a note. INVITATION_NOTE_PERMISSION is "{permission}", and no '
+        "model of an installed app has this permission."
     )
     hint = (
-        "Check the spelling. If a migration or an authentication backend of yours brings the "
-        "permission, silence this check."
+        "Check the spelling. If a migration or an authentication backend of yours adds it, silence "
+        "this check."
     )
     return [CheckWarning(message, hint=hint, id="invitation.W018")]
 
@@ -163,13 +162,12 @@ def check_client_address(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
     if not behind or rule is not None:
         return []
     message = (
-        "The site is behind a proxy (SECURE_PROXY_SSL_HEADER or USE_X_FORWARDED_HOST), but "
-        "INVITATION_CLIENT_ADDRESS is not set: if REMOTE_ADDR is the proxy's, all visitors share "
-        "the limits of one client."
+        "The site is behind a proxy, but INVITATION_CLIENT_ADDRESS is not set. If REMOTE_ADDR is "
+        "the proxy's address, all visitors share the limits of one client."
     )
     hint = (
-        "Set INVITATION_CLIENT_ADDRESS to a callable that returns what your proxy says of the "
-        "client. If the web server writes the client's address into REMOTE_ADDR, silence this."
+        "Set INVITATION_CLIENT_ADDRESS to a callable that returns the client's address. If the web "
+        "server writes it into REMOTE_ADDR, silence this check."
     )
     return [CheckWarning(message, hint=hint, id="invitation.W027")]
 
@@ -184,8 +182,8 @@ def check_password_reset(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
             continue
         if issubclass(view, DjangoPasswordResetView) and routing.answers(route, routes):
             message = (
-                f'Anybody can have any number of emails sent to a member at "/{route}": the view '
-                "there knows no limit."
+                f'The page at "/{route}" sends any number of emails to a member. Its view has no '
+                "limit."
             )
             hint = (
                 "Put a path with invitation.backends.account_mails.PasswordResetView before it, "

@@ -50,9 +50,9 @@ def check_base_url(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
     try:
         base = sites.base_url(sites.NO_SITE_ID)
     except ImproperlyConfigured:
-        message = "Nothing says with which host the links in invitation mails begin."
+        message = "Links in emails have no host."
         hint = (
-            'Set INVITATION_BASE_URL, for example to "https://example.org", or install '
+            'Set INVITATION_BASE_URL, for example to "https://example.org". Or install '
             'django.contrib.sites, or name a host without "*" in ALLOWED_HOSTS.'
         )
         return [Error(message, hint=hint, id="invitation.E014")]
@@ -64,15 +64,15 @@ def check_base_url(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
         messages.append(_nameless(urlsplit(base).netloc))
     if urlsplit(base).path:
         message = (
-            f'INVITATION_BASE_URL is "{base}", with a path: a link has it twice where SCRIPT_NAME '
-            "or FORCE_SCRIPT_NAME has it too."
+            f'INVITATION_BASE_URL is "{base}", which has a path. Links have it twice if '
+            "SCRIPT_NAME or FORCE_SCRIPT_NAME has it too."
         )
-        hint = "Leave the path out, and set FORCE_SCRIPT_NAME if the site does not begin at /."
+        hint = "Leave out the path. Set FORCE_SCRIPT_NAME if the site does not begin at /."
         messages.append(CheckWarning(message, hint=hint, id="invitation.W004"))
     if not settings.DEBUG and urlsplit(base).scheme == "http" and not sites.is_local(base):
         message = (
-            f'Links in invitation mails begin with "{base}", and DEBUG is off: whoever is on the '
-            "way of such a request can read the key."
+            f'Links in emails begin with "{base}". DEBUG is off, and without TLS others on the '
+            "network can read the key."
         )
         hint = 'Set INVITATION_BASE_URL to the public address, "https://...".'
         messages.append(CheckWarning(message, hint=hint, id="invitation.W005"))
@@ -87,12 +87,12 @@ def check_delivery(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
         message = str(error)
         if not isinstance(error, ImproperlyConfigured):
             path = conf.INVITATION_DELIVERY
-            message = f"INVITATION_DELIVERY is {path!r}, which cannot be used: {error}"
+            message = f"INVITATION_DELIVERY cannot be {path!r}: {error}"
         hint = "Name a subclass of invitation.delivery.base.BaseDelivery that defines send()."
         return [Error(message, hint=hint, id="invitation.E009")]
     messages = list(delivery.check())
     if delivery.email_index not in (None, *INDEXES):
-        message = f"email_index of the delivery is {delivery.email_index!r}, which is no index."
+        message = f"email_index of the delivery cannot be {delivery.email_index!r}."
         hint = 'Set it to "upper", "lower", "exact" or None.'
         messages.append(Error(message, hint=hint, id="invitation.E057"))
     return messages
@@ -144,12 +144,12 @@ def check_members(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
     if known is not None or model.get_email_field_name() not in names:
         return []
     message = (
-        "Invited people who have an account get the email for people without one: no index of the "
-        "user table finds an address."
+        "Invited people with an account get the email for people without one. No index of the user "
+        "table finds an address."
     )
     hint = (
-        'Make such an index, and set email_index of your delivery (see "Databases" in the '
-        "documentation). If you do not want it, set recognises_members = False."
+        'Create such an index, and set email_index of your delivery (see "Databases" in the '
+        "documentation). Or set recognises_members = False."
     )
     return [CheckWarning(message, hint=hint, id="invitation.W033")]
 
@@ -168,11 +168,11 @@ def check_link(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
             "namespace and without parameters in its prefix."
         )
         if not found:
-            message = "The URLs of invitation are not included, so that nobody can be invited."
+            message = "The URLs of invitation are not included. Nobody can be invited."
             return [CheckWarning(message, hint=hint, id="invitation.W006")]
         message = (
-            'No URL is named "invitation_invited" and takes any invitation key, so that no '
-            "invitation can be mailed or shown."
+            'No URL named "invitation_invited" takes every invitation key. No invitation can be '
+            "sent or shown."
         )
         return [Error(message, hint=hint, id="invitation.E027")]
     if len(found) < 2:
@@ -180,8 +180,8 @@ def check_link(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
     paths = ", ".join(f'"/{route}"' for route in found)
     message = f"The URLs of invitation are included more than once: {paths}."
     hint = (
-        "Include just one of invitation.urls and invitation.backends.*.urls: links lead to the "
-        "last one, whatever the first one does."
+        "Include only one of invitation.urls and invitation.backends.*.urls. Links lead to the "
+        "last one."
     )
     return [CheckWarning(message, hint=hint, id="invitation.W007")]
 
@@ -205,7 +205,7 @@ def check_site(
         return []  # "migrate" runs the checks before it makes the tables.
     if site is None:
         message = f"SITE_ID is {site_id!r}, but there is no Site with this id."
-        hint = "Add it in the admin, or set SITE_ID to the id of one that there is."
+        hint = "Add it in the admin, or set SITE_ID to the id of a Site."
         return [Error(message, hint=hint, id="invitation.E015")]
     domain, name = site.domain, site.name
     sample = name == SAMPLE_DOMAIN or sites.is_local(f"//{name}")
@@ -213,7 +213,7 @@ def check_site(
     if conf.INVITATION_BASE_URL:
         return nameless  # The domain is not used.
     if "/" in domain or not values.is_base_url(f"https://{domain}"):
-        message = f"Links in invitation mails lead nowhere: the domain of the Site is {domain!r}."
+        message = f"Links in emails lead nowhere. The domain of the Site is {domain!r}."
         hint = (
             'Change it in the admin to a host without scheme and slash, such as "example.org", or '
             "set INVITATION_BASE_URL."
@@ -251,8 +251,10 @@ def check_hosts(
     if not hosts:
         return []
     shown = ", ".join(f'"{host}"' for host in hosts)
-    message = f"SITE_ID is not set, and no Site has the domain {shown}: our pages say so there."
-    hint = "Add a Site with this domain in the admin, set SITE_ID, or take it from ALLOWED_HOSTS."
+    message = (
+        f"SITE_ID is not set, and no Site has the domain {shown}. Our pages do not work there."
+    )
+    hint = "Add a Site with this domain, set SITE_ID, or remove the host from ALLOWED_HOSTS."
     return [CheckWarning(message, hint=hint, id="invitation.W022")]
 
 
@@ -290,12 +292,12 @@ def check_unsubscribed(
     if not lost:
         return []
     message = (
-        f"{lost} of the addresses that want no more invitations get them again: they were hashed "
-        "with a key that INVITATION_SIGNING_KEYS does not list any more."
+        f"{lost} unsubscribed addresses get invitations again. They were hashed with a key that is "
+        "not in INVITATION_SIGNING_KEYS any more."
     )
     hint = (
-        "Put that key back, behind the new one (or SECRET_KEY's old value into "
-        "SECRET_KEY_FALLBACKS). If it is lost, delete these rows in the admin."
+        "Put that key back after the new one, or SECRET_KEY's old value into SECRET_KEY_FALLBACKS. "
+        "If it is lost, delete these rows in the admin."
     )
     return [CheckWarning(message, hint=hint, id="invitation.W017")]
 
@@ -318,11 +320,11 @@ def _local_links(base: str) -> CheckMessage | None:
     if not public or not sites.is_local(base):
         return None
     message = (
-        f'Links in invitation mails begin with "{base}", although the site has another name '
-        f'("{public[0]}"): they lead recipients to their own computer.'
+        f'Links in emails begin with "{base}". They lead people to their own computer. The site is '
+        f'called "{public[0]}".'
     )
     hint = (
-        "Set INVITATION_BASE_URL to the public address, or change the Site's domain, or name the "
+        "Set INVITATION_BASE_URL to the public address. Or change the Site's domain, or name the "
         "public host first in ALLOWED_HOSTS."
     )
     return CheckWarning(message, hint=hint, id="invitation.W015")

@@ -83,19 +83,19 @@ def check_activation(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
     days = getattr(settings, "ACCOUNT_ACTIVATION_DAYS", None)
     if not isinstance(days, (int, float)) or isinstance(days, bool) or days <= 0:
         message = (
-            f"ACCOUNT_ACTIVATION_DAYS is {short_repr(days)}, but activation needs a number of days "
-            "above 0: nobody can register or activate an account."
+            f"Nobody can sign up. ACCOUNT_ACTIVATION_DAYS is {short_repr(days)}, but it must be a "
+            "number of days above 0."
         )
-        hint = "For example 7: so long does the link in the activation mail work."
+        hint = "For example 7. The link in the activation email works for that time."
         messages.append(Error(message, hint=hint, id="invitation.E018"))
     opts = get_user_model()._meta
     missing = [name for name in FIELDS if not _has_field(opts, name)]
     if missing:
         message = (
-            f"The user model {opts.label} (AUTH_USER_MODEL) lacks what activation needs: "
+            f"The user model {opts.label} (AUTH_USER_MODEL) lacks fields that activation needs: "
             f"{', '.join(missing)}."
         )
-        hint = "Add the fields, or include the URLs of a workflow with one step. It needs none."
+        hint = "Add the fields, or include the URLs of a workflow with one step."
         messages.append(Error(message, hint=hint, id="invitation.E019"))
     return messages
 
@@ -121,12 +121,12 @@ def check_approval(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
     if good:
         return []
     message = (
-        f"REGISTRATION_ADMINS is {short_repr(given)} and ADMINS is {short_repr(settings.ADMINS)}: "
-        "redux finds no address there to ask for the approval of an account."
+        "Nobody can approve accounts: redux finds no address of an administrator. "
+        f"REGISTRATION_ADMINS is {short_repr(given)}, ADMINS is {short_repr(settings.ADMINS)}."
     )
     hint = (
         'Set REGISTRATION_ADMINS to pairs, [("Ann", "ann@example.org")], or to the dotted path of '
-        "a callable that returns some; redux cannot read a list of bare addresses."
+        "a callable that returns pairs."
     )
     return [Error(message, hint=hint, id="invitation.E020")]
 
@@ -146,12 +146,10 @@ def check_form(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
         for route in routes
         if (form := _form_of(route.callback)) is not None and name not in form.base_fields
     }
-    message = (
-        "The registration form {}.{} (REGISTRATION_FORM) has no field {!r}: nobody can register."
-    )
+    message = "Nobody can sign up. The form {}.{} (REGISTRATION_FORM) has no field {!r}."
     hint = (
-        'Add the field. Only with INVITATION_EMAIL_POLICY "any" and one-step registration may a '
-        "form do without."
+        'Add the field. Without it, set INVITATION_EMAIL_POLICY = "any" and use a workflow with '
+        "one step."
     )
     return [
         Error(
@@ -181,7 +179,7 @@ def check_login_redirect(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
     if not pages:
         return []
     if target is None:
-        message = "LOGIN_REDIRECT_URL is None: who logs in without a target page meets an error."
+        message = "LOGIN_REDIRECT_URL is None. People who log in see an error."
     elif reason := routing.why_nowhere(target):
         message = f"LOGIN_REDIRECT_URL leads nowhere: {reason}"
     else:
@@ -198,7 +196,7 @@ def check_registration_redirect(app_configs: Any, **kwargs: Any) -> list[CheckMe
         target = _success_url(route.callback)
         reason = "" if target is None else routing.why_nowhere(target)
         if reason and routing.answers(route, routes):
-            message = f'Who registers at "/{route}" is led nowhere: {reason}'
+            message = f'People who sign up at "/{route}" are sent nowhere: {reason}'
             hint = (
                 "Set SIMPLE_BACKEND_REDIRECT_URL for redux's one-step registration, or success_url "
                 f"for a view of your own, to the name or the path of a page. {routing.ELSEWHERE}"
@@ -223,8 +221,8 @@ def check_mail_timeout(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
     if getattr(connection, "timeout", "none needed") is not None:
         return []
     message = (
-        "The mail server has no timeout: while it hangs, whoever registers or asks for a new "
-        "password waits for an answer, and so does a worker of the site, for ever."
+        "The mail server has no timeout. While it does not answer, people who sign up or reset a "
+        "password wait for ever."
     )
     hint = (
         "Set EMAIL_TIMEOUT = 10. With MAILERS, from Django 6.1 on, put it there: "

@@ -154,13 +154,13 @@ RULES = (
         id="invitation.E008",
         fits=lambda value: is_number(value, 0, DAYS_MAX),
         wanted=f"a whole number of days from 0 to {DAYS_MAX}",
-        hint="0 lets cleanupinvitation delete what ended unused at once.",
+        hint="For example 30. With 0, cleanupinvitation deletes at once what ended unused.",
     ),
     Rule(
         name="INVITATION_BASE_URL",
         id="invitation.E010",
         fits=lambda value: value is None or value == "" or is_base_url(value),
-        wanted="a scheme and a host, perhaps with a port, or None",
+        wanted="a scheme and a host, with or without a port, or None",
         hint='For example "https://example.org", without query, fragment or password.',
     ),
     Rule(
@@ -203,7 +203,7 @@ RULES = (
         id="invitation.E029",
         fits=lambda value: value is None or is_timedelta(value, timedelta(minutes=1)),
         wanted=f"a timedelta from a minute to {DAYS_MAX} days, or None",
-        hint="For example datetime.timedelta(days=30). With None what is spent stays spent.",
+        hint="For example datetime.timedelta(days=30). With None, no invitations come back.",
     ),
     Rule(
         name="INVITATION_MINIMUM_ACCOUNT_AGE",
@@ -227,7 +227,7 @@ RULES = (
         id="invitation.E032",
         fits=is_boolean,
         wanted="True or False",
-        hint="False lets an invitation work whatever becomes of its inviter's account.",
+        hint="With False, an invitation works without its inviter's account.",
     ),
 )
 
@@ -263,8 +263,8 @@ def check_quota(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
         return []
     message = (
         f"INVITATIONS_PER_USER is {short_repr(value)}, but it must be a whole "
-        "number from 0, None, a callable, the dotted path of a callable, or a mapping of "
-        f"groups' names, and None for everybody else, to such numbers or None.{reason}"
+        "number from 0, None, a callable or its dotted path, or a mapping. A mapping has names of "
+        f"groups, and None for everybody else.{reason}"
     )
     hint = "For example 10. None is unlimited; a callable gets the user and returns one of these."
     return [Error(message, hint=hint, id="invitation.E002")]
@@ -281,10 +281,8 @@ def check_signing_keys(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
         return []  # Django checks these keys.
     good = isinstance(keys, (list, tuple)) and all(isinstance(key, str) for key in keys)
     if not (good and keys and all(key.strip() for key in conf.INVITATION_SIGNING_KEYS)):
-        message = (
-            "INVITATION_SIGNING_KEYS must be a list of texts, at least one, and none of them blank."
-        )
-        hint = "The first one signs, all of them verify: [new_key, old_key]."
+        message = "INVITATION_SIGNING_KEYS must be a list of one or more texts, none of them blank."
+        hint = "The first one signs, and all of them verify: [new_key, old_key]."
         return [Error(message, hint=hint, id="invitation.E006")]
     short = [
         str(place)
@@ -294,12 +292,12 @@ def check_signing_keys(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
     if not short:
         return []
     message = (
-        f"INVITATION_SIGNING_KEYS holds short keys (number {', '.join(short)}): who guesses one "
-        "can make invitation keys."
+        f"INVITATION_SIGNING_KEYS has short keys (number {', '.join(short)}). People who guess one "
+        "can create invitation keys."
     )
     hint = (
-        f"Use at least {SIGNING_KEY_LENGTH_MIN} random characters, as "
-        "django.core.management.utils.get_random_secret_key() makes them."
+        f"Use at least {SIGNING_KEY_LENGTH_MIN} random characters, for example from "
+        "django.core.management.utils.get_random_secret_key()."
     )
     return [CheckWarning(message, hint=hint, id="invitation.W002")]
 
@@ -319,19 +317,19 @@ def check_permission(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
     if not hasattr(get_user_model(), "has_perm"):
         message = (
             "INVITATION_PERMISSION is set, but the user model "
-            f"{get_user_model()._meta.label} has no has_perm() to ask for it."
+            f"{get_user_model()._meta.label} has no has_perm()."
         )
         hint = "Let the user model inherit from django.contrib.auth.models.PermissionsMixin."
         return [Error(message, hint=hint, id="invitation.E013")]
     if permission in permissions_of(permission.partition(".")[0]):
         return []
     message = (
-        f'INVITATION_PERMISSION is "{permission}", but no model of an installed app has this '
-        "permission: only superusers can invite."
+        f'Only superusers can invite. INVITATION_PERMISSION is "{permission}", and no model of an '
+        "installed app has this permission."
     )
     hint = (
-        "Check the spelling. If a migration or an authentication backend of yours brings the "
-        "permission, silence this check."
+        "Check the spelling. If a migration or an authentication backend of yours adds it, silence "
+        "this check."
     )
     return [CheckWarning(message, hint=hint, id="invitation.W003")]
 
@@ -352,16 +350,16 @@ def permissions_of(label: str) -> set[str]:
 CALLABLES = {
     "INVITATION_GRANTABLE_GROUPS": (
         "invitation.E037",
-        "It gets the inviter and returns the groups that they may give. With None, members may "
-        "give none, and staff who may change groups may give their own.",
+        "It gets the inviter and returns the groups that they may give. With None, only staff who "
+        "may change groups may give groups: their own.",
     ),
     "INVITATION_VERIFIED_ADDRESSES": (
         "invitation.E038",
-        "It gets the user and returns the addresses that they have proven. None is for none.",
+        "It gets the user and returns the addresses that they have proven. None means no address.",
     ),
     "INVITATION_CLIENT_ADDRESS": (
         "invitation.E064",
-        "It gets the request and returns its client's address. None is for REMOTE_ADDR.",
+        "It gets the request and returns its client's address. None means REMOTE_ADDR.",
     ),
 }
 

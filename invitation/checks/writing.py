@@ -66,14 +66,14 @@ RULES = (
         id="invitation.E053",
         fits=is_prefix,
         wanted=f"a text of one line and {PREFIX_LENGTH_MAX} characters at most",
-        hint='For example "[Club] ", with the blank that is to follow it.',
+        hint='For example "[Club] ", with the space after it.',
     ),
     Rule(
         name="INVITATION_REMINDER_DAYS",
         id="invitation.E054",
         fits=lambda value: value is None or is_number(value, 1, DAYS_MAX),
         wanted=f"a whole number of days from 1 to {DAYS_MAX}, or None",
-        hint="For example 2. With None nobody is reminded.",
+        hint="For example 2. With None, nobody is reminded.",
     ),
     Rule(
         name="INVITATION_NOTIFY_INVITER",

@@ -71,7 +71,7 @@ class BackgroundDelivery(EmailDelivery):
             # worker goes on. The text of the error comes from the broker, and is not logged.
             kind = f"{type(error).__module__}.{type(error).__qualname__}"
             logger.error(  # noqa: TRY400
-                "%s told no worker of %s invitation mails, which wait for sendinvitations: %s",
+                "%s told no worker of %s emails. They wait for sendinvitations: %s",
                 type(self).__qualname__,
                 len(pks),
                 kind,

@@ -142,15 +142,15 @@ class EmailDelivery(MessageWriter, BaseDelivery):
         try:
             self.get_connection()
         except Exception as error:  # noqa: BLE001 (a mail backend of the site may raise anything)
-            message = f"The mail settings are of no use, no mail can leave: {_reason(error)}"
-            hint = "Mend EMAIL_BACKEND and the other EMAIL_* settings, or MAILERS."
+            message = f"No email can leave. The email settings do not work: {_reason(error)}"
+            hint = "Correct EMAIL_BACKEND and the other EMAIL_* settings, or MAILERS."
             messages.append(Error(message, hint=hint, id="invitation.E056"))
         sender = self.get_sender()
         if not is_sender(sender):
-            message = f"DEFAULT_FROM_EMAIL is {sender!r}, which is not one address to send from."
+            message = f"DEFAULT_FROM_EMAIL is {sender!r}, but it must be one email address."
             hint = (
-                'For example "club@example.org", or "Club <club@example.org>". A name with a comma '
-                "or a colon has to stand in quotation marks."
+                'For example "club@example.org", or "Club <club@example.org>". Put a name with a '
+                "comma or a colon in quotation marks."
             )
             messages.append(CheckWarning(message, hint=hint, id="invitation.W019"))
         return messages
@@ -253,7 +253,7 @@ class EmailDelivery(MessageWriter, BaseDelivery):
 def _check_sender(sender: str) -> None:
     """Raise ``DeliveryUnavailable`` if emails cannot come from this sender."""
     if not is_sender(sender):
-        raise DeliveryUnavailable(f"The sender {sender!r} is no e-mail address.")
+        raise DeliveryUnavailable(f"The sender {sender!r} is not an email address.")
 
 
 def _was_closed_before(error: Exception, phase: str) -> bool:

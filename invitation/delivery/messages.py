@@ -241,7 +241,7 @@ class MessageWriter(MemberKnowledge):
         path = reverse("invitation_renew", kwargs={"pk": invitation.pk})
         return {
             "renew_url": sites.absolute(path, invitation.site_id),
-            "withdrawn": invitation.status == invitation.Status.REVOKED,
+            "revoked": invitation.status == invitation.Status.REVOKED,
             "ended_on": wording.day_in_words(invitation.over_since),
             **self._parties(invitation),
         }

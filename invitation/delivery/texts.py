@@ -143,19 +143,19 @@ def check_text(text: str, limit: int = TEXT_LENGTH_MAX, *, links: bool = False) 
     text = str(text or "")
     cleaned = _visible(text).strip() if len(text) <= _SLACK * limit else text
     if len(cleaned) > limit:
-        message = _("Please write at most %(limit)d characters.")
+        message = _("Write at most %(limit)d characters.")
         raise TextRefused(message, code="text_too_long", params={"limit": limit})
     if links:
         return cleaned
     for piece in cleaned.split():
         if _is_link(piece):
             message = _(
-                "“%(piece)s” would become a link in the mail. Please leave out links and "
-                "addresses, and put a blank after each full stop."
+                "“%(piece)s” would become a link in the email. Leave out links and addresses, and "
+                "put a space after each full stop."
             )
             raise TextRefused(message, code="link_in_text", params={"piece": piece[:40]})
     if _holds_phone_number(cleaned):
-        message = _("Please leave out phone numbers and other long numbers.")
+        message = _("Leave out phone numbers and other long numbers.")
         raise TextRefused(message, code="link_in_text")
     return cleaned
 

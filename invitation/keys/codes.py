@@ -97,7 +97,7 @@ def check_word(text: str) -> str:
     if word is None:
         raise WordRefused()
     if normalise(word) is not None:
-        message = _("This word could be mistaken for a code. Please choose another one.")
+        message = _("This looks like one of our own codes. Choose another one.")
         raise WordRefused(message, code="word_like_code")
     return word
 

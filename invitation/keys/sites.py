@@ -165,7 +165,7 @@ def base_url(site_id: int) -> str:
         # Django itself allows this host with these two settings. The port is that of runserver.
         return with_scheme("localhost:8000")
     raise ImproperlyConfigured(
-        "Links in invitation mails need a host: set INVITATION_BASE_URL, for example to "
+        "Links in emails need a host. Set INVITATION_BASE_URL, for example to "
         '"https://example.org", or install django.contrib.sites, or name a host in ALLOWED_HOSTS.'
     )
 

@@ -81,7 +81,10 @@ class TestAdminApproval(TwoStepContract):
             with commit():
                 response = approver.post(approval)
             assert response["Location"] == "/accounts/approve/complete/"
-            assert "could not be told" in approver.get(response["Location"]).content.decode()
+            assert (
+                "was not sent. Tell the person."
+                in approver.get(response["Location"]).content.decode()
+            )
         assert scenes.accounts().get().is_active
         assert len(activated) == 1
 

@@ -128,7 +128,7 @@ def test_after_many_tries_the_form_asks_to_try_again(
     with undone_commits(EVER):
         response = visitor.post(REGISTER, answers())
     assert (response.status_code, response["Retry-After"]) == (503, "5")
-    assert "Please try again in a few seconds." in response.content.decode()
+    assert "Try again in a few seconds." in response.content.decode()
     assert f'value="{scenes.NEWCOMER}"' in response.content.decode()
     assert scenes.dump() == before
     assert (logged_in(visitor), visitor.session.session_key) == (False, key)

@@ -93,7 +93,7 @@ def test_two_thousand_people_are_invited_with_a_file(
     assert sum(",sent," in line for line in lines) == 50
     look_through(page, path)
     expect(main).to_contain_text("Nobody on this list can be invited.")
-    expect(main).to_contain_text("You have already invited this address.")
+    expect(main).to_contain_text("You already invited this address.")
 
 
 @pytest.mark.parametrize("look", LOOKS, ids=name_of)

@@ -226,7 +226,7 @@ def test_a_broken_queue_holds_nobody_up_and_loses_nothing(
     with commit(), caplog.at_level(logging.ERROR):
         answer = member_client.post(reverse("invitation_invite"), {"email": ADDRESS})
     assert answer.status_code == 302
-    assert "told no worker of 1 invitation mails" in caplog.text
+    assert "told no worker of 1 emails" in caplog.text
     mail = InvitationEmail.objects.get()
     secrets = [ADDRESS, "bob", mail.invitation.locator]
     assert [secret for secret in secrets if secret in caplog.text] == []

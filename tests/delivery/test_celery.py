@@ -92,7 +92,7 @@ def test_a_broker_that_hangs_costs_bounded_time(
     start = time.monotonic()
     get_delivery().hand_over(range(20))
     assert time.monotonic() - start < 3
-    assert "told no worker of 20 invitation mails" in caplog.text
+    assert "told no worker of 20 emails" in caplog.text
 
 
 def test_a_member_does_not_wait_for_a_broker_that_hangs_and_the_mail_is_not_lost(
@@ -125,7 +125,7 @@ def test_a_broker_that_is_not_there_costs_no_time(
     start = time.monotonic()
     get_delivery().hand_over([1, 2])
     assert time.monotonic() - start < 5
-    assert "told no worker of 2 invitation mails" in caplog.text
+    assert "told no worker of 2 emails" in caplog.text
 
 
 # -- set-up --

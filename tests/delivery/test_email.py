@@ -380,7 +380,7 @@ def test_the_log_tells_one_refusal_from_another_and_quotes_nobody(
     deliver_due()
     logged = [record for record in caplog.records if record.name == "invitation.flows.mail.sending"]
     assert [record.getMessage() for record in logged] == [
-        f"Invitation mail {mail.pk} was not sent: {words}"
+        f"Invitation email {mail.pk} was not sent: {words}"
     ]
 
 
@@ -501,10 +501,10 @@ def test_its_templates_get_what_is_documented(ann: Any) -> None:
         "inviter_name",
         "recipient_name",
         "renew_url",
+        "revoked",
         "site",
         "site_blurb",
         "site_name",
-        "withdrawn",
     }
 
 

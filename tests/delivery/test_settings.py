@@ -92,7 +92,7 @@ def assert_no_mail_was_charged(caplog: pytest.LogCaptureFixture) -> None:
     assert [(row.state, row.attempts) for row in rows] == [("queued", at) for at in (1, 0, 0)]
     assert DeliveryPause.objects.get().failures == 1
     [record] = [record for record in caplog.records if record.levelno >= logging.WARNING]
-    assert record.getMessage().startswith("No invitation mail can leave, the queue is paused: ")
+    assert record.getMessage().startswith("No invitation email can leave. The queue is paused: ")
     assert django_mail.outbox == []
 
 

@@ -416,7 +416,7 @@ class TestCheckText:
         with pytest.raises(InvitationError) as caught:
             check_text("a" * 501)
         with translation.override("en"):
-            assert str(caught.value) == "Please write at most 500 characters."
+            assert str(caught.value) == "Write at most 500 characters."
 
 
 class TestPlainName:

@@ -174,7 +174,7 @@ def test_workers_end_when_who_has_started_them_is_killed(
             process[0].kill()
         # They have what they write to: it ends when the last of them has ended.
         said, _ = process[0].communicate(timeout=PATIENCE)
-        assert "The process that started this worker is gone: it ends, too." in said
+        assert "The process that started this worker is gone. The worker ends." in said
         assert len(server.taken) < 40
     assert set(states()) <= {"sent", "queued"}
 

@@ -190,7 +190,7 @@ def test_after_three_unknown_outcomes_a_mail_counts_as_sent(
     assert row.state_for_inviter(row.state) == "sent"
     assert outbox_health().unconfirmed == 1
     [words] = [said for said in caplog.messages if "probably" in said]
-    assert f"Invitation mail {bad.pk} was probably sent" in words
+    assert f"Invitation email {bad.pk} was probably sent" in words
 
 
 @pytest.mark.parametrize("fault", [HANG, "nonsense", "354 what?"], ids=repr)

@@ -76,9 +76,9 @@ def test_who_has_less_is_topped_up(people: list[Any], settings: Any) -> None:
 def test_the_limit_is_lifted_and_put_back(people: list[Any]) -> None:
     name = people[0].get_username()
     said = run("unlimited", "--user", name)
-    assert said == "Without limit from now on: 1 member.\n"
+    assert said == "Limit removed: 1 member.\n"
     assert quota.remaining_invitations(people[0]) is None
-    assert run("limited", "--all") == "With a limit again: 1 member.\n"
+    assert run("limited", "--all") == "Limit applied: 1 member.\n"
     assert quota.remaining_invitations(people[0]) == 10
 
 
@@ -87,8 +87,8 @@ def test_the_limit_is_lifted_and_put_back(people: list[Any]) -> None:
     [
         (["add", "5"], "Granted 5 to 3 members."),
         (["topup", "12"], "Topped up to 12: 3 members."),
-        (["unlimited"], "Without limit from now on: 3 members."),
-        (["limited"], "With a limit again: 0 members."),
+        (["unlimited"], "Limit removed: 3 members."),
+        (["limited"], "Limit applied: 0 members."),
     ],
 )
 def test_a_dry_run_counts_and_changes_nothing(

@@ -53,7 +53,7 @@ def test_the_command_invites_and_prints_each_row(
     with commit():
         lines = run("--csv", file, "--as", member.get_username()).splitlines()
     assert lines[0] == "2: ann@example.org: invited"
-    assert lines[1].startswith("3: nobody: invalid: Please enter only the address itself")
+    assert lines[1].startswith("3: nobody: invalid: Enter only the address,")
     assert lines[2].startswith("4: member@example.com: your own address: This is your own")
     assert lines[3] == "Invited: 1, your own address: 1, invalid: 1."
     assert InvitationKey.objects.get().from_user == member
@@ -123,7 +123,7 @@ def test_the_command_reads_standard_input(member: Any, monkeypatch: pytest.Monke
     [
         (CSV, "nobody", 'There is no member "nobody". Use a login name or an email address.'),
         (None, "member", "cannot be read: No such file or directory."),
-        ("email\n", "member", "There is nobody in this list."),
+        ("email\n", "member", "This list is empty."),
         ("nobody", "member", "Nobody can be invited."),
     ],
     ids=["no account", "no file", "nobody in it", "nobody can be"],

@@ -38,7 +38,7 @@ def test_a_person_is_forgotten_and_the_address_not_repeated() -> None:
     make_invitation(make_user(), note=ADDRESS)
     said = run("invitationprivacy", "forget", ADDRESS, "--yes")
     assert said == (
-        "Forgotten: 1 invitations, withdrawn: 1, other texts: 0, "
+        "Forgotten: 1 invitations, revoked: 1, other texts: 0, "
         "unsubscribe dropped: no, proofs of accounts: 0.\n"
     )
     assert InvitationKey.objects.get().email == ""
@@ -47,14 +47,14 @@ def test_a_person_is_forgotten_and_the_address_not_repeated() -> None:
 def test_a_rehearsal_asks_nothing_and_changes_nothing() -> None:
     make_invitation(make_user())
     said = run("invitationprivacy", "forget", ADDRESS, "--dry-run", "--drop-unsubscribe")
-    assert said.startswith("Would forget: 1 invitations, would withdraw: 1,")
+    assert said.startswith("Would forget: 1 invitations, would revoke: 1,")
     assert InvitationKey.objects.get().email == ADDRESS
 
 
 def test_it_says_that_an_account_is_left_as_it_is() -> None:
     make_user("bob", email=ADDRESS)
     said = run("invitationprivacy", "forget", ADDRESS, "--yes")
-    assert said.endswith("There is an account with this address. It is left as it is.\n")
+    assert said.endswith("There is an account with this address. It was not changed.\n")
 
 
 @pytest.mark.parametrize(("answer", "email"), [("yes\n", ""), ("y\n", ADDRESS), ("", ADDRESS)])
@@ -75,10 +75,10 @@ def test_before_it_asks_it_says_of_whom_and_how_much(monkeypatch: Any) -> None:
     said = run("invitationprivacy", "forget", f" {ADDRESS}").splitlines()
     assert said == [
         f"Address: '{ADDRESS}'",
-        "Would forget: 1 invitations, would withdraw: 1, other texts: 0, "
+        "Would forget: 1 invitations, would revoke: 1, other texts: 0, "
         "unsubscribe dropped: no, proofs of accounts: 0.",
-        "What is erased cannot be brought back. Type yes to go on: "
-        "Forgotten: 1 invitations, withdrawn: 1, other texts: 0, "
+        "This cannot be undone. Type yes to erase it: "
+        "Forgotten: 1 invitations, revoked: 1, other texts: 0, "
         "unsubscribe dropped: no, proofs of accounts: 0.",
     ]
 
@@ -93,13 +93,13 @@ def test_where_nobody_can_be_asked_it_does_nothing(monkeypatch: Any) -> None:
 
 @pytest.mark.parametrize("action", ["export", "forget"])
 def test_a_blank_address_is_refused(action: str) -> None:
-    with pytest.raises(CommandError, match="no address"):
+    with pytest.raises(CommandError, match="Name an email address"):
         run("invitationprivacy", action, " ")
 
 
 @pytest.mark.parametrize("action", ["export", "forget --yes", "forget --dry-run"])
 def test_what_is_no_address_is_refused(action: str) -> None:
-    with pytest.raises(CommandError, match="no e-mail address"):
+    with pytest.raises(CommandError, match="not an email address"):
         run("invitationprivacy", *action.split(), "nonsense")
 
 

@@ -112,7 +112,7 @@ def test_a_loop_outlives_the_database(
     assert run("sendinvitations", "--loop", "--interval=1") == "Sent: 0, not sent: 0.\n"
     assert (done.count("tried"), done.count("closed")) == (5, len(rounds))
     assert caplog.messages == [
-        f"The outbox cannot be read: {error.__name__}. It is tried again every 1 seconds.",
+        f"The outbox cannot be read: {error.__name__}. Trying again every 1 seconds.",
         "The outbox can be read again.",
     ]
 
@@ -289,7 +289,7 @@ def test_a_worker_sends_until_its_parent_is_gone(
     Command().be_worker(7, {"loop": True, "interval": 60, "limit": None, "verbosity": 0})
     assert len(mailoutbox) == 1
     assert clock.now == pytest.approx(3, abs=0.3)
-    assert caplog.messages[-1] == "The process that started this worker is gone: it ends, too."
+    assert caplog.messages[-1] == "The process that started this worker is gone. The worker ends."
 
 
 def test_workers_are_so_many_at_most() -> None:

@@ -177,7 +177,7 @@ class TestSignedInWithTheInvitedAddress:
             False,
             "address_unproven",
         )
-        assert "open the link in the invitation mail" in words(page)
+        assert "open the link in the invitation email" in words(page)
         response = client.post(ACCEPT)
         assert response.status_code == 403
         assert response.context["refused_code"] == "address_unproven"

@@ -80,9 +80,9 @@ class TestTheCode:
         ("change", "code", "status", "said"),
         [
             ({"paused_at": timezone.now()}, "paused_key", 403, "This invitation is paused."),
-            ({"expires_at": timezone.now() - DAY}, "expired_key", 410, "has expired"),
-            ({"status": "revoked"}, "revoked_key", 410, "was withdrawn"),
-            ({"uses": 3}, "no_uses_left_key", 410, "as many people"),
+            ({"expires_at": timezone.now() - DAY}, "expired_key", 410, "expired"),
+            ({"status": "revoked"}, "revoked_key", 410, "was revoked"),
+            ({"uses": 3}, "no_uses_left_key", 410, "no uses left"),
         ],
     )
     def test_one_that_opens_nothing_says_why(

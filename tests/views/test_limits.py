@@ -57,7 +57,7 @@ def test_the_form_says_it_beside_the_right_field(
     field = "email" if name in ("recipient", "domain") else "__all__"
     [(where, [error])] = response.context["form"].errors.as_data().items()
     assert (where, error.code) == (field, f"{name}_limit_reached")
-    assert "Please try again tomorrow." in response.content.decode()
+    assert "Try again tomorrow." in response.content.decode()
     assert NEWCOMER in response.content.decode()
     assert scenes.dump() == before
 
@@ -84,7 +84,7 @@ def test_the_page_of_an_invitation_says_it(
     before = scenes.dump()
     response = member_client.post(f"{LIST}{row.pk}/resend/")
     assert response.status_code == 409
-    assert "You have sent as many invitations as you may in one day." in response.content.decode()
+    assert "You cannot send more invitations today." in response.content.decode()
     assert scenes.dump() == before
 
 
@@ -94,7 +94,7 @@ def test_the_page_that_renews_says_it(member: Any, member_client: Client, settin
     limit(settings, "recipient")
     response = member_client.post(f"{LIST}{row.pk}/renew/")
     assert response.status_code == 409
-    assert "No more mail can be sent to this address today." in response.content.decode()
+    assert "No more emails can be sent to this address today." in response.content.decode()
     assert InvitationKey.objects.count() == 1
 
 
@@ -112,10 +112,10 @@ def test_a_list_says_it_row_by_row(
     with commit():
         done = member_client.post(f"{PAGE}confirm/", confirm)
     assert done.context["number"] == 2
-    assert "No more mail can be sent to this address today." in done.content.decode()
+    assert "No more emails can be sent to this address today." in done.content.decode()
     table = member_client.post(f"{PAGE}confirm/", confirm | {"table": "on"})
     lines = b"".join(table.streaming_content).decode().splitlines()
-    assert "2,a+b@example.org,,over the limit of a day,No more mail can be sent" in lines[2]
+    assert "2,a+b@example.org,,over the daily limit,No more emails can be sent" in lines[2]
     assert InvitationEmail.objects.count() == 2
 
 
@@ -142,8 +142,8 @@ def test_the_command_says_it_for_each_row(
     name, out = member.get_username(), StringIO()
     with commit():
         call_command("invite", "--csv", str(file), "--as", name, stdout=out)
-    assert "3: b@x.org: over the limit of a day: No more mail can be sent to " in out.getvalue()
-    assert "Invited: 1, over the limit of a day: 1." in out.getvalue()
+    assert "3: b@x.org: over the daily limit: No more emails can be sent to " in out.getvalue()
+    assert "Invited: 1, over the daily limit: 1." in out.getvalue()
     with pytest.raises(CommandError):
         call_command("invite", "--csv", str(file), "--as", name, "--dry-run", stdout=out)
 

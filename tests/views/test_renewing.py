@@ -351,7 +351,7 @@ class TestRenewing:
         scenes.end(invitation, end)
         looked = member_client.get(renew(invitation), follow=True)
         assert looked.redirect_chain == [(page(invitation), 302)]
-        assert "This invitation cannot be renewed." in words(looked)
+        assert "Only expired and revoked invitations can be renewed." in words(looked)
         response = member_client.post(renew(invitation))
         assert (response.status_code, response.context["error_code"]) == (409, "not_renewable")
 

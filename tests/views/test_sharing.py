@@ -122,7 +122,7 @@ class TestWhoMaySee:
         for method in (member_client.get, member_client.post):
             response = method(SHARE, typed())
             assert response.status_code == 403
-            assert "You are not allowed to make links for several people." in words(response)
+            assert "You may not create shared links." in words(response)
         assert not InvitationKey.objects.exists()
         assert b"invite/link" not in member_client.get("/accounts/invite/").content
         scenes.invite(member)
@@ -549,7 +549,7 @@ class TestActions:
         before = scenes.dump()
         response = owner_client.post(page(link, part))
         assert (response.status_code, response.context["error_code"]) == (409, "not_pending")
-        assert "This invitation is no longer open." in words(response)
+        assert "This invitation is no longer pending." in words(response)
         assert response["X-Robots-Tag"] == "noindex"
         assert scenes.dump() == before
 
@@ -621,7 +621,7 @@ class TestEditing:
         close(link)
         response = owner_client.get(page(link, "edit"), follow=True)
         assert response.redirect_chain == [(page(link), 302)]
-        assert "no longer open" in response.content.decode()
+        assert "no longer pending" in response.content.decode()
         assert errors(owner_client.post(page(link, "edit"), form)) == {"__all__": ["not_pending"]}
 
     def test_the_form_costs_nine(self, link: InvitationKey, owner_client: Client) -> None:

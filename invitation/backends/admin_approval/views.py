@@ -54,7 +54,7 @@ class ActivationView(ActivationMixin, MailingActivationMixin, redux.ActivationVi
             profiles = self.registration_profile.objects
             if not profiles.filter(activated=False, **self.kwargs).exists():
                 raise  # The error did not come from that email.
-            logger.exception("The mail that asks for the approval of an account was not sent.")
+            logger.exception("The email that asks for the approval of an account was not sent.")
             response = self.render_to_response({"try_again": True}, status=503)
         return response
 
@@ -139,8 +139,10 @@ class ApprovalView(OwnTransactionsMixin, redux.ApprovalView):
         try:
             profile.send_admin_approve_complete_email(get_current_site(self.request), self.request)
         except Exception:  # An email backend may raise any exception.
-            logger.exception("The mail about the approval of an account was not sent.")
-            warning = _("The account is approved, but its holder could not be told so by mail.")
+            logger.exception("The email about the approval of an account was not sent.")
+            warning = _(
+                "The account is approved, but the email about it was not sent. Tell the person."
+            )
             messages.warning(self.request, warning, fail_silently=True)
 
     def _approved(self, account: Any) -> HttpResponseBase:

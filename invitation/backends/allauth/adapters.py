@@ -173,8 +173,8 @@ class AccountAdapterMixin(InvitationMixin):
         """Add a message of allauth, or the truth about an email that could not be sent."""
         if message_template == SENT and UNSENT in vars(request):
             warning = _(
-                "Your account is saved, but its mail could not be sent. "
-                "Please have it sent again in a few minutes."
+                "Your account is saved, but its email was not sent. "
+                "Request it again in a few minutes."
             )
             level, message_template, args, kwargs = messages.WARNING, None, (), {"message": warning}
         super().add_message(request, level, message_template, *args, **kwargs)  # type: ignore[misc]

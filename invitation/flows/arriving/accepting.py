@@ -30,10 +30,9 @@ from invitation.keys import sites
 from invitation.models import Acceptance, InvitationKey
 from invitation.models.querysets import InvitationKeyQuerySet
 
-_SOMEBODY_ELSE = _("This invitation is for another e-mail address than that of your account.")
+_SOMEBODY_ELSE = _("This invitation is for another email address than your account has.")
 _ELSEWHERE = _(
-    "This link is for people with an address at certain domains, and nobody knows yet that you "
-    "have one."
+    "This link is for addresses in certain domains. You have not confirmed yet that you have one."
 )
 
 

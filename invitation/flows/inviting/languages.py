@@ -43,7 +43,7 @@ def named_language(text: str) -> str:
         named = _names(languages, get_language()).get(_folded(text[:_LENGTH_MAX]))
         if named is not None:
             return named
-        message = _("“%(language)s” is no language of this site.")
+        message = _("This site has no language “%(language)s”.")
         params = {"language": text[:_LENGTH_MAX]}
         raise TextRefused(message, code="unknown_language", params=params) from error
 

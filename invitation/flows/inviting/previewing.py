@@ -60,7 +60,7 @@ def preview(
     except Exception as error:
         # A template or a delivery of the site may raise anything. The member can still go on with
         # the form, and the log has the error.
-        logger.error("The mail has no preview:\n%s", keys.conceal(traceback.format_exc()))  # noqa: TRY400
+        logger.error("The email has no preview:\n%s", keys.conceal(traceback.format_exc()))  # noqa: TRY400
         raise NoPreview() from error
     if mail is None:
         raise NoPreview()

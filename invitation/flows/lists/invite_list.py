@@ -383,7 +383,7 @@ def _known(inviter: Any, site_id: int, email_keys: list[str]) -> dict[str, Invit
 
 def _already(row: Row, invitation: InvitationKey) -> Row:
     reasons: dict[str, str | Promise] = {
-        InvitationKey.Status.PENDING: _("You have already invited this address."),
+        InvitationKey.Status.PENDING: _("You already invited this address."),
         InvitationKey.Status.ACCEPTED: _("Your invitation to this address was accepted."),
         InvitationKey.Status.DECLINED: _("Your invitation to this address was declined."),
         InvitationKey.Status.EXPIRED: _(

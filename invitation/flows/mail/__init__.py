@@ -1,4 +1,4 @@
-"""Queue mails, send them, and decide who gets which."""
+"""Queue emails, send them, and decide who gets which."""
 
 from invitation.flows.mail.account_mails import (
     ACTIVATION,

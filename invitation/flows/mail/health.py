@@ -1,4 +1,4 @@
-"""Say how the outbox is, and log each mail that has come to an end: for monitoring.
+"""State of the outbox, and a log record for each email that came to an end: for monitoring.
 
 A log record names the mail by its number alone: no address, no name, no key.
 """
@@ -115,4 +115,4 @@ def _record(sender: Any, mail: InvitationEmail, state: str, failure: str, **kwar
         "duration": round((timezone.now() - mail.created_at).total_seconds(), 3),
     }
     said = f"{state} ({failure})" if failure else state
-    logger.log(level, "Invitation mail %s: %s", mail.pk, said, extra=details)
+    logger.log(level, "Invitation email %s: %s", mail.pk, said, extra=details)

@@ -36,27 +36,27 @@ _TO_INVITER = (
 REACHED: dict[str, Callable[[], MailLimitReached]] = {
     "inviter": partial(
         MailLimitReached,
-        _("You have sent as many invitations as you may in one day. Please try again tomorrow."),
+        _("You cannot send more invitations today. Try again tomorrow."),
         code="inviter_limit_reached",
     ),
     "recipient": partial(
         MailLimitReached,
-        _("No more mail can be sent to this address today. Please try again tomorrow."),
+        _("No more emails can be sent to this address today. Try again tomorrow."),
         code="recipient_limit_reached",
     ),
     "domain": partial(
         MailLimitReached,
-        _("No more mail can be sent to addresses of this domain today. Please try again tomorrow."),
+        _("No more emails can be sent to this domain today. Try again tomorrow."),
         code="domain_limit_reached",
     ),
     "site": partial(
         MailLimitReached,
-        _("This site has sent as many mails as it may in one day. Please try again tomorrow."),
+        _("This site cannot send more emails today. Try again tomorrow."),
         code="site_limit_reached",
     ),
     "client": partial(
         MailLimitReached,
-        _("Too many emails were requested from your network today. Please try again tomorrow."),
+        _("Too many emails were requested from your network today. Try again tomorrow."),
         code="client_limit_reached",
     ),
 }

@@ -43,8 +43,8 @@ def note_sent(mails: Sequence[InvitationEmail]) -> None:
 def note_probably_sent(mail: InvitationEmail, error: DeliveryFailed) -> None:
     """Record that an email counts as sent although the server did not answer."""
     logger.warning(
-        "Invitation mail %s was probably sent: %s times, the mail server took all of it and did "
-        "not answer. It is not sent again.",
+        "Invitation email %s was probably sent. The mail server took it %s times and did not "
+        "answer. It is not sent again.",
         mail.pk,
         mail.unconfirmed + 1,
     )

@@ -60,7 +60,7 @@ class Way:
         else:
             until, is_news = retrying(DeliveryPause.objects.close)(reason, now)
         if is_news:
-            logger.error("No invitation mail can leave, the queue is paused: %s", reason)
+            logger.error("No invitation email can leave. The queue is paused: %s", reason)
             announce(signals.delivery_paused, reason=reason)
             not_before = note_closing(mail, reason, now)
             if not_before > until:
@@ -73,7 +73,7 @@ class Way:
         """End the pause, if there was one, and log and announce it once."""
         pause, self.trial = self.trial, None
         if pause is not None and retrying(DeliveryPause.objects.reopen)(pause, timezone.now()):
-            logger.info("Invitation mails can leave again.")
+            logger.info("Invitation emails can leave again.")
             announce(signals.delivery_resumed, reason=pause.reason)
 
     def leave(self) -> None:

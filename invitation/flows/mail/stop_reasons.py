@@ -74,14 +74,14 @@ def _to_inviter(inviter: Any, wanting: Collection[str]) -> StopReason | None:
     email = addresses.of_member(inviter)
     reason = is_suppressed(email) if email not in wanting else None
     if reason in (Reason.BOUNCED, Reason.COMPLAINED):
-        return StopReason(str(reason), "The inviter's address takes no mail.")
+        return StopReason(str(reason), "Email to the inviter's address bounces.")
     return None
 
 
 def _to_news(mail: InvitationEmail, wanting: Collection[str]) -> StopReason | None:
     """Return why an inviter is not told what happened to their invitations, or ``None``."""
     if not wants_news(mail.invitation.from_user, mail.kind):
-        return StopReason(Failure.POINTLESS, "The inviter is not to be told any more.")
+        return StopReason(Failure.POINTLESS, "The inviter does not want this email any more.")
     objection = _to_inviter(mail.invitation.from_user, wanting)
     if objection is not None:
         return objection
@@ -90,7 +90,7 @@ def _to_news(mail: InvitationEmail, wanting: Collection[str]) -> StopReason | No
         still = mail.invitation.status == InvitationKey.Status.ACCEPTED
     else:
         still = InvitationKey.objects.get_queryset().told_by(mail).exists()
-    return None if still else StopReason(Failure.POINTLESS, "What it tells is no longer so.")
+    return None if still else StopReason(Failure.POINTLESS, "It is no longer true.")
 
 
 def wants_news(inviter: Any, kind: str) -> bool:

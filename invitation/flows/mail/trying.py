@@ -91,7 +91,7 @@ class Tries:
         except Exception as error:  # noqa: BLE001 (a delivery of the site may raise anything)
             # Without the traceback: its lines may contain addresses.
             name = type(error).__name__
-            logger.error("A batch of mails was not prepared: %s", name)  # noqa: TRY400
+            logger.error("A batch of emails was not prepared: %s", name)  # noqa: TRY400
 
     def make(self, delivery: BaseDelivery, mail: InvitationEmail) -> bool:
         """Try this email unless it is no longer wanted; return whether others can leave."""
@@ -134,7 +134,7 @@ class Tries:
             if objection is None and not error.of_recipient:
                 self.seen, self.fate = True, error
                 timing.remember(time.monotonic() - begun, left=False)
-            logger.warning("Invitation mail %s was not sent: %s", mail.pk, kind_of(error))
+            logger.warning("Invitation email %s was not sent: %s", mail.pk, kind_of(error))
             self.record()
             if error.unconfirmed and is_probably_sent(mail):
                 self.sent += 1
@@ -210,7 +210,7 @@ class Tries:
     ) -> _Outcome:
         self.unsent += 1
         report = keys.conceal(traceback.format_exc())
-        logger.error("Invitation mail %s was not sent:\n%s", mail.pk, report)
+        logger.error("Invitation email %s was not sent:\n%s", mail.pk, report)
         failed = DeliveryFailed(f"{type(error).__name__}: {error}")
         self.record()
         note_failure(delivery, mail, failed, Failure.BROKEN)

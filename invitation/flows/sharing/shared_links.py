@@ -273,7 +273,7 @@ def _check_may(inviter: Any, max_uses: int | None) -> None:
     if refusal is not None:
         raise refusal
     if max_uses is None and not may_share_unlimited(inviter):
-        message = _("You are not allowed to make links for any number of people.")
+        message = _("You may not create links for any number of people.")
         raise SharingForbidden(message)
 
 
@@ -308,4 +308,4 @@ def _check_word_free(row: InvitationKey) -> None:
 
 
 def _taken() -> WordRefused:
-    return WordRefused(_("This word is taken. Please choose another one."), code="word_taken")
+    return WordRefused(_("This custom code is taken. Choose another one."), code="word_taken")

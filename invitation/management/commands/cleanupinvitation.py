@@ -36,11 +36,13 @@ def days(text: str) -> int:
 class Command(BaseCommand):
     """Cleanup command. It may run at the same time as registrations and as other runs."""
 
-    help = "Mark invitations that ran out as expired, and delete those that ended unused."
+    help = "Mark overdue invitations as expired, and delete old ones that were never used."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         """Add --dry-run, --batch-size, --forget-after and --trust-clock."""
-        parser.add_argument("--dry-run", action="store_true", help="Only count what would be done.")
+        parser.add_argument(
+            "--dry-run", action="store_true", help="Count what would be done, and change nothing."
+        )
         parser.add_argument(
             "--batch-size",
             type=positive,
@@ -52,10 +54,10 @@ class Command(BaseCommand):
             "--forget-after",
             type=days,
             metavar="DAYS",
-            help="Forget whom invitations were for that ended so long ago.",
+            help="Forget the people whose invitations ended this many days ago.",
         )
         parser.add_argument(
-            "--trust-clock", action="store_true", help="Go by this machine's clock in any case."
+            "--trust-clock", action="store_true", help="Trust the clock of this machine."
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -83,7 +85,7 @@ class Command(BaseCommand):
         due = sum(upkeep.count_cleanup())
         due += 0 if after is None else privacy.count_forgettable(timedelta(days=after))
         if due:
-            words = "Nothing was done. If the clock is right, run this with --trust-clock once."
+            words = "Nothing was done. If the clock is right, run this once with --trust-clock."
             raise CommandError(f"{doubt} {words}")
 
     def forget(self, options: dict[str, Any]) -> str:

@@ -23,8 +23,8 @@ Verb = Callable[[QuerySet[Any]], int]
 DONE = {
     "add": "Granted {amount} to {members}.",
     "topup": "Topped up to {amount}: {members}.",
-    "unlimited": "Without limit from now on: {members}.",
-    "limited": "With a limit again: {members}.",
+    "unlimited": "Limit removed: {members}.",
+    "limited": "Limit applied: {members}.",
 }
 
 COLUMNS = "{:<32} {:>9} {:>8} {:>8} {:>9}  {}"
@@ -44,18 +44,20 @@ def amount(text: str) -> int:
 class Command(BaseCommand):
     """Command that does one action with the quotas of the chosen members."""
 
-    help = "Show the quotas of members, grant them more invitations, or verify the ledger."
+    help = "Show the quotas of members, grant invitations, or verify the ledger."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         """Add the actions and the options that choose the members."""
         actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
         show = actions.add_parser("show", help="Print what members have, spent and have left.")
-        add = actions.add_parser("add", help="Grant each member so many invitations more.")
-        topup = actions.add_parser("topup", help="Let each member have at least so many left.")
-        unlimited = actions.add_parser("unlimited", help="Let members invite without limit.")
-        limited = actions.add_parser("limited", help="Let the limit hold for members again.")
+        add = actions.add_parser("add", help="Grant each member N more invitations.")
+        topup = actions.add_parser("topup", help="Make sure that each member has at least N left.")
+        unlimited = actions.add_parser("unlimited", help="Remove the limit of members.")
+        limited = actions.add_parser("limited", help="Apply the limit to members again.")
         verify = actions.add_parser("verify", help="Compare each counter with its ledger.")
-        verify.add_argument("--repair", action="store_true", help="Let the ledger follow.")
+        verify.add_argument(
+            "--repair", action="store_true", help="Correct the ledger to match the counter."
+        )
         for action in (add, topup):
             action.add_argument("amount", type=amount, metavar="N")
         for action in (show, add, topup, unlimited, limited):
@@ -64,12 +66,14 @@ class Command(BaseCommand):
                 "--user",
                 action="append",
                 metavar="NAME",
-                help="A member, by login name or e-mail address; may be given several times.",
+                help="A member, by login name or email address. Repeat it for several members.",
             )
-            whom.add_argument("--group", metavar="NAME", help="Who is in this group.")
+            whom.add_argument("--group", metavar="NAME", help="The members of this group.")
             whom.add_argument("--all", action="store_true", help="Every member.")
         for action in (add, topup, unlimited, limited):
-            action.add_argument("--dry-run", action="store_true", help="Only count.")
+            action.add_argument(
+                "--dry-run", action="store_true", help="Count the members, and change nothing."
+            )
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Run the action."""
@@ -143,5 +147,5 @@ def chosen_users(options: dict[str, Any]) -> QuerySet[Any]:
     if not hasattr(model, "groups"):
         raise CommandError(f"The user model {model._meta.label} has no groups.")
     if not Group.objects.filter(name=options["group"]).exists():
-        raise CommandError(f'There is no group "{options["group"]}".')
+        raise CommandError(f'There is no group "{options["group"]}". Check the spelling.')
     return users.filter(groups__name=options["group"])

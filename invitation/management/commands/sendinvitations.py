@@ -35,7 +35,7 @@ class Command(BaseCommand):
     Several of them may run at the same time.
     """
 
-    help = "Send the invitation mails that wait in the outbox."
+    help = "Send the emails that wait in the outbox."
     #: Whether SIGTERM or SIGINT has come.
     stopped = False
     #: In a worker: id of the process that started it.
@@ -45,25 +45,25 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         """Add --limit, --loop, --interval, --workers, --status and --fail-after."""
-        parser.add_argument("--limit", type=positive, help="Try at most so many mails at a time.")
-        parser.add_argument("--loop", action="store_true", help="Go on until told to end.")
+        parser.add_argument("--limit", type=positive, help="Maximum number of emails in one round.")
+        parser.add_argument("--loop", action="store_true", help="Repeat until stopped.")
         parser.add_argument(
             "--interval",
             type=positive,
             default=10,
-            help="With --loop: how many seconds to wait when nothing is due (10).",
+            help="With --loop: seconds to wait when nothing is due (default: 10).",
         )
         parser.add_argument(
-            "--workers", type=positive, default=1, help="Send with so many processes (1)."
+            "--workers", type=positive, default=1, help="Number of processes (default: 1)."
         )
         parser.add_argument(
-            "--status", action="store_true", help="Send nothing: say how the outbox is."
+            "--status", action="store_true", help="Print the state of the outbox, and send nothing."
         )
         parser.add_argument(
             "--fail-after",
             type=positive,
             metavar="SECONDS",
-            help="With --status: exit with 1 if a mail is overdue for longer.",
+            help="With --status: exit with 1 if an email is overdue for longer.",
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -73,12 +73,12 @@ class Command(BaseCommand):
         """
         if options["status"] or options["fail_after"]:
             if options["loop"] or options["workers"] > 1 or options["limit"]:
-                words = "--status sends nothing: leave out --loop, --workers and --limit."
+                words = "--status sends nothing. Leave out --loop, --workers and --limit."
                 raise CommandError(words, returncode=2)
             self.report_status(options["fail_after"], options["verbosity"])
             return
         if options["workers"] > MOST_WORKERS:
-            raise CommandError(f"--workers: at most {MOST_WORKERS}, and fewer is faster.")
+            raise CommandError(f"--workers may be at most {MOST_WORKERS}. Fewer are faster.")
         if options["workers"] > 1:
             self.start_workers(options.pop("workers"), options)
             return
@@ -114,15 +114,15 @@ class Command(BaseCommand):
                 self.stdout.write(f"Paused until {until}: {health.paused_reason}")
         ahead = upkeep.moments_ahead()
         if ahead.total:
-            words = f"Moments lie in the future that cannot: emails {ahead.mails}, "
-            words += f"counters {ahead.counters}, pauses {ahead.pauses}. The clock was wrong."
+            words = f"The clock was wrong. Times in the future: emails {ahead.mails}, "
+            words += f"counters {ahead.counters}, pauses {ahead.pauses}."
             raise CommandError(words)
         if abs(difference := upkeep.clock_difference()) > upkeep.APART:
             raise CommandError(
                 f"The database's clock differs by {_seconds(abs(difference))} seconds."
             )
         if fail_after is not None and overdue is not None and _seconds(overdue) > fail_after:
-            raise CommandError(f"A mail is overdue for more than {fail_after} seconds.")
+            raise CommandError(f"An email is overdue for more than {fail_after} seconds.")
 
     # -- one process --
 
@@ -155,7 +155,7 @@ class Command(BaseCommand):
             self.send(options, only_news=only_news)
         except (DatabaseError, InterfaceError) as error:
             if not self.cut:
-                words = "The outbox cannot be read: %s. It is tried again every %s seconds."
+                words = "The outbox cannot be read: %s. Trying again every %s seconds."
                 logger.error(words, type(error).__name__, options["interval"])  # noqa: TRY400
             self.cut = True
             connections.close_all()
@@ -168,7 +168,7 @@ class Command(BaseCommand):
     def is_over(self) -> bool:
         """Return whether to end: after a signal, or when the starting process is gone."""
         if self.parent and not self.stopped and os.getppid() != self.parent:
-            logger.error("The process that started this worker is gone: it ends, too.")
+            logger.error("The process that started this worker is gone. The worker ends.")
             self.stopped = True
         return self.stopped
 
@@ -216,7 +216,9 @@ class Command(BaseCommand):
         Raises ``CommandError`` if the system cannot fork, or if workers failed.
         """
         if not crews.can_fork():
-            raise CommandError("--workers needs a system that can fork; start several commands.")
+            raise CommandError(
+                "--workers needs a system that can fork. Start several commands instead."
+            )
         _hang_up()
         self.stdout.flush()
         work = partial(self.be_worker, os.getpid(), options)
@@ -224,7 +226,7 @@ class Command(BaseCommand):
         with self.listening():
             crew.run(lambda: self.stopped)
         if crew.given_up:
-            raise CommandError(f"{crews.DEATHS} workers in a row ended as soon as they had begun.")
+            raise CommandError(f"{crews.DEATHS} workers in a row ended at once.")
         if crew.failed:
             raise CommandError(f"{crew.failed} of {number} workers ended with an error.")
 

@@ -248,7 +248,10 @@ def test_it_does_not_leave_once_it_is_pointless(
     assert not deliver(leased(row))
     assert outbox == []
     mail = InvitationEmail.objects.get()
-    assert (mail.state, mail.last_error) == ("failed", "This invitation cannot be renewed.")
+    assert (mail.state, mail.last_error) == (
+        "failed",
+        "Only expired and revoked invitations can be renewed.",
+    )
 
 
 @pytest.mark.parametrize(

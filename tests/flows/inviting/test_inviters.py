@@ -97,7 +97,7 @@ def test_no_mail_leaves_meanwhile(member: Any, outbox: list[InvitationEmail]) ->
     assert deliver_due() == (0, 1)
     mail.refresh_from_db()
     assert (mail.state, outbox) == ("failed", [])
-    assert "not active at the moment" in mail.last_error
+    assert "is not active" in mail.last_error
 
 
 def test_who_opened_it_before_is_told_when_he_declines_too_late(member: Any) -> None:

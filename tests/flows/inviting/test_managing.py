@@ -216,8 +216,8 @@ def test_within_the_cool_down_it_says_until_when(member: Any, settings: Any, sta
                 again(invitation)
             assert refused.value.code == "mail_too_soon"
             assert str(refused.value) == (
-                "A mail for this invitation has been asked for already. "
-                "You can ask for another one from May 6, 2026, noon (UTC) on."
+                "An email for this invitation was just sent. "
+                "You can resend it from May 6, 2026, noon (UTC)."
             )
 
 
@@ -228,9 +228,7 @@ def test_while_a_mail_is_being_sent_no_moment_is_named(member: Any) -> None:
     InvitationEmail.objects.update(state="sending", lease_until=now + InvitationEmail.objects.LEASE)
     with pytest.raises(MailTooSoon) as refused:
         inviting.resend(invitation)
-    assert str(refused.value) == (
-        "The mail for this invitation is being sent at this moment. Please wait a little."
-    )
+    assert str(refused.value) == ("The email for this invitation is being sent. Wait a moment.")
 
 
 def test_nor_if_the_invitation_ended_meanwhile(member: Any) -> None:

@@ -216,7 +216,7 @@ def test_a_template_that_fails_is_no_error_page(
     own_template(settings, name, text)
     with caplog.at_level(logging.ERROR), pytest.raises(NoPreview):
         inviting.preview(member, ADDRESS)
-    assert "The mail has no preview" in caplog.text
+    assert "The email has no preview" in caplog.text
     assert not keys.PATTERN.search(caplog.text)
 
 

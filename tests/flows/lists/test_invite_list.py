@@ -130,7 +130,7 @@ class TestADeletedAccount:
         [row] = lists.invite_many(member, people("gone@x.org")).rows
         assert row.verdict == "invited"
         [row] = lists.check_list(member, people("gone@x.org")).rows
-        assert str(row.reason) == "You have already invited this address."
+        assert str(row.reason) == "You already invited this address."
 
     def test_an_answer_before_it_counts_no_more(self, member: Any) -> None:
         make_invitation(member, "late@x.org", status=InvitationKey.Status.DECLINED)
@@ -151,7 +151,7 @@ def test_an_open_invitation_tells_more_than_one_that_ended(member: Any) -> None:
     make_invitation(member, "a@x.org")
     make_invitation(member, "a@x.org", status=InvitationKey.Status.ACCEPTED, uses=1)
     [row] = lists.check_list(member, people("a@x.org")).rows
-    assert str(row.reason) == "You have already invited this address."
+    assert str(row.reason) == "You already invited this address."
 
 
 def test_the_same_address_twice_in_the_list_is_invited_once(member: Any, past: None) -> None:

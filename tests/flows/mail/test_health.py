@@ -166,7 +166,7 @@ def test_a_mail_that_was_sent_leaves_a_record_for_machines(records: Records, com
     mail = InvitationEmail.objects.get()
     told: Any = vars(record)
     assert record.levelname == "INFO"
-    assert record.getMessage() == f"Invitation mail {mail.pk}: sent"
+    assert record.getMessage() == f"Invitation email {mail.pk}: sent"
     assert (told["mail_id"], told["kind"], told["state"]) == (mail.pk, "invitation", "sent")
     assert (told["failure"], told["attempts"]) == ("", 1)
     assert 0 <= told["duration"] < 60

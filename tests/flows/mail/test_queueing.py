@@ -285,7 +285,7 @@ def test_a_reason_that_quotes_the_link_is_kept_and_logged_without_it(
         deliver(mail)
     assert mail.invitation.key_hint in stored(mail).last_error
     assert len(stored(mail).last_error) == 500
-    assert f"Invitation mail {mail.pk} was not sent" in caplog.text
+    assert f"Invitation email {mail.pk} was not sent" in caplog.text
     assert not keys.PATTERN.search(stored(mail).last_error + caplog.text)
 
 

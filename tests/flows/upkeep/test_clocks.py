@@ -372,7 +372,7 @@ def test_status_fails_while_moments_lie_too_far_ahead(outbox: list[Any]) -> None
     make_mail(make_invitation(email="c@example.org"), state=State.SENT, not_before=far)
     ThrottleCounter.objects.create(scope=b"x", window_start=far)
     MailCounter.objects.create(scope=b"x", updated_at=far)
-    words = "Moments lie in the future that cannot: emails 2, counters 2, pauses 1."
+    words = "Times in the future: emails 2, counters 2, pauses 1."
     with pytest.raises(CommandError, match=words) as failure:
         run("sendinvitations", "--status")
     assert failure.value.returncode == 1

@@ -212,7 +212,7 @@ def test_both_adapters_are_needed(settings: Any) -> None:
     )
     messages = doors.check_allauth(None)
     assert [
-        message.msg.split("INVITE_MODE is on, and ")[1].split(" is ")[0] for message in messages
+        message.msg.split("INVITE_MODE is on, but ")[1].split(" is ")[0] for message in messages
     ] == [
         "ACCOUNT_ADAPTER",
         "SOCIALACCOUNT_ADAPTER",

@@ -93,7 +93,7 @@ def test_whoever_gets_no_email_is_told_so(invitation: InvitationKey) -> None:
     visitor = scenes.visit(invitation, channel="copy")
     with scenes.broken_mail():
         response = visitor.post(REGISTER, answers(), follow=True)
-    assert "could not be sent" in response.content.decode()
+    assert "was not sent" in response.content.decode()
     mail.outbox.clear()
     visitor.post(RESEND, {"email": NEWCOMER})
     assert follow(visitor, mail.outbox[0])["Location"] == COMPLETE
