@@ -67,7 +67,7 @@ def test_who_is_signed_in_as_somebody_else_changes_the_account(
     page.goto(link("tomas"))
     expect(page.get_by_text("another email address than your account has")).to_be_visible()
     assert violations(page) == []
-    page.get_by_role("button", name="Log out and use another account").click()
+    page.get_by_role("button", name="Log in with another account").click()
     page.get_by_label("Username").fill("tomas")
     page.get_by_label("Password").fill(PASSWORD)
     page.locator("main").get_by_role("button", name="Log in", exact=True).click()
