@@ -398,7 +398,7 @@ class TestFrame:
         response = member_client.get(PREVIEW)
         assert response.status_code == 404
         assert response["Content-Type"].startswith("text/plain")
-        assert "cannot be shown" in response.content.decode()
+        assert "There is no preview" in response.content.decode()
 
     def test_it_shows_nobody_what_another_member_has_typed(self, member_client: Client) -> None:
         ask(member_client)
