@@ -124,9 +124,9 @@ def check_mail_server(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
 
 def _how_to_print_emails() -> str:
     console = "django.core.mail.backends.console.EmailBackend"
-    setting = f'EMAIL_BACKEND = "{console}"'
-    if django.VERSION >= (6, 1):
-        setting = f'MAILERS = {{"default": {{"BACKEND": "{console}"}}}}'
+    modern = django.VERSION >= (6, 1)
+    setting = f'MAILERS = {{"default": {{"BACKEND": "{console}"}}}}' if modern else ""
+    setting = setting or f'EMAIL_BACKEND = "{console}"'
     return f"To see emails in the terminal while you develop, set {setting}."
 
 
