@@ -17,13 +17,14 @@ from django.views.generic import FormView, RedirectView, TemplateView
 
 from invitation import gate, keys
 from invitation.exceptions import InvitationError, InvitingForbidden, NotPending
-from invitation.flows import inviting, quota, sharing
+from invitation.flows import inviting, sharing
 from invitation.forms import SHARED, SharedLinkForm
 from invitation.gate.atomic_requests import OwnTransactionsMixin
 from invitation.keys import qr, sites
 from invitation.models import InvitationKey
 from invitation.models.querysets import InvitationKeyQuerySet
 from invitation.views.asking import CONFIRM_TEMPLATE, ask_first, way_back
+from invitation.views.inviting import left_to
 
 if TYPE_CHECKING:
     LinkFormView = FormView[SharedLinkForm]
@@ -88,8 +89,7 @@ class SharedLinkFormView(MakesLinksMixin, LinkFormView):
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         """Return the form, the link that it changes, and the invitations left."""
         kwargs.setdefault("invitation", None)
-        kwargs.setdefault("remaining_invitations", quota.remaining_invitations(self.request.user))
-        return super().get_context_data(**kwargs)
+        return super().get_context_data(**{**left_to(self.request.user), **kwargs})
 
     def form_valid(self, form: SharedLinkForm) -> HttpResponse:
         """Create or change the link, or show the error in the form."""
