@@ -1,4 +1,4 @@
-"""Configure Sphinx: ``make docs`` builds into ``build/docs``."""
+"""Configure Sphinx: ``make docs`` builds into ``docs/_build/html``."""
 
 import os
 import sys

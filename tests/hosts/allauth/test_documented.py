@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import django
 import pytest
 
 from tests.documented import DOCS, Project, code_blocks
@@ -32,6 +33,8 @@ ACCOUNT_EMAIL_VERIFICATION = "mandatory"
 DEFAULT_FROM_EMAIL = "club@localhost"
 ALLOWED_HOSTS = ["localhost"]
 """
+if django.VERSION < (6, 1):  # A new project of 6.1 prints emails by itself.
+    ALLAUTH += 'EMAIL_BACKEND = "django.core.mail.backends.console.EmailBackend"\n'
 IMPORTS = """
 from django.contrib import admin
 from django.urls import include, path

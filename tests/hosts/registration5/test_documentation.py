@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import django
 import pytest
 
 from tests.documented import DOCS, code_blocks
@@ -74,6 +75,8 @@ def test_it_leads_where_it_says(tmp_path: Path, kind: str) -> None:
     run("-m", "django", "startproject", "club", ".")
     with (tmp_path / "club" / "settings.py").open("a") as settings:
         settings.write(BLOCKS["club/settings.py"])
+        if django.VERSION < (6, 1):
+            settings.write('EMAIL_BACKEND = "django.core.mail.backends.console.EmailBackend"\n')
     urls = BLOCKS["club/urls.py"]
     if kind == "one_step":
         urls = urls.replace("activation", "one_step")
