@@ -174,8 +174,8 @@ def check_site(
     if "/" in domain or not values.is_base_url(f"https://{domain}"):
         message = f"Links in invitation mails lead nowhere: the domain of the Site is {domain!r}."
         hint = (
-            'Change it in the admin to a host without scheme and slash, such as "example.org", or '
-            "set INVITATION_BASE_URL."
+            'Change it in the admin to a host without scheme and slash, such as "example.org" or '
+            '"bücher.example", or set INVITATION_BASE_URL.'
         )
         return [Error(message, hint=hint, id="invitation.E026")]
     if not settings.DEBUG and (local := _local_links(sites.with_scheme(domain))) is not None:
@@ -206,7 +206,10 @@ def check_hosts(
         return []
     shown = ", ".join(f'"{host}"' for host in hosts)
     message = f"SITE_ID is not set, and no Site has the domain {shown}: our pages say so there."
-    hint = "Add a Site with this domain in the admin, set SITE_ID, or take it from ALLOWED_HOSTS."
+    hint = (
+        "Add a Site with this domain, in these letters, in the admin. Or set SITE_ID, or take it "
+        "from ALLOWED_HOSTS."
+    )
     return [CheckWarning(message, hint=hint, id="invitation.W022")]
 
 
