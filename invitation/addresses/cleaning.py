@@ -71,6 +71,10 @@ _FORBIDDEN: tuple[tuple[re.Pattern[str], str, Promise], ...] = (
     (re.compile(r"[%!|`]"), "routed_address", _LOCAL),
 )
 
+#: Parts of a domain with letters outside ASCII, and in their ASCII form, within any text.
+_PIECE = re.compile(r"[^\s.@]*[^\x00-\x7f\s][^\s.@]*")
+_A_LABEL = re.compile(r"xn--[a-z0-9-]+", re.ASCII | re.IGNORECASE)
+
 #: A dot-atom (RFC 5322, 3.2.3) with a usual first character. Other first characters are dangerous.
 #: A mail server can read them as an option or a pipe (-f, /dev/null). A spreadsheet can read them
 #: as a formula (=1+1).
@@ -213,6 +217,34 @@ def display(email: str) -> str:
         return readable if clean(readable) == email else email
     except (idna.IDNAError, AddressRefused):
         return email
+
+
+def to_ascii(text: str) -> str:
+    """Return a part of an address, as somebody types it to find addresses, with A-labels.
+
+    A text is returned unchanged if a part of it between dots can be no part of a domain.
+    """
+    if text.isascii():
+        return text
+    import idna  # large tables
+
+    try:
+        folded = _PIECE.sub(lambda found: _fold(found[0]), text)
+        return _PIECE.sub(lambda found: idna.alabel(found[0]).decode(), folded)
+    except (idna.IDNAError, AddressRefused):
+        return text
+
+
+def to_unicode(text: str) -> str:
+    """Return a part of an address with U-labels, or unchanged if an A-label in it is none."""
+    if "xn--" not in text.lower():
+        return text
+    import idna  # large tables
+
+    try:
+        return _A_LABEL.sub(lambda found: idna.ulabel(found[0].lower()), text)
+    except idna.IDNAError:
+        return text
 
 
 def _check_length(text: str, limit: int) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -15,9 +14,8 @@ from django.db.models.functions import Coalesce
 from django.db.models.lookups import Exact, Lookup
 from django.utils import timezone
 
-from invitation import addresses
 from invitation.conf import conf
-from invitation.exceptions import AddressRefused
+from invitation.models.alike import alike
 from invitation.models.moments import latest, passed, since
 
 if TYPE_CHECKING:
@@ -252,14 +250,12 @@ class InvitationKeyQuerySet(models.QuerySet["InvitationKey"]):
         return self.filter(status=state)
 
     def matching(self, text: str) -> InvitationKeyQuerySet:
-        """Return those whose address or recipient's name contains this text; ignore case.
+        """Return those whose address or recipient's name contains this text.
 
-        An address is also found in the form in which people read it.
+        Case and Unicode's normal forms make no difference. An address is also found in the form in
+        which people read it.
         """
-        found = Q(email__icontains=text) | Q(recipient_name__icontains=text)
-        with suppress(AddressRefused):
-            found |= Q(email_key=addresses.canonical(text))
-        return self.filter(found)
+        return self.filter(alike(text, "email", "recipient_name"))
 
     def addressed_to(self, email_keys: Collection[str]) -> InvitationKeyQuerySet:
         """Return those to these addresses, in the form of ``addresses.canonical``."""
