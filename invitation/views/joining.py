@@ -13,6 +13,7 @@ from django.views.decorators.debug import sensitive_post_parameters
 from django.views.generic import FormView, View
 
 from invitation import gate
+from invitation.addresses.networks import network
 from invitation.exceptions import KeyRefused, TooManyAttempts
 from invitation.flows import arriving, quota, sharing
 from invitation.forms import JoinForm
@@ -68,8 +69,8 @@ class JoinView(OwnTransactionsMixin, JoinFormView):
     def get_limits(self) -> list[quota.Limit]:
         """Return the limits for this visitor, the narrowest first."""
         address = self.client_address()
-        limits = {clients.network(address): self.client_limit}
-        limits.setdefault(clients.network(address, 48), self.wide_limit)
+        limits = {network(address): self.client_limit}
+        limits.setdefault(network(address, 48), self.wide_limit)
         return [
             *(quota.Limit(f"join:{name}", times, self.window) for name, times in limits.items()),
             quota.Limit("join", self.total_limit, self.window),

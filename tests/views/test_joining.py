@@ -18,8 +18,8 @@ from django.utils import timezone
 from django.utils.log import AdminEmailHandler
 
 from invitation import views
+from invitation.addresses import networks
 from invitation.flows import sharing
-from invitation.gate import clients
 from invitation.models import Acceptance, InvitationKey, ThrottleCounter
 from tests import scenes
 from tests.factories import DAY, make_user
@@ -265,7 +265,7 @@ class TestTheLimits:
     ],
 )
 def test_a_client_is_an_address_or_a_network_of_64_bits(address: str, network: str) -> None:
-    assert clients.network(address) == network
+    assert networks.network(address) == network
 
 
 @pytest.mark.anywhere
