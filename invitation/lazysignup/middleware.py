@@ -9,7 +9,8 @@ from asgiref.sync import iscoroutinefunction, markcoroutinefunction, sync_to_asy
 from django.http import HttpRequest
 from django.utils.functional import SimpleLazyObject
 
-from invitation.lazysignup import guests, late_login
+from invitation.lazysignup import late_login
+from invitation.lazysignup.guests import recognise
 
 
 class LazySignupMiddleware:
@@ -28,20 +29,7 @@ class LazySignupMiddleware:
     def __call__(self, request: HttpRequest) -> Any:
         """Prepare the request, and return the response of the site."""
         late_login.watch(request)
-        user = request.user
-        known = SimpleLazyObject(partial(_recognised, request, user))
-        request.user = known  # type: ignore[assignment]
-
-        async def auser() -> Any:
-            return await sync_to_async(_recognised)(request, user)
-
-        vars(request)["auser"] = auser
+        recognised = partial(recognise, request, request.user)
+        request.user = SimpleLazyObject(recognised)  # type: ignore[assignment]
+        vars(request)["auser"] = sync_to_async(recognised)
         return self.get_response(request)
-
-
-def _recognised(request: HttpRequest, user: Any) -> Any:
-    """Return the account of the request, which then knows whether it is a guest."""
-    guests.adopt(request)
-    if user.is_authenticated:
-        guests.recognise(request, user)
-    return user

@@ -8,10 +8,12 @@ from typing import Any
 
 import pytest
 from allauth.account.models import EmailAddress
-from allauth.socialaccount.models import SocialAccount
+from allauth.socialaccount.models import SocialAccount, SocialLogin
+from allauth.socialaccount.signals import social_account_added
 from django.contrib.auth import get_user_model
 from django.db import OperationalError
 from django.db.models.signals import post_save
+from django.http import HttpRequest
 from django.test import Client
 
 from invitation.lazysignup import late_login
@@ -160,6 +162,15 @@ def test_another_address_from_a_provider_leaves_a_guest_a_guest(
 ) -> None:
     follow(guest, invitation)
     assert come(guest, "eve@example.org", process=process).status_code == 403
+    assert stays_a_guest(guest)
+
+
+def test_a_connected_provider_alone_makes_no_member(guest: Client) -> None:
+    """What makes one on a site without invitations is not connected."""
+    request = HttpRequest()
+    request.session, request.user = guest.session, LazyUser.objects.get().user
+    login = SocialLogin(user=request.user)
+    social_account_added.send(SocialLogin, request=request, sociallogin=login)
     assert stays_a_guest(guest)
 
 
