@@ -201,7 +201,7 @@ class AddressBlocked(AddressRefused):
 
 
 class AlreadyInvited(AddressRefused):
-    """Error for a member who has another pending invitation to this address."""
+    """Error for a member whose invitation to this address is pending, or was declined."""
 
     code = "already_invited"
     message = _("You have already invited this address.")

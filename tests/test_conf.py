@@ -72,7 +72,7 @@ OTHERS = {
     "INVITATION_DESTINATIONS": [("/welcome/", "Welcome page")],
     "INVITATION_SUBJECT_PREFIX": "[Club] ",
     "INVITATION_REMINDER_DAYS": 2,
-    "INVITATION_NOTIFY_INVITER": ["accepted", "expired"],
+    "INVITATION_NOTIFY_INVITER": ["accepted", "declined", "expired"],
     "INVITATION_LIMIT_PER_INVITER": None,
     "INVITATION_LIMIT_PER_RECIPIENT": 1,
     "INVITATION_LIMIT_PER_DOMAIN": None,

@@ -155,7 +155,7 @@ INVITATION_BLOCKED_RECIPIENTS = ["noreply@*", "staff.lindenrow.example"]
 INVITATION_DESTINATIONS = [("/", "The shelf with the seeds"), ("/members/", "The members' page")]
 # "manage.py sendinvitations" in cron reminds who has not answered; members hear what became of it.
 INVITATION_REMINDER_DAYS = 3
-INVITATION_NOTIFY_INVITER = ["accepted", "expired"]
+INVITATION_NOTIFY_INVITER = ["accepted", "declined", "expired"]
 # Guests may fill a basket before they sign up, and invited people may look around first.
 LAZYSIGNUP_DAYS = 14
 LAZYSIGNUP_WITH_INVITATION = True

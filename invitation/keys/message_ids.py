@@ -56,9 +56,12 @@ def is_of(pk: int, locator: str, mac: str) -> bool:
 def _host(site_id: int) -> str:
     try:
         # A Message-ID is ASCII (RFC 5322, 3.6.4), as the links of a site are.
-        return urlsplit(sites.base_url(site_id)).hostname or ""
+        host = urlsplit(sites.base_url(site_id)).hostname or ""
+        return host.encode("idna").decode()
     except (ImproperlyConfigured, ObjectDoesNotExist):
         return "localhost"  # The site or its host is gone: its email fails when it is written.
+    except UnicodeError:
+        return "localhost"  # It is no host name: the system checks report it.
 
 
 def _mac(pk: int, locator: str) -> str:

@@ -16,11 +16,11 @@ from django.views.generic import TemplateView, View
 from invitation import gate, keys
 from invitation.delivery import texts
 from invitation.exceptions import KeyRefused, KeyUsedUp
-from invitation.flows import arriving, inviting
+from invitation.flows import arriving, inviting, mail
 from invitation.gate import visitor
 from invitation.gate.atomic_requests import OwnTransactionsMixin
 from invitation.keys import masking, sites
-from invitation.models import InvitationKey
+from invitation.models import InvitationEmail, InvitationKey
 
 ACCEPTED_TEMPLATE = "invitation/invitation_accepted.html"
 
@@ -157,6 +157,12 @@ class DeclineView(CarriedInvitationView):
     http_method_names = ["get", "head", "options", "post"]
     template_name = "invitation/invitation_decline.html"
     declined_template_name = "invitation/invitation_declined.html"
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        """Return the invitation, and whether its inviter gets an email about the answer."""
+        declined = InvitationEmail.Kind.DECLINED
+        kwargs.setdefault("inviter_hears", mail.hears_of(self.opened.invitation, declined))
+        return super().get_context_data(**kwargs)
 
     def post(self, request: HttpRequest) -> HttpResponseBase:
         """Decline, or show why it is too late.

@@ -10,6 +10,7 @@ from django.contrib.auth.models import Group
 from django.db import IntegrityError
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 
 from invitation import addresses, signals
 from invitation.addresses import blocklist
@@ -38,6 +39,10 @@ from invitation.models import InvitationKey, make_slot, managers
 
 #: Number of rounds of "create or renew" while other requests open and end the same invitation.
 INVITE_ROUNDS = 5
+
+_DECLINED = _(
+    "This person declined an invitation from you. Invite them again only if they ask for it."
+)
 
 #: Fields that a renewed invitation keeps unless a new value is given.
 KEPT = ("recipient_name", "note", "language")
@@ -102,6 +107,7 @@ def invite(
     destination: str | None = None,
     mail: bool = True,
     groups: Collection[Group] | None = None,
+    again: bool = False,
 ) -> Invited:
     """Invite an address: spend the quota, and write the invitation and its email.
 
@@ -118,11 +124,14 @@ def invite(
     invited person sees first after signing up. With ``None``, a renewed invitation keeps its
     destination. Without ``mail``, no email is sent, and the inviter passes on the link. ``groups``
     are the groups that the invited person joins. A renewed invitation keeps its groups, and gets
-    these as well. ``edit`` can take groups away.
+    these as well. ``edit`` can take groups away. ``again`` confirms that the member wants to invite
+    an address that has declined an invitation from them. Without it, ``AlreadyInvited`` is raised
+    with the code "declined_before".
 
     Raises ``InvitingForbidden``, ``QuotaExceeded``, ``AddressRefused``, ``OwnAddress``,
-    ``AddressBlocked``, ``TextRefused``, ``ExpiryRefused``, ``DestinationRefused``, ``GroupRefused``
-    and ``MailLimitReached``. After any of them, nothing has changed.
+    ``AddressBlocked``, ``AlreadyInvited``, ``TextRefused``, ``ExpiryRefused``,
+    ``DestinationRefused``, ``GroupRefused`` and ``MailLimitReached``. After any of
+    them, nothing has changed.
     """
     fields = checked_fields(
         inviter,
@@ -140,6 +149,8 @@ def invite(
         fields["data"] = dict(data)
     if groups:
         check_groups(inviter, groups)
+    if not again:
+        _check_not_declined(inviter, addresses.canonical(email), site_id)
     return _invite(inviter, site_id, fields, groups, mail=mail)
 
 
@@ -276,6 +287,18 @@ def _check_not_own(inviter: Any, email: str) -> None:
     own = getattr(inviter, inviter.get_email_field_name(), "") if inviter is not None else ""
     if addresses.same(own or "", email):
         raise OwnAddress()
+
+
+def _check_not_declined(inviter: Any, email_key: str, site_id: int) -> None:
+    """Raise ``AlreadyInvited`` if this address has declined an invitation from the member.
+
+    A pending invitation to it is renewed all the same: the member has confirmed that one.
+    """
+    rows = InvitationKey.objects.addressed_to([email_key]).sent_by(inviter).on_site(site_id)
+    if rows.filter(status=InvitationKey.Status.DECLINED).exists():
+        slot = make_slot(site_id, inviter.pk, email_key)
+        if InvitationKey.objects.find_open(slot) is None:
+            raise AlreadyInvited(_DECLINED, code="declined_before")
 
 
 def expiry_date(now: datetime, days: Days = "default") -> datetime | None:
