@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import partial
+from copy import copy
 from typing import Any
 
 from asgiref.sync import iscoroutinefunction, markcoroutinefunction, sync_to_async
@@ -29,7 +29,12 @@ class LazySignupMiddleware:
     def __call__(self, request: HttpRequest) -> Any:
         """Prepare the request, and return the response of the site."""
         late_login.watch(request)
-        recognised = partial(recognise, request, request.user)
+        user = request.user
+
+        def recognised() -> Any:
+            # A copy has not looked yet. A host may let us look again, into another session.
+            return recognise(request, copy(user))
+
         request.user = SimpleLazyObject(recognised)  # type: ignore[assignment]
         vars(request)["auser"] = sync_to_async(recognised)
         return self.get_response(request)

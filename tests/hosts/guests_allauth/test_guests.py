@@ -198,6 +198,49 @@ def test_a_guest_signs_up_in_the_api(guest: Client, invitation: InvitationKey) -
     signed_up(guest, before)
 
 
+def in_an_app(session: str, address: str, **data: Any) -> Any:
+    """Send a request of an app, which names its session and has no cookies."""
+    headers = {"x-session-token": session} if session else {}
+    client = Client(headers=PERSON | headers)
+    return client.post(f"/_allauth/app/v1/auth/{address}", data, content_type="application/json")
+
+
+def test_a_guest_signs_up_in_an_app(guest: Client, invitation: InvitationKey) -> None:
+    before, session = LazyUser.objects.get().user, guest.session.session_key
+    key = {"invitation_key": invitation.mail_key}
+    typed = {"email": ADDRESS, "username": "newcomer", "password": PASSWORD}
+    response = in_an_app(session, "signup", **typed, **key)
+    assert response.status_code == 200, response.content
+    new = response.json()["meta"]["session_token"]
+    assert new != session
+    assert guest.get("/who/").content == b"nobody"
+    guest.cookies["sessionid"] = new
+    signed_up(guest, before)
+    assert Acceptance.objects.get().user == before
+
+
+def asks_early(get_response: Any) -> Any:
+    """Ask who a visitor is before the view, as a middleware of a site may."""
+
+    def middleware(request: HttpRequest) -> Any:
+        assert not request.user.is_authenticated
+        return get_response(request)
+
+    return middleware
+
+
+def test_an_app_is_known_by_its_session_also_where_the_site_asks_early(
+    client: Client, guest: Client, settings: Any
+) -> None:
+    settings.MIDDLEWARE = [*settings.MIDDLEWARE, f"{__name__}.asks_early"]
+    client.force_login(make_user("bob"))
+    for browser in (guest, client):
+        token = browser.session.session_key
+        answer = Client(headers={"x-session-token": token}).get("/_allauth/app/v1/auth/session")
+        assert answer.status_code == 200
+        assert str(answer.json()["data"]["user"]["id"]) == browser.session["_auth_user_id"]
+
+
 @pytest.mark.parametrize("way", ["form", "provider"])
 def test_a_try_that_the_database_undoes_begins_with_a_fresh_guest(
     transactional_db: None, guest: Client, invitation: InvitationKey, way: str
