@@ -21,6 +21,13 @@ from invitation.gate.carried_keys import (
     remember,
     signup_url,
 )
+from invitation.gate.crossing import (
+    KnownAgainMixin,
+    LoginRequiredMixin,
+    go_on,
+    going_on,
+    withholds_session,
+)
 from invitation.gate.keeping_guests import (
     Guests,
     as_anonymous,
@@ -53,6 +60,8 @@ __all__ = [
     "REFUSALS",
     "REFUSAL_TEMPLATE",
     "Guests",
+    "KnownAgainMixin",
+    "LoginRequiredMixin",
     "ProtectedMixin",
     "View",
     "all_on_a_site",
@@ -67,6 +76,8 @@ __all__ = [
     "ended_key",
     "forgets_claim",
     "given_key",
+    "go_on",
+    "going_on",
     "guarding",
     "guest_of",
     "is_claiming",
@@ -90,4 +101,5 @@ __all__ = [
     "repeat_visit",
     "signup_url",
     "watch_guest",
+    "withholds_session",
 ]

@@ -28,8 +28,8 @@ else:
 
 
 def lead_on(request: HttpRequest, opened: arriving.Opened) -> HttpResponse:
-    """Let the visitor carry the key of the opened link, and redirect to the landing page."""
-    response = redirect("invitation_landing")
+    """Let the visitor carry the key of the opened link, and lead to the landing page."""
+    response = gate.go_on(request, "invitation_landing")
     gate.remember(request, response, opened.key)
     return response
 

@@ -7,7 +7,7 @@ from typing import Any
 from django.conf import settings
 from django.contrib.auth.decorators import login_not_required
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
-from django.shortcuts import redirect, render
+from django.shortcuts import render
 from django.urls import NoReverseMatch, get_script_prefix, reverse, reverse_lazy
 from django.utils.decorators import method_decorator
 from django.utils.functional import lazy
@@ -74,14 +74,20 @@ class InvitedView(OwnTransactionsMixin, View):
         return response
 
     def get(self, request: HttpRequest, invitation_key: str = "") -> HttpResponse:
-        """Redirect to the landing page, or show why the key opens nothing."""
+        """Lead to the landing page, or show why the key opens nothing."""
         invitation_key = keys.trim(invitation_key)
         # The page behind the redirect reads the whole invitation.
         refusal = arriving.refusal_to_open(invitation_key, sites.current_site_id(request))
+        if isinstance(refusal, KeyUsedUp) and gate.withholds_session(request):
+            # The person who used it may be logged in. The landing page finds the ended key.
+            response = gate.going_on(request, "invitation_landing")
+            visitor.remember_ended(response, invitation_key, secure=request.is_secure())
+            return response
         if refusal is not None:
             return refuse(request, refusal, invitation_key)
         declining = request.GET.get("answer", "").startswith("no")
-        response = redirect("invitation_decline" if declining else "invitation_landing")
+        to = "invitation_decline" if declining else "invitation_landing"
+        response = gate.go_on(request, to)
         gate.remember(request, response, invitation_key)
         return response
 
