@@ -33,7 +33,7 @@ SESSION_COOKIE_SAMESITE = "Strict"
 class Quiet(SimpleHTTPRequestHandler):
     """Serve files without a word."""
 
-    def log_message(self, format: str, *args: object) -> None:
+    def log_message(self, *_args: object) -> None:
         """Say nothing."""
 
 
