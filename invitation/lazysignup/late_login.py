@@ -82,6 +82,7 @@ def settle(sender: Any, request: Any, user: Any, **kwargs: Any) -> None:
 
     It receives all logins. The session then knows whether the account that has come is a guest.
     """
+    request = getattr(request, "_request", request)  # that of an API framework wraps Django's
     if not hasattr(request, "session"):
         return
     guest_id, kept = vars(request).pop(LEFT, (None, {}))

@@ -12,6 +12,7 @@ from django.db.models.signals import post_save
 from django.test import Client
 from rest_framework.authtoken.models import Token
 
+from invitation.lazysignup import late_login
 from invitation.lazysignup.models import LazyUser
 from invitation.models import Acceptance, InvitationKey
 from tests.factories import ADDRESS, make_invitation, make_user
@@ -175,3 +176,23 @@ def test_a_try_that_the_database_undoes_leaves_one_account(
     assert set(tries) == {before.pk}
     assert has_signed_up(before)
     assert User.objects.count() == 2  # the inviter, and who was a guest
+
+
+def test_a_guest_logs_in_to_an_account_they_have(
+    guest: Client, account: Any, monkeypatch: Any
+) -> None:
+    monkeypatch.setattr(late_login, "_handlers", {})
+
+    @late_login.register
+    def move(guest: Any, user: Any) -> list[str]:
+        return [str(Item.objects.filter(owner=guest).update(owner=user))]
+
+    member = make_user("bob")
+    EmailAddress.objects.create(user=member, email=member.email, primary=True, verified=True)
+    typed = {"username": "bob", "password": "secret"}
+    response = guest.post("/auth/login/", typed, content_type="application/json")
+    assert response.status_code == 200, response.content
+    assert guest.get("/who/").content == b"bob"
+    assert Item.objects.get().owner == member
+    assert guest.session["basket"] == ["seed"]
+    assert LazyUser.objects.get().user == account
