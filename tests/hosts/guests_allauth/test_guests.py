@@ -276,7 +276,7 @@ def test_a_member_who_is_logged_in_is_led_to_the_invitation(
     assert client.get("/accounts/signup/")["Location"].endswith("/invited/")
 
 
-@pytest.mark.parametrize("way", ["form", "provider"])
+@pytest.mark.parametrize("way", ["form", "provider", "browser", "app"])
 def test_a_guest_logs_in_to_an_account_they_have(guest: Client, way: str, monkeypatch: Any) -> None:
     monkeypatch.setattr(late_login, "_handlers", {})
 
@@ -288,9 +288,16 @@ def test_a_guest_logs_in_to_an_account_they_have(guest: Client, way: str, monkey
 
     account = make_user("bob")
     EmailAddress.objects.create(user=account, email=account.email, primary=True, verified=True)
+    typed = {"username": "bob", "password": "secret"}
     if way == "form":
         assert guest.get("/accounts/login/").status_code == 200
         guest.post("/accounts/login/", {"login": "bob", "password": "secret"})
+    elif way == "browser":
+        address = "/_allauth/browser/v1/auth/login"
+        assert guest.post(address, typed, content_type="application/json").status_code == 200
+    elif way == "app":
+        response = in_an_app(guest.session.session_key or "", "login", **typed)
+        guest.cookies["sessionid"] = response.json()["meta"]["session_token"]
     else:
         SocialAccount.objects.create(user=account, provider="dummy", uid="7")
         come(guest, account.email)
