@@ -124,8 +124,8 @@ class TestTheCode:
             Client().get(JOIN)
         assert asked(queries) == []
 
-    def test_a_right_one_costs_seven_and_a_wrong_one_five(self, link: InvitationKey) -> None:
-        for code, most in ((link.code, 7), (WRONG, 5)):
+    def test_a_right_one_costs_five_and_a_wrong_one_seven(self, link: InvitationKey) -> None:
+        for code, most in ((link.code, 5), (WRONG, 7)):
             with CaptureQueriesContext(connection) as queries:
                 join(code)
             assert len(asked(queries)) <= most, "\n".join(asked(queries))

@@ -266,18 +266,27 @@ class ThrottleCounterManager(WriterManager["ThrottleCounter"]):
 
     def hit(self, scope: bytes, limit: int, window: timedelta, now: datetime) -> bool:
         """Count an attempt unless the window is full; return whether it was counted."""
-        over = _begun_by(now - window) | _begun_ahead(now)
         # One transaction: the row must stay until the attempt is counted.
         with transaction.atomic(using=self.db):
             self.hold(scope, now)
-            rows = self.filter(scope=scope)
-            free = rows.filter(over | Q(count__lt=limit)) if limit > 0 else self.none()
-            changed = free.update(
-                # MySQL assigns from left to right, so what reads the window comes before it.
-                count=Case(When(over, then=Value(1)), default=F("count") + 1),
-                window_start=Case(When(over, then=Value(now)), default=F("window_start")),
-            )
+            return self.hit_held(scope, limit, window, now)
+
+    def hit_held(self, scope: bytes, limit: int, window: timedelta, now: datetime) -> bool:
+        """Count an attempt as ``hit`` does; call ``hold`` before, in the same transaction."""
+        over = _begun_by(now - window) | _begun_ahead(now)
+        rows = self.filter(scope=scope)
+        free = rows.filter(over | Q(count__lt=limit)) if limit > 0 else self.none()
+        changed = free.update(
+            # MySQL assigns from left to right, so what reads the window comes before it.
+            count=Case(When(over, then=Value(1)), default=F("count") + 1),
+            window_start=Case(When(over, then=Value(now)), default=F("window_start")),
+        )
         return changed == 1
+
+    def hold_with_room(self, scope: bytes, limit: int, window: timedelta, now: datetime) -> bool:
+        """Lock a counter as ``hold`` does; return whether an attempt more fits into its window."""
+        self.hold(scope, now)
+        return limit > 0 and not self.is_full(scope, limit, window, now)
 
     def hold(self, scope: bytes, now: datetime, field: str = "scope") -> None:
         """Lock a counter until the end of the transaction; create it if it is missing."""
