@@ -21,6 +21,10 @@ def _salt(inviter: Any, site_id: int | None) -> str:
     return f"invitation.bulk:{site_id}:{inviter.pk}"
 
 
+def _sign(content: dict[str, Any], inviter: Any, site_id: int | None) -> str:
+    return signing.dumps(content, salt=_salt(inviter, site_id), compress=True)
+
+
 class BulkForm(InvitationTextsForm):
     """Form for a list, pasted or as a file. ``plan()`` returns each row's outcome."""
 
@@ -76,14 +80,20 @@ class BulkForm(InvitationTextsForm):
             if file:
                 recipients.check_size(file.size)
                 pasted = recipients.decode(file.read())
-            cleaned["recipients"] = recipients.parse(pasted, pasted=not file)
+            cleaned["reading"] = recipients.read(pasted, pasted=not file)
         except ListRefused as error:
             self.add_error("file" if file else "people", _validation_error(error))
         return cleaned | {"text": pasted}
 
+    @property
+    def reading(self) -> recipients.Reading:
+        """The list as it was read."""
+        reading: recipients.Reading = self.cleaned_data["reading"]
+        return reading
+
     def plan(self) -> lists.ListResult:
         """Return what would happen to each row. Raises ``InvitationError``."""
-        people, note = self.cleaned_data["recipients"], self.cleaned_data.get("note", "")
+        people, note = self.reading.recipients, self.cleaned_data.get("note", "")
         return lists.check_list(self.inviter, people, note=note, site_id=self.site_id)
 
     def payload(self, batch: lists.ListResult) -> str:
@@ -93,8 +103,9 @@ class BulkForm(InvitationTextsForm):
             "text": self.cleaned_data["text"],
             "pasted": not self.cleaned_data["file"],
             "note": self.cleaned_data.get("note", ""),
+            "column": "",
         }
-        return signing.dumps(content, salt=_salt(self.inviter, self.site_id), compress=True)
+        return _sign(content, self.inviter, self.site_id)
 
 
 class BulkConfirmForm(forms.Form):
@@ -104,6 +115,9 @@ class BulkConfirmForm(forms.Form):
     confirmed = forms.BooleanField(required=False, widget=forms.HiddenInput)
     #: Number of the page of rows to show.
     page = forms.IntegerField(required=False, min_value=1, widget=forms.HiddenInput)
+    #: Heading of another column of addresses, and the button that reads the list by it.
+    email_column = forms.CharField(required=False, widget=forms.HiddenInput)
+    choose = forms.BooleanField(required=False, widget=forms.HiddenInput)
     #: Whether to return the rows as a file.
     table = forms.BooleanField(required=False, widget=forms.HiddenInput)
 
@@ -125,8 +139,7 @@ class BulkConfirmForm(forms.Form):
         try:
             self.content = signing.loads(payload, salt=salt)
             signing.loads(payload, salt=salt, max_age=lists.LIST_AGE)
-            text, pasted = self.content["text"], self.content["pasted"]
-            self.recipients = recipients.parse(text, pasted=pasted)
+            self._read(self.content.get("column", ""))
         except signing.BadSignature as error:
             message = _("This list was shown too long ago. Please look through it once more.")
             raise ValidationError(message, code="stale_list") from error
@@ -134,13 +147,31 @@ class BulkConfirmForm(forms.Form):
             raise _validation_error(error) from error
         return payload
 
+    def clean(self) -> dict[str, Any]:
+        """Read the list by another column, if the member has chosen one. Nobody is invited then."""
+        cleaned: dict[str, Any] = super().clean() or {}
+        if self.errors or not cleaned["choose"]:
+            return cleaned
+        column = cleaned["email_column"]
+        try:
+            self._read(column)
+        except ListRefused as error:
+            raise _validation_error(error) from error
+        self.content["column"] = column
+        payload = _sign(self.content, self.inviter, self.site_id)
+        return cleaned | {"payload": payload, "confirmed": False, "table": False}
+
+    def _read(self, column: str) -> None:
+        text, pasted = self.content["text"], self.content["pasted"]
+        self.reading = recipients.read(text, pasted=pasted, email_column=column)
+
     def plan(self) -> lists.ListResult:
         """Return what would happen to each row. Raises ``InvitationError``."""
-        return lists.check_list(self.inviter, self.recipients, **self._options())
+        return lists.check_list(self.inviter, self.reading.recipients, **self._options())
 
     def save(self) -> lists.ListResult:
         """Invite the list, and return each row's outcome. Raises ``InvitationError``."""
-        return lists.invite_many(self.inviter, self.recipients, **self._options())
+        return lists.invite_many(self.inviter, self.reading.recipients, **self._options())
 
     def _options(self) -> dict[str, Any]:
         batch = uuid.UUID(self.content["batch"])

@@ -19,7 +19,7 @@ from django.utils.functional import cached_property
 from django.utils.translation import gettext as _
 from django.views.generic import FormView, ListView, View
 
-from invitation.addresses import sheets
+from invitation.addresses import recipients, sheets
 from invitation.addresses.headings import labelled
 from invitation.exceptions import InvitationError
 from invitation.flows import lists, mail, quota
@@ -66,7 +66,14 @@ class BulkMixin(MemberMixin):
         context: dict[str, Any] = super().get_context_data(**kwargs)  # type: ignore[misc]
         return context
 
-    def show(self, template: str, batch: lists.ListResult, payload: str, page: int) -> HttpResponse:
+    def show(
+        self,
+        template: str,
+        batch: lists.ListResult,
+        payload: str,
+        page: int,
+        reading: recipients.Reading,
+    ) -> HttpResponse:
         """Return the page of a list: first the rows that are not invited, with the reason."""
         invited = (lists.Verdict.NEW, lists.Verdict.INVITED)
         rows = sorted(batch.rows, key=lambda row: row.verdict in invited)
@@ -78,6 +85,8 @@ class BulkMixin(MemberMixin):
             "total": len(rows),
             "page_obj": Paginator(rows, ROWS_PER_PAGE).get_page(page),
             "payload": payload,
+            "columns": reading.columns,
+            "column": reading.column,
             "mail_pause": pause_of_mails(),
             "remaining_invitations": quota.remaining_invitations(self.request.user),
         }
@@ -97,7 +106,7 @@ class BulkView(BulkMixin, BulkFormView):
         except InvitationError as error:
             form.refused(error)
             return self.form_invalid(form)
-        return self.show(self.preview_template_name, batch, form.payload(batch), 1)
+        return self.show(self.preview_template_name, batch, form.payload(batch), 1, form.reading)
 
 
 class BulkConfirmView(BulkMixin, BulkConfirmFormView):
@@ -125,9 +134,8 @@ class BulkConfirmView(BulkMixin, BulkConfirmFormView):
         if form.cleaned_data["table"]:
             return attachment(_report_lines(batch), "report.csv")
         template = self.report_template_name if confirmed else self.preview_template_name
-        return self.show(
-            template, batch, form.cleaned_data["payload"], form.cleaned_data["page"] or 1
-        )
+        payload, page = form.cleaned_data["payload"], form.cleaned_data["page"] or 1
+        return self.show(template, batch, payload, page, form.reading)
 
     def form_invalid(self, form: BulkConfirmForm) -> HttpResponse:
         """Show the list in the form again, with the reason why it was refused."""
