@@ -205,11 +205,18 @@ def in_an_app(session: str, address: str, **data: Any) -> Any:
     return client.post(f"/_allauth/app/v1/auth/{address}", data, content_type="application/json")
 
 
-def test_a_guest_signs_up_in_an_app(guest: Client, invitation: InvitationKey) -> None:
-    before, session = LazyUser.objects.get().user, guest.session.session_key
-    key = {"invitation_key": invitation.mail_key}
+def token_of_a_provider(email: str = ADDRESS) -> dict[str, Any]:
+    known = {"id": 7, "email": email, "username": "newcomer", "email_verified": True}
+    token = {"id_token": json.dumps(known), "client_id": "x"}
+    return {"provider": "dummy", "process": "login", "token": token}
+
+
+@pytest.mark.parametrize("way", ["signup", "provider/token"])
+def test_a_guest_signs_up_in_an_app(guest: Client, invitation: InvitationKey, way: str) -> None:
+    before, session = LazyUser.objects.get().user, guest.session.session_key or ""
     typed = {"email": ADDRESS, "username": "newcomer", "password": PASSWORD}
-    response = in_an_app(session, "signup", **typed, **key)
+    data = typed if way == "signup" else token_of_a_provider()
+    response = in_an_app(session, way, **data, invitation_key=invitation.mail_key)
     assert response.status_code == 200, response.content
     new = response.json()["meta"]["session_token"]
     assert new != session
@@ -217,6 +224,14 @@ def test_a_guest_signs_up_in_an_app(guest: Client, invitation: InvitationKey) ->
     guest.cookies["sessionid"] = new
     signed_up(guest, before)
     assert Acceptance.objects.get().user == before
+
+
+@pytest.mark.parametrize("way", ["signup", "provider/token"])
+def test_a_guest_who_is_refused_in_an_app_stays_a_guest(guest: Client, way: str) -> None:
+    typed = {"email": ADDRESS, "username": "newcomer", "password": PASSWORD}
+    data = typed if way == "signup" else token_of_a_provider()
+    assert in_an_app(guest.session.session_key or "", way, **data).status_code == 403
+    assert stays_a_guest(guest)
 
 
 def asks_early(get_response: Any) -> Any:
@@ -276,7 +291,7 @@ def test_a_member_who_is_logged_in_is_led_to_the_invitation(
     assert client.get("/accounts/signup/")["Location"].endswith("/invited/")
 
 
-@pytest.mark.parametrize("way", ["form", "provider", "browser", "app"])
+@pytest.mark.parametrize("way", ["form", "provider", "browser", "app", "token"])
 def test_a_guest_logs_in_to_an_account_they_have(guest: Client, way: str, monkeypatch: Any) -> None:
     monkeypatch.setattr(late_login, "_handlers", {})
 
@@ -288,7 +303,7 @@ def test_a_guest_logs_in_to_an_account_they_have(guest: Client, way: str, monkey
 
     account = make_user("bob")
     EmailAddress.objects.create(user=account, email=account.email, primary=True, verified=True)
-    typed = {"username": "bob", "password": "secret"}
+    typed, session = {"username": "bob", "password": "secret"}, guest.session.session_key or ""
     if way == "form":
         assert guest.get("/accounts/login/").status_code == 200
         guest.post("/accounts/login/", {"login": "bob", "password": "secret"})
@@ -296,11 +311,15 @@ def test_a_guest_logs_in_to_an_account_they_have(guest: Client, way: str, monkey
         address = "/_allauth/browser/v1/auth/login"
         assert guest.post(address, typed, content_type="application/json").status_code == 200
     elif way == "app":
-        response = in_an_app(guest.session.session_key or "", "login", **typed)
+        response = in_an_app(session, "login", **typed)
         guest.cookies["sessionid"] = response.json()["meta"]["session_token"]
     else:
         SocialAccount.objects.create(user=account, provider="dummy", uid="7")
-        come(guest, account.email)
+        if way == "provider":
+            come(guest, account.email)
+        else:
+            response = in_an_app(session, "provider/token", **token_of_a_provider(account.email))
+            guest.cookies["sessionid"] = response.json()["meta"]["session_token"]
     assert guest.get("/who/").content == b"bob"
     assert Item.objects.get().owner == account
     assert guest.session["basket"] == ["seed"]
