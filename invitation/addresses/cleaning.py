@@ -17,7 +17,7 @@ Codes of ``AddressRefused``:
 - ``too_long``: over 254 characters, or over 64 before the @ (RFC 5321, 4.5.3.1)
 - ``control_characters``: line break, NUL, bidi or zero-width character, private or unassigned one
 - ``encoded_word``: ``=?``, which mail libraries decode (RFC 2047)
-- ``quoted_local_part``: a quotation mark or backslash
+- ``quoted_local_part``: a quotation mark of any kind, or a backslash
 - ``display_name``: ``Name <address>``
 - ``comment``: round brackets (RFC 5322, 3.2.2)
 - ``domain_literal``: an IP address in square brackets
@@ -60,10 +60,13 @@ _BARE = _("Please enter only the address itself, such as ann@example.org.")
 _LOCAL = _("The part before the @ holds characters that we cannot deliver to.")
 _DOMAIN = _("The domain after the @ is not valid. Please check the spelling.")
 
+#: Quotation marks, also those of word processors, and the backslash.
+_QUOTES = re.compile(r'["\\\u00ab\u00bb\u2018-\u201f\u2039\u203a\u300c-\u300f\uff02]')
+
 #: Patterns that an address must not contain. The first match decides the code.
 _FORBIDDEN: tuple[tuple[re.Pattern[str], str, Promise], ...] = (
     (re.compile(r"=\?"), "encoded_word", _LOCAL),
-    (re.compile(r'["\\]'), "quoted_local_part", _("Please leave out quotation marks.")),
+    (_QUOTES, "quoted_local_part", _("Please leave out quotation marks.")),
     (re.compile(r"[<>]"), "display_name", _BARE),
     (re.compile(r"[()]"), "comment", _BARE),
     (re.compile(r"[\[\]]"), "domain_literal", _("Please use a domain name after the @.")),

@@ -44,6 +44,8 @@ class Recipient(NamedTuple):
     note: str = ""
     language: str = ""
     groups: tuple[str, ...] = ()
+    #: Whether the quotation marks of the row do not match, so that it has no cells.
+    broken: bool = False
 
 
 class Reading(NamedTuple):
@@ -179,6 +181,7 @@ def _recipients(columns: tables.Columns) -> Iterator[Recipient]:
             note=columns.get(cells, "note"),
             language=columns.get(cells, "language"),
             groups=columns.groups(cells),
+            broken=isinstance(cells, tables.Broken) and email == cells.record,
         )
 
 
