@@ -156,8 +156,8 @@ def test_groups_cost_the_page_that_renews_one_more(
 
 
 @pytest.mark.parametrize("earlier", [0, 1])
-@pytest.mark.parametrize(("limited", "most"), [(True, 10), (False, 9)])
-def test_inviting_costs_ten_and_the_first_time_twelve_at_most(
+@pytest.mark.parametrize(("limited", "most"), [(True, 9), (False, 8)])
+def test_inviting_costs_nine_and_the_first_time_eleven_at_most(
     member: Any,
     member_client: Client,
     commit: Commit,

@@ -149,9 +149,7 @@ def invite(
         fields["data"] = dict(data)
     if groups:
         check_groups(inviter, groups)
-    if not again:
-        _check_not_declined(inviter, addresses.canonical(email), site_id)
-    return _invite(inviter, site_id, fields, groups, mail=mail)
+    return _invite(inviter, site_id, fields, groups, mail=mail, again=again)
 
 
 def checked_fields(
@@ -189,13 +187,15 @@ def _invite(
     groups: Collection[Group] | None,
     *,
     mail: bool,
+    again: bool,
 ) -> Invited:
-    slot = make_slot(site_id, inviter.pk, addresses.canonical(fields["email"]))
+    email_key = addresses.canonical(fields["email"])
+    slot = make_slot(site_id, inviter.pk, email_key)
     refusal: InvitationError | IntegrityError
     first = fields | {"language": language_for(inviter, fields["language"])}
 
     def make() -> Invited:
-        invitation = _create(inviter, site_id, first, mail=mail)
+        invitation = _create(inviter, site_id, first, mail=mail, again=again)
         if groups:
             invitation.groups.set(groups)
         if mail:
@@ -210,8 +210,11 @@ def _invite(
         renewed = _renew(slot, fields, groups, mail=mail)
         if renewed is not None:
             return renewed
-        if isinstance(refusal, QuotaExceeded) and quota.remaining_invitations(inviter) == 0:
-            break
+        if isinstance(refusal, QuotaExceeded):
+            if not again and _has_declined(inviter, email_key, site_id):
+                raise AlreadyInvited(_DECLINED, code="declined_before") from refusal
+            if quota.remaining_invitations(inviter) == 0:
+                break
         # The pending invitation has ended since the check, so a new one is possible now.
     raise refusal
 
@@ -289,16 +292,10 @@ def _check_not_own(inviter: Any, email: str) -> None:
         raise OwnAddress()
 
 
-def _check_not_declined(inviter: Any, email_key: str, site_id: int) -> None:
-    """Raise ``AlreadyInvited`` if this address has declined an invitation from the member.
-
-    A pending invitation to it is renewed all the same: the member has confirmed that one.
-    """
+def _has_declined(inviter: Any, email_key: str, site_id: int) -> bool:
+    """Return whether this address has declined an invitation from the member."""
     rows = InvitationKey.objects.addressed_to([email_key]).sent_by(inviter).on_site(site_id)
-    if rows.filter(status=InvitationKey.Status.DECLINED).exists():
-        slot = make_slot(site_id, inviter.pk, email_key)
-        if InvitationKey.objects.find_open(slot) is None:
-            raise AlreadyInvited(_DECLINED, code="declined_before")
+    return rows.filter(status=InvitationKey.Status.DECLINED).exists()
 
 
 def expiry_date(now: datetime, days: Days = "default") -> datetime | None:
@@ -317,7 +314,7 @@ def expiry_date(now: datetime, days: Days = "default") -> datetime | None:
 
 
 def _create(
-    inviter: Any, site_id: int, fields: dict[str, Any], *, mail: bool = True
+    inviter: Any, site_id: int, fields: dict[str, Any], *, mail: bool = True, again: bool = True
 ) -> InvitationKey:
     email_key = addresses.canonical(fields["email"]) if "email" in fields else ""
     invitation = InvitationKey(
@@ -326,7 +323,7 @@ def _create(
     slot = invitation.pending_slot = invitation.slot()
     # The slot is unique, so the insert fails if this member has a pending invitation to the
     # address. The check comes first, because a failed insert makes MariaDB lock more rows.
-    quota.spend(inviter, slot=slot)
+    quota.spend(inviter, slot=slot, declined=None if again else (email_key, site_id))
     if email_key and mail:
         invitation.mail_requested_at = invitation.date_invited
     managers.write_new(invitation)

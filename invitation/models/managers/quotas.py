@@ -94,6 +94,7 @@ class InvitationQuotaManager(RefundingMixin, WriterManager["InvitationQuota"]):
         *,
         current: tuple[timedelta, datetime] | None = None,
         slot: Any = None,
+        declined: tuple[str, int] | None = None,
     ) -> bool:
         """Spend from a member's quota if enough is left; return whether it was.
 
@@ -101,19 +102,24 @@ class InvitationQuotaManager(RefundingMixin, WriterManager["InvitationQuota"]):
         ``None`` for no limit. Grants come on top. The method never decides by counting rows.
 
         With ``current``, a period and the present time, it spends only if that period is not over.
-        With ``slot``, it spends nothing if the member has a pending invitation at this slot. To see
-        what other transactions are about to commit, call ``hold`` before.
+        With ``slot``, it spends nothing if the member has a pending invitation at this slot. With
+        ``declined`` as well, an address and a site, it spends nothing if this address has declined
+        an invitation from the member. To see what other transactions are about to commit, call
+        ``hold`` before.
         """
         period, now = current or (timedelta(), timezone.now())
+        email_key, site_id = declined or ("", 0)
         spent = SPENDING.run(
             self,
-            *(limit is not None, current is not None, slot is not None),
+            *(limit is not None, current is not None, slot is not None, declined is not None),
             inviter=user.pk,
             amount=amount,
             limit=max(limit or 0, 0),
             begin=now - period,
             latest=latest(now),
             slot=slot,
+            email_key=email_key,
+            site_id=site_id,
         )
         return spent == 1
 

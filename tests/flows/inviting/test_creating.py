@@ -208,17 +208,16 @@ def test_the_queries_do_not_depend_on_who_has_the_address(member: Any) -> None:
     assert len(known) == len(fresh)
 
 
-@pytest.mark.parametrize(("limited", "number"), [(True, 8), (False, 7)])
-def test_inviting_costs_eight_statements(
+@pytest.mark.parametrize(("limited", "number"), [(True, 7), (False, 6)])
+def test_inviting_costs_seven_statements(
     member: Any, django_assert_num_queries: Any, settings: Any, limited: bool, number: int
 ) -> None:
     inviting.invite(member, "warm@example.org")
     settings.INVITATION_DELIVERY = "invitation.delivery.outbox.OutboxDelivery"
     if not limited:
         scenes.no_limits(settings)
-    # A look whether they have declined. Counter of the quota, invitation, ledger and mail, between
-    # savepoint and release; and the count of the limits. MariaDB and MySQL cannot insert or
-    # update on a condition.
+    # Counter of the quota, invitation, ledger and mail, between savepoint and release; and the
+    # count of the limits. MariaDB and MySQL cannot insert or update on a condition.
     more = 2 if limited and connection.vendor == "mysql" else 0
     with django_assert_num_queries(number + more):
         inviting.invite(member, ADDRESS)
