@@ -250,7 +250,7 @@ class Conf:
         )
 
     def notify_inviter(self, user: Any) -> Collection[str]:
-        """Return the events that are emailed to this inviter: ``"accepted"``, ``"expired"``."""
+        """Return the events that are emailed to this inviter: accepted, declined, expired."""
         rule = self.INVITATION_NOTIFY_INVITER
         if isinstance(rule, str):
             rule = cast("Callable[[Any], Collection[str]]", import_string(rule))

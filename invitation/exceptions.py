@@ -195,7 +195,7 @@ class AddressBlocked(AddressRefused):
 
 
 class AlreadyInvited(AddressRefused):
-    """Error for a member who has another pending invitation to this address."""
+    """Error for a member whose invitation to this address is pending, or was declined."""
 
     code = "already_invited"
     message = _("You already invited this address.")

@@ -10,6 +10,7 @@ from django.contrib.auth.models import Group
 from django.test import Client
 from django.utils import timezone
 
+from invitation.addresses.networks import network
 from invitation.addresses.recipients import Recipient
 from invitation.exceptions import (
     AddressBlocked,
@@ -22,7 +23,6 @@ from invitation.exceptions import (
 )
 from invitation.flows import arriving, inviting, lists, mail, quota, sharing, upkeep
 from invitation.flows.quota import Limit, attempt
-from invitation.gate.clients import network
 from invitation.models import Acceptance, InvitationEmail, InvitationKey, ThrottleCounter
 from invitation.views.joining import JoinView
 from tests import scenes, staff

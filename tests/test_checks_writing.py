@@ -20,7 +20,7 @@ BAD: dict[str, tuple[str, list[Any]]] = {
     "INVITATION_REMINDER_DAYS": ("E054", [0, -1, True, "2", 1.5, 36501]),
     "INVITATION_NOTIFY_INVITER": (
         "E055",
-        [None, True, "accepted", "", "no.such.path", ["declined"], [["accepted"]], {"accepted": 1}],
+        [None, True, "accepted", "", "no.such.path", ["revoked"], [["accepted"]], {"accepted": 1}],
     ),
 }
 
@@ -39,6 +39,7 @@ GOOD: dict[str, list[Any]] = {
         (),
         [],
         ["accepted"],
+        ["declined"],
         ("accepted", "expired"),
         {"expired"},
         frozenset(),
@@ -85,7 +86,7 @@ def test_a_list_holds_for_every_inviter(settings: Any) -> None:
         ("no.such.path", " Importing it failed with ModuleNotFoundError: No module named 'no'"),
         ("accepted", " Importing it failed with ImportError: accepted doesn't look like a module"),
         (f"{__name__}.BAD", "the dotted path of one."),
-        (["declined"], "the dotted path of one."),
+        (["revoked"], "the dotted path of one."),
     ],
     ids=["no module", "no path", "nothing to call", "no news"],
 )

@@ -76,7 +76,7 @@ OTHERS = {
     "INVITATION_SITE_BLURB": "We swap seeds.",
     "INVITATION_SUBJECT_PREFIX": "[Club] ",
     "INVITATION_REMINDER_DAYS": 2,
-    "INVITATION_NOTIFY_INVITER": ["accepted", "expired"],
+    "INVITATION_NOTIFY_INVITER": ["accepted", "declined", "expired"],
     "INVITATION_LIMITS": {"inviter": None, "recipient": 1},
     "INVITATION_CLIENT_ADDRESS": "site.client_of",
     "INVITATION_NOTE_PERMISSION": "invitation.change_invitationkey",

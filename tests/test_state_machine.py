@@ -161,6 +161,11 @@ def some_members_are_left(life: Life) -> bool:
     return len(life.members) > 1
 
 
+def end_of(day: datetime) -> datetime:
+    """Return the last second of a day."""
+    return day.replace(hour=23, minute=59, second=59, microsecond=0)
+
+
 class Life(RuleBasedStateMachine):
     """Let members do what they can and time pass: what personal and shared ones have in common."""
 
@@ -654,7 +659,7 @@ class PersonalLife(Life):
         row = invited.invitation
         assert days != 5
         assert email not in (member.email, self.blocked)
-        assert days == "default" or row.expires_at == clock.now() + days * DAY
+        assert days == "default" or row.expires_at == end_of(clock.now() + days * DAY)
         assert self.changed(entries, Reason.INVITED) == (-1 if invited.created else 0)
         assert mail or not invited.mailed
         assert mail or InvitationEmail.objects.count() == mails

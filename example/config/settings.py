@@ -165,7 +165,7 @@ INVITATION_DESTINATIONS = [
 ]
 # "manage.py sendinvitations" in cron sends reminders. Inviters get an email about each outcome.
 INVITATION_REMINDER_DAYS = 3
-INVITATION_NOTIFY_INVITER = ["accepted", "expired"]
+INVITATION_NOTIFY_INVITER = ["accepted", "declined", "expired"]
 # Guests can fill a basket before they sign up, and invited people can look around first.
 LAZYSIGNUP_DAYS = 14
 LAZYSIGNUP_WITH_INVITATION = True

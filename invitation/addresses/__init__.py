@@ -11,6 +11,8 @@ from invitation.addresses.cleaning import (
     mailbox,
     of_member,
     same,
+    to_ascii,
+    to_unicode,
 )
 
 __all__ = [
@@ -24,4 +26,6 @@ __all__ = [
     "mailbox",
     "of_member",
     "same",
+    "to_ascii",
+    "to_unicode",
 ]

@@ -17,7 +17,7 @@ Codes of ``AddressRefused``:
 - ``too_long``: over 254 characters, or over 64 before the @ (RFC 5321, 4.5.3.1)
 - ``control_characters``: line break, NUL, bidi or zero-width character, private or unassigned one
 - ``encoded_word``: ``=?``, which mail libraries decode (RFC 2047)
-- ``quoted_local_part``: a quotation mark or backslash
+- ``quoted_local_part``: a quotation mark of any kind, or a backslash
 - ``display_name``: ``Name <address>``
 - ``comment``: round brackets (RFC 5322, 3.2.2)
 - ``domain_literal``: an IP address in square brackets
@@ -60,16 +60,23 @@ _BARE = _("Enter only the address, such as ann@example.org.")
 _LOCAL = _("The part before the @ has characters that cannot be used here.")
 _DOMAIN = _("The domain after the @ is not valid. Check the spelling.")
 
+#: Quotation marks, also those of word processors, and the backslash.
+_QUOTES = re.compile(r'["\\\u00ab\u00bb\u2018-\u201f\u2039\u203a\u300c-\u300f\uff02]')
+
 #: Patterns that an address must not contain. The first match decides the code.
 _FORBIDDEN: tuple[tuple[re.Pattern[str], str, Promise], ...] = (
     (re.compile(r"=\?"), "encoded_word", _LOCAL),
-    (re.compile(r'["\\]'), "quoted_local_part", _("Leave out the quotation marks.")),
+    (_QUOTES, "quoted_local_part", _("Leave out the quotation marks.")),
     (re.compile(r"[<>]"), "display_name", _BARE),
     (re.compile(r"[()]"), "comment", _BARE),
     (re.compile(r"[\[\]]"), "domain_literal", _("Use a domain name after the @.")),
     (re.compile(r"[,;]|@[^@]*@"), "several_addresses", _SINGLE),
     (re.compile(r"[%!|`]"), "routed_address", _LOCAL),
 )
+
+#: Parts of a domain with letters outside ASCII, and in their ASCII form, within any text.
+_PIECE = re.compile(r"[^\s.@]*[^\x00-\x7f\s][^\s.@]*")
+_A_LABEL = re.compile(r"xn--[a-z0-9-]+", re.ASCII | re.IGNORECASE)
 
 #: A dot-atom (RFC 5322, 3.2.3) with a usual first character. Other first characters are dangerous.
 #: A mail server can read them as an option or a pipe (-f, /dev/null). A spreadsheet can read them
@@ -213,6 +220,34 @@ def display(email: str) -> str:
         return readable if clean(readable) == email else email
     except (idna.IDNAError, AddressRefused):
         return email
+
+
+def to_ascii(text: str) -> str:
+    """Return a part of an address, as somebody types it to find addresses, with A-labels.
+
+    A text is returned unchanged if a part of it between dots can be no part of a domain.
+    """
+    if text.isascii():
+        return text
+    import idna  # large tables
+
+    try:
+        folded = _PIECE.sub(lambda found: _fold(found[0]), text)
+        return _PIECE.sub(lambda found: idna.alabel(found[0]).decode(), folded)
+    except (idna.IDNAError, AddressRefused):
+        return text
+
+
+def to_unicode(text: str) -> str:
+    """Return a part of an address with U-labels, or unchanged if an A-label in it is none."""
+    if "xn--" not in text.lower():
+        return text
+    import idna  # large tables
+
+    try:
+        return _A_LABEL.sub(lambda found: idna.ulabel(found[0].lower()), text)
+    except idna.IDNAError:
+        return text
 
 
 def _check_length(text: str, limit: int) -> None:

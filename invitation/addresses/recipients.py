@@ -45,6 +45,18 @@ class Recipient(NamedTuple):
     note: str = ""
     language: str = ""
     groups: tuple[str, ...] = ()
+    #: Whether the quotation marks of the row do not match, so that it has no cells.
+    broken: bool = False
+
+
+class Reading(NamedTuple):
+    """What a list says, and in which column of a table its addresses are."""
+
+    recipients: list[Recipient]
+    #: Headings of the columns that may be meant; empty unless there are several.
+    columns: list[str]
+    #: Heading of the column that was read.
+    column: str
 
 
 def decode(data: bytes) -> str:
@@ -67,7 +79,12 @@ def decode(data: bytes) -> str:
 
 
 def parse(text: str, *, pasted: bool = True, email_column: str = "") -> list[Recipient]:
-    """Return the rows of a text.
+    """Return the rows of a text; see ``read``."""
+    return read(text, pasted=pasted, email_column=email_column).recipients
+
+
+def read(text: str, *, pasted: bool = True, email_column: str = "") -> Reading:
+    """Return the rows of a text, and the columns of its addresses.
 
     Raises ``ListRefused`` if it is too large, empty or of another kind. ``pasted`` means that the
     text comes from a form. Commas then separate people. In a file, they separate cells.
@@ -82,14 +99,17 @@ def parse(text: str, *, pasted: bool = True, email_column: str = "") -> list[Rec
         raise ListRefused(message, code="list_cards")
     most = conf.list_limit("rows")
     found: list[Recipient] = []
-    for recipient in _read(text, pasted, email_column):
+    columns = _columns(text, pasted, email_column)
+    for recipient in _list(_announced(text)[1]) if columns is None else _recipients(columns):
         if len(found) == most:
             message = _("The list has more than %(limit)d rows. Divide it.")
             raise ListRefused(message, code="too_many_rows", params={"limit": most})
         found.append(recipient)
     if not found:
         raise ListRefused(_("This list is empty."), code="list_empty")
-    return found
+    choices = [] if columns is None else columns.choices()
+    chosen = "" if columns is None else columns.heading(columns.main)
+    return Reading(found, choices if len(choices) > 1 else [], chosen)
 
 
 def check_size(size: int) -> None:
@@ -105,16 +125,16 @@ def _no_text() -> ListRefused:
     return ListRefused(message, code="list_encoding")
 
 
-def _read(text: str, pasted: bool, email_column: str) -> Iterator[Recipient]:
-    """Return the rows of a text, read as a table or as a list."""
+def _columns(text: str, pasted: bool, email_column: str) -> tables.Columns | None:
+    """Return the columns of a text that is a table, or ``None`` if it is a list."""
     separator, text = _announced(text)
     delimiter = _delimiter(text, separator or tables.DELIMITERS, pasted, email_column)
     if not delimiter:
-        return _list(text)
+        return None
     most = conf.list_limit("rows")
     rows = tables.rows(text, delimiter)
     table = list(rows if most is None else islice(rows, most + tables.TOP + 1))
-    return _recipients(tables.Columns(table, email_column))
+    return tables.Columns(table, email_column)
 
 
 def _announced(text: str) -> tuple[str, str]:
@@ -159,6 +179,7 @@ def _recipients(columns: tables.Columns) -> Iterator[Recipient]:
             note=columns.get(cells, "note"),
             language=columns.get(cells, "language"),
             groups=columns.groups(cells),
+            broken=isinstance(cells, tables.Broken) and email == cells.record,
         )
 
 

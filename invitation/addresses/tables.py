@@ -141,11 +141,11 @@ class Columns:
         self.by_heading = words.known(self.headings)
         if main is not None and self.headings:
             main, several = _main_column(self.body, self.headings, self.by_heading.get("email"))
-        if email_column:
-            main = _place(self.headings, email_column)
-        elif main is None:
+        if main is None and not email_column:
             main = self.by_heading.get("email")
-        self.main = main
+        #: Column that is found by what is in it.
+        self.found = main
+        self.main = main = _place(self.headings, email_column) if email_column else main
         #: Columns with addresses.
         self.several = several
         self.width = len(self.headings) or _usual(len(cells) for _, cells in self.body)
@@ -153,6 +153,19 @@ class Columns:
         if main is not None and main < len(self.headings) and not email_column:
             self._series = words.series(self.headings, main)
         self._names = self._name_columns()
+
+    def choices(self) -> list[str]:
+        """Return the headings of the columns whose addresses may be meant, each once."""
+        if self.found is None:
+            return []
+        others = words.series(self.headings, self.found) if self.headings else []
+        places = [at for at in self.several if at == self.found or at not in others]
+        named = {words.plain(self._heading(at)): self.heading(at) for at in reversed(places)}
+        return [heading for heading in reversed(named.values()) if heading]
+
+    def heading(self, place: int | None) -> str:
+        """Return the heading of a column in one line, or an empty text."""
+        return "" if place is None else " ".join(self._heading(place).split())
 
     # -- is it a table? ------------------------------------------------------------------------
 

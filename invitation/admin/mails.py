@@ -48,6 +48,7 @@ NOT_CANCELLED = ngettext_lazy(
 TO_INVITER = (
     InvitationEmail.Kind.RENEWAL,
     InvitationEmail.Kind.ACCEPTED,
+    InvitationEmail.Kind.DECLINED,
     InvitationEmail.Kind.EXPIRED,
 )
 

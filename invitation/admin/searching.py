@@ -23,6 +23,7 @@ from invitation.delivery.base import get_delivery
 from invitation.delivery.members import INDEXES, declared_index
 from invitation.exceptions import AddressRefused
 from invitation.models import InvitationKey
+from invitation.models.alike import alike
 from invitation.models.querysets import begins
 
 if TYPE_CHECKING:
@@ -67,11 +68,11 @@ class Search:
 
     def add_accounts(self, model: Any, relation: str) -> None:
         """Take the rows of the accounts that the text names."""
-        exact, alike = accounts_named(self.text)
+        exact, others = accounts_named(self.text)
         for account in exact:
             self.add(model._default_manager.filter(**{relation: account}).order_by("-pk"))
-        if alike:
-            self.add_newest(model, Q(**{f"{relation}__in": alike}))
+        if others:
+            self.add_newest(model, Q(**{f"{relation}__in": others}))
 
     def add_of(self, model: Any, invitations: Search) -> None:
         """Take the rows of the invitations that another search has found."""
@@ -97,10 +98,7 @@ def accounts_named(text: str) -> tuple[list[Any], list[Any]]:
         exact += written.filter(invitation_address=function(Value(text)))[:MOST]
     if rows[: LIMIT + 1].count() > LIMIT:
         return exact, []
-    alike = Q(**{f"{name}__icontains": text})
-    for field in address:
-        alike |= Q(**{f"{field}__icontains": text})
-    return exact, list(rows.filter(alike)[:MOST])
+    return exact, list(rows.filter(alike(text, name, *address))[:MOST])
 
 
 def search_invitations(text: str, seen: set[str]) -> Search:
@@ -116,9 +114,8 @@ def search_invitations(text: str, seen: set[str]) -> Search:
         search.add(begins(rows, "email_key", address))
     if hint := _HINT.fullmatch(search.text):
         search.add(begins(rows, "locator", hint.group(1)))
-    shared = Q(label__icontains=search.text, shared=True) | Q(word__icontains=search.text)
-    parts = Q(email__icontains=search.text) | Q(recipient_name__icontains=search.text)
-    search.add_newest(InvitationKey, parts | shared)
+    parts = alike(search.text, "email", "recipient_name", "word")
+    search.add_newest(InvitationKey, parts | alike(search.text, "label") & Q(shared=True))
     return search
 
 
@@ -127,7 +124,7 @@ def _beginning_of_address(text: str) -> str:
     try:
         return addresses.canonical(text)
     except AddressRefused:
-        lowered = text.lower()
+        lowered = addresses.to_ascii(text).lower()
     return lowered if lowered.isascii() and len(lowered) <= addresses.LENGTH_MAX else ""
 
 

@@ -84,7 +84,7 @@ def invitation_required(view: Callable[..., Any]) -> Callable[..., Any]:
                 with gate.guarding(request):
                     response: HttpResponseBase = await view(request, *args, **kwargs)
             except REFUSED as error:
-                response = await sync_to_async(_answer)(request, error)
+                response = await sync_to_async(answer_refusal)(request, error)
             return await sync_to_async(_leave)(request, response)
 
     else:
@@ -101,7 +101,7 @@ def invitation_required(view: Callable[..., Any]) -> Callable[..., Any]:
                 with gate.guarding(request):
                     response: HttpResponseBase = answered(request, *args, **kwargs)
             except REFUSED as error:
-                response = _answer(request, error)
+                response = answer_refusal(request, error)
             return _leave(request, response)
 
     setattr(page, GATED, True)
@@ -141,7 +141,7 @@ def _enter(request: HttpRequest) -> Any:
         return led
     found = gate.carried(request)
     refused = isinstance(found, KeyRefused) and conf.INVITE_MODE
-    return _answer(request, found) if refused else None  # type: ignore[arg-type]
+    return answer_refusal(request, found) if refused else None  # type: ignore[arg-type]
 
 
 def _lead_member(request: HttpRequest) -> HttpResponseBase | None:
@@ -157,7 +157,7 @@ def _lead_member(request: HttpRequest) -> HttpResponseBase | None:
     return response
 
 
-def _answer(request: HttpRequest, error: Exception) -> HttpResponseBase:
+def answer_refusal(request: HttpRequest, error: Exception) -> HttpResponseBase:
     """Return the page that says why a request may not sign up. Raises other errors again."""
     if isinstance(error, AddressMismatch):
         return gate.refuse_address(request, error)

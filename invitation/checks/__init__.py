@@ -82,6 +82,7 @@ CHECKS: tuple[Check, ...] = tuple(
         "installation.check_password_reset_mail",
         "installation.check_templates",
         "installation.check_middleware",
+        "installation.check_allowed_hosts",
         "installation.check_login_url",
         "installation.check_signup_url",
         "registration.check_installed",

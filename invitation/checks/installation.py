@@ -18,6 +18,7 @@ from django.utils.module_loading import import_string
 from invitation.checks import routing
 from invitation.conf import conf
 from invitation.gate.carried_keys import SIGNUP
+from invitation.keys import sites
 
 TEMPLATES = Path(__file__).parents[1] / "templates"
 RESET_MAIL = "registration/password_reset_email.html"
@@ -136,6 +137,18 @@ def check_middleware(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
     message = f'MIDDLEWARE lacks "{AUTHENTICATION}". Nobody can be logged in.'
     hint = "Add it after SessionMiddleware."
     return [Error(message, hint=hint, id="invitation.E025")]
+
+
+def check_allowed_hosts(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    """Warn about names in ALLOWED_HOSTS that no request has, because they are not in ASCII."""
+    hosts = [host for host in settings.ALLOWED_HOSTS if not host.isascii()]
+    if not hosts:
+        return []
+    shown = ", ".join(f'"{host}"' for host in hosts)
+    message = f"No request is for {shown} in ALLOWED_HOSTS: browsers ask for a host in ASCII."
+    named = ", ".join(f'"{found}"' for host in hosts if (found := sites.ascii_host(host)).isascii())
+    hint = f"Write {named}." if named else "Write the name in ASCII, or remove it."
+    return [CheckWarning(message, hint=hint, id="invitation.W040")]
 
 
 def check_login_url(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:

@@ -215,8 +215,8 @@ def check_site(
     if "/" in domain or not values.is_base_url(f"https://{domain}"):
         message = f"Links in emails lead nowhere. The domain of the Site is {domain!r}."
         hint = (
-            'Change it in the admin to a host without scheme and slash, such as "example.org", or '
-            "set INVITATION_BASE_URL."
+            'Change it in the admin to a host without scheme and slash, such as "example.org" or '
+            '"bücher.example", or set INVITATION_BASE_URL.'
         )
         return [Error(message, hint=hint, id="invitation.E026")]
     if not settings.DEBUG and (local := _local_links(sites.with_scheme(domain))) is not None:
@@ -254,7 +254,10 @@ def check_hosts(
     message = (
         f"SITE_ID is not set, and no Site has the domain {shown}. Our pages do not work there."
     )
-    hint = "Add a Site with this domain, set SITE_ID, or remove the host from ALLOWED_HOSTS."
+    hint = (
+        "Add a Site with this domain, in these letters, in the admin. Or set SITE_ID, or remove "
+        "the host from ALLOWED_HOSTS."
+    )
     return [CheckWarning(message, hint=hint, id="invitation.W022")]
 
 

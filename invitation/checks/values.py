@@ -21,7 +21,7 @@ from django.utils.module_loading import import_string
 
 from invitation.addresses import blocklist
 from invitation.conf import conf
-from invitation.keys import destinations
+from invitation.keys import destinations, sites
 
 #: Maximum number of days in a setting: a hundred years. No database overflows at such a date.
 DAYS_MAX = 36500
@@ -34,7 +34,7 @@ REWARD_MAX = 1000
 SIGNING_KEY_LENGTH_MIN = 32
 
 PERMISSION = re.compile(r"\w+\.\S+")
-HOST_NAME = re.compile(r"[\w-]+(\.[\w-]+)*\.?|[0-9a-f:.]*:[0-9a-f:.]*")
+HOST_NAME = re.compile(r"[\w-]+(\.[\w-]+)*\.?|[0-9a-f:.]*:[0-9a-f:.]*", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -82,15 +82,15 @@ def is_quota_by_group(value: object) -> bool:
 
 def is_base_url(value: object) -> bool:
     """Return whether links may begin with the value: an HTTP URL without query or fragment."""
-    if not isinstance(value, str) or not value.isprintable() or re.search(r"[\s?#@\\]", value):
+    if not isinstance(value, str) or re.search(r"[\s?#@\\]", value):
         return False
     try:
-        parts = urlsplit(value)
+        parts = urlsplit(address := sites.ascii_url(value))
         port = parts.port
     except ValueError:
         return False
-    host = HOST_NAME.fullmatch(parts.hostname or "")
-    return parts.scheme in ("http", "https") and host is not None and port != 0
+    host = address.isprintable() and HOST_NAME.fullmatch(parts.hostname or "")
+    return parts.scheme in ("http", "https") and bool(host) and port != 0
 
 
 def are_expiry_choices(value: object) -> bool:

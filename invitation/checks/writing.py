@@ -79,7 +79,7 @@ RULES = (
         name="INVITATION_NOTIFY_INVITER",
         id="invitation.E055",
         fits=is_choice_of_news,
-        wanted='a list of "accepted" and "expired", a callable, or the dotted path of one',
+        wanted='a list of "accepted", "declined", "expired", a callable, or the dotted path of one',
         hint='For example ["accepted"]. A callable gets the inviter and returns such a list.',
     ),
 )

@@ -71,6 +71,7 @@ class MessageWriter(MemberKnowledge):
     #: For emails to an inviter.
     renewal_templates = "invitation/invitation_renewal_email"
     accepted_templates = "invitation/invitation_accepted_email"
+    declined_templates = "invitation/invitation_declined_email"
     expired_templates = "invitation/invitation_expired_email"
 
     #: Maximum number of names in the email about expired invitations. The others are only counted.
@@ -120,7 +121,7 @@ class MessageWriter(MemberKnowledge):
         return message
 
     def get_inviter_message(self, mail: InvitationEmail) -> EmailMultiAlternatives:
-        """Return the message to an inviter about an accepted, expired or requested invitation.
+        """Return the message to an inviter about an answered, expired or requested invitation.
 
         It goes to the inviter's own address and contains no key. Its link needs a login. A reply
         goes to the site. Raises ``DeliveryFailed`` if the inviter no longer has an address.
@@ -137,6 +138,10 @@ class MessageWriter(MemberKnowledge):
             mail.Kind.ACCEPTED: (
                 self.accepted_templates,
                 lambda: self.get_accepted_context(mail.invitation),
+            ),
+            mail.Kind.DECLINED: (
+                self.declined_templates,
+                lambda: self.get_declined_context(mail.invitation),
             ),
             mail.Kind.EXPIRED: (self.expired_templates, lambda: self.get_expired_context(mail)),
         }
@@ -258,6 +263,13 @@ class MessageWriter(MemberKnowledge):
             "invited_on": wording.day_in_words(invitation.date_invited),
             **self._parties(invitation),
         }
+
+    def get_declined_context(self, invitation: InvitationKey) -> dict[str, Any]:
+        """Return the context of the email about a declined invitation.
+
+        ``docs/templates.rst`` lists it.
+        """
+        return self.get_accepted_context(invitation)
 
     def get_expired_context(self, mail: InvitationEmail) -> dict[str, Any]:
         """Return the context of the email about expired invitations.

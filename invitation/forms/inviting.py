@@ -18,6 +18,9 @@ from invitation.forms.options import InvitationOptionsMixin, own_language
 #: Codes of the email limits that depend on the invited address.
 ADDRESS_LIMITS = ("recipient_limit_reached", "domain_limit_reached")
 
+#: Name of the box that confirms an invitation to somebody who has declined one.
+AGAIN = "invite_again"
+
 
 class NoteField(forms.CharField):
     """Text field of several lines that counts a line break as one character.
@@ -107,7 +110,7 @@ class InvitationTextsForm(forms.Form):
 class InvitationKeyForm(InvitationOptionsMixin, InvitationTextsForm):
     """Form for inviting one person. ``save()`` invites for ``inviter``."""
 
-    field_order = ("email", "recipient_name", "note")
+    field_order = ("email", AGAIN, "recipient_name", "note")
 
     # Not an EmailField: its validator allows addresses that deliver to another place than they
     # show.
@@ -136,6 +139,21 @@ class InvitationKeyForm(InvitationOptionsMixin, InvitationTextsForm):
         except AddressRefused as error:
             raise ValidationError(str(error), code=error.code) from error
 
+    def refused(self, error: InvitationError) -> None:
+        """Show why the invitation was refused, and let the member confirm where they can.
+
+        The box is for this address only: its value is the address.
+        """
+        email = self.cleaned_data.get("email")
+        super().refused(error)
+        if error.code == "declined_before":
+            # Never checked by the page itself: another address may have been confirmed before.
+            box = forms.CheckboxInput(attrs={"value": email}, check_test=lambda _value: False)
+            self.fields[AGAIN] = forms.BooleanField(
+                label=_("They asked for it: invite them again"), widget=box, required=False
+            )
+            self.order_fields(self.field_order)
+
     def save(self) -> inviting.Invited:
         """Invite the person, and return the outcome.
 
@@ -149,5 +167,6 @@ class InvitationKeyForm(InvitationOptionsMixin, InvitationTextsForm):
             site_id=self.site_id,
             groups=chosen_groups(self),
             mail=not self.pressed("no_mail"),
+            again=addresses.same(self.data.get(self.add_prefix(AGAIN)), self.cleaned_data["email"]),
             **self.choices(),
         )

@@ -28,6 +28,10 @@ def _salt(inviter: Any, site_id: int | None) -> str:
     return f"invitation.list:{site_id}:{inviter.pk}"
 
 
+def _sign(content: dict[str, Any], inviter: Any, site_id: int | None) -> str:
+    return signing.dumps(content, salt=_salt(inviter, site_id), compress=True)
+
+
 class ListForm(MoreOptionsMixin, InvitationTextsForm):
     """Form for a list, pasted or as a file. ``plan()`` returns each row's outcome."""
 
@@ -85,14 +89,20 @@ class ListForm(MoreOptionsMixin, InvitationTextsForm):
             if file:
                 recipients.check_size(file.size)
                 pasted = recipients.decode(file.read())
-            cleaned["recipients"] = recipients.parse(pasted, pasted=not file)
+            cleaned["reading"] = recipients.read(pasted, pasted=not file)
         except ListRefused as error:
             self.add_error("file" if file else "people", _validation_error(error))
         return cleaned | {"text": pasted}
 
+    @property
+    def reading(self) -> recipients.Reading:
+        """The list as it was read."""
+        reading: recipients.Reading = self.cleaned_data["reading"]
+        return reading
+
     def plan(self) -> lists.ListResult:
         """Return what would happen to each row. Raises ``InvitationError``."""
-        people, note = self.cleaned_data["recipients"], self.cleaned_data.get("note", "")
+        people, note = self.reading.recipients, self.cleaned_data.get("note", "")
         return lists.check_list(self.inviter, people, note=note, site_id=self.site_id)
 
     def payload(self, batch: lists.ListResult) -> str:
@@ -102,8 +112,9 @@ class ListForm(MoreOptionsMixin, InvitationTextsForm):
             "text": self.cleaned_data["text"],
             "pasted": not self.cleaned_data["file"],
             "note": self.cleaned_data.get("note", ""),
+            "column": "",
         }
-        return signing.dumps(content, salt=_salt(self.inviter, self.site_id), compress=True)
+        return _sign(content, self.inviter, self.site_id)
 
 
 class ListConfirmForm(forms.Form):
@@ -113,6 +124,9 @@ class ListConfirmForm(forms.Form):
     confirmed = forms.BooleanField(required=False, widget=forms.HiddenInput)
     #: Number of the page of rows to show.
     page = forms.IntegerField(required=False, min_value=1, widget=forms.HiddenInput)
+    #: Heading of another column of addresses, and the button that reads the list by it.
+    email_column = forms.CharField(required=False, widget=forms.HiddenInput)
+    choose = forms.BooleanField(required=False, widget=forms.HiddenInput)
     #: Whether to return the rows as a file.
     table = forms.BooleanField(required=False, widget=forms.HiddenInput)
     #: What was corrected on earlier pages. The cells of this page are named after their rows.
@@ -139,8 +153,7 @@ class ListConfirmForm(forms.Form):
         try:
             self.content = signing.loads(payload, salt=salt)
             signing.loads(payload, salt=salt, max_age=lists.LIST_AGE)
-            text, pasted = self.content["text"], self.content["pasted"]
-            self.recipients = recipients.parse(text, pasted=pasted)
+            self._read(self.content.get("column", ""))
         except signing.BadSignature as error:
             message = _("You checked this list more than a day ago. Check it again.")
             raise ValidationError(message, code="stale_list") from error
@@ -149,13 +162,35 @@ class ListConfirmForm(forms.Form):
         return payload
 
     def clean(self) -> dict[str, Any]:
-        """Return the cleaned data, with all corrections, after they are made in the rows."""
+        """Return the cleaned data, with all corrections, after they are made in the rows.
+
+        If the member has chosen another column, the list is read by it, without corrections.
+        Nobody is invited then.
+        """
         cleaned: dict[str, Any] = super().clean() or self.cleaned_data
+        if self.errors:
+            return cleaned
+        if cleaned["choose"]:
+            return cleaned | self._choose(cleaned["email_column"])
         earlier: Corrections = cleaned.get("corrections") or {}
         before = corrected(self.recipients, earlier)
         self.typed = typed_corrections(self.data, before)
         self.recipients = corrected(before, self.typed)
         return cleaned | {"corrections": earlier | self.typed}
+
+    def _choose(self, column: str) -> dict[str, Any]:
+        try:
+            self._read(column)
+        except ListRefused as error:
+            raise _validation_error(error) from error
+        self.content["column"] = column
+        payload = _sign(self.content, self.inviter, self.site_id)
+        return {"payload": payload, "corrections": {}, "confirmed": False, "table": False}
+
+    def _read(self, column: str) -> None:
+        text, pasted = self.content["text"], self.content["pasted"]
+        self.reading = recipients.read(text, pasted=pasted, email_column=column)
+        self.recipients = self.reading.recipients
 
     def needs_another_look(self) -> bool:
         """Return whether a row that was just corrected would still not be invited.

@@ -24,6 +24,13 @@ from invitation.gate.carried_keys import (
     remember,
     signup_url,
 )
+from invitation.gate.crossing import (
+    KnownAgainMixin,
+    LoginRequiredMixin,
+    go_on,
+    going_on,
+    withholds_session,
+)
 from invitation.gate.keeping_guests import (
     Guests,
     as_anonymous,
@@ -56,6 +63,8 @@ __all__ = [
     "REFUSALS",
     "REFUSAL_TEMPLATE",
     "Guests",
+    "KnownAgainMixin",
+    "LoginRequiredMixin",
     "ProtectedMixin",
     "View",
     "all_on_a_site",
@@ -72,6 +81,8 @@ __all__ = [
     "forgets_claim",
     "front_page",
     "given_key",
+    "go_on",
+    "going_on",
     "guarding",
     "guest_of",
     "home_url",
@@ -96,4 +107,5 @@ __all__ = [
     "repeat_visit",
     "signup_url",
     "watch_guest",
+    "withholds_session",
 ]

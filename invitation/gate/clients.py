@@ -11,11 +11,11 @@ import logging
 import time
 from collections import deque
 from collections.abc import Callable
-from ipaddress import AddressValueError, IPv4Address, IPv6Address, IPv6Network
 
 from django.http import HttpRequest, HttpResponseBase
 from django.utils import translation
 
+from invitation.addresses.networks import network
 from invitation.conf import conf
 from invitation.exceptions import MailLimitReached
 from invitation.flows import mail
@@ -43,16 +43,6 @@ def networks_of(request: HttpRequest) -> tuple[str, ...]:
     """
     address = client_address(request)
     return tuple(dict.fromkeys((network(address), network(address, 48)))) if address else ()
-
-
-def network(address: str, bits: int = 64) -> str:
-    """Return the network of one client: an IPv4 address, or ``bits`` of an IPv6 address."""
-    try:
-        client = IPv6Address(address)
-    except AddressValueError:
-        return address
-    mapped: IPv4Address | None = client.ipv4_mapped
-    return str(mapped or IPv6Network((int(client) >> (128 - bits) << (128 - bits), bits)))
 
 
 def afterwards(response: HttpResponseBase, step: Callable[[], bool]) -> None:

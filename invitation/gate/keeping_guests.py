@@ -7,7 +7,7 @@ An optional app makes them, such as ``invitation.lazysignup``. The trunk knows o
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Protocol
 
@@ -23,8 +23,8 @@ GUEST = "_invitation_guest"
 class Guests(Protocol):
     """What an optional app does with its guests. A module may be one."""
 
-    #: Whether an account is that of a guest.
-    is_guest: Callable[[Any], bool]
+    def is_guest(self, user: Any) -> bool:
+        """Return whether an account is that of a guest."""
 
     def find(self, request: HttpRequest) -> Any:
         """Return a fresh row of the account of a request's guest, or ``None``."""

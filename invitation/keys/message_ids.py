@@ -15,7 +15,7 @@ import base64
 import re
 from urllib.parse import urlsplit
 
-from django.core.exceptions import ObjectDoesNotExist
+from django.core.exceptions import ImproperlyConfigured, ObjectDoesNotExist
 from django.utils.crypto import constant_time_compare, salted_hmac
 from django.utils.http import base36_to_int, int_to_base36
 
@@ -55,14 +55,13 @@ def is_of(pk: int, locator: str, mac: str) -> bool:
 
 def _host(site_id: int) -> str:
     try:
+        # A Message-ID is ASCII (RFC 5322, 3.6.4), as the links of a site are.
         host = urlsplit(sites.base_url(site_id)).hostname or ""
-    except ObjectDoesNotExist:  # The site is gone: its email fails when it is written.
-        return "localhost"
-    # A Message-ID is ASCII (RFC 5322, 3.6.4). A site's domain may have other letters.
-    try:
         return host.encode("idna").decode()
-    except UnicodeError:  # no host name: the system checks report it
-        return "localhost"
+    except (ImproperlyConfigured, ObjectDoesNotExist):
+        return "localhost"  # The site or its host is gone: its email fails when it is written.
+    except UnicodeError:
+        return "localhost"  # It is no host name: the system checks report it.
 
 
 def _mac(pk: int, locator: str) -> str:

@@ -12,6 +12,8 @@ from functools import cache
 
 from django.utils.safestring import SafeString
 
+from invitation.keys import marks
+
 #: 16 random bytes, 128 bits, as URL-safe base64 (OWASP ASVS 5.0, 11.5.1 asks for 128).
 LOCATOR_BYTES = 16
 LOCATOR_LENGTH = 22
@@ -130,9 +132,28 @@ def conceal(text: str) -> str:
     """Return the text with every secret in it cut to the part that people may see.
 
     Secrets are keys, tokens of unsubscribe links, codes of shared links, QR codes of links, and
-    activation keys. A custom code stays: it is public.
+    activation keys. A custom code stays: it is public. A secret is also found with marks inside
+    that show nothing, however a program writes them.
     """
-    if len(text) < _LENGTH_MIN or not (_POINT.search(text) or _OPENING.search(text)):
+    bare, places = marks.without_marks(text) if len(text) >= _LENGTH_MIN else (text, [])
+    return _conceal(_without_marked(text, bare, places) if places else text)
+
+
+def _without_marked(text: str, bare: str, places: list[int]) -> str:
+    """Return the text without the secrets that are found without its marks."""
+    parts, end = [], 0
+    for one in _pattern().finditer(bare) if _may_hold(bare) else ():
+        parts += [text[end : places[one.start()]], _cut(one)]
+        end = places[one.end() - 1] + 1
+    return "".join([*parts, text[end:]])
+
+
+def _may_hold(text: str) -> bool:
+    return bool(_POINT.search(text) or _OPENING.search(text))
+
+
+def _conceal(text: str) -> str:
+    if len(text) < _LENGTH_MIN or not _may_hold(text):
         return text
     found = _in_order(_keys_and_codes(text), _others(text))
     if found is None:

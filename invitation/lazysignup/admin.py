@@ -6,12 +6,12 @@ from contextlib import suppress
 from typing import Any
 
 from django.contrib import admin, messages
-from django.contrib.auth import get_user_model
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
 from invitation.lazysignup.exceptions import NotLazyError
+from invitation.lazysignup.forms import FIELDS
 from invitation.lazysignup.models import LazyUser
 
 
@@ -21,14 +21,10 @@ class LazyUserAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
 
     list_display = ["user", "created", "last_seen", "expires"]
     list_select_related = ["user"]
+    search_fields = [f"user__{name}" for name in FIELDS]
     ordering = ["-last_seen"]
     actions = ["convert", "delete_expired"]
     show_full_result_count = False
-
-    def get_search_fields(self, request: HttpRequest) -> list[str]:
-        """Return the fields to search: the name and the address of the account."""
-        model = get_user_model()
-        return [f"user__{name}" for name in {model.USERNAME_FIELD, model.get_email_field_name()}]
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         """Return ``False``: only visitors become guests."""
@@ -62,14 +58,12 @@ class LazyUserAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
             with suppress(NotLazyError):  # A guest may sign up, or expire, at this moment.
                 LazyUser.objects.convert_account(row.user)
                 number += 1
-        self._say(request, ngettext("%d guest converted.", "%d guests converted.", number), number)
+        text = ngettext("%d guest converted.", "%d guests converted.", number)
+        self.message_user(request, text % number, messages.SUCCESS)
 
     @admin.action(description=_("Delete all expired guests"), permissions=["delete"])
     def delete_expired(self, request: HttpRequest, queryset: Any) -> None:
         """Delete all guests that have expired, selected or not."""
         number = LazyUser.objects.delete_expired()
         text = ngettext("%d guest deleted.", "%d guests deleted.", number)
-        self._say(request, text, number)
-
-    def _say(self, request: HttpRequest, text: str, number: int) -> None:
         self.message_user(request, text % number, messages.SUCCESS)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from django.apps import AppConfig
+from django.apps import AppConfig, apps
 from django.core import checks as django_checks
 from django.utils.translation import gettext_lazy as _
 
@@ -16,10 +16,21 @@ class LazySignupConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        """Register the checks, and connect the signals."""
-        from invitation.lazysignup import checks, hosts, late_login
+        """Register the checks, and let the pages of the other apps know guests."""
+        from django.contrib.auth.signals import user_logged_in
+
+        from invitation.lazysignup import checks, guests, late_login
 
         for check in checks.CHECKS:
             django_checks.register(check, "lazysignup")
-        late_login.connect()
-        hosts.connect()
+        user_logged_in.connect(late_login.settle, dispatch_uid="lazysignup.late_login")
+        if guests.WITH_INVITATIONS:
+            from invitation import gate
+            from invitation.lazysignup import invited
+
+            gate.know_guests(invited)
+        elif apps.is_installed("allauth.socialaccount"):
+            # With invitations, our adapter makes a sign-up of it, which the gate lets through.
+            from allauth.socialaccount.signals import social_account_added
+
+            social_account_added.connect(guests.convert_connected, dispatch_uid="lazysignup")

@@ -7,99 +7,88 @@ from collections.abc import Callable
 from typing import Any
 
 from django.conf import settings
-from django.core.checks import CheckMessage, Error
-from django.core.checks import Warning as CheckWarning
+from django.core.checks import ERROR, WARNING, CheckMessage
 from django.utils.module_loading import import_string
 
 from invitation.lazysignup.conf import conf
+from invitation.lazysignup.guests import INERT, OLD_BACKENDS
 
 MIDDLEWARE = "invitation.lazysignup.middleware.LazySignupMiddleware"
 AUTHENTICATION = "django.contrib.auth.middleware.AuthenticationMiddleware"
-#: Backends that log anybody in who knows a name.
-BY_NAME = ("lazysignup.backends.LazySignupBackend", "guest_user.backends.GuestBackend")
-OLD_NAME = "invitation.lazysignup.backends.LazySignupBackend"
+LEVELS = {"E": ERROR, "W": WARNING}
+
+
+def message(code: str, text: str, hint: str | None = None) -> CheckMessage:
+    """Return the message of a check; the letter of its code is its level."""
+    return CheckMessage(LEVELS[code[0]], text, hint=hint, id=f"lazysignup.{code}")
 
 
 def check_backends(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
     """Report backends that log anybody in by name, and the name of one that logs nobody in."""
-    messages: list[CheckMessage] = []
     hint = "Remove it from AUTHENTICATION_BACKENDS. Guests need none."
-    for path in settings.AUTHENTICATION_BACKENDS:
-        if path in BY_NAME:
-            text = f"{path} logs anybody in who knows the name of a guest."
-            messages.append(Error(text, hint=hint, id="lazysignup.E001"))
-        elif path == OLD_NAME:
-            messages.append(CheckWarning(f"{path} does nothing.", hint=hint, id="lazysignup.W001"))
-    return messages
+    return [
+        message("W001", f"{path} does nothing.", hint)
+        if path == INERT
+        else message("E001", f"{path} logs anybody in who knows the name of a guest.", hint)
+        for path in settings.AUTHENTICATION_BACKENDS
+        if path in OLD_BACKENDS
+    ]
 
 
 def check_middleware(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
     """Report a missing middleware, or one in the wrong place."""
-    names = list(settings.MIDDLEWARE)
-    before = names[: names.index(MIDDLEWARE)] if MIDDLEWARE in names else []
-    if MIDDLEWARE in names and (AUTHENTICATION in before or AUTHENTICATION not in names):
+    found = [name for name in settings.MIDDLEWARE if name in (MIDDLEWARE, AUTHENTICATION)]
+    if found in ([MIDDLEWARE], [AUTHENTICATION, MIDDLEWARE]):
         return []
     text = f"{MIDDLEWARE} is not in MIDDLEWARE after {AUTHENTICATION}."
     hint = "Put it right after that. Without it, active guests expire, and a login loses a session."
-    return [Error(text, hint=hint, id="lazysignup.E002")]
+    return [message("E002", text, hint)]
 
 
-def is_list_of_patterns(value: Any) -> bool:
-    """Return whether a value is a list of regular expressions, or not set."""
+def is_list(value: Any) -> bool:
+    """Return whether a value is a list of regular expressions."""
     try:
-        re.compile("|".join(value or ()))
+        re.compile("|".join(value))
     except (TypeError, re.error):
         return False
     return not isinstance(value, str)
 
 
 def is_limit(value: Any) -> bool:
-    """Return whether a value is a number of guests or ``None``."""
-    return value is None or (type(value) is int and value >= 0)
-
-
-def is_days(value: Any) -> bool:
-    """Return whether a value is a number of days above 0, or not set."""
-    return value is None or (type(value) in (int, float) and value > 0)
+    """Return whether a value is a number of guests."""
+    return type(value) is int and value >= 0
 
 
 def is_callable(value: Any) -> bool:
-    """Return whether a value is a callable, the dotted path of one, or not set."""
+    """Return whether a value is a callable, or the dotted path of one."""
     try:
-        return value is None or callable(import_string(value) if isinstance(value, str) else value)
+        return callable(import_string(value) if isinstance(value, str) else value)
     except ImportError:
         return False
 
 
-#: Number of the check, setting, what it must be, and the rule.
-RULES: tuple[tuple[int, str, str, Callable[[Any], bool]], ...] = (
-    (3, "LAZYSIGNUP_USER_AGENT_BLACKLIST", "a list of regular expressions", is_list_of_patterns),
-    (4, "LAZYSIGNUP_LIMIT_PER_CLIENT", "a number or None", is_limit),
-    (4, "LAZYSIGNUP_LIMIT", "a number or None", is_limit),
-    (5, "LAZYSIGNUP_DAYS", "a number above 0", is_days),
-    (6, "LAZYSIGNUP_CUSTOM_USER_CREATION_FORM", "the path of a form class", is_callable),
-    (7, "LAZYSIGNUP_NAME_GENERATOR", "a callable or its path", is_callable),
-    (
-        8,
-        "LAZYSIGNUP_USER_MODEL",
-        "AUTH_USER_MODEL",
-        lambda x: x in (None, settings.AUTH_USER_MODEL),
-    ),
+#: Code of the check, setting, what it must be if it is set, and the rule.
+RULES: tuple[tuple[str, str, str, Callable[[Any], bool]], ...] = (
+    ("E003", "LAZYSIGNUP_USER_AGENT_BLACKLIST", "a list of regular expressions", is_list),
+    ("E004", "LAZYSIGNUP_LIMIT_PER_CLIENT", "a number or None", is_limit),
+    ("E004", "LAZYSIGNUP_LIMIT", "a number or None", is_limit),
+    ("E005", "LAZYSIGNUP_DAYS", "a number above 0", lambda x: type(x) in (int, float) and x > 0),
+    ("E006", "LAZYSIGNUP_CUSTOM_USER_CREATION_FORM", "the path of a form class", is_callable),
+    ("E007", "LAZYSIGNUP_NAME_GENERATOR", "a callable or its path", is_callable),
+    ("E008", "LAZYSIGNUP_USER_MODEL", "AUTH_USER_MODEL", lambda x: x == settings.AUTH_USER_MODEL),
+    # The docs of lazysignup have this name by mistake. Nothing reads it.
+    ("W002", "USER_AGENT_BLACKLIST", "named LAZYSIGNUP_USER_AGENT_BLACKLIST", lambda _: False),
 )
 
 
 def check_settings(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
     """Report settings with wrong values, and a name that nothing reads."""
-    messages: list[CheckMessage] = [
-        Error(f"{name} is {conf.raw(name)!r}, but it must be {wanted}.", id=f"lazysignup.E{n:03}")
-        for n, name, wanted, fits in RULES
-        if not fits(conf.raw(name))
+    given = [(conf.raw(rule[1]), rule) for rule in RULES]
+    return [
+        message(code, f"{name} is {value!r}, but it must be {wanted}.")
+        for value, (code, name, wanted, fits) in given
+        if value is not None and not fits(value)
     ]
-    if conf.raw("USER_AGENT_BLACKLIST") is not None:
-        text = "USER_AGENT_BLACKLIST is a mistake in the docs of lazysignup, and nothing reads it."
-        hint = "Name it LAZYSIGNUP_USER_AGENT_BLACKLIST."
-        messages.append(CheckWarning(text, hint=hint, id="lazysignup.W002"))
-    return messages
 
 
 CHECKS = (check_backends, check_middleware, check_settings)

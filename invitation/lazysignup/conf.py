@@ -6,12 +6,11 @@ import re
 from collections.abc import Callable, Iterable
 from datetime import timedelta
 from functools import lru_cache
-from typing import Any, Generic, TypeVar, cast
+from typing import Any
 
 from django.conf import settings
 from django.utils.module_loading import import_string
 
-T = TypeVar("T")
 #: Regular expressions for user agents that make no guest: search engines, previews of links,
 #: crawlers that collect texts, and programs. Robots call themselves one of the first words, or name
 #: a page about themselves. Browsers do neither; Cubot is a maker of phones.
@@ -27,48 +26,39 @@ ROBOTS = (
 )
 
 
-class Setting(Generic[T]):
-    """Setting of the site, read when it is asked for."""
-
-    def __init__(self, default: T, *, path: bool = False) -> None:
-        self.default, self.path = default, path
-
-    def __set_name__(self, owner: type, name: str) -> None:
-        self.name = name
-
-    def __get__(self, instance: Any, owner: type) -> T:
-        """Return what the site says, or the default. The path of an object stands for it."""
-        value: Any = getattr(settings, self.name, None)
-        if self.path and isinstance(value, str):
-            value = import_string(value)
-        return cast("T", value if hasattr(settings, self.name) else self.default)
-
-
 class Conf:
-    """Settings, each under its name."""
+    """Settings, each under its name. What stands here is the default."""
 
     #: Whether visitors become guests.
-    LAZYSIGNUP_ENABLE = Setting(True)
+    LAZYSIGNUP_ENABLE = True
     #: Whether a GET request makes a guest, too. Without it, only a POST does.
-    LAZYSIGNUP_ON_GET = Setting(False)
+    LAZYSIGNUP_ON_GET = False
     #: Regular expressions for user agents that make no guest, in any case.
-    LAZYSIGNUP_USER_AGENT_BLACKLIST: Setting[Iterable[str] | None] = Setting(ROBOTS)
+    LAZYSIGNUP_USER_AGENT_BLACKLIST: Iterable[str] | None = ROBOTS
     #: Form that makes an account of a guest.
-    LAZYSIGNUP_CUSTOM_USER_CREATION_FORM: Setting[Any] = Setting(None, path=True)
-    #: Model of the accounts. Another one than AUTH_USER_MODEL is reported by a check.
-    LAZYSIGNUP_USER_MODEL: Setting[str | None] = Setting(None)
+    LAZYSIGNUP_CUSTOM_USER_CREATION_FORM: Any = None
+    #: Model of the accounts, which a check alone reads: it must be AUTH_USER_MODEL.
+    LAZYSIGNUP_USER_MODEL: str | None = None
     #: Callable that returns the name of a new guest.
-    LAZYSIGNUP_NAME_GENERATOR: Setting[Callable[[], str] | None] = Setting(None, path=True)
+    LAZYSIGNUP_NAME_GENERATOR: Callable[[], str] | None = None
     #: Days without activity after which a guest expires; ``None`` for the age of a session.
-    LAZYSIGNUP_DAYS: Setting[float | None] = Setting(None)
+    LAZYSIGNUP_DAYS: float | None = None
     #: New guests that one client may make in an hour; ``None`` for any number.
-    LAZYSIGNUP_LIMIT_PER_CLIENT: Setting[int | None] = Setting(100)
+    LAZYSIGNUP_LIMIT_PER_CLIENT: int | None = 100
     #: New guests that all clients together may make in an hour; ``None`` for any number.
-    LAZYSIGNUP_LIMIT: Setting[int | None] = Setting(5_000)
+    LAZYSIGNUP_LIMIT: int | None = 5_000
     #: Whether a guest confirms the address before the account is theirs.
-    LAZYSIGNUP_CONFIRM_EMAIL = Setting(False)
+    LAZYSIGNUP_CONFIRM_EMAIL = False
     #: Whether invited people may look around as guests first, or a function of the invitation.
-    LAZYSIGNUP_WITH_INVITATION: Setting[bool | Callable[[Any], bool]] = Setting(False, path=True)
+    LAZYSIGNUP_WITH_INVITATION: bool | Callable[[Any], bool] = False
+
+    def __getattribute__(self, name: str) -> Any:
+        """Return what the site says, or the default. The path of an object stands for it."""
+        value = super().__getattribute__(name)
+        if not name.startswith("LAZYSIGNUP_"):
+            return value
+        value = getattr(settings, name, value)
+        return import_string(value) if isinstance(value, str) else value
 
     def raw(self, name: str) -> Any:
         """Return a setting as the site wrote it, or ``None``."""

@@ -21,8 +21,10 @@ View = Callable[..., Any]
 Step = Callable[[HttpRequest], "HttpResponseBase | None"]
 
 
-def before(step: Step, view: View) -> View:
-    """Return the view with a step before it."""
+def before(step: Step, view: View | None) -> View:
+    """Return the view with a step before it; without a view, return a decorator."""
+    if view is None:
+        return partial(before, step)
 
     @wraps(view)
     def page(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
@@ -30,17 +32,12 @@ def before(step: Step, view: View) -> View:
 
     @wraps(view)
     async def async_page(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
-        response = await sync_to_async(_asked)(step, request)
+        response = await sync_to_async(step)(request)
+        # The view awaits it, and finds the account of a guest whom the step has made.
+        vars(request)["auser"] = sync_to_async(partial(getattr, request, "user"))
         return response or await view(request, *args, **kwargs)
 
     return async_page if iscoroutinefunction(view) else page
-
-
-def _asked(step: Step, request: HttpRequest) -> HttpResponseBase | None:
-    response = step(request)
-    # An asynchronous view awaits it, and finds the account of the guest.
-    vars(request)["auser"] = sync_to_async(partial(getattr, request, "user"))
-    return response
 
 
 def allow_lazy_user(view: View | None = None, *, on_get: bool | None = None) -> View:
@@ -49,8 +46,6 @@ def allow_lazy_user(view: View | None = None, *, on_get: bool | None = None) -> 
     By default, that is a POST. ``on_get=True`` makes guests of visitors who look, too, but never of
     robots. A visitor who may not become a guest stays anonymous.
     """
-    if view is None:
-        return partial(allow_lazy_user, on_get=on_get)
     return before(partial(prepare, on_get=on_get), view)
 
 
@@ -82,7 +77,7 @@ def guest_user_required(
             return redirect(anonymous_url or settings.LOGIN_URL)
         return redirect(registered_url or settings.LOGIN_REDIRECT_URL)
 
-    return partial(before, step) if view is None else before(step, view)
+    return before(step, view)
 
 
 def regular_user_required(
@@ -102,7 +97,7 @@ def regular_user_required(
             return None
         return redirect_to_login(request.get_full_path(), resolve_url(to), redirect_field_name)
 
-    return partial(before, step) if view is None else before(step, view)
+    return before(step, view)
 
 
 class GuestStepMixin:

@@ -9,8 +9,6 @@ from django.contrib.auth import get_user_model
 from django.contrib.auth.forms import UserCreationForm, UsernameField
 from django.utils.translation import gettext_lazy as _
 
-from invitation.lazysignup.conf import conf
-
 User = get_user_model()
 NAME, EMAIL = User.USERNAME_FIELD, User.get_email_field_name()
 #: Fields of the form, as the site's own sign-up asks for them.
@@ -42,8 +40,3 @@ class AddressForm(forms.Form):
     """Address that a guest confirms before signing up."""
 
     email = forms.EmailField(label=_("Email address"), widget=EMAIL_INPUT)
-
-
-def get_form_class() -> Any:
-    """Return the form of the site, or this app's own."""
-    return conf.LAZYSIGNUP_CUSTOM_USER_CREATION_FORM or ConvertForm

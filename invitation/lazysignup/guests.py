@@ -1,36 +1,45 @@
-"""Guests in a request: who may become one, who is one, and when one was last active."""
+"""Guests in a request: who may become one, who is one, and what its session holds."""
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Any
 
+from asgiref.sync import sync_to_async
+from django.apps import apps
 from django.conf import settings
 from django.contrib import auth
 from django.contrib.auth.models import AnonymousUser
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 from django.utils import timezone
+from django.utils.crypto import salted_hmac
 
-from invitation.lazysignup import invited, limiting
+from invitation.addresses.networks import network
+from invitation.conf import conf as invitation_conf
 from invitation.lazysignup.conf import conf
 from invitation.lazysignup.exceptions import TooManyGuests
-from invitation.lazysignup.models import KNOWN, LazyUser
+from invitation.lazysignup.models import KNOWN, GuestCounter, LazyUser
 
 #: Keys of the session: the id of the account that is a guest, and when its activity was recorded.
 FLAG, SEEN = "lazysignup_guest", "lazysignup_seen"
+#: Keys of the session that belong to one account.
+OWN = (FLAG, SEEN, auth.SESSION_KEY, auth.BACKEND_SESSION_KEY, auth.HASH_SESSION_KEY)
 #: Backend of a guest's session. It logs nobody in by name alone.
 BACKEND = "django.contrib.auth.backends.ModelBackend"
 #: Backends of the sessions that guests had with the old packages, and that of this app.
-OLD_BACKENDS = (
-    "lazysignup.backends.LazySignupBackend",
-    "guest_user.backends.GuestBackend",
-    "invitation.lazysignup.backends.LazySignupBackend",
-)
+INERT = "invitation.lazysignup.backends.LazySignupBackend"
+OLD_BACKENDS = ("lazysignup.backends.LazySignupBackend", "guest_user.backends.GuestBackend", INERT)
 #: Methods that only look, and headers of browsers that load a page in advance.
 LOOKING = frozenset({"HEAD", "OPTIONS", "TRACE"})
 IN_ADVANCE = ("Sec-Purpose", "Purpose", "X-Purpose", "X-Moz")
-LIMIT_TEMPLATE = "lazysignup/limit.html"
+#: Emails that confirm an address in an hour: for one client, and to one mailbox.
+EMAILS_PER_CLIENT, EMAILS_PER_MAILBOX = 20, 5
+#: Scope of the counter for all clients.
+ALL = "all"
+#: Whether the site has invitations. Then their templates give our pages their look.
+WITH_INVITATIONS = apps.is_installed("invitation")
+BASE, FIELDS = "invitation/base.html", "invitation/includes/form.html"
+LOOK = {"base_template": BASE, "fields_template": FIELDS} if WITH_INVITATIONS else {}
 
 
 def is_lazy_user(user: Any) -> bool:
@@ -52,6 +61,9 @@ def is_lazy_user(user: Any) -> bool:
 is_guest_user = is_lazy_user
 
 
+# Becoming a guest
+
+
 def may_become_guest(request: HttpRequest, on_get: bool | None = None) -> bool:
     """Return whether the visitor of this request may become a guest: a person who does something.
 
@@ -69,18 +81,12 @@ def may_become_guest(request: HttpRequest, on_get: bool | None = None) -> bool:
     return robots is None or not robots.search(agent)
 
 
-def session_backend() -> str:
-    """Return the backend of a guest's session: one that the site has."""
-    names = [name for name in settings.AUTHENTICATION_BACKENDS if name not in OLD_BACKENDS]
-    return BACKEND if BACKEND in names or not names else names[0]
-
-
 def become_guest(request: HttpRequest) -> Any:
     """Make the anonymous visitor of this request a guest, and return the account.
 
     What the session holds stays in it, under a new id. Raises ``TooManyGuests``.
     """
-    limiting.count(request)
+    count(request)
     user, _name = LazyUser.objects.create_lazy_user(request)
     auth.login(request, user, backend=session_backend())
     request.session[SEEN] = timezone.now().timestamp()
@@ -100,13 +106,37 @@ def prepare(request: HttpRequest, on_get: bool | None = None) -> HttpResponse | 
     return None
 
 
-def too_many(request: HttpRequest, error: TooManyGuests) -> HttpResponse:
-    """Return the answer to a client that has done something too often."""
-    response: HttpResponse = JsonResponse({"detail": str(error)}, status=429)
-    if not wants_json(request):
-        response = render(request, LIMIT_TEMPLATE, invited.looks(), status=429)
-    response["Retry-After"] = str(error.seconds)
-    return response
+# Limits, kept in the database
+
+
+def count(request: Any) -> None:
+    """Count a new guest. Raises ``TooManyGuests``; then nothing is made.
+
+    The counter of the client comes first, so that one client cannot use up the common limit.
+    """
+    take = GuestCounter.objects.take
+    take(hashed("client", client_of(request)), conf.LAZYSIGNUP_LIMIT_PER_CLIENT)
+    take(ALL, conf.LAZYSIGNUP_LIMIT)
+
+
+def count_email(request: Any, email: str) -> None:
+    """Count an email that confirms an address. Raises ``TooManyGuests``; then none is sent."""
+    GuestCounter.objects.take(hashed("sender", client_of(request)), EMAILS_PER_CLIENT)
+    GuestCounter.objects.take(hashed("mailbox", email.lower()), EMAILS_PER_MAILBOX)
+
+
+def hashed(kind: str, text: str) -> str:
+    """Return a keyed hash, from which nobody can tell the address."""
+    return salted_hmac(f"lazysignup.{kind}", text, algorithm="sha256").hexdigest()[:32]
+
+
+def client_of(request: Any) -> str:
+    """Return a client's address; of an IPv6 address, its network of 64 bits."""
+    rule = invitation_conf.client_address
+    return network(str((rule(request) if rule else request.META.get("REMOTE_ADDR")) or ""))
+
+
+# Answers
 
 
 def wants_json(request: HttpRequest) -> bool:
@@ -116,36 +146,49 @@ def wants_json(request: HttpRequest) -> bool:
     return script or preferred == "application/json"
 
 
-def adopt(request: HttpRequest) -> None:
-    """Let the session of a guest of one of the old packages go on."""
-    if request.session.get(auth.BACKEND_SESSION_KEY) in OLD_BACKENDS:
-        request.session[auth.BACKEND_SESSION_KEY] = session_backend()
-        request.session[FLAG] = request.session.get(auth.SESSION_KEY)
+def page(request: HttpRequest, template: str, status: int = 200, **context: Any) -> HttpResponse:
+    """Return a page of this app."""
+    return render(request, template, {**LOOK, **context}, status=status)
 
 
-def remember(request: HttpRequest, user: Any) -> None:
-    """Let the session know that an account that has just logged in is a guest."""
-    if is_lazy_user(user):
-        request.session[FLAG] = str(user.pk)
+def too_many(request: HttpRequest, error: TooManyGuests) -> HttpResponse:
+    """Return the answer to a client that has done something too often."""
+    response: HttpResponse = JsonResponse({"detail": str(error)}, status=429)
+    if not wants_json(request):
+        response = page(request, "lazysignup/limit.html", 429)
+    response["Retry-After"] = str(error.seconds)
+    return response
 
 
-def recognise(request: HttpRequest, user: Any) -> None:
-    """Let an account know whether it is a guest, and record the activity of a guest.
+# The session of a guest
 
-    The session tells the first. The second is one statement, and at most one in an hour.
+
+def session_backend() -> str:
+    """Return the backend of a guest's session: one that the site has."""
+    names = [name for name in settings.AUTHENTICATION_BACKENDS if name not in OLD_BACKENDS]
+    return BACKEND if BACKEND in names or not names else names[0]
+
+
+def recognise(request: HttpRequest, user: Any) -> Any:
+    """Return the account of a request, which then knows whether it is a guest.
+
+    The session tells. That of a guest of one of the old packages goes on. The activity of a guest
+    is recorded with one statement, at most once in an hour.
     """
-    known = request.session.get(FLAG) == str(user.pk) and not user.has_usable_password()
+    session, now = request.session, timezone.now()
+    if session.get(auth.BACKEND_SESSION_KEY) in OLD_BACKENDS:
+        session[auth.BACKEND_SESSION_KEY] = session_backend()
+        session[FLAG] = session.get(auth.SESSION_KEY)
+    if not user.is_authenticated:
+        return user
+    known = session.get(FLAG) == str(user.pk) and not user.has_usable_password()
+    if known and not 0 <= now.timestamp() - session.get(SEEN, 0) < conf.apart.total_seconds():
+        session[SEEN] = now.timestamp()
+        known = LazyUser.objects.seen(user.pk, now)
+        if not known:  # It has signed up elsewhere.
+            session.pop(FLAG)
     setattr(user, KNOWN, known)
-    if known:
-        _note_activity(request, user, timezone.now())
-
-
-def _note_activity(request: HttpRequest, user: Any, now: datetime) -> None:
-    if not 0 <= now.timestamp() - request.session.get(SEEN, 0) < conf.apart.total_seconds():
-        request.session[SEEN] = now.timestamp()
-        if not LazyUser.objects.seen(user.pk, now):  # It has signed up elsewhere.
-            setattr(user, KNOWN, False)
-            request.session.pop(FLAG)
+    return user
 
 
 def fresh(user: Any) -> Any:
@@ -165,12 +208,22 @@ def leave_session(request: HttpRequest) -> None:
     session = request.session
     if FLAG not in session:
         return  # The host has logged the new account in.
-    for key in (FLAG, SEEN, auth.SESSION_KEY, auth.BACKEND_SESSION_KEY, auth.HASH_SESSION_KEY):
+    for key in OWN:
         session.pop(key, None)
     session.cycle_key()
     anonymous = AnonymousUser()
-
-    async def auser() -> Any:
-        return anonymous
-
+    auser = sync_to_async(lambda: anonymous)
     vars(request).update(user=anonymous, auser=auser, _cached_user=anonymous)
+
+
+def log_in(request: HttpRequest, user: Any) -> None:
+    """Log in the account with which the guest of a request has signed up; the session stays."""
+    leave_session(request)
+    auth.login(request, user, backend=session_backend())
+
+
+def convert_connected(sender: Any, request: HttpRequest, sociallogin: Any, **kwargs: Any) -> None:
+    """Make a regular user of a guest who has connected an account of a provider."""
+    if is_lazy_user(sociallogin.user):
+        LazyUser.objects.convert_account(sociallogin.user)
+        log_in(request, sociallogin.user)

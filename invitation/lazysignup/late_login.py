@@ -9,14 +9,13 @@ from typing import Any
 
 from asgiref.sync import sync_to_async
 from django.contrib import messages
-from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY, get_user_model
-from django.contrib.auth.signals import user_logged_in
+from django.contrib.auth import get_user_model
 from django.db import transaction
 from django.http import HttpRequest
 from django.utils.translation import gettext as _
 
 from invitation.lazysignup import signals
-from invitation.lazysignup.guests import FLAG, SEEN, is_lazy_user, remember
+from invitation.lazysignup.guests import FLAG, OWN, is_lazy_user
 from invitation.lazysignup.models import LazyUser
 
 logger = logging.getLogger(__name__)
@@ -25,8 +24,6 @@ logger = logging.getLogger(__name__)
 #: that it moves.
 Handler = Callable[[Any, Any], "Iterable[str] | None"]
 _handlers: dict[str, Handler] = {}
-#: Keys of a session that belong to one account.
-OWN = frozenset({SESSION_KEY, BACKEND_SESSION_KEY, HASH_SESSION_KEY, FLAG, SEEN})
 #: Attribute of a request: the id of the guest whose session has ended, and what was in the session.
 LEFT = "_lazysignup_left"
 
@@ -80,19 +77,19 @@ def watch(request: HttpRequest) -> None:
     vars(session).update(flush=flush_and_keep, aflush=aflush_and_keep)
 
 
-def connect() -> None:
-    """Connect the receiver of logins."""
-    user_logged_in.connect(settle, dispatch_uid="lazysignup.late_login")
-
-
 def settle(sender: Any, request: Any, user: Any, **kwargs: Any) -> None:
-    """Give the session back what it held, and move what the guest has to the account."""
+    """Give the session back what it held, and move what the guest has to the account.
+
+    It receives all logins. The session then knows whether the account that has come is a guest.
+    """
+    request = getattr(request, "_request", request)  # that of an API framework wraps Django's
     if not hasattr(request, "session"):
         return
     guest_id, kept = vars(request).pop(LEFT, (None, {}))
     for key, value in kept.items():
         request.session.setdefault(key, value)
-    remember(request, user)
+    if is_lazy_user(user):
+        request.session[FLAG] = str(user.pk)
     if guest_id is None or guest_id == str(user.pk):
         return
     guest = get_user_model()._default_manager.filter(pk=guest_id).first()

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from functools import partial
+from copy import copy
 from typing import Any
 
 from asgiref.sync import iscoroutinefunction, markcoroutinefunction, sync_to_async
 from django.http import HttpRequest
 from django.utils.functional import SimpleLazyObject
 
-from invitation.lazysignup import guests, late_login
+from invitation.lazysignup import late_login
+from invitation.lazysignup.guests import recognise
 
 
 class LazySignupMiddleware:
@@ -29,19 +30,11 @@ class LazySignupMiddleware:
         """Prepare the request, and return the response of the site."""
         late_login.watch(request)
         user = request.user
-        known = SimpleLazyObject(partial(_recognised, request, user))
-        request.user = known  # type: ignore[assignment]
 
-        async def auser() -> Any:
-            return await sync_to_async(_recognised)(request, user)
+        def recognised() -> Any:
+            # A copy has not looked yet. A host may let us look again, into another session.
+            return recognise(request, copy(user))
 
-        vars(request)["auser"] = auser
+        request.user = SimpleLazyObject(recognised)  # type: ignore[assignment]
+        vars(request)["auser"] = sync_to_async(recognised)
         return self.get_response(request)
-
-
-def _recognised(request: HttpRequest, user: Any) -> Any:
-    """Return the account of the request, which then knows whether it is a guest."""
-    guests.adopt(request)
-    if user.is_authenticated:
-        guests.recognise(request, user)
-    return user

@@ -19,7 +19,7 @@ from django.utils.translation import gettext_lazy as _
 
 from invitation.lazysignup import emptying, signals
 from invitation.lazysignup.conf import conf
-from invitation.lazysignup.exceptions import NotLazyError
+from invitation.lazysignup.exceptions import NotLazyError, TooManyGuests
 
 #: Attribute of an account in memory that says whether it is a guest.
 KNOWN = "_is_lazy_user"
@@ -203,9 +203,16 @@ Guest = LazyUser
 class GuestCounterManager(models.Manager["GuestCounter"]):
     """Manager that counts with one statement."""
 
-    def take(self, scope: str, limit: int, now: datetime, window: timedelta) -> bool:
-        """Count one more in this window, and return whether the limit allows it."""
-        over = Q(begun__lte=now - window)
+    def take(self, scope: str, limit: int | None) -> None:
+        """Count one more in this hour. Raises ``TooManyGuests`` beyond the limit."""
+        now = timezone.now()
+        if limit is not None and not self._take(scope, limit, now):
+            begun = self.filter(scope=scope).values_list("begun", flat=True).first()
+            left = (begun or now) + WINDOW - now
+            raise TooManyGuests(max(1, round(left.total_seconds())))
+
+    def _take(self, scope: str, limit: int, now: datetime) -> bool:
+        over = Q(begun__lte=now - WINDOW)
         changes: dict[str, Any] = {
             "number": Case(When(over, then=Value(1)), default=F("number") + 1),
             "begun": Case(When(over, then=Value(now)), default=F("begun")),

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from django.urls import path
+from django.views.generic import TemplateView
 
-from invitation.lazysignup import views
+from invitation.lazysignup import guests, views
 
-_convert, _done = views.ConvertView.as_view(), views.ConvertDoneView.as_view()
+_convert = views.ConvertView.as_view()
+_done = TemplateView.as_view(template_name="lazysignup/done.html", extra_context=guests.LOOK)
 
 urlpatterns = [
     path("", _convert, name="lazysignup_convert"),

@@ -6,26 +6,47 @@ from typing import Any
 from urllib.parse import urlencode
 
 from django.conf import settings
-from django.contrib.auth import REDIRECT_FIELD_NAME, get_user_model, login
+from django.contrib.auth import REDIRECT_FIELD_NAME
+from django.core import signing
+from django.core.mail import send_mail
 from django.db import IntegrityError
 from django.http import HttpRequest, HttpResponseBase, JsonResponse
 from django.shortcuts import redirect, render, resolve_url
-from django.urls import get_script_prefix
+from django.template.loader import render_to_string
+from django.urls import get_script_prefix, reverse
 from django.utils.decorators import method_decorator
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
-from django.views.generic import FormView, TemplateView, View
+from django.views.generic import FormView, View
 
-from invitation.lazysignup import confirming, guests, invited, limiting
+from invitation.exceptions import AddressMismatch, Busy, KeyRefused
+from invitation.lazysignup import guests
 from invitation.lazysignup.conf import conf
 from invitation.lazysignup.exceptions import NotLazyError, TooManyGuests
-from invitation.lazysignup.forms import AddressForm, get_form_class
-from invitation.lazysignup.guests import wants_json
+from invitation.lazysignup.forms import EMAIL, AddressForm, ConvertForm
+from invitation.lazysignup.guests import LOOK, WITH_INVITATIONS, page, wants_json
+from invitation.lazysignup.models import LazyUser
+
+if WITH_INVITATIONS:
+    from invitation import gate
+    from invitation.backends.fields import bind_invitation
+    from invitation.backends.plain import answer_refusal
+    from invitation.lazysignup import invited
 
 #: Parameters that may name the page to go to, that of lazysignup first.
 REDIRECT_FIELDS = ("redirect_to", REDIRECT_FIELD_NAME)
+#: Salt of the link that confirms an address, and the seconds for which it works.
+SALT, SECONDS = "lazysignup.confirm", 86_400
+#: Key of the session: the guest, and the address that it has confirmed.
+CONFIRMED = "lazysignup_confirmed"
 CONFIRM_FAILED = "lazysignup/confirm_failed.html"
+
+
+def confirmed_address(request: HttpRequest) -> str:
+    """Return the address that the guest of a request has confirmed, or an empty string."""
+    kept: Any = request.session.get(CONFIRMED)
+    return str(kept[1]) if kept and kept[0] == str(request.user.pk) else ""
 
 
 @method_decorator([sensitive_post_parameters(), never_cache], name="dispatch")
@@ -43,9 +64,8 @@ class ConvertView(FormView):  # type: ignore[type-arg]
         """Let only guests in, and only those whom an invitation admits where one is needed."""
         if not guests.is_lazy_user(request.user):
             return self.not_a_guest()
-        refused = invited.refusal(request)
-        if refused is not None:
-            return refused
+        if WITH_INVITATIONS and not gate.may_sign_up(request):
+            return answer_refusal(request, gate.carried(request))  # type: ignore[arg-type]
         return super().dispatch(request, *args, **kwargs)
 
     def not_a_guest(self) -> HttpResponseBase:
@@ -60,9 +80,9 @@ class ConvertView(FormView):  # type: ignore[type-arg]
 
     def get_form_class(self) -> Any:
         """Return the form that asks for an address, or that of this view, of the site, or ours."""
-        if conf.LAZYSIGNUP_CONFIRM_EMAIL and not confirming.confirmed_address(self.request):
+        if conf.LAZYSIGNUP_CONFIRM_EMAIL and not confirmed_address(self.request):
             return AddressForm
-        return self.form_class or get_form_class()
+        return self.form_class or conf.LAZYSIGNUP_CUSTOM_USER_CREATION_FORM or ConvertForm
 
     def get_form_kwargs(self) -> dict[str, Any]:
         """Return the data and, as the instance, the guest: all that a form of lazysignup takes."""
@@ -75,23 +95,19 @@ class ConvertView(FormView):  # type: ignore[type-arg]
     def get_form(self, form_class: Any = None) -> Any:
         """Return the form with the confirmed or the invited address filled in."""
         form: Any = super().get_form(form_class)
-        address = confirming.confirmed_address(self.request)
-        name = get_user_model().get_email_field_name()
-        if address and name in form.fields:
-            form.fields[name].disabled, form.initial[name] = True, address
+        address = confirmed_address(self.request)
+        if address and EMAIL in form.fields:
+            form.fields[EMAIL].disabled, form.initial[EMAIL] = True, address
         elif address:
-            setattr(form.instance, name, address)
-        elif invited.is_on() and not isinstance(form, AddressForm):
-            from invitation.backends.fields import bind_invitation
-
+            setattr(form.instance, EMAIL, address)
+        elif WITH_INVITATIONS and not isinstance(form, AddressForm):
             bind_invitation(form, invited.opened_by(self.request))
         return form
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         """Return the form, and the page to go to."""
-        return super().get_context_data(
-            **{self.redirect_field_name: self.get_redirect_url(), **invited.looks(), **kwargs}
-        )
+        to = {self.redirect_field_name: self.get_redirect_url()}
+        return super().get_context_data(**to, **LOOK, **kwargs)
 
     def form_valid(self, form: Any) -> Any:
         """Make a regular user of the guest, or send the link that confirms the address."""
@@ -101,28 +117,25 @@ class ConvertView(FormView):  # type: ignore[type-arg]
             user = self.convert(form)
         except NotLazyError:
             return self.not_a_guest()
-        except invited.refusals() as error:
-            return invited.answer(self.request, error)
+        except (AddressMismatch, Busy, KeyRefused) as error:
+            return answer_refusal(self.request, error)
         except IntegrityError:
             # Somebody has taken the name at this moment: the form, asked again, says so.
             again = self.get_form()
             if again.is_valid():
                 raise
             return self.form_invalid(again)
-        # A new id for the session, and everything in it stays.
-        guests.leave_session(self.request)
-        login(self.request, user, backend=guests.session_backend())
-        confirming.forget(self.request)
+        guests.log_in(self.request, user)
+        self.request.session.pop(CONFIRMED, None)
         if wants_json(self.request):
             return JsonResponse({"redirect_to": self.get_success_url()})
         return redirect(self.get_success_url())
 
     def convert(self, form: Any) -> Any:
         """Save the account, and claim the invitation of the guest: both or neither."""
-        form.cleaned_data.pop("invitation_hint", None)
-        with invited.signing_up(self.request, form) as claim:
-            claim.user = user = form.save()
-        return user
+        if WITH_INVITATIONS:
+            return invited.convert(self.request, form)
+        return LazyUser.objects.convert(form)
 
     def form_invalid(self, form: Any) -> Any:
         """Return the form with its errors, for a person or for a script."""
@@ -134,16 +147,20 @@ class ConvertView(FormView):  # type: ignore[type-arg]
         return render(self.request, self.ajax_template_name, context, status=400)
 
     def ask_to_confirm(self, email: str) -> HttpResponseBase:
-        """Send the link that confirms an address, and say so."""
+        """Send the link with which the guest confirms an address, and say so."""
         try:
-            limiting.count_email(self.request, email)
+            guests.count_email(self.request, email)
         except TooManyGuests as error:
             return guests.too_many(self.request, error)
-        confirming.send_link(self.request, email, self.get_redirect_url())
+        known = [str(self.request.user.pk), email, self.get_redirect_url()]
+        address = reverse("lazysignup_confirm", args=[signing.dumps(known, salt=SALT)])
+        link = {"link": self.request.build_absolute_uri(address), "hours": SECONDS // 3600}
+        subject = render_to_string("lazysignup/confirm_email_subject.txt", link, self.request)
+        body = render_to_string("lazysignup/confirm_email.txt", link, self.request)
+        send_mail(" ".join(subject.split()), body, None, [email])
         if wants_json(self.request):
             return JsonResponse({"detail": "Confirm your address."}, status=202)
-        context = {"email": email, **invited.looks()}
-        return render(self.request, "lazysignup/confirm_sent.html", context)
+        return page(self.request, "lazysignup/confirm_sent.html", email=email)
 
     def get_redirect_url(self) -> str:
         """Return the page of this site that the request names, or an empty string."""
@@ -170,15 +187,14 @@ class ConfirmView(View):
     http_method_names = ["get", "head", "options"]
 
     def get(self, request: HttpRequest, token: str) -> HttpResponseBase:
-        """Go on with the form, or say why not."""
-        found = confirming.read(token)
-        if found is None:
-            return render(request, CONFIRM_FAILED, invited.looks(), status=404)
-        guest, email, to = found
+        """Remember the address in the session and go on with the form, or say why not."""
+        try:
+            guest, email, to = signing.loads(token, salt=SALT, max_age=SECONDS)
+        except signing.BadSignature:
+            return page(request, CONFIRM_FAILED, 404)
         if not guests.is_lazy_user(request.user) or str(request.user.pk) != guest:
-            context = {"elsewhere": True, **invited.looks()}
-            return render(request, CONFIRM_FAILED, context, status=403)
-        confirming.confirm(request, email)
+            return page(request, CONFIRM_FAILED, 403, elsewhere=True)
+        request.session[CONFIRMED] = [guest, email]
         query = "?" + urlencode({REDIRECT_FIELDS[0]: to}) if to else ""
         return redirect(resolve_url("lazysignup_convert") + query)
 
@@ -191,24 +207,14 @@ class LookAroundView(View):
     def post(self, request: HttpRequest) -> HttpResponseBase:
         """Make the visitor a guest, and lead them into the site."""
         home = get_script_prefix()  # What follows a login may be for members only.
+        if not WITH_INVITATIONS:
+            return redirect(home)
         opened = invited.opened_by(request)
-        if opened is None or not invited.may_look_around(opened.invitation):
-            return redirect("invitation_landing" if invited.is_on() else home)
-        response = guests.prepare(request)
-        if response is not None:
-            return response
-        if not guests.is_lazy_user(request.user):
-            # A member, or a robot, who may not become a guest.
-            return redirect("invitation_landing")
-        invited.bind(request, opened)
-        return redirect(home)
-
-
-class ConvertDoneView(TemplateView):
-    """Page that says that the account is ready."""
-
-    template_name = "lazysignup/done.html"
-
-    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
-        """Return the look of the page."""
-        return super().get_context_data(**invited.looks(), **kwargs)
+        if opened is not None and invited.may_look_around(request, opened.invitation):
+            response = guests.prepare(request)
+            if response is not None:
+                return response
+            if guests.is_lazy_user(request.user):  # A member is none, and a robot becomes none.
+                invited.bind(request, opened)
+                return redirect(home)
+        return redirect("invitation_landing")

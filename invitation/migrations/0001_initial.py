@@ -263,6 +263,7 @@ class Migration(migrations.Migration):
                             ("renewal", "request for a new invitation"),
                             ("reminder", "reminder"),
                             ("accepted", "news of an acceptance"),
+                            ("declined", "news of a refusal"),
                             ("expired", "news of an expiry"),
                         ],
                         default="invitation",

@@ -36,8 +36,9 @@ class InvitationEmail(models.Model):
         RENEWAL = "renewal", _("request for a new invitation")
         #: To the invited person: the invitation will expire soon.
         REMINDER = "reminder", _("reminder")
-        #: To the inviter: a person has accepted the invitation, or it has expired.
+        #: To the inviter: a person has accepted or declined the invitation, or it has expired.
         ACCEPTED = "accepted", _("news of an acceptance")
+        DECLINED = "declined", _("news of a refusal")
         EXPIRED = "expired", _("news of an expiry")
 
     class State(models.TextChoices):

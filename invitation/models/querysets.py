@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -15,9 +14,8 @@ from django.db.models.functions import Coalesce
 from django.db.models.lookups import Exact, Lookup
 from django.utils import timezone
 
-from invitation import addresses
 from invitation.conf import conf
-from invitation.exceptions import AddressRefused
+from invitation.models.alike import alike
 from invitation.models.moments import latest, passed, since
 
 if TYPE_CHECKING:
@@ -254,13 +252,12 @@ class InvitationKeyQuerySet(models.QuerySet["InvitationKey"]):
     def matching(self, text: str) -> InvitationKeyQuerySet:
         """Return those whose address, name or, for a shared link, label contains this text.
 
-        Case is ignored. An address is also found in the form in which people read it.
+        Case and Unicode's normal forms make no difference. An address is also found in the form in
+        which people read it.
         """
-        found = Q(email__icontains=text) | Q(recipient_name__icontains=text)
-        found |= Q(shared=True, label__icontains=text)
-        with suppress(AddressRefused):
-            found |= Q(email_key=addresses.canonical(text))
-        return self.filter(found)
+        return self.filter(
+            alike(text, "email", "recipient_name") | alike(text, "label") & Q(shared=True)
+        )
 
     def addressed_to(self, email_keys: Collection[str]) -> InvitationKeyQuerySet:
         """Return those to these addresses, in the form of ``addresses.canonical``."""

@@ -81,7 +81,7 @@ def invitation_base_url(context: template.Context) -> str:
         if domain and apps.is_installed("django.contrib.sites"):
             # The domain is that of a ``Site``. The context has only the scheme of the request.
             guess = sites.with_scheme(domain)
-        return (conf.INVITATION_BASE_URL or guess).rstrip("/")
+        return sites.ascii_url((conf.INVITATION_BASE_URL or guess).rstrip("/"))
 
 
 @register.simple_tag(takes_context=True)

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_not_required
-from django.contrib.auth.mixins import LoginRequiredMixin
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect
 from django.utils.decorators import method_decorator
@@ -75,7 +74,7 @@ class AcceptView(LandingView):
 
 
 class ReceivedListView(
-    OwnTransactionsMixin, gate.ProtectedMixin, LoginRequiredMixin, ReceivedKeyListView
+    OwnTransactionsMixin, gate.ProtectedMixin, gate.LoginRequiredMixin, ReceivedKeyListView
 ):
     """Inbox with a member's pending invitations, sent to an address that they have proven."""
 

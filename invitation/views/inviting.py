@@ -6,7 +6,6 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from django.contrib import messages
-from django.contrib.auth.mixins import AccessMixin
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
 from django.template.response import TemplateResponse
@@ -31,7 +30,7 @@ else:
     InviteFormView = FormView
 
 
-class MemberMixin(OwnTransactionsMixin, AccessMixin):
+class MemberMixin(OwnTransactionsMixin, gate.KnownAgainMixin):
     """Access for members who may invite; others must log in, or read why they may not invite."""
 
     forbidden_template_name = "invitation/inviting_forbidden.html"

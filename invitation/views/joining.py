@@ -13,6 +13,7 @@ from django.views.decorators.debug import sensitive_post_parameters
 from django.views.generic import FormView, View
 
 from invitation import gate
+from invitation.addresses.networks import network
 from invitation.exceptions import KeyRefused, TooManyAttempts
 from invitation.flows import arriving, quota, sharing
 from invitation.forms import JoinForm
@@ -27,8 +28,8 @@ else:
 
 
 def lead_on(request: HttpRequest, opened: arriving.Opened) -> HttpResponse:
-    """Let the visitor carry the key of the opened link, and redirect to the landing page."""
-    response = redirect("invitation_landing")
+    """Let the visitor carry the key of the opened link, and lead to the landing page."""
+    response = gate.go_on(request, "invitation_landing")
     gate.remember(request, response, opened.key)
     return response
 
@@ -68,8 +69,8 @@ class JoinView(OwnTransactionsMixin, JoinFormView):
     def get_limits(self) -> list[quota.Limit]:
         """Return the limits for this visitor, the narrowest first."""
         address = self.client_address()
-        limits = {clients.network(address): self.client_limit}
-        limits.setdefault(clients.network(address, 48), self.wide_limit)
+        limits = {network(address): self.client_limit}
+        limits.setdefault(network(address, 48), self.wide_limit)
         return [
             *(quota.Limit(f"join:{name}", times, self.window) for name, times in limits.items()),
             quota.Limit("join", self.total_limit, self.window),

@@ -20,7 +20,7 @@ from django.utils.functional import cached_property
 from django.utils.translation import gettext as _
 from django.views.generic import FormView, ListView, View
 
-from invitation.addresses import sheets
+from invitation.addresses import recipients, sheets
 from invitation.addresses.headings import labelled
 from invitation.addresses.recipients import Recipient
 from invitation.exceptions import InvitationError
@@ -74,6 +74,7 @@ class InviteListMixin(MemberMixin):
         self,
         template: str,
         batch: lists.ListResult,
+        reading: recipients.Reading,
         people: Iterable[Recipient],
         kept: dict[str, Any],
         page: int = 1,
@@ -99,6 +100,8 @@ class InviteListMixin(MemberMixin):
                 (row, *written[row.number]) for row in shown if row.verdict not in invited
             ],
             "right_rows": [row for row in shown if row.verdict in invited],
+            "columns": reading.columns,
+            "column": reading.column,
             "mail_pause": pause_of_mails(),
             **left_to(self.request.user),
             **kept,
@@ -120,7 +123,8 @@ class InviteListView(InviteListMixin, InviteListFormView):
             form.refused(error)
             return self.form_invalid(form)
         kept = {"payload": form.payload(batch), "corrections": "{}", "left_out": 0}
-        return self.show(self.preview_template_name, batch, form.cleaned_data["recipients"], kept)
+        reading = form.reading
+        return self.show(self.preview_template_name, batch, reading, reading.recipients, kept)
 
 
 class InviteListConfirmView(InviteListMixin, InviteListConfirmFormView):
@@ -155,7 +159,8 @@ class InviteListConfirmView(InviteListMixin, InviteListConfirmFormView):
             "corrections": json.dumps(corrections),
             "left_out": sum(correction is None for correction in corrections.values()),
         }
-        return self.show(template, batch, form.recipients, kept, cleaned["page"] or 1)
+        page = cleaned["page"] or 1
+        return self.show(template, batch, form.reading, form.recipients, kept, page)
 
     def form_invalid(self, form: ListConfirmForm) -> HttpResponse:
         """Show the list in the form again, with the reason why it was refused."""

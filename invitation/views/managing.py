@@ -6,7 +6,6 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from django.contrib import messages
-from django.contrib.auth.mixins import LoginRequiredMixin
 from django.db.models import Prefetch, prefetch_related_objects
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
@@ -35,7 +34,7 @@ else:
     EditFormView = FormView
 
 
-class OwnInvitationsMixin(OwnTransactionsMixin, gate.ProtectedMixin, LoginRequiredMixin):
+class OwnInvitationsMixin(OwnTransactionsMixin, gate.ProtectedMixin, gate.LoginRequiredMixin):
     """Invitations that the member has sent on this site, and no others."""
 
     request: HttpRequest

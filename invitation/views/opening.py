@@ -6,7 +6,7 @@ from typing import Any
 
 from django.contrib.auth.decorators import login_not_required
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
-from django.shortcuts import redirect, render
+from django.shortcuts import render
 from django.urls import NoReverseMatch, reverse, reverse_lazy
 from django.utils.decorators import method_decorator
 from django.utils.functional import lazy
@@ -15,11 +15,11 @@ from django.views.generic import TemplateView, View
 from invitation import gate, keys
 from invitation.delivery import texts
 from invitation.exceptions import KeyRefused, KeyUsedUp, NoKey
-from invitation.flows import arriving, inviting
+from invitation.flows import arriving, inviting, mail
 from invitation.gate import visitor
 from invitation.gate.atomic_requests import OwnTransactionsMixin
 from invitation.keys import masking, sites
-from invitation.models import InvitationKey
+from invitation.models import InvitationEmail, InvitationKey
 
 ACCEPTED_TEMPLATE = "invitation/invitation_accepted.html"
 
@@ -80,14 +80,20 @@ class InvitedView(OwnTransactionsMixin, View):
         return response
 
     def get(self, request: HttpRequest, invitation_key: str = "") -> HttpResponse:
-        """Redirect to the landing page, or show why the key opens nothing."""
+        """Lead to the landing page, or show why the key opens nothing."""
         invitation_key = keys.trim(invitation_key)
         # The page behind the redirect reads the whole invitation.
         refusal = arriving.refusal_to_open(invitation_key, sites.current_site_id(request))
+        if isinstance(refusal, KeyUsedUp) and gate.withholds_session(request):
+            # The person who used it may be logged in. The landing page finds the ended key.
+            response = gate.going_on(request, "invitation_landing")
+            visitor.remember_ended(response, invitation_key, secure=request.is_secure())
+            return response
         if refusal is not None:
             return refuse(request, refusal, invitation_key)
         declining = request.GET.get("answer", "").startswith("no")
-        response = redirect("invitation_decline" if declining else "invitation_landing")
+        to = "invitation_decline" if declining else "invitation_landing"
+        response = gate.go_on(request, to)
         gate.remember(request, response, invitation_key)
         return response
 
@@ -170,6 +176,12 @@ class DeclineView(CarriedInvitationView):
     http_method_names = ["get", "head", "options", "post"]
     template_name = "invitation/invitation_decline.html"
     declined_template_name = "invitation/invitation_declined.html"
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        """Return the invitation, and whether its inviter gets an email about the answer."""
+        declined = InvitationEmail.Kind.DECLINED
+        kwargs.setdefault("inviter_hears", mail.hears_of(self.opened.invitation, declined))
+        return super().get_context_data(**kwargs)
 
     def post(self, request: HttpRequest) -> HttpResponseBase:
         """Decline, or show why it is too late.

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 from django.contrib import messages
-from django.contrib.auth.mixins import LoginRequiredMixin
 from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
@@ -32,7 +31,7 @@ else:
     LinkFormView = FormView
 
 
-class OwnSharedLinksMixin(OwnTransactionsMixin, gate.ProtectedMixin, LoginRequiredMixin):
+class OwnSharedLinksMixin(OwnTransactionsMixin, gate.ProtectedMixin, gate.LoginRequiredMixin):
     """Shared links that the member has created on this site, and no others."""
 
     request: HttpRequest
@@ -54,7 +53,7 @@ class OwnSharedLinksMixin(OwnTransactionsMixin, gate.ProtectedMixin, LoginRequir
         return redirect("invitation_shared_detail", pk=self.invitation.pk)
 
 
-class MakesLinksMixin(OwnTransactionsMixin, LoginRequiredMixin):
+class MakesLinksMixin(OwnTransactionsMixin, gate.LoginRequiredMixin):
     """Access for members who may create shared links; others read why they may not."""
 
     forbidden_template_name = "invitation/inviting_forbidden.html"

@@ -256,11 +256,11 @@ def test_other_files_are_named() -> None:
 # -- limits ------------------------------------------------------------------------------------
 
 
-def test_too_many_bytes_are_refused_before_they_are_read(
+def test_too_many_bytes_are_refused_before_they_are_columns(
     settings: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings.INVITATION_LISTS = {"bytes": 20}
-    monkeypatch.setattr(recipients, "_read", None)
+    monkeypatch.setattr(recipients, "_columns", None)
     assert code(lambda: decode(b"\xff" * 21)) == "list_too_large"
     assert code(lambda: parse("a" * 21)) == "list_too_large"
     assert code(lambda: parse("é" * 11)) == "list_too_large"

@@ -75,12 +75,12 @@ def free_port() -> int:
         return port
 
 
-def start_demo(var: Path, port: int, host: str = "redux") -> tuple[Demo, str]:
+def start_demo(var: Path, port: int, host: str = "redux", **more: str) -> tuple[Demo, str]:
     """Start the demo and return it with what it printed until it was ready."""
     process = subprocess.Popen(
         [sys.executable, "example/manage.py", "demo", "--port", str(port)],
         cwd=ROOT,
-        env=environment(var) | {"SEEDLIBRARY_HOST": host},
+        env=environment(var) | {"SEEDLIBRARY_HOST": host} | more,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,

@@ -29,8 +29,8 @@ from tests.factories import DAY, make_invitation, make_mail, make_user
 pytestmark = pytest.mark.django_db
 
 LANGUAGES = ["en", "de", "fr", "es", "ar"]
-KINDS = ["invitation", "member", "reminder", "renewal", "accepted", "expired"]
-TO_INVITER = ("renewal", "accepted", "expired")
+KINDS = ["invitation", "member", "reminder", "renewal", "accepted", "declined", "expired"]
+TO_INVITER = ("renewal", "accepted", "declined", "expired")
 UTC = zones.utc
 NEEDED = {"Date", "From", "To", "Message-ID", "Subject", "MIME-Version", "Auto-Submitted"}
 
@@ -70,7 +70,7 @@ def wire(smtp: Sink, monkeypatch: pytest.MonkeyPatch, settings: Any) -> list[Rec
         return await taken(self, server, session, envelope)
 
     monkeypatch.setattr(Sink, "handle_DATA", keep)
-    settings.INVITATION_NOTIFY_INVITER = ["accepted", "expired"]
+    settings.INVITATION_NOTIFY_INVITER = ["accepted", "declined", "expired"]
     settings.INVITATION_REPLY_TO_INVITER = True
     settings.DEFAULT_FROM_EMAIL = "Tëa Club <site@example.com>"
     return got
@@ -93,7 +93,7 @@ def send(kind: str, language: str, writing: str, monkeypatch: pytest.MonkeyPatch
     ann = make_user("ann", first_name=inviter_name.strip()[:150])
     if kind == "member":
         make_user("bob", email="bob@xn--mnchen-3ya.example.org")
-    status = {"renewal": "expired", "accepted": "accepted", "expired": "expired"}
+    status = {"renewal": "expired"} | {one: one for one in ("accepted", "declined", "expired")}
     now = timezone.now()
     invitation = make_invitation(
         ann,
@@ -222,6 +222,7 @@ def check_links(invitation: InvitationKey, kind: str, plain: str, html: str) -> 
     page = {
         "renewal": f"invitations/{invitation.pk}/renew/",
         "accepted": f"invitations/{invitation.pk}/",
+        "declined": f"invitations/{invitation.pk}/",
         "expired": "invite/",
     }.get(kind, f"invited/{invitation.mail_key}/")
     link = f"https://example.com/accounts/{page}"

@@ -10,6 +10,7 @@ from django.core.checks import run_checks
 from invitation.lazysignup import checks
 
 AUTH = "django.contrib.auth.middleware.AuthenticationMiddleware"
+BY_NAME = ["lazysignup.backends.LazySignupBackend", "guest_user.backends.GuestBackend"]
 OLD = "invitation.lazysignup.backends.LazySignupBackend"
 
 
@@ -21,7 +22,7 @@ def test_a_good_site_hears_nothing() -> None:
     assert ids() == []
 
 
-@pytest.mark.parametrize("path", checks.BY_NAME)
+@pytest.mark.parametrize("path", BY_NAME)
 def test_a_backend_that_takes_a_name_is_an_error(settings: Any, path: str) -> None:
     settings.AUTHENTICATION_BACKENDS = [*settings.AUTHENTICATION_BACKENDS, path]
     assert ids() == ["lazysignup.E001"]

@@ -51,6 +51,7 @@ def of_spending(row: InvitationKey) -> Values:
     quotas = InvitationQuota.objects
     quotas.get_or_create(inviter=row.from_user, defaults={"granted": 2, "period_start": now})
     values = {"inviter": row.from_user_id, "amount": 1, "limit": 0, "slot": b"x" * 15}
+    values |= {"email_key": row.email_key, "site_id": row.site_id}
     return values | {"begin": now - DAY, "latest": now}
 
 
@@ -89,8 +90,8 @@ CASES: list[tuple[str, Any, type[models.Model], tuple[Any, ...], Callable[[Any],
     ("TAKING_A_USE", invitations.TAKING_A_USE, InvitationKey, (True,), of_a_use),
     ("TAKING_A_USE", invitations.TAKING_A_USE, InvitationKey, (False,), of_a_use),
     ("MARKING_SENT", mails.MARKING_SENT, InvitationEmail, (), of_a_sent_email),
-    ("SPENDING", spends.SPENDING, InvitationQuota, (False, False, False), of_spending),
-    ("SPENDING", spends.SPENDING, InvitationQuota, (True, True, True), of_spending),
+    ("SPENDING", spends.SPENDING, InvitationQuota, (False, False, False, False), of_spending),
+    ("SPENDING", spends.SPENDING, InvitationQuota, (True, True, True, True), of_spending),
 ]
 SELECTS = [case for case in CASES if isinstance(case[1], Select)]
 SELECTS += [

@@ -14,6 +14,7 @@ import pytest
 import time_machine
 from django.apps import apps
 from django.contrib.auth.models import Group
+from django.core import signing
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import connection
 from django.test import Client
@@ -760,3 +761,86 @@ def test_the_outcome_is_written_while_it_is_read(
         peaks.append(tracemalloc.get_traced_memory()[1])
         tracemalloc.stop()
     assert peaks[1] < 2 * peaks[0]
+
+
+# -- which column has the addresses --
+
+TWO = (
+    "Student,Student Email,Parent Email\n"
+    "Ann,ann@example.org,mum@example.org\n"
+    "Bob,bob@example.org,dad@example.org\n"
+)
+
+
+def planned(response: Any) -> list[str]:
+    return [row.email for row in response.context["page_obj"]]
+
+
+@pytest.mark.parametrize("pasted", [True, False])
+def test_the_page_lets_a_member_choose_the_column(
+    member: Any, member_client: Client, pasted: bool
+) -> None:
+    given: Any = {"people": TWO}
+    if not pasted:
+        given = {"file": SimpleUploadedFile("list.csv", TWO.encode())}
+    response = member_client.post(PAGE, given)
+    assert planned(response) == ["ann@example.org", "bob@example.org"]
+    assert response.context["columns"] == ["Student Email", "Parent Email"]
+    assert "<option selected>Student Email</option>" in response.content.decode()
+    data = {"payload": response.context["payload"], "email_column": "Parent Email"}
+    response = member_client.post(CONFIRM, data | {"choose": "on", "confirmed": "on"})
+    assert planned(response) == ["mum@example.org", "dad@example.org"]
+    assert "<option selected>Parent Email</option>" in response.content.decode()
+    assert not InvitationKey.objects.exists()
+    # Without the button, the list is invited that the page shows, whatever is chosen.
+    data = {"payload": response.context["payload"], "email_column": "Student Email"}
+    member_client.post(CONFIRM, data | {"confirmed": "on"})
+    invited = InvitationKey.objects.order_by("pk").values_list("email", flat=True)
+    assert list(invited) == ["mum@example.org", "dad@example.org"]
+
+
+def test_the_button_comes_before_the_one_that_invites(member_client: Client) -> None:
+    page = member_client.post(PAGE, {"people": TWO}).content.decode()
+    assert page.index('name="choose"') < page.index('name="confirmed"')
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Name,Email\nAnn,ann@example.org\n",
+        "ann@example.org, bob@example.org",
+        "Name,E-mail 1 - Value,E-mail 2 - Value\nAnn,ann@example.org,ann@example.com\n",
+        "Name,Email,Email\nAnn,ann@example.org,ann@example.com\n",
+    ],
+)
+def test_where_there_is_nothing_to_choose_nothing_is_asked(
+    member_client: Client, text: str
+) -> None:
+    response = member_client.post(PAGE, {"file": SimpleUploadedFile("x.csv", text.encode())})
+    assert response.context["columns"] == []
+    assert "email_column" not in response.content.decode()
+
+
+@pytest.mark.parametrize("column", ["Nothing", "x" * 400])
+def test_a_column_that_is_none_is_refused_with_the_columns(
+    member_client: Client, column: str
+) -> None:
+    payload = member_client.post(PAGE, {"people": TWO}).context["payload"]
+    data = {"payload": payload, "email_column": column, "choose": "on", "confirmed": "on"}
+    response = member_client.post(CONFIRM, data)
+    assert response.status_code == 409
+    assert "Its columns: Student, Student Email, Parent Email" in response.content.decode()
+    assert response.context["form"].initial["people"] == TWO
+    assert not InvitationKey.objects.exists()
+
+
+def test_a_list_that_was_shown_before_an_update_is_confirmed(
+    member: Any, member_client: Client
+) -> None:
+    payload = member_client.post(PAGE, {"people": TWO}).context["payload"]
+    salt = f"invitation.list:1:{member.pk}"
+    content = signing.loads(payload, salt=salt)
+    del content["column"]
+    older = signing.dumps(content, salt=salt, compress=True)
+    member_client.post(CONFIRM, {"payload": older, "confirmed": "on"})
+    assert InvitationKey.objects.count() == 2

@@ -902,4 +902,4 @@ class TestDeclining:
         self, visitor: Client, invitation: InvitationKey, member: Any
     ) -> None:
         visitor.post(DECLINE)
-        assert scenes.invite(member) != invitation
+        assert scenes.invite(member, again=True) != invitation

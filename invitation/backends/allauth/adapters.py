@@ -95,6 +95,11 @@ class AccountAdapterMixin(InvitationMixin):
         guest = gate.guest_of(request) if gate.is_claiming(request) else None
         return super().new_user(request) if guest is None else guest  # type: ignore[misc]
 
+    def login(self, request: HttpRequest, user: Any) -> None:
+        """Log somebody in. What is in the session of a guest stays, also where an app names it."""
+        gate.watch_guest(request)
+        super().login(request, user)  # type: ignore[misc]
+
     def is_email_verified(self, request: HttpRequest, email: str) -> bool:
         """Return whether the address is proven: by the key from its email, or as allauth says."""
         opened = gate.opened_for_claim(request)

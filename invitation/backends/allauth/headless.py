@@ -100,5 +100,15 @@ class GatedInputMixin(OwnTransactionsMixin):
         return response
 
 
+class LoginView(account_views.LoginView):
+    """Login with a password, which a guest can use who is logged in already."""
+
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        """Return allauth's answer, as for an anonymous visitor."""
+        with gate.as_anonymous(request):
+            response: HttpResponseBase = super().dispatch(request, *args, **kwargs)
+        return response
+
+
 class SignupView(GatedInputMixin, account_views.SignupView):
     """Sign-up with an address, and with a password or a code."""

@@ -14,11 +14,13 @@ from django.conf import settings
 from django.urls import path
 
 from invitation import gate
-from invitation.backends.allauth.headless import SignupView
+from invitation.backends.allauth.headless import LoginView, SignupView
 
 _views: dict[str, Any] = {}
 if not app_settings.SOCIALACCOUNT_ONLY:
     _views["auth/signup"] = SignupView
+    if gate.knows_guests():
+        _views["auth/login"] = LoginView
 if app_settings.SOCIALACCOUNT_ENABLED:
     from invitation.backends.allauth.headless_social import ProviderSignupView
 

@@ -10,6 +10,7 @@ from django.contrib.auth.models import Group
 from django.db import IntegrityError
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 
 from invitation import addresses, signals
 from invitation.addresses import blocklist
@@ -38,6 +39,10 @@ from invitation.models import InvitationKey, make_slot, managers
 
 #: Number of rounds of "create or renew" while other requests open and end the same invitation.
 INVITE_ROUNDS = 5
+
+_DECLINED = _(
+    "This person declined an invitation from you. Invite them again only if they ask for it."
+)
 
 #: Fields that a renewed invitation keeps unless a new value is given.
 KEPT = ("recipient_name", "note", "language")
@@ -109,6 +114,7 @@ def invite(
     destination: str | None = None,
     mail: bool = True,
     groups: Collection[Group] | None = None,
+    again: bool = False,
 ) -> Invited:
     """Invite an address: spend the quota, and write the invitation and its email.
 
@@ -129,11 +135,14 @@ def invite(
     invited person sees first after signing up. With ``None``, a renewed invitation keeps its
     destination. Without ``mail``, no email is sent, and the inviter passes on the link. ``groups``
     are the groups that the invited person joins. A renewed invitation keeps its groups, and gets
-    these as well. ``edit`` can take groups away.
+    these as well. ``edit`` can take groups away. ``again`` confirms that the member wants to invite
+    an address that has declined an invitation from them. Without it, ``AlreadyInvited`` is raised
+    with the code "declined_before".
 
     Raises ``InvitingForbidden``, ``QuotaExceeded``, ``AddressRefused``, ``OwnAddress``,
-    ``AddressBlocked``, ``TextRefused``, ``ExpiryRefused``, ``DestinationRefused``, ``GroupRefused``
-    and ``MailLimitReached``. After any of them, nothing has changed.
+    ``AddressBlocked``, ``AlreadyInvited``, ``TextRefused``, ``ExpiryRefused``,
+    ``DestinationRefused``, ``GroupRefused`` and ``MailLimitReached``. After any of
+    them, nothing has changed.
     """
     fields = checked_fields(
         inviter,
@@ -151,7 +160,7 @@ def invite(
         fields["data"] = dict(data)
     if groups and inviter is not None:
         check_groups(inviter, groups)
-    return _invite(inviter, site_id, fields, groups, mail=mail)
+    return _invite(inviter, site_id, fields, groups, mail=mail, again=again)
 
 
 def checked_fields(
@@ -189,34 +198,46 @@ def _invite(
     groups: Collection[Group] | None,
     *,
     mail: bool,
+    again: bool,
 ) -> Invited:
-    number = None if inviter is None else inviter.pk
-    slot = make_slot(site_id, number, addresses.canonical(fields["email"]))
+    email_key = addresses.canonical(fields["email"])
+    slot = make_slot(site_id, None if inviter is None else inviter.pk, email_key)
+    declined = None if again else (email_key, site_id)
     refusal: InvitationError | IntegrityError
     first = fields | {"language": language_for(inviter, fields["language"])}
 
     def make() -> Invited:
-        invitation = _create(inviter, site_id, first, mail=mail)
-        if groups:
-            invitation.groups.set(groups)
-        if mail:
-            queue_mail(invitation, is_new=True)
-        return Invited(invitation, created=True, mailed=mail)
+        invitation = _create(inviter, site_id, first, mail=mail, declined=declined)
+        return _finish(invitation, groups, mail=mail)
+
+    def renew() -> Invited | None:
+        renewed = _renew(slot, fields, groups, mail=mail)
+        if renewed is None:
+            _check_not_declined(inviter, declined)
+        return renewed
 
     for _round in range(INVITE_ROUNDS):
-        if inviter is None and (renewed := _renew(slot, fields, groups, mail=mail)) is not None:
-            return renewed  # No quota is asked, so nothing else says that there is one.
+        # No quota is asked for the site, so nothing else says that there is one.
+        if inviter is None and (renewed := renew()) is not None:
+            return renewed
         try:
             return in_transaction(make)
         except (IntegrityError, QuotaExceeded) as error:
             refusal = error
-        renewed = _renew(slot, fields, groups, mail=mail)
-        if renewed is not None:
+        if (renewed := renew()) is not None:
             return renewed
         if isinstance(refusal, QuotaExceeded) and quota.remaining_invitations(inviter) == 0:
             break
         # The pending invitation has ended since the check, so a new one is possible now.
     raise refusal
+
+
+def _finish(invitation: InvitationKey, groups: Collection[Group] | None, *, mail: bool) -> Invited:
+    if groups:
+        invitation.groups.set(groups)
+    if mail:
+        queue_mail(invitation, is_new=True)
+    return Invited(invitation, created=True, mailed=mail)
 
 
 @retrying
@@ -286,6 +307,15 @@ def _check_not_own(inviter: Any, email: str) -> None:
         raise OwnAddress()
 
 
+def _check_not_declined(inviter: Any, declined: tuple[str, int] | None) -> None:
+    """Raise ``AlreadyInvited`` if this address on this site has declined one from the inviter."""
+    if declined is not None:
+        email_key, site_id = declined
+        rows = InvitationKey.objects.addressed_to([email_key]).sent_by(inviter).on_site(site_id)
+        if rows.filter(status=InvitationKey.Status.DECLINED).exists():
+            raise AlreadyInvited(_DECLINED, code="declined_before")
+
+
 def expiry_date(now: datetime, days: Days = "default") -> datetime | None:
     """Return when an invitation expires that is created or extended now; ``None`` for never.
 
@@ -302,7 +332,12 @@ def expiry_date(now: datetime, days: Days = "default") -> datetime | None:
 
 
 def _create(
-    inviter: Any, site_id: int, fields: dict[str, Any], *, mail: bool = True
+    inviter: Any,
+    site_id: int,
+    fields: dict[str, Any],
+    *,
+    mail: bool = True,
+    declined: tuple[str, int] | None = None,
 ) -> InvitationKey:
     email_key = addresses.canonical(fields["email"]) if "email" in fields else ""
     member = inviter is not None
@@ -318,7 +353,7 @@ def _create(
     if member:
         # The slot is unique, so the insert fails if this member has a pending invitation to the
         # address. The check comes first, because a failed insert makes MariaDB lock more rows.
-        quota.spend(inviter, slot=slot)
+        quota.spend(inviter, slot=slot, declined=declined)
     if email_key and mail:
         invitation.mail_requested_at = invitation.date_invited
     managers.write_new(invitation)

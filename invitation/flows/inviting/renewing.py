@@ -148,6 +148,7 @@ def renew(invitation: InvitationKey) -> Invited:
         data=invitation.data or None,
         destination=invitation.destination or None,
         groups=groups_to_join(invitation),
+        again=True,  # They have asked for it.
     )
 
 

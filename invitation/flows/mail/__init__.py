@@ -11,7 +11,7 @@ from invitation.flows.mail.account_mails import (
 )
 from invitation.flows.mail.health import OutboxHealth, outbox_health
 from invitation.flows.mail.limits import Room, room_for
-from invitation.flows.mail.notices import NEWS, awaiting_news, news_of_expiry
+from invitation.flows.mail.notices import NEWS, awaiting_news, hears_of, news_of_expiry
 from invitation.flows.mail.pausing import delivery_pause
 from invitation.flows.mail.queueing import (
     ask_for_mail,
@@ -51,6 +51,7 @@ __all__ = [
     "deliver_due",
     "deliver_rows",
     "delivery_pause",
+    "hears_of",
     "is_delayed",
     "is_suppressed",
     "is_unwanted",

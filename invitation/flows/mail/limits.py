@@ -29,6 +29,7 @@ _HOUR = 3600
 _TO_INVITER = (
     InvitationEmail.Kind.RENEWAL,
     InvitationEmail.Kind.ACCEPTED,
+    InvitationEmail.Kind.DECLINED,
     InvitationEmail.Kind.EXPIRED,
 )
 

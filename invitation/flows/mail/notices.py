@@ -24,7 +24,11 @@ from invitation.models.querysets import InvitationKeyQuerySet
 logger = logging.getLogger(__name__)
 
 #: Values that INVITATION_NOTIFY_INVITER may contain.
-NEWS = (InvitationEmail.Kind.ACCEPTED.value, InvitationEmail.Kind.EXPIRED.value)
+NEWS = (
+    InvitationEmail.Kind.ACCEPTED.value,
+    InvitationEmail.Kind.DECLINED.value,
+    InvitationEmail.Kind.EXPIRED.value,
+)
 #: An inviter and a site: each site has its own emails.
 Party = tuple[Any, int]
 #: Least time between two emails about expired invitations; each email names all of them.
@@ -39,27 +43,47 @@ def connect() -> None:
     """Connect the receivers; ``apps.RECEIVERS`` names this module."""
     signals.invitation_activated.connect(_receive_activated, dispatch_uid="invitation.news")
     signals.invitation_accepted.connect(_receive_accepted, dispatch_uid="invitation.news")
+    signals.invitation_declined.connect(_receive_declined, dispatch_uid="invitation.news")
 
 
-# -- accepted -----------------------------------------------------------------------------------
+# -- accepted and declined ----------------------------------------------------------------------
 
 
 @retrying
-def tell_of_acceptance(invitation: InvitationKey) -> None:
-    """Queue the email that tells an inviter that their invitation was accepted.
+def tell_of_answer(invitation: InvitationKey, kind: InvitationEmail.Kind) -> None:
+    """Queue the email that tells an inviter that their invitation was accepted or declined.
 
-    Call it after the commit, as for rewards: a failed email must not stop a person from signing up.
+    Call it after the commit, as for rewards: a failed email must not stop a person from answering.
     The owner of a shared link gets none. Many people use the link, and its page lists them.
     """
-    if not conf.INVITATION_NOTIFY_INVITER or invitation.shared:
-        return
-    if wants_news(invitation.from_user, InvitationEmail.Kind.ACCEPTED):
+    if hears_of(invitation, kind):
         with writing():
-            queue_mail(invitation, InvitationEmail.Kind.ACCEPTED)
+            queue_mail(invitation, kind)
+
+
+def hears_of(invitation: InvitationKey, kind: InvitationEmail.Kind) -> bool:
+    """Return whether the inviter gets an email when this invitation is accepted or declined."""
+    if not conf.INVITATION_NOTIFY_INVITER or invitation.shared:
+        return False
+    return _wants_news(invitation.from_user, kind)
+
+
+def _wants_news(inviter: Any, kind: InvitationEmail.Kind) -> bool:
+    try:
+        return wants_news(inviter, kind)
+    except DatabaseError:
+        raise
+    except Exception:  # a rule of the site: the person or cleanup must go on
+        logger.exception("INVITATION_NOTIFY_INVITER has failed.")
+        return False
 
 
 def _receive_activated(sender: Any, invitation: InvitationKey, **kwargs: Any) -> None:
-    tell_of_acceptance(invitation)
+    tell_of_answer(invitation, InvitationEmail.Kind.ACCEPTED)
+
+
+def _receive_declined(sender: Any, invitation: InvitationKey, **kwargs: Any) -> None:
+    tell_of_answer(invitation, InvitationEmail.Kind.DECLINED)
 
 
 def _receive_accepted(
@@ -67,7 +91,7 @@ def _receive_accepted(
 ) -> None:
     # A new account gets no email before it is active. Most spam accounts never become active.
     if not acceptance.new_account:
-        tell_of_acceptance(invitation)
+        tell_of_answer(invitation, InvitationEmail.Kind.ACCEPTED)
 
 
 # -- expired ------------------------------------------------------------------------------------
@@ -97,18 +121,8 @@ def news_of_expiry(now: datetime, batch_size: int) -> Iterator[Callable[[], None
         before = {_party(mail.invitation): mail for mail in _news_to(parties, now)}
         for party in parties:
             first = _first_untold(recent, party, before.get(party))
-            if first is not None and _wants_news_of_expiry(first.from_user):
+            if first is not None and _wants_news(first.from_user, InvitationEmail.Kind.EXPIRED):
                 yield partial(_tell_of_expiry, first, before.get(party), now)
-
-
-def _wants_news_of_expiry(inviter: Any) -> bool:
-    try:
-        return wants_news(inviter, InvitationEmail.Kind.EXPIRED)
-    except DatabaseError:
-        raise
-    except Exception:  # a rule of the site: cleanup must go on with the others
-        logger.exception("INVITATION_NOTIFY_INVITER has failed.")
-        return False
 
 
 def _first_untold(

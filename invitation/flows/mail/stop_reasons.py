@@ -85,11 +85,11 @@ def _to_news(mail: InvitationEmail, wanting: Collection[str]) -> StopReason | No
     objection = _to_inviter(mail.invitation.from_user, wanting)
     if objection is not None:
         return objection
-    if mail.kind == InvitationEmail.Kind.ACCEPTED:
-        # The account may be deleted. The invitation may then be pending again.
-        still = mail.invitation.status == InvitationKey.Status.ACCEPTED
-    else:
+    if mail.kind == InvitationEmail.Kind.EXPIRED:
         still = InvitationKey.objects.get_queryset().told_by(mail).exists()
+    else:
+        # The account may be deleted. The invitation may then be pending again.
+        still = mail.invitation.status == mail.kind
     return None if still else StopReason(Failure.POINTLESS, "It is no longer true.")
 
 

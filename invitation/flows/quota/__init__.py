@@ -31,6 +31,7 @@ from invitation.flows.quota.throttling import (
     Limit,
     attempt,
     await_turn,
+    counting_refusals,
     is_full,
     take_back,
 )
@@ -46,6 +47,7 @@ __all__ = [
     "await_turn",
     "correct_ledger",
     "correct_quota",
+    "counting_refusals",
     "give_back",
     "grant",
     "grant_all",

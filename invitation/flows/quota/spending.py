@@ -65,17 +65,20 @@ def remaining_invitations(user: Any) -> int | None:
     return quota_of(user).remaining
 
 
-def spend(inviter: Any, amount: int = 1, *, slot: Any = None) -> None:
+def spend(
+    inviter: Any, amount: int = 1, *, slot: Any = None, declined: tuple[str, int] | None = None
+) -> None:
     """Spend from a member's quota; ``note`` the change in the same transaction.
 
     Raises ``QuotaExceeded`` if less is left. With ``slot``, it raises ``QuotaExceeded`` as well if
-    the member has a pending invitation there. Call it in a transaction: the member's quota stays
-    locked until its end.
+    the member has a pending invitation there. With ``declined`` as well, an address and a site, it
+    does so if this address has declined an invitation from the member. Call it in a transaction:
+    the member's quota stays locked until its end.
     """
     quotas, limit = InvitationQuota.objects, conf.invitations_per_user(inviter)
     period, now = conf.INVITATION_QUOTA_PERIOD, timezone.now()
     current = None if period is None else (period, now)
-    if quotas.spend(inviter, limit, amount, current=current, slot=slot):
+    if quotas.spend(inviter, limit, amount, current=current, slot=slot, declined=declined):
         return
     # Too little is left, or the member has no row, or a new period begins.
     if limit is not None and amount > limit and not quotas.has_row(inviter):
@@ -85,7 +88,7 @@ def spend(inviter: Any, amount: int = 1, *, slot: Any = None) -> None:
     quotas.hold(inviter)
     if period is not None:
         _refill(inviter, limit, period, now)
-    if not quotas.spend(inviter, limit, amount, slot=slot):
+    if not quotas.spend(inviter, limit, amount, slot=slot, declined=declined):
         raise QuotaExceeded()
 
 

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from functools import partial
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from django.utils import timezone
 from django.utils.crypto import salted_hmac
 from django.utils.translation import ngettext
 
 from invitation.conf import conf
-from invitation.exceptions import TooManyAttempts
+from invitation.exceptions import InvitationError, KeyRefused, TooManyAttempts
 from invitation.flows.after_commit import in_transaction
 from invitation.models import ThrottleCounter
+
+Found = TypeVar("Found")
 
 #: The longest window of a limit. Older counters are useless.
 WINDOW_MAX = timedelta(days=1)
@@ -52,6 +54,38 @@ def attempt(limits: Sequence[Limit]) -> None:
         if not in_transaction(hit):
             take_back(limits[:place])
             raise _too_many(_seconds_left(limit, now))
+
+
+def counting_refusals(limits: Sequence[Limit], action: Callable[[], Found]) -> Found:
+    """Run an action that looks something up, and count it only if it raises ``KeyRefused``.
+
+    The counters are locked meanwhile, so simultaneous attempts from one party come one by one. None
+    of them is refused because of another that is right. Raises ``TooManyAttempts`` at the first
+    full counter, without running the action, and what the action raises.
+
+    Pass the narrowest limit first, always in the same order: the counters are locked in it.
+    """
+    result = in_transaction(partial(_try, limits, action))
+    if isinstance(result, InvitationError):
+        raise result
+    return result
+
+
+def _try(limits: Sequence[Limit], action: Callable[[], Found]) -> Found | InvitationError:
+    """Return what the action found, or the error that it raised.
+
+    An exception would undo the counting.
+    """
+    now, counters = timezone.now(), ThrottleCounter.objects
+    for limit in limits:
+        if not counters.hold_with_room(limit.hashed_scope, limit.times, limit.window, now):
+            return _too_many(_seconds_left(limit, now))
+    try:
+        return action()
+    except KeyRefused as refusal:
+        for limit in limits:
+            counters.hit_held(limit.hashed_scope, limit.times, limit.window, now)
+        return refusal
 
 
 def _too_many(seconds: int) -> TooManyAttempts:

@@ -244,16 +244,13 @@ def open_word(text: object, site_id: int | None = None) -> Opened:
 def join(text: object, limits: Sequence[quota.Limit], site_id: int | None = None) -> Opened:
     """Open a shared link with the text that a stranger typed, within these limits.
 
-    Each attempt is counted before the search, so that the limits hold for simultaneous attempts. A
-    correct attempt is not counted: many people in one room may use the same code. A text that
-    cannot be a code costs no query. Raises ``TooManyAttempts``, and what ``open_code`` raises.
+    Only wrong attempts are counted, also of simultaneous ones: many people in one room may use the
+    same code. A text that cannot be a code costs no query. Raises ``TooManyAttempts``, and what
+    ``open_code`` raises.
     """
     if codes.normalise(text) is None and codes.plain_word(text) is None:
         raise CodeNotFound()
-    quota.attempt(limits)
-    opened = open_code(text, site_id)
-    quota.take_back(limits)
-    return opened
+    return quota.counting_refusals(limits, lambda: open_code(text, site_id))
 
 
 def _open(row: InvitationKey | None) -> Opened:

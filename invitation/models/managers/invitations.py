@@ -232,6 +232,11 @@ class InvitationKeyManager(KeyCleaningMixin, KeyForgettingMixin, WriterManager["
         """
         return Exists(self.filter(pending_slot=slot, from_user=OuterRef(inviter)))
 
+    def declined_for(self, inviter: Any, email_key: Any, site_id: Any) -> Exists:
+        """Return the condition that an address has declined an outer row's inviter on a site."""
+        rows = self.filter(from_user=OuterRef(inviter), email_key=email_key, site_id=site_id)
+        return Exists(rows.filter(status=self.model.Status.DECLINED))
+
     def renew(self, pk: int, **changes: Any) -> InvitationKey | None:
         """Write the changes into an invitation and return it; return ``None`` if it has ended.
 

@@ -94,6 +94,7 @@ class InvitationQuotaManager(RefundingMixin, WriterManager["InvitationQuota"]):
         *,
         current: tuple[timedelta, datetime] | None = None,
         slot: Any = None,
+        declined: tuple[str, int] | None = None,
     ) -> bool:
         """Spend from a member's quota if enough is left; return whether it was.
 
@@ -101,19 +102,24 @@ class InvitationQuotaManager(RefundingMixin, WriterManager["InvitationQuota"]):
         ``None`` for no limit. Grants come on top. The method never decides by counting rows.
 
         With ``current``, a period and the present time, it spends only if that period is not over.
-        With ``slot``, it spends nothing if the member has a pending invitation at this slot. To see
-        what other transactions are about to commit, call ``hold`` before.
+        With ``slot``, it spends nothing if the member has a pending invitation at this slot. With
+        ``declined`` as well, an address and a site, it spends nothing if this address has declined
+        an invitation from the member. To see what other transactions are about to commit, call
+        ``hold`` before.
         """
         period, now = current or (timedelta(), timezone.now())
+        email_key, site_id = declined or ("", 0)
         spent = SPENDING.run(
             self,
-            *(limit is not None, current is not None, slot is not None),
+            *(limit is not None, current is not None, slot is not None, declined is not None),
             inviter=user.pk,
             amount=amount,
             limit=max(limit or 0, 0),
             begin=now - period,
             latest=latest(now),
             slot=slot,
+            email_key=email_key,
+            site_id=site_id,
         )
         return spent == 1
 
@@ -266,18 +272,27 @@ class ThrottleCounterManager(WriterManager["ThrottleCounter"]):
 
     def hit(self, scope: bytes, limit: int, window: timedelta, now: datetime) -> bool:
         """Count an attempt unless the window is full; return whether it was counted."""
-        over = _begun_by(now - window) | _begun_ahead(now)
         # One transaction: the row must stay until the attempt is counted.
         with transaction.atomic(using=self.db):
             self.hold(scope, now)
-            rows = self.filter(scope=scope)
-            free = rows.filter(over | Q(count__lt=limit)) if limit > 0 else self.none()
-            changed = free.update(
-                # MySQL assigns from left to right, so what reads the window comes before it.
-                count=Case(When(over, then=Value(1)), default=F("count") + 1),
-                window_start=Case(When(over, then=Value(now)), default=F("window_start")),
-            )
+            return self.hit_held(scope, limit, window, now)
+
+    def hit_held(self, scope: bytes, limit: int, window: timedelta, now: datetime) -> bool:
+        """Count an attempt as ``hit`` does; call ``hold`` before, in the same transaction."""
+        over = _begun_by(now - window) | _begun_ahead(now)
+        rows = self.filter(scope=scope)
+        free = rows.filter(over | Q(count__lt=limit)) if limit > 0 else self.none()
+        changed = free.update(
+            # MySQL assigns from left to right, so what reads the window comes before it.
+            count=Case(When(over, then=Value(1)), default=F("count") + 1),
+            window_start=Case(When(over, then=Value(now)), default=F("window_start")),
+        )
         return changed == 1
+
+    def hold_with_room(self, scope: bytes, limit: int, window: timedelta, now: datetime) -> bool:
+        """Lock a counter as ``hold`` does; return whether an attempt more fits into its window."""
+        self.hold(scope, now)
+        return limit > 0 and not self.is_full(scope, limit, window, now)
 
     def hold(self, scope: bytes, now: datetime, field: str = "scope") -> None:
         """Lock a counter until the end of the transaction; create it if it is missing."""

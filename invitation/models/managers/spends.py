@@ -19,6 +19,7 @@ def _spending(
     limited: bool,
     in_period: bool,
     at_slot: bool,
+    asked: bool,
     **of: Any,
 ) -> tuple[models.QuerySet[InvitationQuota], dict[str, Any]]:
     """Return a member's quota if enough is left, and what spending changes in it."""
@@ -32,6 +33,9 @@ def _spending(
     if at_slot:
         invitations: Any = rows.model._meta.apps.get_model("invitation", "InvitationKey").objects
         rows = rows.filter(~invitations.open_for("inviter", of["slot"]))
+        if asked:
+            refused = invitations.declined_for("inviter", of["email_key"], of["site_id"])
+            rows = rows.filter(~refused)
     return rows, {"spent": F("spent") + of["amount"]}
 
 
@@ -43,4 +47,6 @@ SPENDING = Update(
     begin=models.DateTimeField(),
     latest=models.DateTimeField(),
     slot=models.BinaryField(),
+    email_key=models.CharField(),
+    site_id=models.IntegerField(),
 )

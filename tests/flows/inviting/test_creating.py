@@ -216,8 +216,8 @@ def test_inviting_costs_seven_statements(
     settings.INVITATION_DELIVERY = "invitation.delivery.outbox.OutboxDelivery"
     if not limited:
         scenes.no_limits(settings)
-    # Counter of the quota, invitation, ledger and mail, between savepoint and release; and
-    # the count of the limits. MariaDB and MySQL cannot insert or update on a condition.
+    # Counter of the quota, invitation, ledger and mail, between savepoint and release; and the
+    # count of the limits. MariaDB and MySQL cannot insert or update on a condition.
     more = 2 if limited and connection.vendor == "mysql" else 0
     with django_assert_num_queries(number + more):
         inviting.invite(member, ADDRESS)

@@ -102,7 +102,7 @@ def test_an_ended_one_is_not_renewed(member: Any, first: InvitationKey, end: Any
         end(first)
     else:
         InvitationKey.objects.end(first.pk, "declined", timezone.now())
-    assert inviting.invite(member, ADDRESS).created
+    assert inviting.invite(member, ADDRESS, again=True).created
     assert spent(member) == 2
 
 

@@ -83,7 +83,7 @@ def test_an_invitation_whose_member_is_gone_is_not_the_sites(settings: Any, memb
 
 def test_it_takes_few_statements(django_assert_num_queries: Any, member: Any) -> None:
     inviting.invite(None, "first@example.org", mail=False)
-    with django_assert_num_queries(4):
+    with django_assert_num_queries(5):
         inviting.invite(None, ADDRESS, mail=False)
 
 

@@ -18,7 +18,7 @@ from tests.factories import DAY, make_invitation, make_mail, make_user, open_it,
 pytestmark = pytest.mark.django_db
 NOON = datetime(2031, 5, 6, 12, tzinfo=timezone.utc)
 HOUR = timedelta(hours=1)
-BOTH = ["accepted", "expired"]
+BOTH = ["accepted", "declined", "expired"]
 
 
 def only_ann(user: Any) -> list[str]:
@@ -106,7 +106,8 @@ def test_where_nobody_is_told_it_costs_nothing(
     settings.INVITATION_NOTIFY_INVITER = ()
     invitation = InvitationKey.objects.get(pk=make_invitation(member).pk)
     with django_assert_num_queries(0):
-        notices.tell_of_acceptance(invitation)
+        notices.tell_of_answer(invitation, InvitationEmail.Kind.ACCEPTED)
+        notices.tell_of_answer(invitation, InvitationEmail.Kind.DECLINED)
         assert list(notices.news_of_expiry(NOON, 500)) == []
         assert notices.awaiting_news([invitation.pk], NOON) == set()
 
@@ -173,6 +174,58 @@ def test_news_that_is_none_any_more_does_not_leave(
 
 def test_it_does_not_leave_for_an_inviter_who_is_gone(outbox: list[InvitationEmail]) -> None:
     make_mail(make_invitation(None, status="accepted", uses=1), kind="accepted")
+    assert deliver_due() == (0, 1)
+    assert outbox == []
+
+
+# -- declined --
+
+
+def test_an_inviter_learns_that_somebody_has_declined(
+    member: Any, outbox: list[InvitationEmail], commit: Any
+) -> None:
+    with commit():
+        arriving.decline(open_it(make_invitation(member)))
+    assert kinds(outbox) == ["declined"]
+    assert [mail.state for mail in news("declined")] == ["sent"]
+
+
+@pytest.mark.parametrize("rule", [(), ["accepted", "expired"]])
+def test_not_of_a_refusal_where_nobody_wants_it(
+    settings: Any, member: Any, commit: Any, rule: Any
+) -> None:
+    settings.INVITATION_NOTIFY_INVITER = rule
+    with commit():
+        arriving.decline(open_it(make_invitation(member)))
+    assert news("declined") == []
+
+
+def test_nobody_declines_a_shared_link(member: Any, commit: Any) -> None:
+    with commit():
+        arriving.decline(open_it(make_invitation(member, "", shared=True, max_uses=5)))
+    assert news("declined") == []
+
+
+def test_a_rule_that_fails_keeps_nobody_from_declining(
+    settings: Any, member: Any, commit: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail(user: Any) -> list[str]:
+        raise ZeroDivisionError
+
+    settings.INVITATION_NOTIFY_INVITER = fail
+    invitation = make_invitation(member)
+    with commit():
+        arriving.decline(open_it(invitation))
+    invitation.refresh_from_db()
+    assert (invitation.status, news("declined")) == ("declined", [])
+    assert "INVITATION_NOTIFY_INVITER has failed" in caplog.text
+
+
+@pytest.mark.parametrize("change", [{"status": "pending"}, {"forgotten_at": NOON}])
+def test_news_of_a_refusal_that_is_none_any_more_does_not_leave(
+    member: Any, outbox: list[InvitationEmail], change: dict[str, Any]
+) -> None:
+    make_mail(make_invitation(member, **{"status": "declined"} | change), kind="declined")
     assert deliver_due() == (0, 1)
     assert outbox == []
 

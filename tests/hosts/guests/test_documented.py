@@ -138,10 +138,10 @@ def test_the_code_about_invitations_works(settings: Any) -> None:
     for caption in ("settings", "rule", "invite", "function"):
         exec(compile(code[caption], caption, "exec"), names)  # noqa: S102
     settings.LAZYSIGNUP_WITH_INVITATION = names["LAZYSIGNUP_WITH_INVITATION"]
-    invitation = InvitationKey.objects.get()
-    assert invited.may_look_around(invitation)
+    invitation, visit = InvitationKey.objects.get(), RequestFactory().get("/")
+    assert invited.may_look_around(visit, invitation)
     invitation.data = {}
-    assert not invited.may_look_around(invitation)
+    assert not invited.may_look_around(visit, invitation)
 
     guest = Client(headers=PERSON)
     guest.post("/put/", {"name": "seed"})

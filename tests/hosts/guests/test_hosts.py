@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -17,7 +16,7 @@ from django.test import Client
 from django.utils import timezone
 
 from invitation import gate
-from invitation.lazysignup import hosts
+from invitation.lazysignup import invited
 from invitation.lazysignup.guests import leave_session
 from invitation.lazysignup.models import LazyUser
 from invitation.models import Acceptance
@@ -161,19 +160,17 @@ def test_a_guest_who_has_just_signed_up_elsewhere_does_so_once(
     settings.INVITE_MODE = False
 
     # Between the form and the lock, as another request would do it.
-    from invitation.lazysignup import hosts
-
     def find(request: Any) -> Any:
         found = found_before(request)
         if found is not None and request.method == "POST":
             LazyUser.objects.all().delete()
         return found
 
-    found_before, hosts.find = hosts.find, find
+    found_before, invited.find = invited.find, find
     try:
         response = sign_up(guest, "simple")
     finally:
-        hosts.find = found_before
+        invited.find = found_before
     assert response.status_code == 503
     assert User.objects.get().username.startswith("Guest ")
 
@@ -241,11 +238,3 @@ def test_another_try_reads_the_guest_again(transactional_db: None, guest: Client
     assert seen == ["", "Bea"]
     # A form changes its own copy, also where it is not valid.
     assert gate.guest_of(request) is not gate.guest_of(request)
-
-
-def test_with_invitations_a_connected_provider_alone_makes_no_member(guest: Client) -> None:
-    request = HttpRequest()
-    request.session, request.user = guest.session, LazyUser.objects.get().user
-    login = SimpleNamespace(user=request.user)
-    hosts.convert_connected(None, request, login)
-    assert LazyUser.objects.exists()

@@ -8,10 +8,12 @@ from typing import Any
 
 import pytest
 from allauth.account.models import EmailAddress
-from allauth.socialaccount.models import SocialAccount
+from allauth.socialaccount.models import SocialAccount, SocialLogin
+from allauth.socialaccount.signals import social_account_added
 from django.contrib.auth import get_user_model
 from django.db import OperationalError
 from django.db.models.signals import post_save
+from django.http import HttpRequest
 from django.test import Client
 
 from invitation.lazysignup import late_login
@@ -163,6 +165,15 @@ def test_another_address_from_a_provider_leaves_a_guest_a_guest(
     assert stays_a_guest(guest)
 
 
+def test_a_connected_provider_alone_makes_no_member(guest: Client) -> None:
+    """What makes one on a site without invitations is not connected."""
+    request = HttpRequest()
+    request.session, request.user = guest.session, LazyUser.objects.get().user
+    login = SocialLogin(user=request.user)
+    social_account_added.send(SocialLogin, request=request, sociallogin=login)
+    assert stays_a_guest(guest)
+
+
 def test_a_guest_without_an_invitation_is_told_how_to_get_in(guest: Client) -> None:
     for response in (
         guest.get("/accounts/signup/"),
@@ -185,6 +196,64 @@ def test_a_guest_signs_up_in_the_api(guest: Client, invitation: InvitationKey) -
     )
     assert response.status_code == 200, response.content
     signed_up(guest, before)
+
+
+def in_an_app(session: str, address: str, **data: Any) -> Any:
+    """Send a request of an app, which names its session and has no cookies."""
+    headers = {"x-session-token": session} if session else {}
+    client = Client(headers=PERSON | headers)
+    return client.post(f"/_allauth/app/v1/auth/{address}", data, content_type="application/json")
+
+
+def token_of_a_provider(email: str = ADDRESS) -> dict[str, Any]:
+    known = {"id": 7, "email": email, "username": "newcomer", "email_verified": True}
+    token = {"id_token": json.dumps(known), "client_id": "x"}
+    return {"provider": "dummy", "process": "login", "token": token}
+
+
+@pytest.mark.parametrize("way", ["signup", "provider/token"])
+def test_a_guest_signs_up_in_an_app(guest: Client, invitation: InvitationKey, way: str) -> None:
+    before, session = LazyUser.objects.get().user, guest.session.session_key or ""
+    typed = {"email": ADDRESS, "username": "newcomer", "password": PASSWORD}
+    data = typed if way == "signup" else token_of_a_provider()
+    response = in_an_app(session, way, **data, invitation_key=invitation.mail_key)
+    assert response.status_code == 200, response.content
+    new = response.json()["meta"]["session_token"]
+    assert new != session
+    assert guest.get("/who/").content == b"nobody"
+    guest.cookies["sessionid"] = new
+    signed_up(guest, before)
+    assert Acceptance.objects.get().user == before
+
+
+@pytest.mark.parametrize("way", ["signup", "provider/token"])
+def test_a_guest_who_is_refused_in_an_app_stays_a_guest(guest: Client, way: str) -> None:
+    typed = {"email": ADDRESS, "username": "newcomer", "password": PASSWORD}
+    data = typed if way == "signup" else token_of_a_provider()
+    assert in_an_app(guest.session.session_key or "", way, **data).status_code == 403
+    assert stays_a_guest(guest)
+
+
+def asks_early(get_response: Any) -> Any:
+    """Ask who a visitor is before the view, as a middleware of a site may."""
+
+    def middleware(request: HttpRequest) -> Any:
+        assert not request.user.is_authenticated
+        return get_response(request)
+
+    return middleware
+
+
+def test_an_app_is_known_by_its_session_also_where_the_site_asks_early(
+    client: Client, guest: Client, settings: Any
+) -> None:
+    settings.MIDDLEWARE = [*settings.MIDDLEWARE, f"{__name__}.asks_early"]
+    client.force_login(make_user("bob"))
+    for browser in (guest, client):
+        token = browser.session.session_key
+        answer = Client(headers={"x-session-token": token}).get("/_allauth/app/v1/auth/session")
+        assert answer.status_code == 200
+        assert str(answer.json()["data"]["user"]["id"]) == browser.session["_auth_user_id"]
 
 
 @pytest.mark.parametrize("way", ["form", "provider"])
@@ -222,7 +291,7 @@ def test_a_member_who_is_logged_in_is_led_to_the_invitation(
     assert client.get("/accounts/signup/")["Location"].endswith("/invited/")
 
 
-@pytest.mark.parametrize("way", ["form", "provider"])
+@pytest.mark.parametrize("way", ["form", "provider", "browser", "app", "token"])
 def test_a_guest_logs_in_to_an_account_they_have(guest: Client, way: str, monkeypatch: Any) -> None:
     monkeypatch.setattr(late_login, "_handlers", {})
 
@@ -234,12 +303,23 @@ def test_a_guest_logs_in_to_an_account_they_have(guest: Client, way: str, monkey
 
     account = make_user("bob")
     EmailAddress.objects.create(user=account, email=account.email, primary=True, verified=True)
+    typed, session = {"username": "bob", "password": "secret"}, guest.session.session_key or ""
     if way == "form":
         assert guest.get("/accounts/login/").status_code == 200
         guest.post("/accounts/login/", {"login": "bob", "password": "secret"})
+    elif way == "browser":
+        address = "/_allauth/browser/v1/auth/login"
+        assert guest.post(address, typed, content_type="application/json").status_code == 200
+    elif way == "app":
+        response = in_an_app(session, "login", **typed)
+        guest.cookies["sessionid"] = response.json()["meta"]["session_token"]
     else:
         SocialAccount.objects.create(user=account, provider="dummy", uid="7")
-        come(guest, account.email)
+        if way == "provider":
+            come(guest, account.email)
+        else:
+            response = in_an_app(session, "provider/token", **token_of_a_provider(account.email))
+            guest.cookies["sessionid"] = response.json()["meta"]["session_token"]
     assert guest.get("/who/").content == b"bob"
     assert Item.objects.get().owner == account
     assert guest.session["basket"] == ["seed"]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from argparse import ArgumentParser
-from functools import partial
 from typing import Any
 
 from django.core.management.base import BaseCommand
@@ -24,11 +23,11 @@ class Command(BaseCommand):
         return LazyUser.objects.expired()
 
     def handle(self, *args: Any, dry_run: bool, batch_size: int, **options: Any) -> None:
-        rows, said = (
-            self.to_delete(),
-            "Guests that would be deleted" if dry_run else "Guests deleted",
-        )
-        clean = partial(LazyUser.objects.delete_expired, batch_size=batch_size, rows=rows)
-        number = rows.count() if dry_run else clean()
+        rows = self.to_delete()
+        if dry_run:
+            said = f"Guests that would be deleted: {rows.count()}"
+        else:
+            number = LazyUser.objects.delete_expired(batch_size=batch_size, rows=rows)
+            said = f"Guests deleted: {number}"
         if options["verbosity"]:
-            self.stdout.write(f"{said}: {number}")
+            self.stdout.write(said)

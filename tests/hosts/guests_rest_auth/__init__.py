@@ -1,0 +1,1 @@
+"""Guests on a site with invitations whose people sign up through dj-rest-auth."""
