@@ -139,7 +139,7 @@ bench: $(VENV)/.test ## what the app costs over the least that could do the job:
 	$(BIN)/python -m tests.bench $(BENCH)
 
 messages: $(VENV)/.test ## collect the texts to translate and compile the translations; needs gettext
-	cd invitation && $(abspath $(BIN))/django-admin makemessages --all --no-location --no-obsolete --no-wrap
+	cd invitation && $(abspath $(BIN))/django-admin makemessages --all --add-location=file --no-obsolete --no-wrap --keep-pot
 	cd invitation && $(abspath $(BIN))/django-admin compilemessages
 
 docs: $(VENV)/.dev ## the documentation as HTML, a warning is an error; its words and reading grade

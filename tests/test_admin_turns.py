@@ -89,5 +89,5 @@ def test_an_action_says_what_it_could_not_change(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(inviting, "revoke", fail_for_one)
     assert staff.said(boss, INVITATIONS, "revoke", *rows) == [
         "1 invitation was revoked.",
-        "1 invitation was not changed, because the database is busy. Please try again.",
+        "1 invitation was not changed, because the database is busy. Try again.",
     ]

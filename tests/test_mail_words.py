@@ -28,7 +28,7 @@ pytestmark = pytest.mark.django_db
 
 LIST = "/accounts/invitations/"
 NOW = datetime(2026, 5, 5, 12, 0, tzinfo=timezone.utc)
-OUT_OF_ORDER = "the mail system is out of order at the moment"
+OUT_OF_ORDER = "no email can be sent at the moment"
 
 
 def words(response: Any) -> str:
@@ -180,10 +180,10 @@ def test_while_no_mail_can_leave_it_is_said_wherever_one_waits(
         told = words(member_client.get(address))
         assert OUT_OF_ORDER in told
         assert "relayuser" not in told
-    assert "The mail system is out of order" in words(member_client.get(pages(batch)[2]))
+    assert "No email can be sent" in words(member_client.get(pages(batch)[2]))
     assert outcome(member_client, batch)[0] == [
         "waiting",
-        "The mail system is out of order at the moment.",
+        "No email can be sent at the moment.",
     ]
 
 
@@ -245,7 +245,7 @@ def test_that_the_mail_system_is_out_of_order_is_said_at_once(
     for attempts in (0, 1):  # whether or not it was tried
         InvitationEmail.objects.update(attempts=attempts)
         told = words(member_client.get(COMPLETE))
-        assert "The mail system is out of order at the moment." in told
+        assert "No email can be sent at the moment." in told
         assert "goes out by itself" in told
         assert "in a moment." not in told
 
@@ -261,7 +261,7 @@ def test_the_report_on_a_list_says_so_too(
     payload = shown.context["payload"]
     confirm = {"payload": payload, "confirmed": "on"}
     told = words(member_client.post("/accounts/invite/list/confirm/", confirm))
-    assert ("The mail system is out of order at the moment." in told) is paused
+    assert ("No email can be sent at the moment." in told) is paused
     assert ("The mails go out in the next minutes." in told) is not paused
 
 

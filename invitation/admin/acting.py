@@ -72,8 +72,8 @@ REFUSED = {
         "%d invitations stay expired: their inviters have pending ones to these addresses.",
     ),
     Busy.code: ngettext_lazy(
-        "%d invitation was not changed, because the database is busy. Please try again.",
-        "%d invitations were not changed, because the database is busy. Please try again.",
+        "%d invitation was not changed, because the database is busy. Try again.",
+        "%d invitations were not changed, because the database is busy. Try again.",
     ),
 }
 

@@ -27,7 +27,7 @@ else:
 #: Maximum number of rows that a list counts, sorts and divides into pages.
 LIMIT = 10_000
 
-TOO_MANY = _("These are more than %(limit)d rows. Please narrow the list first.")
+TOO_MANY = _("The list has more than %(limit)d rows. Narrow the list first.")
 
 
 def among_newest(model: Any) -> Q:

@@ -35,7 +35,7 @@ from invitation.flows import quota
 from invitation.models import InvitationQuota, QuotaEntry
 
 #: Messages of the action ``grant``.
-NO_AMOUNT = _("Please enter how many invitations to grant, from 1 to %(most)s.")
+NO_AMOUNT = _("Enter how many invitations to grant, from 1 to %(most)s.")
 GRANTED = ngettext_lazy(
     "Invitations were granted to %d member.", "Invitations were granted to %d members."
 )

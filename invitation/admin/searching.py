@@ -38,7 +38,7 @@ _NUMBER = re.compile(r"#?([0-9]{1,18})")
 #: Part of a key that the admin shows, or a whole key.
 _HINT = re.compile(r"([\w-]{6})(?:\u2026|[\w.-]{16,})?", re.ASCII)
 
-CUT = _("More than %(most)d rows were found. Please type more, to find the others.")
+CUT = _("More than %(most)d rows were found. Type more to find the others.")
 
 
 class Search:

@@ -89,7 +89,7 @@ class SharedLinkForm(MoreOptionsMixin):
         max_length=codes.WORD_LENGTH_MAX,
         required=False,
         widget=forms.TextInput(attrs={"autocomplete": "off", "autocapitalize": "none"}),
-        help_text=_("A word that is easy to say. Anyone can guess it."),
+        help_text=_("Easy to say, but anyone can guess it."),
     )
 
     #: Random text that identifies one shown form, so a second click creates no second link.

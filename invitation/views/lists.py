@@ -265,7 +265,7 @@ def _outcome_lines(invitations: InvitationKeyQuerySet) -> Iterator[Iterable[Any]
         for failure in InvitationEmail.Failure
     }
     next_try = _("Next try: %(moment)s")
-    paused = _("The mail system is out of order at the moment.") if mail.delivery_pause() else ""
+    paused = _("No email can be sent at the moment.") if mail.delivery_pause() else ""
     zone = timezone.get_current_timezone()
     headings = (
         labelled(_("Email address"), "email"),

@@ -798,7 +798,7 @@ def test_without_a_number_nothing_is_granted(
 ) -> None:
     quota = InvitationQuota.objects.create(inviter=member)
     [said] = grant_to(admin_client, quota, **typed)
-    assert said == "Please enter how many invitations to grant, from 1 to 1000000."
+    assert said == "Enter how many invitations to grant, from 1 to 1000000."
     assert not QuotaEntry.objects.exists()
 
 

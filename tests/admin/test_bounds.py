@@ -155,7 +155,7 @@ def test_an_action_changes_no_more_rows_than_a_list_counts(
     chosen = {"select_across": "1", "_selected_action": [rows[0].pk]}
     response = boss.post(INVITATIONS, {"action": [action, ""], **chosen}, follow=True)
     messages = [str(message) for message in response.context["messages"]]
-    assert messages == ["These are more than 3 rows. Please narrow the list first."]
+    assert messages == ["The list has more than 3 rows. Narrow the list first."]
     assert InvitationKey.objects.filter(status=Status.PENDING).count() == 4
     narrowed = f"{INVITATIONS}?id__lt={rows[0].pk}"
     boss.post(narrowed, {"action": action, **chosen, "post": "yes"}, follow=True)
@@ -376,7 +376,7 @@ def test_a_search_that_finds_too_much_says_so(
 ) -> None:
     monkeypatch.setattr("invitation.admin.searching.MOST", 2)
     people(3)
-    words = "More than 2 rows were found. Please type more, to find the others."
+    words = "More than 2 rows were found. Type more to find the others."
     assert said(boss, INVITATIONS, q="p") == [words]
     assert said(boss, INVITATIONS, q="p1") == []
     for one in InvitationKey.objects.all():

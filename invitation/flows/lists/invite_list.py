@@ -323,7 +323,7 @@ def _refused(recipient: Recipient, verdict: Verdict, reason: str, code: str) -> 
 
 def _check(inviter: Any, recipient: Recipient, note: str, groups: dict[str, int]) -> Row:
     if recipient.broken:
-        message = _("The quotation marks in this row do not match. Please correct them.")
+        message = _("The quotation marks in this row do not match. Correct them.")
         raise AddressRefused(message, code="unmatched_quotes")
     if people.count(recipient.email) > 1:
         raise AddressRefused(_("There is more than one address here."), code="several_addresses")

@@ -12,7 +12,7 @@ from invitation.flows import lists
 pytestmark = pytest.mark.django_db
 
 UNMATCHED = "unmatched_quotes", "The quotation marks in this row do not match."
-LEAVE_OUT = "quoted_local_part", "Please leave out quotation marks."
+LEAVE_OUT = "quoted_local_part", "Leave out the quotation marks."
 MORE = "several_addresses", "There is more than one address here."
 
 #: Row 3 of a table, with the code and the words beside it.
