@@ -97,8 +97,8 @@ def test_without_site_id_the_site_has_the_name_that_browsers_ask_for(
     [message] = mails.check_hosts(None, databases=["default"])
     assert '"xn--bcher-kva.example"' in message.msg
     page = client.get("/accounts/invited/", headers=headers).content
-    assert b"No site has this address" in page
+    assert b"There is no site at this address" in page
     name_site("xn--bcher-kva.example")
     assert mails.check_hosts(None, databases=["default"]) == []
     page = client.get("/accounts/invited/", headers=headers).content
-    assert b"No site has this address" not in page
+    assert b"There is no site at this address" not in page

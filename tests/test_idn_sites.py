@@ -122,7 +122,9 @@ def test_the_header_is_one_line_of_ascii(
     lines = wire[0].raw.partition(b"\r\n\r\n")[0].split(b"\r\n")
     [at] = [at for at, line in enumerate(lines) if line.lower().startswith(b"list-unsubscribe:")]
     host = sites.ascii_host(name).encode()
-    assert re.fullmatch(rb"List-Unsubscribe: <https://%s/\S+/opt-out/[\w.:-]+/>" % host, lines[at])
+    assert re.fullmatch(
+        rb"List-Unsubscribe: <https://%s/\S+/unsubscribe/[\w.:-]+/>" % host, lines[at]
+    )
     assert not lines[at + 1].startswith((b" ", b"\t"))
 
 

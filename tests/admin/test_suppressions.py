@@ -90,7 +90,7 @@ def test_a_typed_address_is_kept_as_a_hash_alone() -> None:
 
 @pytest.mark.parametrize(
     ("typed", "words"),
-    [("", "required"), ("bob", "address"), ("a@b.c, d@e.f", "just one"), ("x" * 255, "254")],
+    [("", "required"), ("bob", "address"), ("a@b.c, d@e.f", "only one"), ("x" * 255, "254")],
     ids=["blank", "none", "two", "long"],
 )
 def test_what_is_no_address_is_refused(typed: str, words: str) -> None:

@@ -294,7 +294,7 @@ class TestOpening:
         self, link: InvitationKey
     ) -> None:
         InvitationKey.objects.update(uses=3)
-        with pytest.raises(exceptions.KeyUsedUp, match="as many people"):
+        with pytest.raises(exceptions.KeyUsedUp, match="no uses left"):
             sharing.open_code(link.code)
 
     @pytest.mark.anywhere
