@@ -132,6 +132,18 @@ def test_every_block_of_a_page_is_listed() -> None:
     assert {name for name in names if f"``{name}``" not in page} == set()
 
 
+def test_every_row_of_a_table_has_as_many_cells_as_its_first_one() -> None:
+    """A semicolon inside a cell would begin another one, without a warning."""
+    wrong = []
+    for page in DOCS.rglob("*.rst"):
+        for table in re.findall(
+            r"(?m)^\.\. csv-table::\n((?:(?:   .*)?\n)+)", page.read_text("utf-8")
+        ):
+            rows = [row for row in table.splitlines() if row.strip() and ":delim:" not in row]
+            wrong += [row for row in rows if row.count(";") != rows[0].count(";")]
+    assert wrong == []
+
+
 PAGES = {file.relative_to(DOCS).with_suffix("").as_posix() for file in DOCS.rglob("*.rst")}
 
 
