@@ -218,7 +218,7 @@ def test_one_blocked_address_does_not_stop_an_action_of_the_admin(
     )
     said = [str(message) for message in answer.context["messages"]]
     assert any(text.startswith("2 invitations were resent") for text in said)
-    assert any(text.startswith("1 invitation is for an address") for text in said)
+    assert any(text.startswith("1 invitation is to an address") for text in said)
 
 
 # -- what has run out and is not cleaned up yet --
