@@ -6,6 +6,7 @@ import gettext
 import html
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -70,7 +71,7 @@ def pairs(message: Message) -> list[tuple[str, str]]:
 
 def test_there_are_some() -> None:
     assert {"de", "es", "fr"} <= set(LOCALES)
-    assert {file.name for file in GUESTS.glob("locale/*")} == set(LOCALES)
+    assert {file.name for file in GUESTS.glob("locale/*/")} == set(LOCALES)
 
 
 @each_app
@@ -172,3 +173,20 @@ def test_mail_and_pages_are_in_the_languages_of_their_readers(
     landing = newcomer.get(link, follow=True)
     assert landing.status_code == 200
     assert said("Create account") in html.unescape(landing.content.decode())
+
+
+def test_what_users_read_can_be_translated_alone() -> None:
+    """Run the filter that ``docs/howto/translate.rst`` names."""
+    if shutil.which("msggrep") is None:
+        pytest.skip("msggrep is not installed (Debian: gettext)")
+    [command] = re.findall(
+        r"\$ (msggrep .*) \$texts", (PACKAGE.parent / "docs/howto/translate.rst").read_text()
+    )
+    found = subprocess.run(
+        [*shlex.split(command), str(PACKAGE / "locale/django.pot")],
+        capture_output=True,
+        check=True,
+    )
+    texts = found.stdout.decode()
+    assert 'msgid "Send invitation"' in texts
+    assert "granted − %(spent)s" not in texts

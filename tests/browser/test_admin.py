@@ -29,6 +29,7 @@ def enter(page: Page, path: str) -> None:
     page.goto(f"/accounts/login/?next={ADMIN}{path}")
     page.get_by_role("button", name="Log in as Rosa").click()
     expect(page).to_have_url(re.compile(f"{ADMIN}{path}$"))
+    page.wait_for_load_state()
 
 
 @pytest.mark.parametrize("path", ["/invitationkey/", "/invitationemail/", "/invitationquota/"])

@@ -59,7 +59,7 @@ def test_a_newcomer_signs_up_with_allauth_and_not_as_somebody_else(
             "This invitation is for another address"
         )
         assert violations(newcomer) == []
-        newcomer.get_by_role("link", name="Back to the invitation").click()
+        newcomer.get_by_role("link", name="Back to invitation").click()
         newcomer.locator("a[href$='/accounts/signup/']").first.click()
         newcomer.get_by_label("Password").fill(NEW_PASSWORD)
         newcomer.get_by_role("button", name="Sign Up").click()

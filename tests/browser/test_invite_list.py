@@ -62,7 +62,7 @@ def test_two_thousand_people_are_invited_with_a_file(
     expect(main).to_contain_text("3 rows have a problem")
     expect(main).to_contain_text("1997 people will be invited. We have not sent anything yet.")
     expect(main).to_contain_text("The same address is in row 2.")
-    expect(main).to_contain_text("would become a link in the mail")
+    expect(main).to_contain_text("would become a link in the email")
     page.get_by_role("button", name="More rows").click()
     expect(main).to_contain_text("Page 2 of 20")
     page.get_by_role("button", name="Previous rows").click()

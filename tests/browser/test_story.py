@@ -258,7 +258,7 @@ def test_a_member_hands_an_invitation_over_and_takes_it_back(visit: Visit) -> No
     newcomer.goto(link)
     expect(newcomer.get_by_role("heading", level=1)).to_contain_text("invites you to join")
 
-    member.get_by_role("link", name="Back to the invitation").click()
+    member.get_by_role("link", name="Back to invitation").click()
     member.get_by_role("link", name="Edit").click()
     member.get_by_label("Personal note").fill("Bring a bucket.")
     member.get_by_role("button", name="Save changes").click()

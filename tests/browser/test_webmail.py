@@ -121,4 +121,4 @@ def test_who_is_not_logged_in_gets_the_page_for_strangers(
     expect(page).to_have_url(f"{strict.url}/accounts/invited/")
     expect(page.get_by_role("link", name="I already have an account")).to_be_visible()
     follow(page, inbox, f"{strict.url}/accounts/invitations/")
-    expect(page.get_by_role("button", name="Log in")).to_be_visible()
+    expect(page.get_by_role("button", name="Log in", exact=True)).to_be_visible()

@@ -223,7 +223,7 @@ def check_links(invitation: InvitationKey, kind: str, plain: str, html: str) -> 
         "renewal": f"invitations/{invitation.pk}/renew/",
         "accepted": f"invitations/{invitation.pk}/",
         "declined": f"invitations/{invitation.pk}/",
-        "expired": "invite/",
+        "expired": "invitations/?state=expired",
     }.get(kind, f"invited/{invitation.mail_key}/")
     link = f"https://example.com/accounts/{page}"
     assert f"\n{link}\n" in plain.replace("\r\n", "\n")
