@@ -66,7 +66,7 @@ def test_a_newcomer_signs_up_with_allauth_and_not_as_somebody_else(
         expect(newcomer).to_have_url(re.compile("/members/$"))
         newcomer.goto(link)
         expect(newcomer.get_by_role("heading", level=1)).to_have_text(
-            "You have accepted this invitation already"
+            "You already accepted this invitation"
         )
         for context in contexts:
             context.close()

@@ -270,7 +270,7 @@ def test_a_member_hands_an_invitation_over_and_takes_it_back(visit: Visit) -> No
     member.get_by_role("button", name="Revoke invitation").click()
     expect(member.get_by_text("Invitation revoked.")).to_be_visible()
     newcomer.reload()
-    expect(newcomer.get_by_role("heading", level=1)).to_contain_text("withdrawn")
+    expect(newcomer.get_by_role("heading", level=1)).to_contain_text("revoked")
     member.goto("/accounts/invitations/?state=revoked&q=TERN")
     expect(member.get_by_role("link", name="tern@example.org")).to_be_visible()
 
