@@ -267,7 +267,7 @@ class MessageWriter(MemberKnowledge):
     def get_declined_context(self, invitation: InvitationKey) -> dict[str, Any]:
         """Return the context of the email about a declined invitation.
 
-        ``docs/templates.rst`` lists it.
+        ``docs/reference/templates.rst`` lists it.
         """
         return self.get_accepted_context(invitation)
 
