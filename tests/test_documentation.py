@@ -62,6 +62,11 @@ def test_every_error_code_is_listed_once_and_no_other() -> None:
     assert sorted(first_column("reference/errors")) == sorted(codes)
 
 
+def test_every_check_is_listed_once() -> None:
+    listed = first_column("reference/checks")
+    assert len(listed) == len(set(listed)) > 60
+
+
 def named(patterns: Iterable[URLPattern | URLResolver]) -> Iterator[tuple[str, str]]:
     """Return the names of these addresses and their paths, as people write them."""
     for pattern in patterns:

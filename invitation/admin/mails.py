@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Any, ClassVar
 
 from django.contrib import admin, messages
+from django.contrib.admin.utils import display_for_value
 from django.contrib.auth import get_permission_codename
 from django.db.models import QuerySet
 from django.http import HttpRequest
@@ -76,9 +76,13 @@ class MailColumnsMixin:
         return row.get_failure_display() or NOBODY
 
     @admin.display(description=_("next try"), ordering="not_before")
-    def next_try(self, row: InvitationEmail) -> datetime | None:
-        """Return the earliest time of the next try if the email waits, else ``None``."""
-        return row.not_before if row.state == InvitationEmail.State.QUEUED else None
+    def next_try(self, row: InvitationEmail) -> str:
+        """Return the earliest time of the next try if the email waits, else ``-``.
+
+        A text, as Django shows ``None`` and a time unformatted in the rows of an inline.
+        """
+        waits = row.state == InvitationEmail.State.QUEUED
+        return str(display_for_value(row.not_before if waits else None, NOBODY))
 
 
 @admin.register(InvitationEmail)

@@ -12,6 +12,7 @@ from typing import Any
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_not_required
+from django.contrib.auth.forms import PasswordResetForm
 from django.contrib.auth.views import PasswordResetView as DjangoPasswordResetView
 from django.contrib.sites.shortcuts import get_current_site
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
@@ -19,7 +20,7 @@ from django.utils.decorators import method_decorator
 from django.utils.translation import gettext as _
 
 from invitation.backends import activation
-from invitation.backends.fields import email_field_name, name_purposes
+from invitation.backends.fields import email_field_name, label_email, name_purposes
 from invitation.flows import arriving, mail
 from invitation.flows.after_commit import on_commit
 from invitation.gate import clients
@@ -143,6 +144,12 @@ class ResendActivationMixin(OwnTransactionsMixin):
 @method_decorator(login_not_required, name="dispatch")
 class PasswordResetView(OwnTransactionsMixin, DjangoPasswordResetView):
     """Password reset that emails one account of an address and always gives the same answer."""
+
+    def get_form(self, form_class: Any = None) -> Any:
+        """Return the form with the address labelled as all pages do, if Django labelled it."""
+        form = super().get_form(form_class)
+        label_email(form, PasswordResetForm)
+        return form
 
     def form_valid(self, form: Any) -> HttpResponse:
         """Return the answer, and look for the account after the answer is sent."""

@@ -48,6 +48,13 @@ def name_purposes(form: BaseForm) -> None:
             form.fields[name].widget.attrs.setdefault("autocomplete", purpose)
 
 
+def label_email(form: BaseForm, own: type[BaseForm]) -> None:
+    """Label the email field as all pages do, if it has the label of the host's ``own`` form."""
+    field: Any = form.fields.get("email")
+    if field is not None and field.label is own.base_fields["email"].label:  # type: ignore[attr-defined]
+        field.label = _("Email address")
+
+
 def _bind_hint(form: Any, opened: arriving.Opened, email_name: str) -> None:
     """Add the invitation's hint to the form, and show the form again for another invitation.
 

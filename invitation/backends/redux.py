@@ -21,18 +21,19 @@ from django.utils.decorators import method_decorator
 from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_protect
 from django.views.decorators.debug import sensitive_post_parameters, sensitive_variables
-from registration import signals
+from registration import forms, signals
 from registration import views as redux
 
 from invitation import gate
 from invitation.backends import activation
 from invitation.backends.account_mails import (
     PasswordResetView,
+    ResendActivationMixin,
     ask_for_activation,
     waiting_profile,
 )
 from invitation.backends.base import InvitationRegistrationMixin, LoginView
-from invitation.backends.fields import email_field_name
+from invitation.backends.fields import email_field_name, label_email
 from invitation.flows import arriving
 from invitation.flows.after_commit import in_transaction
 from invitation.gate.atomic_requests import OwnTransactionsMixin
@@ -71,6 +72,12 @@ class ReduxMixin(InvitationRegistrationMixin):
             return redirect(gate.home_url())
         return super().dispatch(request, *args, **kwargs)
 
+    def get_form(self, form_class: Any = None) -> Any:
+        """Return the form with the address labelled as all pages do, if redux labelled it."""
+        form = super().get_form(form_class)
+        label_email(form, forms.RegistrationForm)
+        return form
+
     def landing(self) -> Any:
         """Return the page after signing up, as a path or a URL name; needs no request."""
         return self.success_url
@@ -88,6 +95,16 @@ class ReduxMixin(InvitationRegistrationMixin):
         # Redux reads this key after the commit, whatever the name of the field in the site's form.
         form.cleaned_data.setdefault("email", getattr(user, email_field_name(), ""))
         return user
+
+
+class ReduxResendMixin(ResendActivationMixin):
+    """Redux's resend page, with the address labelled as all pages do."""
+
+    def get_form(self, form_class: Any = None) -> Any:
+        """Return the form with the address labelled as all pages do, if redux labelled it."""
+        form = super().get_form(form_class)
+        label_email(form, forms.ResendActivationForm)
+        return form
 
 
 class ActivationMailMixin:

@@ -121,7 +121,7 @@ class InvitationOptionsMixin(MoreOptionsMixin):
         if conf.INVITATION_EXPIRY_CHOICES:
             self.fields["days"] = DaysField(label=_("Expires after"))
         if conf.INVITATION_DESTINATIONS:
-            usual = ("", _("usual page"))
+            usual = ("", _("Usual page"))
             self.fields["destination"] = forms.ChoiceField(
                 label=_("First page"),
                 choices=[usual, *conf.INVITATION_DESTINATIONS],

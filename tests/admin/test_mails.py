@@ -87,6 +87,19 @@ def test_the_page_of_an_invitation_shows_its_mails_and_leads_to_them(boss: Clien
     assert f"{MAILS}{mail.pk}/change/" in page
 
 
+@pytest.mark.parametrize(
+    ("state", "said"), [(State.QUEUED, "Feb. 3, 2031, 4:05 a.m."), (State.SENT, "-")]
+)
+def test_the_page_of_an_invitation_says_when_its_mail_is_tried(
+    boss: Client, state: str, said: str
+) -> None:
+    mail = write(state, not_before=timezone.now().replace(2031, 2, 3, 4, 5))
+    page = text_of(boss.get(f"{INVITATIONS}{mail.invitation_id}/change/"))
+    assert f'<td class="field-next_try">{said}</td>' in "".join(
+        line.strip() for line in page.splitlines()
+    ).replace("<p>", "").replace("</p>", "")
+
+
 def test_mails_are_queued_again_and_it_says_which_were_left_alone(
     boss: Client, settings: Any
 ) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import time
 from collections import deque
 from collections.abc import Iterator
@@ -41,6 +42,13 @@ pytestmark = pytest.mark.django_db
 
 RESET = "/accounts/password/reset/"
 LIMIT = account_mails.RECIPIENT_LIMIT
+
+
+@pytest.mark.parametrize("path", ["register/", "activate/resend/", "password/reset/"])
+def test_the_pages_say_email_address(client: Client, path: str, settings: Any) -> None:
+    settings.INVITE_MODE = False
+    body = client.get(f"/accounts/{path}").content.decode()
+    assert re.findall(r'<label for="id_email"[^>]*>\s*([^<]+?)\s*<', body) == ["Email address"]
 
 
 @pytest.fixture(autouse=True)

@@ -23,6 +23,25 @@ class AddressForm(forms.Form):
     email = forms.EmailField()
 
 
+class OwnForm(forms.Form):
+    email = forms.EmailField(label="Own words")
+
+
+@pytest.mark.parametrize(
+    ("form", "label"), [(AddressForm, "Email address"), (OwnForm, "Own words"), (NameForm, None)]
+)
+def test_the_label_of_the_host_is_replaced_and_a_label_of_the_site_stays(
+    form: type[forms.Form], label: str | None
+) -> None:
+    class HostForm(forms.Form):
+        email = forms.EmailField(label=AddressForm.base_fields["email"].label)
+
+    bound = form()
+    fields.label_email(bound, HostForm)
+    email = bound.fields.get("email")
+    assert (email and email.label) == label
+
+
 @pytest.fixture
 def opened(member: Any) -> arriving.Opened:
     invitation = scenes.invite(member)

@@ -122,7 +122,8 @@ class TestWhoMaySee:
         for method in (member_client.get, member_client.post):
             response = method(SHARE, typed())
             assert response.status_code == 403
-            assert "You may not create shared links." in words(response)
+            assert "You cannot create shared links" in words(response)
+            assert "You cannot invite" not in words(response)
         assert not InvitationKey.objects.exists()
         assert b"invite/link" not in member_client.get("/accounts/invite/").content
         scenes.invite(member)
@@ -470,6 +471,16 @@ class TestOneOfThem:
             scenes.end(link, how)
         said = words(owner_client.get(page(link)))
         assert [end for end, reason in SAID.items() if reason in said] == [how]
+
+    @pytest.mark.parametrize("paused", [False, True])
+    def test_it_has_one_main_button(
+        self, link: InvitationKey, owner_client: Client, paused: bool
+    ) -> None:
+        if paused:
+            pause(link)
+        body = owner_client.get(page(link)).content.decode()
+        main = re.findall(r'<button class="invitation-button"[^>]*>\s*([^<]+?)\s*</button>', body)
+        assert main == (["Resume"] if paused else ["Copy link"])
 
     def test_one_that_works_gives_no_such_reason(
         self, link: InvitationKey, owner_client: Client

@@ -19,9 +19,13 @@ from registration import signals
 from registration.backends.admin_approval import views as redux
 
 from invitation.backends import activation
-from invitation.backends.account_mails import ResendActivationMixin
 from invitation.backends.activation import MailingActivationMixin
-from invitation.backends.redux import ActivationMailMixin, ActivationMixin, ReduxMixin
+from invitation.backends.redux import (
+    ActivationMailMixin,
+    ActivationMixin,
+    ReduxMixin,
+    ReduxResendMixin,
+)
 from invitation.flows import arriving
 from invitation.flows.after_commit import in_transaction
 from invitation.gate.atomic_requests import OwnTransactionsMixin
@@ -35,7 +39,7 @@ class RegistrationView(ActivationMailMixin, ReduxMixin, redux.RegistrationView):
     mails_activation = redux.RegistrationView.SEND_ACTIVATION_EMAIL
 
 
-class ResendActivationView(ResendActivationMixin, redux.ResendActivationView):
+class ResendActivationView(ReduxResendMixin, redux.ResendActivationView):
     """Page that sends the activation email again."""
 
 

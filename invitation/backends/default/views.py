@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from registration.backends.default import views as redux
 
-from invitation.backends.account_mails import ResendActivationMixin
 from invitation.backends.redux import (
     ActivationMailMixin,
     ActivationMixin,
     DestinationMixin,
     ReduxMixin,
+    ReduxResendMixin,
 )
 
 
@@ -19,7 +19,7 @@ class RegistrationView(ActivationMailMixin, ReduxMixin, redux.RegistrationView):
     mails_activation = redux.RegistrationView.SEND_ACTIVATION_EMAIL
 
 
-class ResendActivationView(ResendActivationMixin, redux.ResendActivationView):
+class ResendActivationView(ReduxResendMixin, redux.ResendActivationView):
     """Page that sends the activation email again."""
 
 
