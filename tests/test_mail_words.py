@@ -144,6 +144,11 @@ def test_a_site_without_time_zones_names_none_and_ends_the_sentence_once(setting
     assert template.render(Context({"moment": datetime(2026, 5, 5, 17, 16)})) == "5:16 p.m."
 
 
+def test_what_has_no_end_shows_none() -> None:
+    template = Template("{% load invitation_tags %}[{{ moment|invitation_end }}]")
+    assert template.render(Context({"moment": None})) == "[]"
+
+
 def test_behind_the_words_of_a_server_begins_a_new_sentence(
     batch: lists.ListResult, member_client: Client
 ) -> None:

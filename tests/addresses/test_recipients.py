@@ -379,3 +379,9 @@ def test_twice_the_text_is_twice_the_work(settings: Any, piece: str, pasted: boo
 
     once, twice = steps(lambda: read(200)), steps(lambda: read(400))
     assert twice <= 2 * once + 50
+
+
+def test_a_table_without_addresses_has_no_column_to_choose() -> None:
+    table = "Name,Email\nAnn,nobody\nBob,none\n"
+    reading = recipients.read(table, pasted=False, email_column="Name")
+    assert (reading.columns, [one.number for one in reading.recipients]) == ([], [2, 3])

@@ -598,6 +598,7 @@ def test_deleting_gives_no_quota_back(member: Any, admin_client: Client) -> None
 # Quotas
 
 
+@pytest.mark.each_case
 @pytest.mark.parametrize(
     ("limit", "fields", "columns", "words"),
     [

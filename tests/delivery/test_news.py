@@ -34,6 +34,10 @@ def accepted(inviter: Any, **fields: Any) -> InvitationEmail:
     return make_mail(make_invitation(inviter, **fields), kind="accepted")
 
 
+def declined(inviter: Any) -> InvitationEmail:
+    return make_mail(make_invitation(inviter, status="declined"), kind="declined")
+
+
 def expired(inviter: Any, number: int = 1, **fields: Any) -> InvitationEmail:
     fields = {"status": "expired", "ended_at": NOON} | fields
     rows = [make_invitation(inviter, f"g{one:02}@example.org", **fields) for one in range(number)]
@@ -161,3 +165,9 @@ def test_a_site_may_name_templates_of_its_own(ann: Any) -> None:
         accepted_templates = "invitation/invitation_renewal_email"
 
     assert "requested" in Delivery().get_message(accepted(ann)).subject
+
+
+def test_a_refusal_is_told_in_text_and_html(ann: Any) -> None:
+    message = EmailDelivery().get_message(declined(ann))
+    assert "declined your invitation" in message.subject
+    assert whole(message).count("Invite them again only if they ask for it.") == 2

@@ -185,6 +185,7 @@ def test_a_member_who_may_not_invite_is_refused(member: Any) -> None:
     assert not InvitationKey.objects.exists()
 
 
+@pytest.mark.each_case
 @pytest.mark.parametrize(
     ("arguments", "reason"),
     [

@@ -80,6 +80,7 @@ def test_a_domain_is_found_in_either_form(text: str, stored: str) -> None:
     assert list(rows) == [row]
 
 
+@pytest.mark.each_case
 @pytest.mark.parametrize("text", ["ü☃", "ü@☃.example", "xn--", "xn--ü", "xn--zzzzzzzzzzz99", "é ü"])
 def test_what_is_no_part_of_a_domain_finds_nothing(text: str) -> None:
     make_invitation(make_user("inviter"), "ann@xn--bcher-kva.example")
