@@ -117,7 +117,7 @@ def test_what_is_about_all_costs_one_attempt_of_one_mail(
         check_bounded(started, 1)
         assert "Sent: 0, not sent: 1. Waiting: 3, " in said
         assert " Paused until " in said
-        assert said.count("the queue is paused") == 1
+        assert said.count("The queue is paused") == 1
         # It has found out for all.
         untried = dict.fromkeys(("bad", "last"), ("queued", 0))
         assert states() == {"first": ("queued", 1), **untried}

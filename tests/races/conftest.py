@@ -23,6 +23,12 @@ from tests.races.wire import Site
 SQLITE = os.environ.get("INVITATION_TEST_DB", "sqlite") == "sqlite"
 
 
+@pytest.fixture(autouse=True)
+def nothing_is_retained(settings: Any) -> None:
+    """Let a cleanup delete at once what has ended."""
+    settings.INVITATION_RETENTION_DAYS = 0
+
+
 @pytest.fixture(scope="package", autouse=True)
 def shared_database(django_db_setup: None, django_db_blocker: Any) -> Iterator[None]:
     """Let threads keep their connections, and put SQLite's database from memory into a file.
