@@ -356,8 +356,14 @@ class TestTheList:
         ],
     )
     def test_it_says_how_each_is(
-        self, link: InvitationKey, owner_client: Client, change: dict[str, Any], badge: str
+        self,
+        link: InvitationKey,
+        owner_client: Client,
+        change: dict[str, Any],
+        badge: str,
+        settings: Any,
     ) -> None:
+        settings.LANGUAGE_CODE = "en"
         InvitationKey.objects.update(**change)
         for address in (LIST, page(link)):
             body = re.sub(r"\s*\n\s*", "", owner_client.get(address).content.decode())

@@ -301,7 +301,10 @@ class TestSameAnswer:
     @pytest.mark.anywhere
     @pytest.mark.parametrize("mail_server", ["up", "down"])
     @time_machine.travel("2031-05-06 07:08:09", tick=False)
-    def test_for_an_address_with_an_account(self, mail_server: str, commit: Commit) -> None:
+    def test_for_an_address_with_an_account(
+        self, mail_server: str, commit: Commit, settings: Any
+    ) -> None:
+        settings.LANGUAGE_CODE = "en"
         first, second, third = (scenes.make_user(name) for name in ("ann", "ben", "cat"))
         with scenes.broken_mail() if mail_server == "down" else nullcontext():
             fresh = self.answer(first, commit)

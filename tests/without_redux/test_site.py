@@ -46,7 +46,7 @@ def test_redux_is_not_imported() -> None:
 
 
 def test_each_page_of_a_member_is_shown(member_client: Client) -> None:
-    for name in ("invite", "invite_list", "list", "received", "shared_list", "join"):
+    for name in ("invite", "invite_list", "list", "received", "join"):
         assert member_client.get(reverse(f"invitation_{name}")).status_code == 200, name
 
 

@@ -263,7 +263,8 @@ def test_without_anybody_else_in_it_a_mapping_gives_them_nothing(
 # -- pages --
 
 
-def test_the_pages_say_when_it_comes_again(member: Any, member_client: Any) -> None:
+def test_the_pages_say_when_it_comes_again(member: Any, member_client: Any, settings: Any) -> None:
+    settings.LANGUAGE_CODE = "en"
     pages = (INVITE, COMPLETE, "/accounts/invitations/")
     for address in pages:
         assert member_client.get(address).context["quota_refills_at"] is None
@@ -274,7 +275,8 @@ def test_the_pages_say_when_it_comes_again(member: Any, member_client: Any) -> N
         assert "You get new ones on April 28, 2026." in response.content.decode()
 
 
-def test_who_has_none_left_is_told_too(member: Any, member_client: Any) -> None:
+def test_who_has_none_left_is_told_too(member: Any, member_client: Any, settings: Any) -> None:
+    settings.LANGUAGE_CODE = "en"
     invite(member, "ann", "bob", "eve")
     for address in (INVITE, COMPLETE, "/accounts/invitations/"):
         assert "You get new ones on April 28, 2026." in member_client.get(address).content.decode()
