@@ -44,7 +44,7 @@ class Person(NamedTuple):
 
 
 def rows(text: str, delimiter: str) -> Iterator[Row]:
-    """Yield number and cells of the rows that are not blank, each as it is read."""
+    """Yield number and cells of each row that is not blank."""
     for number, record, whole in _records(text, delimiter):
         cells = _broken(record, delimiter) if whole is None else whole
         if any(map(str.strip, cells)):

@@ -35,13 +35,13 @@ from invitation.models import DeliveryPause, InvitationEmail
 #: Messages of the actions, with the number of emails.
 RETRIED = ngettext_lazy("%d email is queued again.", "%d emails are queued again.")
 NOT_RETRIED = ngettext_lazy(
-    "%d email stays as it is: only failed and cancelled emails can be sent again.",
-    "%d emails stay as they are: only failed and cancelled emails can be sent again.",
+    "%d email was not changed. Only failed and cancelled emails can be sent again.",
+    "%d emails were not changed. Only failed and cancelled emails can be sent again.",
 )
 CANCELLED = ngettext_lazy("%d email was cancelled.", "%d emails were cancelled.")
 NOT_CANCELLED = ngettext_lazy(
-    "%d email stays as it is: it does not wait any more.",
-    "%d emails stay as they are: they do not wait any more.",
+    "%d email was not changed. It is no longer waiting.",
+    "%d emails were not changed. They are no longer waiting.",
 )
 
 #: Emails to the inviter, not to the invited person.

@@ -182,7 +182,7 @@ class InvitationQuotaAdmin(
         """Return the number of granted invitations, on top of the site's limit."""
         return _("unlimited") if row.unlimited else row.granted
 
-    @admin.display(description=_("− spent"), ordering="spent")  # noqa: RUF001
+    @admin.display(description=_("− spent"), ordering="spent")
     def less_spent(self, row: InvitationQuota) -> int:
         """Return the number of spent invitations, without those of a period that is over."""
         over = row.is_over(conf.INVITATION_QUOTA_PERIOD, timezone.now())
@@ -205,7 +205,7 @@ class InvitationQuotaAdmin(
             return NOBODY
         if _base(row) is None or row.unlimited:
             return _("unlimited")
-        return _("%(base)s base + %(granted)s granted − %(spent)s spent = %(left)s left") % {  # noqa: RUF001
+        return _("%(base)s base + %(granted)s granted − %(spent)s spent = %(left)s left") % {
             "base": self.base(row),
             "granted": row.granted,
             "spent": self.less_spent(row),

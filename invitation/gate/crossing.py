@@ -59,4 +59,4 @@ class KnownAgainMixin(AccessMixin):
 
 
 class LoginRequiredMixin(KnownAgainMixin, LoggedInMixin):
-    """Mixin for a page for whoever is logged in."""
+    """Mixin for a page that needs a login."""

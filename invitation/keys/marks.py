@@ -1,4 +1,4 @@
-r"""Marks that show nothing, in a text as it is and as programs escape it.
+r"""Marks that show nothing, in plain and in escaped text.
 
 Somebody may paste a key with a zero-width space inside. A log line quotes it with ``repr``, which
 writes ``\u200b``; a path is percent-encoded; bytes are printed as ``\xe2\x80\x8b``. Whoever

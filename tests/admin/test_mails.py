@@ -108,7 +108,7 @@ def test_mails_are_queued_again_and_it_says_which_were_left_alone(
     unwanted = write(State.SUPPRESSED, failure="unsubscribed")
     assert said(boss, MAILS, "retry", failed, stopped, sent, unwanted) == [
         "2 emails are queued again.",
-        "2 emails stay as they are: only failed and cancelled emails can be sent again.",
+        "2 emails were not changed. Only failed and cancelled emails can be sent again.",
     ]
     assert [state_of(mail) for mail in (failed, stopped, sent, unwanted)] == [
         "queued",
@@ -125,14 +125,14 @@ def test_mails_are_stopped_and_it_says_which_were_left_alone(boss: Client) -> No
     )
     assert said(boss, MAILS, "cancel", waiting, leased) == [
         "1 email was cancelled.",
-        "1 email stays as it is: it does not wait any more.",
+        "1 email was not changed. It is no longer waiting.",
     ]
     assert (state_of(waiting), state_of(leased)) == ("cancelled", "sending")
 
 
 def test_nothing_done_is_no_success(boss: Client) -> None:
     assert said(boss, MAILS, "cancel", write(State.SENT)) == [
-        "1 email stays as it is: it does not wait any more."
+        "1 email was not changed. It is no longer waiting."
     ]
 
 
