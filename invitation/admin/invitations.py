@@ -9,7 +9,7 @@ from django.contrib import admin
 from django.core.exceptions import ValidationError
 from django.db.models import QuerySet
 from django.http import HttpRequest
-from django.utils.translation import gettext
+from django.utils.translation import gettext, pgettext_lazy
 from django.utils.translation import gettext_lazy as _
 
 from invitation import addresses
@@ -46,6 +46,15 @@ else:
     KeyForm = forms.ModelForm
 
 LABEL_LENGTH_MAX = 100
+
+#: States of a shared link, in the words of the members' pages.
+SHARED_PAUSED = pgettext_lazy("shared link", "paused")
+SHARED_STATES = {
+    InvitationKey.Status.PENDING: pgettext_lazy("shared link", "active"),
+    InvitationKey.Status.ACCEPTED: pgettext_lazy("shared link", "used up"),
+    InvitationKey.Status.REVOKED: pgettext_lazy("shared link", "revoked"),
+    InvitationKey.Status.EXPIRED: pgettext_lazy("shared link", "expired"),
+}
 
 
 class InvitationKeyForm(KeyForm):
@@ -333,12 +342,12 @@ class InvitationKeyAdmin(
     @admin.display(description=_("state"), ordering="status")
     def state(self, invitation: InvitationKey) -> Any:
         """Return the current state, marked by cleanup or not."""
-        pending = invitation.status == InvitationKey.Status.PENDING
-        if pending and invitation.key_expired():
-            return InvitationKey.Status.EXPIRED.label
-        if pending and invitation.paused_at is not None:
-            return _("paused")
-        return invitation.get_status_display()
+        status = InvitationKey.Status(invitation.status)
+        if status == status.PENDING and invitation.key_expired():
+            status = status.EXPIRED
+        elif status == status.PENDING and invitation.paused_at is not None:
+            return SHARED_PAUSED
+        return SHARED_STATES.get(status, status.label) if invitation.shared else status.label
 
     @admin.display(description=_("email"))
     def mail_state(self, invitation: Any) -> Any:

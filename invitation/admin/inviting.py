@@ -85,7 +85,7 @@ class InviteForm(InvitationOptionsMixin):
         label=_("Personal note (optional)"),
         required=False,
         widget=widgets.AdminTextareaWidget(attrs={"rows": 4}),
-        help_text=_("Plain text, without links or addresses."),
+        help_text=_("Plain text, without links or email addresses."),
     )
 
     def __init__(self, *args: Any, writer: Any, **kwargs: Any) -> None:
@@ -94,6 +94,8 @@ class InviteForm(InvitationOptionsMixin):
         fields: dict[str, Any] = self.fields
         fields["from_user"].queryset = get_user_model()._default_manager.all()
         fields["note"].limit(inviting.note_length_max())
+        if inviting.may_write_links(writer):
+            fields["note"].help_text = _("Plain text. Without an inviter, links are allowed.")
         if language := fields.get("language"):
             language.choices = [("", _("the inviter's language")), *language.choices]
 

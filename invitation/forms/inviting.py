@@ -77,6 +77,8 @@ class InvitationTextsForm(forms.Form):
             self.fields.pop("note", None)
         elif isinstance(field, NoteField):
             field.limit(max(inviting.note_length_max(), len(kept)))
+            if inviting.may_write_links(writer):
+                field.help_text = _("Plain text. Links are allowed.")
 
     def clean_note(self) -> str:
         """Return the note as the email may contain it.

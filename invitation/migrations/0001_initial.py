@@ -262,9 +262,9 @@ class Migration(migrations.Migration):
                             ("invitation", "invitation"),
                             ("renewal", "request for a new invitation"),
                             ("reminder", "reminder"),
-                            ("accepted", "news of an acceptance"),
-                            ("declined", "news of a refusal"),
-                            ("expired", "news of an expiry"),
+                            ("accepted", "news: accepted"),
+                            ("declined", "news: declined"),
+                            ("expired", "news: expired"),
                         ],
                         default="invitation",
                         max_length=20,
@@ -513,7 +513,7 @@ class Migration(migrations.Migration):
                     models.CharField(
                         choices=[
                             ("opening", "carried over"),
-                            ("invited", "invited somebody"),
+                            ("invited", "invited someone"),
                             ("reopened", "renewed an expired invitation"),
                             ("expired", "expired unused"),
                             ("shared", "created or enlarged a shared link"),

@@ -37,9 +37,9 @@ class InvitationEmail(models.Model):
         #: To the invited person: the invitation will expire soon.
         REMINDER = "reminder", _("reminder")
         #: To the inviter: a person has accepted or declined the invitation, or it has expired.
-        ACCEPTED = "accepted", _("news of an acceptance")
-        DECLINED = "declined", _("news of a refusal")
-        EXPIRED = "expired", _("news of an expiry")
+        ACCEPTED = "accepted", _("news: accepted")
+        DECLINED = "declined", _("news: declined")
+        EXPIRED = "expired", _("news: expired")
 
     class State(models.TextChoices):
         """Delivery state of the email."""

@@ -93,7 +93,7 @@ class QuotaEntry(models.Model):
         """Reason for the change."""
 
         OPENING = "opening", _("carried over")
-        INVITED = "invited", _("invited somebody")
+        INVITED = "invited", _("invited someone")
         REOPENED = "reopened", _("renewed an expired invitation")
         EXPIRED = "expired", _("expired unused")
         SHARED = "shared", _("created or enlarged a shared link")

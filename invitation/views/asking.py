@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils.http import url_has_allowed_host_and_scheme
@@ -20,13 +22,19 @@ def way_back(request: HttpRequest, default: str) -> str:
 
 
 def ask_first(
-    request: HttpRequest, template: str, invitation: InvitationKey, action: str, default: str
+    request: HttpRequest,
+    template: str,
+    invitation: InvitationKey,
+    action: str,
+    default: str,
+    **context: Any,
 ) -> HttpResponse:
     """Return the page that asks whether to do an action, which its form posts to its own URL.
 
-    "Cancel" leads to the page that ``next`` names, else to ``default``.
+    "Cancel" leads to the page that ``next`` names, else to ``default``. ``context`` is for the
+    template as well.
     """
-    context = {
+    context |= {
         "invitation": invitation,
         "action": action,
         "next": way_back(request, ""),

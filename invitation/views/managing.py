@@ -204,7 +204,13 @@ class InvitationActionView(InvitationDetailView):
             _check_may(request, action)
         except InvitationError as error:
             return self.refuse(error)
-        return ask_first(request, self.confirm_template_name, self.invitation, self.action, back)
+        # What revoking costs, and what the member can do after it.
+        told: dict[str, Any] = {}
+        if self.action == "revoke":
+            told = {**left_to(request.user), "may_invite": inviting.may_invite(request.user)}
+        return ask_first(
+            request, self.confirm_template_name, self.invitation, self.action, back, **told
+        )
 
     def post(self, request: HttpRequest, **kwargs: Any) -> HttpResponse:
         """Do the action and redirect back, or show why not."""

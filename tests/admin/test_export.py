@@ -125,7 +125,7 @@ def test_of_quotas_and_ledger_numbers_stay_numbers(member: Any) -> None:
     assert (quota["Granted"], quota["Spent"], quota["Left"]) == ("4", "1", "13")
     assert quota["Unlimited"] == "no"
     invited, granted = export(client, LEDGER)
-    assert (invited["Change"], invited["Reason"]) == ("-1", "invited somebody")
+    assert (invited["Change"], invited["Reason"]) == ("-1", "invited someone")
     assert invited["Invitation"] == "bob@example.org"
     assert (granted["Change"], granted["Invitation"]) == ("4", "")
 

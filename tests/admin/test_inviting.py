@@ -293,6 +293,12 @@ def test_who_may_write_no_links_writes_none_in_the_sites_name_either() -> None:
     assert InvitationKey.objects.get().note == link
 
 
+def test_the_note_says_whether_it_may_have_links(boss: Client) -> None:
+    assert "Plain text. Without an inviter, links are allowed." in text_of(boss.get(ADD))
+    page = text_of(staff.staff("add_invitationkey").get(ADD))
+    assert "Plain text, without links or email addresses." in page
+
+
 def test_a_busy_database_loses_nothing_that_was_typed(
     boss: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -58,9 +58,10 @@ def test_a_link_without_label_is_called_one(member: Any) -> None:
         ({"paused_at": timezone.now()}, "paused"),
         ({"paused_at": timezone.now(), "left": -DAY}, "expired"),
         ({"paused_at": timezone.now(), "status": Status.REVOKED}, "revoked"),
-        ({}, "pending"),
+        ({}, "active"),
+        ({"status": Status.ACCEPTED, "max_uses": 1, "uses": 1}, "used up"),
     ],
-    ids=["paused", "paused and over", "paused and revoked", "open"],
+    ids=["paused", "paused and over", "paused and revoked", "open", "full"],
 )
 def test_the_list_says_whether_a_link_is_paused(
     member: Any, fields: dict[str, Any], words: str

@@ -250,6 +250,19 @@ def test_who_may_write_links_may_do_so_on_all_pages(
     assert page.context["number"] == 1
 
 
+@pytest.mark.parametrize(
+    ("power", "said"),
+    [
+        ({}, "Plain text, without links or email addresses."),
+        ({"is_superuser": True}, "Plain text. Links are allowed."),
+    ],
+)
+def test_the_note_says_whether_it_may_have_links(power: dict[str, bool], said: str) -> None:
+    client = Client()
+    client.force_login(scenes.make_user("owner", **power))
+    assert client.get(INVITE).context["form"].fields["note"].help_text == said
+
+
 def change(client: Client, row: InvitationKey, note: str) -> Any:
     data = {"note": note, "recipient_name": "", "data": "{}"}
     data |= {"expires_at_0": "2099-01-01", "expires_at_1": "12:00"}

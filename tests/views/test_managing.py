@@ -13,10 +13,11 @@ import pytest
 import zxingcpp
 from django.contrib.auth.models import Permission
 from django.db import connection
+from django.template.loader import get_template
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
-from django.utils import timezone
+from django.utils import timezone, translation
 from django.utils.formats import date_format
 from PIL import Image, ImageDraw
 
@@ -573,6 +574,16 @@ class TestTheRows:
         assert mine[1] == f"invitation-badge--{state}"
         assert all(mine[0] != icon and mine[1] != colour for icon, colour in others.values())
 
+    @pytest.mark.parametrize(("language", "words"), [("fr", "révoqué"), ("es", "revocad")])
+    def test_a_shared_link_has_the_gender_of_a_link(self, language: str, words: str) -> None:
+        badge = get_template("invitation/includes/badge.html")
+        ends = {"fr": ("", "e"), "es": ("o", "a")}[language]
+        for shared, end in zip((True, False), ends, strict=True):
+            row = InvitationKey(status="revoked", shared=shared)
+            with translation.override(language):
+                shown = badge.render({"invitation": row})
+            assert re.search(rf"\b{words}{end}\s*</span>", shown)
+
     @pytest.mark.parametrize(
         ("state", "actions"),
         [
@@ -669,7 +680,11 @@ class TestAskingFirst:
     @pytest.mark.parametrize(
         ("part", "said"),
         [
-            ("revoke", "Revoke this invitation? new@example.com The link stops working."),
+            (
+                "revoke",
+                "Revoke this invitation? new@example.com The link stops working for good. "
+                "You can invite them again, with a new link. You do not get this invitation back.",
+            ),
             ("change-link", "Replace this link? new@example.com Links already sent or shared"),
         ],
     )
@@ -684,6 +699,16 @@ class TestAskingFirst:
         assert "no-store" in response["Cache-Control"]
         asked = [query for query in queries if not query["sql"].startswith(CONTROL)]
         assert len(asked) <= 6
+
+    def test_it_promises_only_what_is_true(
+        self, settings: Any, invitation: InvitationKey, member_client: Client
+    ) -> None:
+        settings.INVITATIONS_PER_USER = None
+        told = words(member_client.get(page(invitation, "revoke")))
+        assert "with a new link." in told
+        assert "invitation back" not in told
+        settings.INVITATION_PERMISSION = "invitation.add_invitationkey"
+        assert "with a new link." not in words(member_client.get(page(invitation, "revoke")))
 
     def test_what_it_posts_does_it_and_leads_back(
         self, invitation: InvitationKey, member_client: Client

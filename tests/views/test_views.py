@@ -404,7 +404,7 @@ class TestTheListAfterTheForm:
         [
             ({"state": "sent"}, True, "Invitation sent to"),
             ({"state": "suppressed"}, True, "Invitation sent to"),
-            ({"state": "sent"}, False, "sent no second email"),
+            ({"state": "sent"}, False, "We sent no second email."),
             ({"state": "sending"}, True, "in a moment"),
             ({"state": "queued", "attempts": 1}, True, "is delayed"),
             ({"state": "failed", "failure": "bounced"}, True, "nobody reads"),
@@ -524,7 +524,7 @@ class TestWhatBecameOfIt:
             said.append(response.context["mailed"])
         assert said == [True, False]
         assert len(mail.outbox) == 1
-        assert "sent no second email" in response.content.decode()
+        assert "We sent no second email." in response.content.decode()
 
     @pytest.mark.parametrize("state", ["queued", "failed", "sending"])
     def test_a_mail_that_has_not_gone_is_told_of_first(

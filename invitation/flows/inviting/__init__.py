@@ -25,6 +25,7 @@ from invitation.flows.inviting.managing import change_link, edit, extend, resend
 from invitation.flows.inviting.notes import (
     check_note,
     check_note_from,
+    may_write_links,
     may_write_note,
     note_length_max,
 )
@@ -57,6 +58,7 @@ __all__ = [
     "language_for",
     "locked_link",
     "may_invite",
+    "may_write_links",
     "may_write_note",
     "named_language",
     "note_length_max",

@@ -23,6 +23,15 @@ def may_write_note(writer: Any) -> bool:
     return permission is None or _has(writer, permission)
 
 
+def may_write_links(writer: Any) -> bool:
+    """Return whether this person may certainly write links into notes: the site, or a superuser.
+
+    No query: others may have ``LINK_PERMISSION``, which is only asked for where a note has a link.
+    """
+    active = getattr(writer, "is_active", False)
+    return writer is None or bool(active and getattr(writer, "is_superuser", False))
+
+
 def note_length_max() -> int:
     """Return how many characters a note may have."""
     return min(conf.INVITATION_NOTE_MAX_LENGTH, texts.TEXT_LENGTH_MAX)
