@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django import forms
+from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
 
 from invitation.flows import inviting
@@ -47,7 +48,33 @@ class InvitationEditForm(InvitationTextsForm):
         # The inviter's rules apply: the email is in their name, even if somebody else changes the
         # note.
         self.ask_for_note(invitation.from_user, invitation.note)
+        for name in texts_now.keys() & self.fields.keys():
+            self.fields[name].show_hidden_initial = True
         add_groups(self, inviter, invitation)
+
+    def clean(self) -> dict[str, Any] | None:
+        """Keep the texts that were changed elsewhere since the page was shown.
+
+        A text that was changed here as well is an error. The next try replaces the other one.
+        """
+        cleaned = super().clean()
+        for name, now in self.initial.items():
+            shown = self._shown(name)
+            if shown is None or shown == now or cleaned is None or name not in cleaned:
+                continue
+            if cleaned[name] == shown:
+                cleaned[name] = now
+            elif cleaned[name] != now:
+                message = _("This has changed since you opened the page. It is now: “%(text)s”")
+                self.add_error(name, ValidationError(message, "changed_since", {"text": now}))
+                self.data = self.data.copy()
+                self.data[self.add_initial_prefix(name)] = now
+        return cleaned
+
+    def _shown(self, name: str) -> str | None:
+        """Return the text that the page showed, or ``None`` where it does not say."""
+        shown = self.data.get(self.add_initial_prefix(name))
+        return None if shown is None else shown.replace("\r\n", "\n")
 
     def save(self) -> None:
         """Save the changes.

@@ -42,6 +42,8 @@ class SharedLinkForm(MoreOptionsMixin):
     """Form that creates a shared link for ``inviter``, or changes a given one."""
 
     first_fields = ("label", "max_uses", "unlimited", "expires_on")
+    #: Fields that may be empty only because of another field.
+    needed_fields = ("max_uses",)
 
     #: Maximum number of people for a link that is not unlimited.
     USES_MAX = 100_000
@@ -171,13 +173,17 @@ class SharedLinkForm(MoreOptionsMixin):
             raise ValidationError(str(error), code=error.code) from error
 
     def clean(self) -> dict[str, Any]:
-        """Require a number of people, unless any number is allowed."""
+        """Require either a number of people or any number."""
         cleaned: dict[str, Any] = super().clean() or self.cleaned_data
-        if cleaned.get("unlimited"):
-            cleaned["max_uses"] = None
-        elif cleaned.get("max_uses") is None and "max_uses" not in self.errors:
+        most, unlimited = cleaned.get("max_uses"), bool(cleaned.get("unlimited"))
+        if "max_uses" in self.errors:
+            return cleaned
+        if most is None and not unlimited:
             message = _("Enter the number of people.")
             self.add_error("max_uses", ValidationError(message, "required"))
+        elif most is not None and unlimited:
+            message = _("Enter a number or choose any number, not both.")
+            self.add_error("max_uses", ValidationError(message, "one_number"))
         return cleaned
 
     def save(self) -> InvitationKey:

@@ -1,4 +1,4 @@
-"""Visitors who come from another site, whose browser withholds the session cookie.
+"""Members without a session: it has ended, or their browser withholds it from another site.
 
 A browser sends a ``SameSite=Strict`` cookie only with a request that a page of the same site began
 (RFC 6265bis, 5.2). A link in webmail begins on another site, and so do all redirects after it. So a
@@ -8,11 +8,20 @@ request of the same site: the browser then sends the cookie.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 from django.conf import settings
+from django.contrib import messages
+from django.contrib.auth.decorators import login_not_required
 from django.contrib.auth.mixins import AccessMixin
 from django.contrib.auth.mixins import LoginRequiredMixin as LoggedInMixin
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
 from django.shortcuts import redirect, render, resolve_url
+from django.utils.translation import gettext as _
+
+#: Parameter of the URL to which a member returns who was logged out while they typed.
+UNSENT = "unsent"
 
 GOING_ON_TEMPLATE = "invitation/going_on.html"
 
@@ -48,13 +57,29 @@ def going_on(request: HttpRequest, to: str) -> HttpResponse:
 
 
 class KnownAgainMixin(AccessMixin):
-    """Mixin for a member's pages, to which emails lead: it asks for the session once more."""
+    """Mixin for a member's pages, to which emails lead: it asks for the session once more.
+
+    Django's ``LoginRequiredMiddleware`` leaves the login of these pages to them.
+    """
+
+    @classmethod
+    def as_view(cls, **initkwargs: Any) -> Callable[..., HttpResponseBase]:
+        """Return the view, for which the middleware asks for no login."""
+        # type: ignore: the view that it is mixed into has the method.
+        return login_not_required(super().as_view(**initkwargs))  # type: ignore[misc, no-any-return]
 
     def handle_no_permission(self) -> HttpResponseRedirect:
-        """Lead to the login, or here once more if the browser has withheld the session."""
+        """Lead to the login, or here once more if the browser has withheld the session.
+
+        A member whose session has ended while they typed is told that nothing was sent.
+        """
         request: HttpRequest = self.request  # type: ignore[attr-defined]  # of the view
         if request.method == "GET" and withholds_session(request):
             return going_on(request, request.get_full_path())  # type: ignore[return-value]
+        if request.method == "POST" and not request.user.is_authenticated:
+            message = _("You were logged out. We have not sent or changed anything yet.")
+            messages.warning(request, message, fail_silently=True)
+            request.META["QUERY_STRING"] = f"{UNSENT}=1"  # of the page to return to
         return super().handle_no_permission()
 
 

@@ -8,6 +8,7 @@ from typing import Any
 from django import template
 from django.apps import apps
 from django.core.exceptions import ImproperlyConfigured, ObjectDoesNotExist
+from django.forms import BoundField
 from django.template import TemplateDoesNotExist
 from django.template.base import FilterExpression, Parser, Token, render_value_in_context
 from django.templatetags import tz
@@ -180,6 +181,12 @@ class RemainingNode(template.Node):
             context[self.target] = left
             return ""
         return _("unlimited") if left is None else str(render_value_in_context(left, context))
+
+
+@register.filter
+def invitation_optional(field: BoundField) -> bool:
+    """Return whether a field of a form may stay empty, whatever the other fields contain."""
+    return not field.field.required and field.name not in getattr(field.form, "needed_fields", ())
 
 
 @register.filter

@@ -15,6 +15,7 @@ from django.core.paginator import Paginator
 from django.db.models import Count
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.functional import cached_property
 from django.utils.translation import gettext as _
@@ -137,9 +138,11 @@ class InviteListConfirmView(InviteListMixin, InviteListConfirmFormView):
     def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         """Redirect to the form.
 
-        A login before the POST leads here by GET, without the posted data.
+        A login before the POST leads here by GET, without the posted data. The form's page may
+        have kept it.
         """
-        return redirect("invitation_invite_list")
+        query = f"?{request.META['QUERY_STRING']}" if request.GET else ""
+        return redirect(reverse("invitation_invite_list") + query)
 
     def form_valid(self, form: ListConfirmForm) -> HttpResponseBase:  # type: ignore[override]
         """Invite and report, or show another page of the rows, or the corrected ones again."""

@@ -1,6 +1,6 @@
 """Work in a process of its own, for its memory and for what goes on beside it; prints JSON.
 
-python -m tests.bench.alone cleanup BATCH
+python -m tests.bench.alone cleanup BATCH DAYS
 python -m tests.bench.alone list NUMBER
 python -m tests.bench.alone register < keys
 """
@@ -20,6 +20,7 @@ from typing import Any
 import django
 from django.core.management import call_command
 from django.db import connection
+from django.test import override_settings
 
 from tests.bench.measuring import megabytes_of, moment, statements
 
@@ -86,11 +87,12 @@ def measured(action: Callable[[], Any]) -> dict[str, Any]:
     }
 
 
-def cleanup(batch: str) -> dict[str, Any]:
-    """Clean up as cron does."""
+def cleanup(batch: str, days: str) -> dict[str, Any]:
+    """Clean up as cron does, where expired invitations are kept for so many days."""
     connection.ensure_connection()
     words = {"batch_size": int(batch), "verbosity": 0}
-    return measured(lambda: call_command("cleanupinvitation", **words))
+    with override_settings(INVITATION_RETENTION_DAYS=int(days)):
+        return measured(lambda: call_command("cleanupinvitation", **words))
 
 
 def invite_list(number: str) -> dict[str, Any]:

@@ -91,6 +91,7 @@ LINES = {
     ),
     "cleanup": Line("clean up a tenth, over one raw DELETE of the same", before="5.3", bound=2.0),
     "cleanup.statements": Line("  statements", "", "1406", 250),
+    "cleanup.marking": Line("  statements, where it only marks", "", "-", 250),
     "cleanup.longest": Line("  longest statement", "s", "0.45", 0.15),
     "cleanup.transaction": Line("  longest transaction", "s"),
     "cleanup.beside": Line("  registrations beside it over without", "x", "2.0", 1.2),

@@ -769,6 +769,46 @@ class TestEditing:
         assert response.context["form"].errors["note"]
         assert scenes.dump() == before
 
+    def shown(self, name: str = "Newcomer", note: str = "Come and see.") -> dict[str, str]:
+        """Return what the page posts if nothing is changed on it."""
+        return {
+            "initial-recipient_name": name,
+            "recipient_name": name,
+            "initial-note": note,
+            "note": note,
+        }
+
+    def test_another_tab_does_not_bring_an_old_text_back(
+        self, invitation: InvitationKey, member_client: Client
+    ) -> None:
+        form = member_client.get(page(invitation, "edit")).content.decode()
+        assert 'name="initial-note" value="Come and see."' in form
+        url = page(invitation, "edit")
+        member_client.post(url, self.shown() | {"note": "One.\r\nTwo."})
+        member_client.post(url, self.shown() | {"recipient_name": "Robin"})
+        invitation.refresh_from_db()
+        assert (invitation.recipient_name, invitation.note) == ("Robin", "One.\nTwo.")
+
+    def test_two_tabs_with_two_notes_are_an_error_once(
+        self, invitation: InvitationKey, member_client: Client
+    ) -> None:
+        url = page(invitation, "edit")
+        member_client.post(url, self.shown() | {"note": "First."})
+        response = member_client.post(url, self.shown() | {"note": "Second."})
+        (error,) = response.context["form"].errors["note"]
+        assert error.endswith("It is now: “First.”")
+        assert 'name="initial-note" value="First."' in response.content.decode()
+        member_client.post(url, self.shown(note="First.") | {"note": "Second."})
+        invitation.refresh_from_db()
+        assert invitation.note == "Second."
+
+    def test_the_same_note_in_two_tabs_is_no_error(
+        self, invitation: InvitationKey, member_client: Client
+    ) -> None:
+        for _tab in range(2):
+            typed = self.shown() | {"note": "The same."}
+            assert member_client.post(page(invitation, "edit"), typed).status_code == 302
+
 
 @pytest.mark.anywhere
 class TestTheLink:

@@ -244,6 +244,22 @@ class TestMaking:
         assert InvitationKey.objects.get().max_uses is None
         assert spent(owner) == 0
 
+    def test_the_number_is_not_called_optional(
+        self, owner_client: Client
+    ) -> None:
+        page = " ".join(owner_client.get(SHARE).content.decode().split())
+        assert ">Number of people </label>" in page
+        assert '>Expires on <span class="invitation-optional">(optional)</span></label>' in page
+
+    def test_a_number_and_any_number_are_not_both_right(
+        self, owner: Any, owner_client: Client
+    ) -> None:
+        response = owner_client.post(SHARE, typed(max_uses="3", unlimited="on"))
+        assert response.context["form"].errors.as_data()["max_uses"][0].code == "one_number"
+        response = owner_client.post(SHARE, typed(max_uses="x", unlimited="on"))
+        assert response.context["form"].errors.as_data()["max_uses"][0].code == "invalid"
+        assert not InvitationKey.objects.exists()
+
     @pytest.mark.each_case
     @pytest.mark.parametrize(
         ("fields", "field", "code"),

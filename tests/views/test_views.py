@@ -82,7 +82,8 @@ class TestInviting:
         data = {"email": NEWCOMER} if method == "post" else {}
         response = getattr(Client(), method)(address, data)
         assert response.status_code == 302
-        assert response["Location"] == f"/accounts/login/?next={address}"
+        asked = "%3Funsent%3D1" if method == "post" else ""
+        assert response["Location"] == f"/accounts/login/?next={address}{asked}"
         assert InvitationKey.objects.count() == 0
 
     @pytest.mark.anywhere

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 else:
     Invitations = object
 
+#: Rows that one statement marks as expired, so that it takes a tenth of a second at most.
+MARKED_AT_ONCE = 2_000
+
 
 class KeyCleaningMixin(Invitations):
     """Methods for a batch of invitations; call them inside a transaction.
@@ -36,9 +39,14 @@ class KeyCleaningMixin(Invitations):
         found = locked(self.filter(Among("pk", pks)), "ended_at", "pk", "status", "expires_at")
         overdue = (row for row in found if row.expires_at is not None and row.expires_at <= now)
         marked = [row.pk for row in overdue if row.status == status.PENDING]
-        changes = {"status": status.EXPIRED, "pending_slot": None, "ended_at": now}
-        self.filter(Among("pk", marked)).update(**changes)
+        self._mark(marked, now)
         return marked
+
+    def _mark(self, pks: list[int], now: datetime, **changes: Any) -> None:
+        """Mark these as expired, some at a time: each row is written into several indexes."""
+        changes |= {"status": self.model.Status.EXPIRED, "pending_slot": None, "ended_at": now}
+        for start in range(0, len(pks), MARKED_AT_ONCE):
+            self.filter(Among("pk", pks[start : start + MARKED_AT_ONCE])).update(**changes)
 
     def can_end_free(self) -> bool:
         """Return whether ``end_free`` works on this database."""
@@ -83,8 +91,7 @@ class KeyCleaningMixin(Invitations):
         if ended and delete:
             self._delete(ended)
         else:
-            changes = {"status": self.model.Status.EXPIRED, "pending_slot": None, "ended_at": now}
-            self.filter(Among("pk", ended)).update(**changes, quota_held=0)
+            self._mark(ended, now, quota_held=0)
         return ended, [one for one in held if one.amount]
 
     def give_up_quota(self, pks: Collection[int]) -> list[Held]:

@@ -1,10 +1,12 @@
 /*
- * Two comforts of the members' pages. Every page works without this file: a link to copy is then a
- * field to select, and a search has its button.
+ * Three comforts of the members' pages. Every page works without this file: a link to copy is then a
+ * field to select, a search has its button, and a form that a login interrupts is typed again.
  *
  * [data-invitation-copy]: a button copies the field beside it; a link copies the field of the page
  * that it leads to. If that fails, the link leads to the page.
  * [data-invitation-search]: a form that is sent when the text in it has changed.
+ * [data-invitation-keep]: a form whose text this tab keeps while the member logs in again. The URL
+ * then has "?unsent". [data-invitation-check] names the page that shows a kept list again.
  */
 (() => {
   "use strict";
@@ -31,6 +33,65 @@
     element.setAttribute("aria-live", "polite");
     element.textContent = element.dataset.invitationCopied;
     setTimeout(() => { element.textContent = before; }, 2000);
+  }
+
+  const KEPT = "invitation-kept";
+
+  function pathOf(form) {
+    return new URL(form.getAttribute("action") || "", location.href).pathname;
+  }
+
+  function keep(form) {
+    const texts = [...new FormData(form)].filter(
+      ([name, value]) => typeof value === "string" && name !== "csrfmiddlewaretoken");
+    sessionStorage.setItem(KEPT, JSON.stringify({ path: pathOf(form), texts }));
+  }
+
+  function taken() {
+    const kept = sessionStorage.getItem(KEPT);
+    sessionStorage.removeItem(KEPT);
+    return kept && new URLSearchParams(location.search).has("unsent") ? JSON.parse(kept) : null;
+  }
+
+  function refill(form, texts) {
+    for (const field of form.elements) {
+      const values = texts.filter(([name]) => name === field.name).map(([, value]) => value);
+      if (field.type === "checkbox" || field.type === "radio") {
+        field.checked = values.includes(field.value);
+      } else if (values.length && field.type !== "hidden" && field.type !== "file") {
+        field.value = values[0];
+      }
+      if (values[0] && field.type !== "hidden") {
+        field.closest("details")?.setAttribute("open", "");
+      }
+    }
+  }
+
+  function checkAgain(form, texts) {
+    const token = form.elements.csrfmiddlewaretoken;
+    form.replaceChildren(token);
+    form.setAttribute("action", form.dataset.invitationCheck);
+    for (const [name, value] of texts) {
+      const field = document.createElement("textarea");
+      Object.assign(field, { name, value, hidden: true });
+      form.append(field);
+    }
+    form.submit();
+  }
+
+  /* The store of the tab may be closed or full: then nothing is kept. */
+  function tried(work) {
+    try { return work(); } catch { return null; }
+  }
+
+  const kept = tried(taken);
+  for (const form of document.querySelectorAll("form[data-invitation-keep]")) {
+    if (kept && kept.path === pathOf(form)) {
+      refill(form, kept.texts);
+    } else if (kept && kept.path === form.dataset.invitationCheck) {
+      checkAgain(form, kept.texts);
+    }
+    form.addEventListener("submit", () => tried(() => keep(form)));
   }
 
   document.addEventListener("click", async (event) => {
