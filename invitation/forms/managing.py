@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import copy
 from typing import Any
 
 from django import forms
@@ -67,8 +68,9 @@ class InvitationEditForm(InvitationTextsForm):
             elif cleaned[name] != now:
                 message = _("This has changed since you opened the page. It is now: “%(text)s”")
                 self.add_error(name, ValidationError(message, "changed_since", {"text": now}))
-                self.data = self.data.copy()
-                self.data[self.add_initial_prefix(name)] = now
+                data: Any = copy(self.data)
+                data[self.add_initial_prefix(name)] = now
+                self.data = data
         return cleaned
 
     def _shown(self, name: str) -> str | None:

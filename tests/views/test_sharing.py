@@ -244,9 +244,7 @@ class TestMaking:
         assert InvitationKey.objects.get().max_uses is None
         assert spent(owner) == 0
 
-    def test_the_number_is_not_called_optional(
-        self, owner_client: Client
-    ) -> None:
+    def test_the_number_is_not_called_optional(self, owner_client: Client) -> None:
         page = " ".join(owner_client.get(SHARE).content.decode().split())
         assert ">Number of people </label>" in page
         assert '>Expires on <span class="invitation-optional">(optional)</span></label>' in page
