@@ -33,14 +33,9 @@ def _delete_batch(rows: QuerySet[Any], size: int) -> tuple[int, Any]:
     more, which says that there is another batch.
     """
     features = connections[rows.db].features
-    locked = (
-        rows.select_related("user")
-        .order_by("pk")
-        .select_for_update(
-            skip_locked=features.has_select_for_update_skip_locked,
-            of=("self",) if features.has_select_for_update_of else (),
-        )
-    )
+    skip = features.has_select_for_update_skip_locked
+    of = ("self",) if features.has_select_for_update_of else ()
+    locked = rows.select_related("user").order_by("pk").select_for_update(skip_locked=skip, of=of)
     held: list[Any] = []
     number = 0
     try:

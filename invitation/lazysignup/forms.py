@@ -39,4 +39,6 @@ class ConvertForm(UserCreationForm):  # type: ignore[type-arg]
 class AddressForm(forms.Form):
     """Address that a guest confirms before signing up."""
 
+    #: Whether the form asks for an address alone; the template reads it.
+    only_address = True
     email = forms.EmailField(label=_("Email address"), widget=EMAIL_INPUT)

@@ -5,10 +5,11 @@ from __future__ import annotations
 from django.urls import path
 from django.views.generic import TemplateView
 
-from invitation.lazysignup import guests, views
+from invitation.lazysignup import decorators, guests, views
 
 _convert = views.ConvertView.as_view()
-_done = TemplateView.as_view(template_name="lazysignup/done.html", extra_context=guests.LOOK)
+_ready = TemplateView.as_view(template_name="lazysignup/done.html", extra_context=guests.LOOK)
+_done = decorators.regular_user_required(_ready)
 
 urlpatterns = [
     path("", _convert, name="lazysignup_convert"),

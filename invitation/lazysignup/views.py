@@ -7,6 +7,7 @@ from urllib.parse import urlencode
 
 from django.conf import settings
 from django.contrib.auth import REDIRECT_FIELD_NAME
+from django.contrib.auth.views import redirect_to_login
 from django.core import signing
 from django.core.mail import send_mail
 from django.db import IntegrityError
@@ -69,14 +70,24 @@ class ConvertView(FormView):  # type: ignore[type-arg]
         return super().dispatch(request, *args, **kwargs)
 
     def not_a_guest(self) -> HttpResponseBase:
-        """Return the answer for a visitor without an account, or with one of their own."""
-        if self.request.user.is_anonymous:
-            status, text, to = 401, "Not a guest.", self.anonymous_redirect or settings.LOGIN_URL
-        else:
-            status, text, to = 400, "Already converted.", self.get_success_url()
+        """Return the answer for a visitor without an account, or with one of their own.
+
+        Somebody who has sent the form reads what has become of the guest.
+        """
+        anonymous = self.request.user.is_anonymous
         if wants_json(self.request):
+            status, text = (401, "Not a guest.") if anonymous else (400, "Already converted.")
             return JsonResponse({"detail": text}, status=status)
-        return redirect(to)
+        if not (anonymous or guests.is_lazy_user(self.request.user)):
+            return redirect(self.get_success_url())
+        if self.request.method == "POST":
+            return page(self.request, "lazysignup/ended.html", 403, login_url=self.login_url())
+        return redirect(self.login_url())
+
+    def login_url(self) -> str:
+        """Return the page to log in, which leads on to the page that the request names."""
+        to, url = self.get_redirect_url(), self.anonymous_redirect or settings.LOGIN_URL
+        return redirect_to_login(to, url).url if to else resolve_url(url)
 
     def get_form_class(self) -> Any:
         """Return the form that asks for an address, or that of this view, of the site, or ours."""
@@ -86,8 +97,7 @@ class ConvertView(FormView):  # type: ignore[type-arg]
 
     def get_form_kwargs(self) -> dict[str, Any]:
         """Return the data and, as the instance, the guest: all that a form of lazysignup takes."""
-        given = super().get_form_kwargs()
-        kwargs = {name: value for name, value in given.items() if value or name == "data"}
+        kwargs = {k: v for k, v in super().get_form_kwargs().items() if v or k == "data"}
         if not issubclass(self.get_form_class(), AddressForm):
             kwargs["instance"] = guests.fresh(self.request.user)
         return kwargs
@@ -107,7 +117,7 @@ class ConvertView(FormView):  # type: ignore[type-arg]
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         """Return the form, and the page to go to."""
         to = {self.redirect_field_name: self.get_redirect_url()}
-        return super().get_context_data(**to, **LOOK, **kwargs)
+        return super().get_context_data(login_url=self.login_url(), **to, **LOOK, **kwargs)
 
     def form_valid(self, form: Any) -> Any:
         """Make a regular user of the guest, or send the link that confirms the address."""
@@ -115,10 +125,12 @@ class ConvertView(FormView):  # type: ignore[type-arg]
             return self.ask_to_confirm(form.cleaned_data["email"])
         try:
             user = self.convert(form)
-        except NotLazyError:
-            return self.not_a_guest()
-        except (AddressMismatch, Busy, KeyRefused) as error:
-            return answer_refusal(self.request, error)
+        except (NotLazyError, AddressMismatch, Busy, KeyRefused) as error:
+            user = self.signed_up(form)
+            if user is None and isinstance(error, NotLazyError):
+                return self.not_a_guest()
+            if user is None:
+                return answer_refusal(self.request, error)
         except IntegrityError:
             # Somebody has taken the name at this moment: the form, asked again, says so.
             again = self.get_form()
@@ -127,9 +139,20 @@ class ConvertView(FormView):  # type: ignore[type-arg]
             return self.form_invalid(again)
         guests.log_in(self.request, user)
         self.request.session.pop(CONFIRMED, None)
-        if wants_json(self.request):
-            return JsonResponse({"redirect_to": self.get_success_url()})
-        return redirect(self.get_success_url())
+        to = self.get_success_url()
+        response = JsonResponse({"redirect_to": to}) if wants_json(self.request) else redirect(to)
+        if WITH_INVITATIONS and gate.claimed(self.request):
+            gate.finish(self.request, response)
+        return response
+
+    def signed_up(self, form: Any) -> Any:
+        """Return the account if the same form has just signed the guest up, as by a double click.
+
+        The browser shows the answer to the second click alone.
+        """
+        user = LazyUser.get_user_class()._base_manager.filter(pk=self.request.user.pk).first()
+        typed = form.cleaned_data.get("password1") or form.cleaned_data.get("password")
+        return user if user is not None and user.check_password(typed) else None
 
     def convert(self, form: Any) -> Any:
         """Save the account, and claim the invitation of the guest: both or neither."""
@@ -160,7 +183,7 @@ class ConvertView(FormView):  # type: ignore[type-arg]
         send_mail(" ".join(subject.split()), body, None, [email])
         if wants_json(self.request):
             return JsonResponse({"detail": "Confirm your address."}, status=202)
-        return page(self.request, "lazysignup/confirm_sent.html", email=email)
+        return page(self.request, "lazysignup/confirm_sent.html", email=email, redirect_to=known[2])
 
     def get_redirect_url(self) -> str:
         """Return the page of this site that the request names, or an empty string."""
@@ -184,17 +207,16 @@ def convert(request: HttpRequest, **arguments: Any) -> HttpResponseBase:
 class ConfirmView(View):
     """Link that confirms the address of a guest, who then goes on to sign up."""
 
-    http_method_names = ["get", "head", "options"]
-
     def get(self, request: HttpRequest, token: str) -> HttpResponseBase:
         """Remember the address in the session and go on with the form, or say why not."""
         try:
             guest, email, to = signing.loads(token, salt=SALT, max_age=SECONDS)
         except signing.BadSignature:
             return page(request, CONFIRM_FAILED, 404)
-        if not guests.is_lazy_user(request.user) or str(request.user.pk) != guest:
+        if str(request.user.pk) != guest:
             return page(request, CONFIRM_FAILED, 403, elsewhere=True)
-        request.session[CONFIRMED] = [guest, email]
+        if guests.is_lazy_user(request.user):  # The form leads on who has signed up already.
+            request.session[CONFIRMED] = [guest, email]
         query = "?" + urlencode({REDIRECT_FIELDS[0]: to}) if to else ""
         return redirect(resolve_url("lazysignup_convert") + query)
 
@@ -202,19 +224,18 @@ class ConfirmView(View):
 class LookAroundView(View):
     """Button with which an invited person becomes a guest who is bound to the invitation."""
 
-    http_method_names = ["post", "options"]
+    def get(self, request: HttpRequest) -> HttpResponseBase:
+        """Lead back to the invitation, for example after a reload."""
+        return redirect("invitation_landing" if WITH_INVITATIONS else get_script_prefix())
 
     def post(self, request: HttpRequest) -> HttpResponseBase:
         """Make the visitor a guest, and lead them into the site."""
-        home = get_script_prefix()  # What follows a login may be for members only.
-        if not WITH_INVITATIONS:
-            return redirect(home)
-        opened = invited.opened_by(request)
+        opened = invited.opened_by(request) if WITH_INVITATIONS else None
         if opened is not None and invited.may_look_around(request, opened.invitation):
             response = guests.prepare(request)
             if response is not None:
                 return response
             if guests.is_lazy_user(request.user):  # A member is none, and a robot becomes none.
                 invited.bind(request, opened)
-                return redirect(home)
-        return redirect("invitation_landing")
+                return redirect(get_script_prefix())  # A page after a login may be for members.
+        return self.get(request)

@@ -31,13 +31,13 @@ def basket(page: Page) -> list[str]:
     return page.locator(".rows__what").all_inner_texts()
 
 
-def fill_in(page: Page, username: str, email: str) -> None:
+def fill_in(page: Page, username: str, email: str, clicks: int = 1) -> None:
     page.get_by_label("Username").fill(username)
     if page.get_by_label("mail", exact=False).is_editable():
         page.get_by_label("mail", exact=False).fill(email)
     page.get_by_label("Password", exact=True).fill(PASSWORD)
     page.get_by_label("confirm", exact=False).fill(PASSWORD)
-    page.get_by_role("main").get_by_role("button", name="Sign up").click()
+    page.get_by_role("main").get_by_role("button", name="Sign up").click(click_count=clicks)
 
 
 def test_a_guest_fills_a_basket_signs_up_and_still_has_it(visit: Visit) -> None:
@@ -90,6 +90,20 @@ def test_a_guest_logs_in_and_finds_both_baskets_in_one(visit: Visit) -> None:
     page.get_by_role("main").get_by_role("button", name="Log in", exact=True).click()
     expect(page.get_by_role("status")).to_contain_text("in your account now")
     assert basket(page) == ["Harbinger", "Uchiki Kuri"]
+
+
+def test_a_double_click_on_sign_up_loses_nothing(visit: Visit) -> None:
+    page = visit(user_agent=PERSON)
+    page.goto("/accounts/join/seed-swap/")
+    page.get_by_role("button", name="Look around first").click()
+    reserve(page, "Blue Lake")
+    page.get_by_role("link", name="Sign up and keep your basket").click()
+    fill_in(page, "dunnock", "dunnock@example.org", clicks=2)
+    expect(page.get_by_role("heading", name="Your basket")).to_be_visible()
+    page.wait_for_load_state("networkidle")
+    assert basket(page) == ["Blue Lake"]
+    page.goto("/members/")
+    expect(page.get_by_role("heading", level=1)).to_contain_text("dunnock")
 
 
 @pytest.mark.parametrize("look", LOOKS, ids=lambda look: str(look["color_scheme"]))

@@ -63,6 +63,18 @@ def test_the_page_to_go_to_survives(guest: Client, to: str, query: str) -> None:
     assert guest.get(link())["Location"] == f"/convert/{query}"
 
 
+def test_the_pages_say_what_comes_next(guest: Client) -> None:
+    page = guest.get("/convert/?next=/who/").content.decode()
+    assert "We send you a link" in page
+    assert "Send link" in page
+    assert "Choose how to log in" not in page
+    sent = ask(guest, query="?next=/who/").content.decode()
+    assert 'href="/convert/?redirect_to=/who/"' in sent  # to send the email again
+    page = guest.get(link(), follow=True).content.decode()
+    assert "Choose how to log in" in page
+    assert "Send link" not in page
+
+
 def test_a_form_without_an_address_gets_the_confirmed_one(guest: Client, settings: Any) -> None:
     settings.LAZYSIGNUP_CUSTOM_USER_CREATION_FORM = "tests.lazysignup.test_converting.OldForm"
     ask(guest)
@@ -144,7 +156,8 @@ def test_a_guest_who_has_signed_up_follows_the_link_again(guest: Client) -> None
     ask(guest)
     guest.get(link())
     guest.post("/convert/", answers())
-    assert guest.get(link()).status_code == 403
+    assert guest.get(link(), follow=True).redirect_chain[-1] == ("/convert/done/", 302)
+    assert "lazysignup_confirmed" not in guest.session
 
 
 def test_one_mailbox_gets_only_so_many(guest: Client) -> None:

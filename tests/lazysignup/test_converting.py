@@ -172,8 +172,74 @@ def test_two_tabs_convert_once(guest: Client, account: Any) -> None:
 def test_a_guest_who_signs_up_at_this_moment_elsewhere(guest: Client, monkeypatch: Any) -> None:
     """The row is gone between the look and the lock."""
     monkeypatch.setattr(LazyUser.objects.__class__, "convert", _refuse)
-    assert guest.post("/convert/", answers()).status_code == 302
+    page = guest.post("/convert/?next=/who/", answers())
+    assert page.status_code == 403
+    assert "You are no longer a guest" in page.content.decode()
+    assert page.context["login_url"] == "/accounts/login/?next=/who/"
     assert guest.post("/convert/", answers(), headers=JSON).status_code == 400
+
+
+@pytest.fixture
+def click_first(guest: Client, monkeypatch: Any) -> Any:
+    """Return a function that lets another click be faster than the next one of the guest."""
+    convert = views.ConvertView.convert
+
+    def be_faster(**given: Any) -> None:
+        first = Client(headers=PERSON)
+        first.cookies["sessionid"] = guest.cookies["sessionid"].value
+
+        def second(view: Any, form: Any) -> Any:
+            monkeypatch.setattr(views.ConvertView, "convert", convert)
+            assert first.post("/convert/", answers(**given)).status_code == 302
+            return convert(view, form)
+
+        monkeypatch.setattr(views.ConvertView, "convert", second)
+
+    return be_faster
+
+
+@pytest.mark.parametrize("headers", [None, JSON])
+def test_a_double_click_signs_up_once_and_stays_logged_in(
+    guest: Client, account: Any, click_first: Any, headers: Any
+) -> None:
+    """The browser keeps the answer to the second click alone."""
+    click_first()
+    response = guest.post("/convert/", answers(), headers=headers)
+    assert response.status_code == (200 if headers else 302), response.content
+    assert guest.get("/who/").content.decode() == NEWCOMER
+    assert guest.session["basket"] == ["seed"]
+    assert User.objects.get() == account
+    assert Item.objects.get().owner == account
+
+
+def test_the_form_of_another_tab_logs_nobody_in(guest: Client, click_first: Any) -> None:
+    click_first(password1="another-long-password", password2="another-long-password")
+    page = guest.post("/convert/", answers())
+    assert (page.status_code, page.context["login_url"]) == (403, "/accounts/login/")
+    assert guest.get("/who/").content == b"nobody"
+    assert User.objects.get().check_password("another-long-password")
+
+
+def test_who_sends_the_form_without_being_a_guest_reads_why(visitor: Client) -> None:
+    page = visitor.post("/convert/?redirect_to=/who/", answers())
+    assert page.status_code == 403
+    assert 'href="/accounts/login/?next=/who/"' in page.content.decode()
+    assert visitor.get("/convert/?next=/who/")["Location"] == "/accounts/login/?next=/who/"
+    assert not User.objects.exists()
+
+
+def test_the_form_leads_to_the_login(guest: Client) -> None:
+    page = guest.get("/convert/?next=/who/").content.decode()
+    assert 'href="/accounts/login/?next=/who/"' in page
+    evil = guest.get("/convert/?next=//evil.example/").content.decode()
+    assert 'href="/accounts/login/"' in evil
+    assert "evil.example" not in evil
+
+
+def test_only_who_has_signed_up_reads_so(visitor: Client) -> None:
+    assert visitor.get("/convert/done/")["Location"] == "/accounts/login/?next=/convert/done/"
+    visitor.post("/put/", {"name": "seed"})
+    assert visitor.get("/convert/done/")["Location"] == "/convert/?next=/convert/done/"
 
 
 def _refuse(self: Any, form: Any) -> Any:

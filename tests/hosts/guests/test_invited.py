@@ -16,6 +16,7 @@ from django.utils import timezone
 
 from invitation.exceptions import GuestForbidden
 from invitation.flows import arriving, inviting, quota, sharing
+from invitation.lazysignup import views
 from invitation.lazysignup.models import LazyUser
 from invitation.models import Acceptance, InvitationKey
 from tests.factories import ADDRESS, make_invitation, make_user
@@ -110,7 +111,7 @@ def test_it_is_not_offered_where_nobody_becomes_a_guest(
 
 def test_without_an_invitation_nobody_looks_around(visitor: Client) -> None:
     assert visitor.post("/convert/look-around/").status_code == 302
-    assert visitor.get("/convert/look-around/").status_code == 405
+    assert visitor.get("/convert/look-around/")["Location"] == "/simple/invited/"
     assert not LazyUser.objects.exists()
 
 
@@ -171,6 +172,38 @@ def test_signing_up_claims_the_invitation_days_later(
 
 
 @pytest.mark.parametrize("page", SIGN_UP)
+def test_the_key_leaves_the_browser_after_the_sign_up(
+    visitor: Client, invitation: InvitationKey, page: str
+) -> None:
+    look_around(visitor, invitation)
+    assert visitor.cookies["invitation_key"].value == invitation.mail_key
+    assert visitor.post(page, answers(email=ADDRESS)).status_code == 302
+    assert visitor.cookies["invitation_key"].value == ""
+    assert visitor.cookies["invitation_ended_key"].value == "signed-up"
+
+
+def test_a_double_click_accepts_the_invitation_once_and_stays_logged_in(
+    bound: Client, invitation: InvitationKey, monkeypatch: Any
+) -> None:
+    convert = views.ConvertView.convert
+    first = Client(headers=PERSON)
+    first.cookies["sessionid"] = bound.cookies["sessionid"].value
+
+    def second(view: Any, form: Any) -> Any:
+        monkeypatch.setattr(views.ConvertView, "convert", convert)
+        assert first.post("/convert/", answers(email=ADDRESS)).status_code == 302
+        return convert(view, form)
+
+    monkeypatch.setattr(views.ConvertView, "convert", second)
+    assert bound.post("/convert/", answers(email=ADDRESS)).status_code == 302
+    assert bound.get("/who/").content == b"newcomer"
+    assert bound.session["basket"] == ["seed"]
+    assert Acceptance.objects.get().user.username == "newcomer"
+    invitation.refresh_from_db()
+    assert invitation.uses == 1
+
+
+@pytest.mark.parametrize("page", SIGN_UP)
 def test_another_address_than_the_invited_one_is_refused(bound: Client, page: str) -> None:
     response = bound.post(page, answers(email="somebody@example.org"))
     assert response.status_code in (200, 403)
@@ -199,6 +232,8 @@ def test_an_invitation_that_has_ended_leaves_a_guest_a_guest(
         assert response.status_code in (404, 410)
         assert response.context[flag]
         assert "invitation/wrong_invitation_key.html" in [x.name for x in response.templates]
+        asks = "Was that you? Log in." in response.content.decode()
+        assert asks is (flag == "no_uses_left_key")
     assert stays_a_guest(bound)
 
 
@@ -271,7 +306,10 @@ def test_a_guest_can_neither_invite_nor_share_nor_accept(
     bound: Client, invitation: InvitationKey
 ) -> None:
     user = LazyUser.objects.get().user
-    assert bound.get("/simple/invite/link/").context["reason"] == "guest_forbidden"
+    page = bound.get("/simple/invite/link/")
+    assert page.context["reason"] == "guest_forbidden"
+    assert 'href="/convert/"' in page.content.decode()
+    assert "Not every member may invite" not in page.content.decode()
     user.user_permissions.set(Permission.objects.filter(codename="create_shared_link"))
     for path in ("/simple/invite/", "/simple/invite/link/"):
         for response in (bound.get(path), bound.post(path, {"email": "eve@example.org"})):
@@ -302,7 +340,8 @@ def test_a_race_for_the_same_guest_is_answered_in_words(
 
     monkeypatch.setattr(type(InvitationKey.objects), "claim_use", late)
     response = bound.post("/convert/", answers(email=ADDRESS), headers={"accept": "text/html"})
-    assert response.status_code == 302
+    assert response.status_code == 403
+    assert "You are no longer a guest" in response.content.decode()
     assert not Acceptance.objects.exists()
     script = bound.post("/convert/", answers(email=ADDRESS), headers={"accept": "application/json"})
     assert "detail" in json.loads(script.content)
