@@ -228,10 +228,10 @@ def no_retention(settings: Any) -> None:
 
 
 class Sink:
-    """Take every mail, as a mail server does, and keep it.
+    """Take every email, as a mail server does, and keep it.
 
     ``got`` holds envelope sender, envelope recipients and message. ``refuse`` maps the beginning
-    of a recipient's address to the answer that its mail gets.
+    of a recipient's address to the answer that its email gets.
     """
 
     def __init__(self) -> None:

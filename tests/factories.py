@@ -1,4 +1,4 @@
-"""Make the people, invitations and mails that tests begin with."""
+"""Make the people, invitations and emails that tests begin with."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def make_user(name: str = "ann", **fields: Any) -> Any:
 def make_invitation(
     inviter: Any = None, email: str = ADDRESS, *, left: timedelta | None = DAY, **fields: Any
 ) -> InvitationKey:
-    """Return an invitation that was written at once, without verb, mail or quota.
+    """Return an invitation that was written at once, without verb, email or quota.
 
     ``left`` says how much time it has, a negative one for how long it is overdue.
     """
@@ -63,7 +63,7 @@ def make_acceptance(user: Any, invitation: InvitationKey | None = None) -> Accep
 
 
 def make_mail(invitation: InvitationKey | None = None, **fields: Any) -> InvitationEmail:
-    """Return a mail in the outbox, by default one that waits and is due."""
+    """Return an email in the outbox, by default one that waits and is due."""
     return InvitationEmail.objects.create(
         invitation=invitation or make_invitation(make_user("inviter")),
         **fields,
@@ -79,13 +79,13 @@ def rolled_back() -> Iterator[None]:
 
 
 def spent(user: Any) -> int:
-    """Return how much of his quota a member has spent."""
+    """Return how much of their quota a member has spent."""
     quota = InvitationQuota.objects.filter(inviter=user).first()
     return quota.spent if quota else 0
 
 
 def open_it(invitation: InvitationKey, channel: str = keys.MAIL) -> arriving.Opened:
-    """Return the invitation as its key opens it, by default the mailed one."""
+    """Return the invitation as its key opens it, by default the emailed one."""
     key = keys.make(invitation.locator, channel, invitation.site_id)
     return arriving.open_invitation(key, invitation.site_id)
 

@@ -48,7 +48,7 @@ ENDS = {
 
 
 def invite(inviter: Any, email: str = NEWCOMER, **fields: Any) -> InvitationKey:
-    """Let a member invite; in a test without commits no mail leaves."""
+    """Let a member invite; in a test without commits no email leaves."""
     return inviting.invite(inviter, email, **fields).invitation
 
 
@@ -71,7 +71,7 @@ def end(invitation: InvitationKey, how: str) -> None:
 
 
 def no_limits(settings: Any) -> None:
-    """Let there be as many mails as anybody likes."""
+    """Let there be as many emails as anybody likes."""
     settings.INVITATION_LIMITS = dict.fromkeys(LIMITS)
 
 
@@ -137,7 +137,7 @@ def dump() -> dict[str, list[tuple[Any, ...]]]:
 
 
 def path_in(mail: EmailMessage, *, part: str = "") -> str:
-    """Return the path of the first link in a mail that holds ``part``, without the host."""
+    """Return the path of the first link in an email that holds ``part``, without the host."""
     found = re.search(rf"https?://[^/\s]+(/\S*{part}\S*)", str(mail.body))
     assert found is not None, mail.body
     return found.group(1)

@@ -1,6 +1,6 @@
 """Settings of a site that differs wherever it may: see ``test_kinds_of_site.py``.
 
-The e-mail address is the login name, there is no ``django.contrib.sites``, each request is one
+The email address is the login name, there is no ``django.contrib.sites``, each request is one
 transaction, every page needs a login unless it says otherwise, and language and time zone are far
 from the defaults.
 """

@@ -572,7 +572,7 @@ TEMPLATES = sorted(
     file
     for folder in ("invitation", "example")
     for file in (ROOT / folder).rglob("templates/**/*.html")
-    if "email" not in file.name  # a mail has no style sheet beside it
+    if "email" not in file.name  # an email has no style sheet beside it
 )
 STYLES = sorted(
     file

@@ -1,4 +1,4 @@
-"""The key occurs in the mail, and in nothing else that a site keeps, shows or sends."""
+"""The key occurs in the email, and in nothing else that a site keeps, shows or sends."""
 
 from __future__ import annotations
 
@@ -303,7 +303,7 @@ def test_djangos_own_loggers_cut_keys_out_of_all_that_they_are_given(
 
 
 class QuotingBackend(scenes.BrokenBackend):
-    """Be a mail server that refuses a mail and quotes it, as spam filters do."""
+    """Be a mail server that refuses an email and quotes it, as spam filters do."""
 
     def send_messages(self, messages: Any) -> int:
         raise smtplib.SMTPDataError(554, f"spam: {messages[0].body}".encode())
@@ -442,7 +442,7 @@ def test_the_debug_page_of_a_missing_page_does_not_show_the_carried_key(
 
 @pytest.fixture
 def reports(settings: Any) -> Iterator[list[EmailMessage]]:
-    """Return the mails to the site's administrators, with everything in them."""
+    """Return the emails to the site's administrators, with everything in them."""
     admin_address = "boss@example.com"
     handler = AdminEmailHandler(include_html=True)
     handler.setLevel(logging.ERROR)
@@ -457,7 +457,7 @@ def reports(settings: Any) -> Iterator[list[EmailMessage]]:
 
 
 def texts_of(report: EmailMessage) -> str:
-    """Return subject, text and HTML of a mail."""
+    """Return subject, text and HTML of an email."""
     html = [part[0] for part in getattr(report, "alternatives", [])]
     return "\n".join([report.subject, str(report.body), *map(str, html)])
 

@@ -482,7 +482,7 @@ def test_a_rule_that_can_be_called_is_not_reported(settings: Any, name: str, val
     assert ids(values.check_callables) == []
 
 
-# Mails
+# Emails
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""Checks of the limits of mails, and of who may write notes."""
+"""Checks of the limits of emails, and of who may write notes."""
 
 from __future__ import annotations
 

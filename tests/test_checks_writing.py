@@ -1,4 +1,4 @@
-"""Checks of what the mails say, of reminders and of news."""
+"""Checks of what the emails say, of reminders and of news."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ BAD: dict[str, tuple[str, list[Any]]] = {
 
 
 def news_of(user: Any) -> list[str]:
-    """Stand for a site on which each member says what he wants."""
+    """Stand for a site on which each member says what they want."""
     return ["expired"] if user == "ann" else []
 
 

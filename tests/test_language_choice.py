@@ -1,4 +1,4 @@
-"""The language on the form: offered where the site has several, and what the mail is written in."""
+"""The language on the form: offered where the site has several; the email is in it."""
 
 from __future__ import annotations
 

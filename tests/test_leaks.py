@@ -107,7 +107,7 @@ def scene(member: Any) -> Scene:
 
 @pytest.fixture
 def written(settings: Any) -> Iterator[Callable[[], str]]:
-    """Return what a site's handlers have written and mailed, when it is asked for."""
+    """Return what a site's handlers have written and emailed, when it is asked for."""
     mail.outbox.clear()
     settings.ADMINS = ["boss@example.com"] if django.VERSION >= (6, 0) else [("B", "b@example.com")]
     talkative, mailing = TalkativeHandler(), AdminEmailHandler(include_html=True)

@@ -1,4 +1,4 @@
-"""What a member is told of the mails of his invitations, and what he is not."""
+"""What a member is told of the emails of his invitations, and what they are not."""
 
 from __future__ import annotations
 
@@ -39,20 +39,20 @@ def words(response: Any) -> str:
 
 @pytest.fixture
 def batch(member: Any, settings: Any) -> lists.ListResult:
-    """Return a list of two people whose mails wait."""
+    """Return a list of two people whose emails wait."""
     settings.INVITATION_DELIVERY = "invitation.delivery.outbox.OutboxDelivery"
     people = [Recipient(number=n, email=f"guest{n}@example.org") for n in (1, 2)]
     return lists.invite_many(member, people)
 
 
 def pages(batch: lists.ListResult) -> list[str]:
-    """Return the addresses at which the state of the first one's mail is told."""
+    """Return the addresses at which the state of the first one's email is told."""
     first = InvitationKey.objects.order_by("pk")[0]
     return [LIST, f"{LIST}{first.pk}/", f"/accounts/invite/list/{batch.id}/"]
 
 
 def outcome(client: Client, batch: lists.ListResult) -> list[list[str]]:
-    """Return the rows of the file, mail and reason."""
+    """Return the rows of the file, email and reason."""
     response: Any = client.get(f"/accounts/invite/list/{batch.id}/outcome.csv")
     text = b"".join(response.streaming_content).decode("utf-8-sig")
     return [row[4:] for row in csv.reader(StringIO(text))][1:]
@@ -66,7 +66,7 @@ def without_tokens(response: Any) -> bytes:
 def test_that_somebody_wants_no_invitations_is_told_nowhere(
     batch: lists.ListResult, member_client: Client, failure: str
 ) -> None:
-    """Each page, and the file, are byte by byte those of a mail that was sent."""
+    """Each page, and the file, are byte by byte those of an email that was sent."""
     InvitationEmail.objects.update(state="sent", attempts=1)
     addresses = [*pages(batch), COMPLETE]
     sent = [without_tokens(member_client.get(address)) for address in addresses]
@@ -167,7 +167,7 @@ def test_the_file_says_when_a_mail_is_tried_again(
     assert outcome(member_client, batch) == [["waiting", ""]] * 2
 
 
-# No mail can leave
+# No email can leave
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""Whatever page the inviter looks at: who has unsubscribed looks like who got his mail (T23)."""
+"""Whatever page the inviter looks at: who has unsubscribed looks like who got their email (T23)."""
 
 from __future__ import annotations
 

@@ -92,7 +92,7 @@ hours = st.sampled_from([1, 5, 25, 60])
 
 
 def groups_of(user: Any) -> Any:
-    """Let everybody give the groups that he is in."""
+    """Let everybody give the groups that they are in."""
     return user.groups.all()
 
 
@@ -538,7 +538,7 @@ class Life(RuleBasedStateMachine):
         # A new period forgives what an open link holds.
         assert row.quota_held == paid or conf.INVITATION_QUOTA_PERIOD is not None
         if row.status == Status.PENDING and row.max_uses is not None:
-            # Whoever came while it was for any number has cost nothing, also if he is gone again.
+            # Whoever came while it was for any number has cost nothing, also if they are gone.
             assert row.max_uses - row.uses <= row.quota_held + self.gratis[row.pk]
             assert unused(row) == row.given_back().amount
 

@@ -1,4 +1,4 @@
-"""Template tags: the site's name, where a mail's links begin, and whom to offer registration."""
+"""Template tags: the site's name, where an email's links begin, and whom to offer registration."""
 
 from __future__ import annotations
 

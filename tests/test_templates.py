@@ -1,4 +1,4 @@
-"""Templates: every page and mail is ours, says who and until when, and is made for everybody."""
+"""Templates: every page and email is ours, says who and until when, and is made for everybody."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from invitation.forms import InvitationKeyForm
 from invitation.gate import visitor
 from tests import scenes
 
-# The workflow with the most pages and mails.
+# The workflow with the most pages and emails.
 pytestmark = pytest.mark.urls("tests.urls_admin_approval")
 
 OURS = Path(invitation.__file__).parent / "templates"
@@ -421,7 +421,7 @@ def test_the_mail_for_a_new_password_is_text_and_goes_by_the_request_if_by_nothi
 
 
 def whole(message: EmailMessage) -> str:
-    """Return all that a mail says."""
+    """Return all that an email says."""
     parts = [str(content) for content, _ in getattr(message, "alternatives", [])]
     return "\n".join([message.subject, str(message.body), *parts])
 
@@ -430,7 +430,7 @@ def whole(message: EmailMessage) -> str:
 def account_mails(
     db: None, settings: Any, member: Any, commit: Callable[..., Any]
 ) -> Iterator[Callable[[], dict[str, str]]]:
-    """Have every mail of the accounts sent by requests that ask for ``other.example``."""
+    """Have every email of the accounts sent by requests that ask for ``other.example``."""
 
     def send() -> dict[str, str]:
         settings.INVITATION_BASE_URL = None

@@ -1,4 +1,4 @@
-"""The way out in a mail: its headers as a mail server gets them, and the link in both bodies."""
+"""The way out in an email: its headers as a mail server gets them, and the link in both bodies."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ Commit = Callable[..., Any]
 
 @pytest.fixture
 def received(smtp: Sink) -> list[bytes]:
-    """Return the mails that the server takes, byte by byte."""
+    """Return the emails that the server takes, byte by byte."""
     raw: list[bytes] = []
     take = smtp.handle_DATA
 

@@ -27,7 +27,7 @@ pytestmark = [pytest.mark.django_db, pytest.mark.anywhere]
 Commit = Callable[..., Any]
 
 LOGIN_REQUIRED = "django.contrib.auth.middleware.LoginRequiredMiddleware"
-#: Every URLconf that the documentation teaches, and whether a second mail asks to activate.
+#: Every URLconf that the documentation teaches, and whether a second email asks to activate.
 SITES = {
     "tests.urls": True,
     "tests.urls_before_redux": True,
@@ -53,7 +53,7 @@ def walk(commit: Commit, *, activation: bool) -> None:
     member, member_client = scenes.make_user("inviter"), Client()
     member_client.force_login(member)
 
-    # A member invites; the quota is spent; the mail leaves.
+    # A member invites; the quota is spent; the email leaves.
     assert member_client.get(INVITE).context["remaining_invitations"] == 10
     with commit():
         response = member_client.post(INVITE, {"email": NEWCOMER, "note": "Come."})

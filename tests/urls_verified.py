@@ -1,4 +1,4 @@
-"""A site where the mailed invitation is the proof of the address."""
+"""A site where the emailed invitation is the proof of the address."""
 
 from __future__ import annotations
 

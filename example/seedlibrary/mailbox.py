@@ -1,4 +1,4 @@
-"""Keep every mail of this site in a folder, byte by byte as a mail server would get it.
+"""Keep every email of this site in a folder, byte by byte as a mail server would get it.
 
 It stands in for the mailboxes of all the people in this example, so that one can play both the
 member who invites and the neighbour who is invited. A real site has an SMTP server here.
@@ -25,10 +25,10 @@ NAME = re.compile(r"[0-9]{20}-[0-9a-f]{8}")
 
 
 class EmailBackend(BaseEmailBackend):
-    """Put each mail into the folder MAIL_DIR; works with EMAIL_BACKEND and with MAILERS."""
+    """Put each email into the folder MAIL_DIR; works with EMAIL_BACKEND and with MAILERS."""
 
     def send_messages(self, email_messages: Sequence[EmailMessage]) -> int:
-        """Store the mails and return how many."""
+        """Store the emails and return how many."""
         for message in email_messages:
             store(message.message().as_bytes())
         return len(email_messages)
@@ -36,7 +36,7 @@ class EmailBackend(BaseEmailBackend):
 
 @dataclass(frozen=True)
 class Letter:
-    """Hold one mail that has arrived."""
+    """Hold one email that has arrived."""
 
     name: str
     raw: bytes
@@ -48,7 +48,7 @@ class Letter:
 
     @property
     def message(self) -> ParsedMessage:
-        """Give the mail with its headers and bodies decoded."""
+        """Give the email with its headers and bodies decoded."""
         return message_from_bytes(self.raw, policy=policy.default)
 
     @property
@@ -87,7 +87,7 @@ class Letter:
 
 
 def store(raw: bytes) -> None:
-    """Put a mail into the folder, whole or not at all."""
+    """Put an email into the folder, whole or not at all."""
     folder = Path(settings.MAIL_DIR)
     folder.mkdir(parents=True, exist_ok=True)
     name = f"{time.time_ns():020d}-{secrets.token_hex(4)}"
@@ -97,13 +97,13 @@ def store(raw: bytes) -> None:
 
 
 def newest(limit: int = 100) -> list[Letter]:
-    """Return the mails that arrived last, newest first."""
+    """Return the emails that arrived last, newest first."""
     paths = sorted(Path(settings.MAIL_DIR).glob("*.eml"), reverse=True)
     return [Letter(path.stem, path.read_bytes()) for path in paths[:limit]]
 
 
 def find(name: str) -> Letter | None:
-    """Return the mail of this name, or ``None``."""
+    """Return the email of this name, or ``None``."""
     path = Path(settings.MAIL_DIR) / f"{name}.eml"
     if not NAME.fullmatch(name) or not path.is_file():
         return None

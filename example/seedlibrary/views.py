@@ -117,7 +117,7 @@ class LetterView(TemplateView):
 class LetterHtmlView(View):
     """Show the HTML of an email, isolated as an email program does it."""
 
-    #: No script, nothing loaded from anywhere; links open outside, as in web mail.
+    #: No script, nothing loaded from anywhere; links open outside, as in webmail.
     policy = (
         "sandbox allow-popups allow-popups-to-escape-sandbox; default-src 'none'; "
         "style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'self'"

@@ -1,4 +1,4 @@
-"""Show which recipient addresses are accepted, and that mail goes exactly where they read."""
+"""Show which recipient addresses are accepted, and that email goes exactly where they read."""
 
 from __future__ import annotations
 
@@ -808,7 +808,7 @@ def sink() -> Iterator[SinkController]:
 
 
 def received(sink: SinkController, stored: Iterable[str]) -> tuple[list[str], list[str]]:
-    """Send one mail to each address over one connection; return RCPT arguments and To headers."""
+    """Send one email to each address over one connection; return RCPT arguments and To headers."""
     # Since Django 6.1 a backend is made for an entry of MAILERS.
     options: dict[str, Any] = {"alias": "default"} if django.VERSION >= (6, 1) else {}
     backend = EmailBackend(host=sink.hostname, port=sink.port, timeout=10, **options)

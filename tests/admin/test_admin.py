@@ -811,7 +811,7 @@ def test_who_may_only_look_grants_nothing(member: Any) -> None:
     assert not QuotaEntry.objects.exists()
 
 
-# Mails and acceptances
+# Emails and acceptances
 
 
 @pytest.mark.parametrize("model", [InvitationEmail, Acceptance])

@@ -27,7 +27,7 @@ def boss() -> Client:
 
 @pytest.fixture
 def row() -> InvitationKey:
-    """Return an invitation that is forgotten, has a mail, and by which somebody came."""
+    """Return an invitation that is forgotten, has an email, and by which somebody came."""
     inviter = make_user("inviter")
     fields = {"recipient_name": "Canary", "note": "Canary", "label": "list:1"}
     ended = timezone.now() - 40 * DAY

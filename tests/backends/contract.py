@@ -205,7 +205,7 @@ class BackendContract(HostContract):
 
 
 class TwoStepContract(TwoStepHostContract, BackendContract):
-    """Show what is added by a second step: activation by the link in redux's own mail."""
+    """Show what is added by a second step: activation by the link in redux's own email."""
 
     landing_url = "/accounts/register/complete/"
     activated_url = "/accounts/activate/complete/"

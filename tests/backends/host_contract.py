@@ -35,7 +35,7 @@ class HostContract:
     form_template: str
     #: Page on which a newcomer lands who need not do anything else, or must take a second step.
     landing_url: str
-    #: Whether an account is usable and logged in at once when it comes with the mailed link.
+    #: Whether an account is usable and logged in at once when it comes with the emailed link.
     active_at_once: bool
     #: Whether it is so with any key.
     active_with_any_key: bool = False

@@ -116,7 +116,7 @@ class TestAdminApproval(TwoStepContract):
 
     @pytest.fixture
     def approval(self, registered: Client, commit: Callable[..., Any]) -> str:
-        """Return the link that the administrators are mailed."""
+        """Return the link that the administrators are emailed."""
         self.activate(registered, commit)
         return scenes.path_in(mail.outbox[-1], part="/approve/")
 

@@ -196,7 +196,7 @@ def test_a_bounce_comes_through_the_webhook(
     settings: Any, installed: None, mail: InvitationEmail
 ) -> None:
     settings.ROOT_URLCONF = __name__
-    # Postmark has Message-IDs of its own: it is the latest mail to this address.
+    # Postmark has Message-IDs of its own: it is the latest email to this address.
     assert post("postmark", POSTMARK) == 200
     assert outcome(mail) == BOUNCED
     assert "550 5.1.1" in mail.last_error

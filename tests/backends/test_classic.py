@@ -279,7 +279,7 @@ def invitation(member: Any) -> InvitationKey:
 
 @pytest.fixture
 def invited_client(invitation: InvitationKey) -> Client:
-    """Return a browser that has followed the link in the invitation's mail."""
+    """Return a browser that has followed the link in the invitation's email."""
     client = Client()
     client.cookies["invitation_key"] = invitation.mail_key
     return client
@@ -329,7 +329,7 @@ def newcomers() -> int:
 
 
 def activation_key() -> str:
-    """Return the activation key in the last mail, of redux or of the old backend."""
+    """Return the activation key in the last email, of redux or of the old backend."""
     text = str(mail.outbox[-1].body)
     found = re.search(r"/activate/(\w+)/|Your key: (\S+)", text)
     assert found, text

@@ -1,4 +1,4 @@
-"""The mailed invitation takes the place of the activation mail."""
+"""The emailed invitation takes the place of the activation email."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class TestVerified(OneStepContract):
 
 @pytest.mark.anywhere
 class TestVerifiedWithACopiedLink(TwoStepContract):
-    """Whoever has the link from anywhere but the mail registers in two steps."""
+    """Whoever has the link from anywhere but the email registers in two steps."""
 
     urlconf = "tests.urls_verified"
     host_view = RegistrationView

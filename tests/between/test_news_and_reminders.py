@@ -54,7 +54,7 @@ def no_news(user: Any) -> None:
 def test_of_those_that_expired_with_one_who_was_forgotten_the_inviter_is_still_told(
     settings: Any,
 ) -> None:
-    """One mail names them all, and hangs on the invitation that expired first."""
+    """One email names them all, and hangs on the invitation that expired first."""
     settings.INVITATION_NOTIFY_INVITER = ("expired",)
     settings.INVITATION_RETENTION_DAYS = 30
     ann = make_user("ann")
@@ -62,7 +62,7 @@ def test_of_those_that_expired_with_one_who_was_forgotten_the_inviter_is_still_t
         make_invitation(ann, f"p{number}@example.org", left=OVERDUE)
     upkeep.expire()
     privacy.forget(InvitationEmail.objects.get(kind=Kind.EXPIRED).invitation.email)
-    # Whether the mail that waits still goes, or the next cleanup asks for another.
+    # Whether the email that waits still goes, or the next cleanup asks for another.
     deliver_due()
     upkeep.expire()
     deliver_due()

@@ -1,4 +1,4 @@
-"""The queue: one mail that cannot be written or sent takes nothing from the others."""
+"""The queue: one email that cannot be written or sent takes nothing from the others."""
 
 from __future__ import annotations
 
@@ -126,7 +126,7 @@ def test_the_command_sends_the_mails_of_other_sites_than_one_that_is_gone(settin
     assert other.state == State.SENT
 
 
-# -- one mail for one invitation --
+# -- one email for one invitation --
 
 
 def test_resending_writes_no_second_mail_while_a_sender_holds_the_first(settings: Any) -> None:
@@ -161,7 +161,7 @@ def test_retrying_does_not_queue_a_mail_that_a_newer_one_has_replaced(settings: 
 def test_a_mail_that_is_not_sent_after_all_lets_the_next_one_try_the_way_out(
     settings: Any, commit: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It was its turn to find out whether the way is open, but its recipient wants no mail."""
+    """It was its turn to find out whether the way is open, but its recipient wants no email."""
     monkeypatch.setattr("invitation.flows.mail.timing.wait", lambda *spent, **kind: None)
     now = timezone.now()
     DeliveryPause.objects.create(

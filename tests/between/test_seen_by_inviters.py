@@ -1,4 +1,4 @@
-"""What an inviter sees of a mail: not who wants none, and nothing that is not so."""
+"""What an inviter sees of an email: not who wants none, and nothing that is not so."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ State = InvitationEmail.State
 
 @pytest.fixture
 def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Do not let mails that nobody wants take as long as others: no test here looks at a watch."""
+    """Do not let emails that nobody wants take as long as others: no test here looks at a watch."""
     monkeypatch.setattr("invitation.flows.mail.timing.wait", lambda *spent, **kind: None)
 
 
@@ -47,7 +47,7 @@ def outage(settings: Any) -> Iterator[None]:
 
 
 def state_after_inviting(inviter: Any, email: str, commit: Any) -> str:
-    """Return what an inviter sees of the mail right after he has asked for it."""
+    """Return what an inviter sees of the email right after they have asked for it."""
     with commit():
         invitation = inviting.invite(inviter, email).invitation
     return InvitationEmail.state_for_inviter(
@@ -60,7 +60,7 @@ def state_after_inviting(inviter: Any, email: str, commit: Any) -> str:
 def test_in_an_outage_who_wants_no_invitations_looks_like_the_others(
     commit: Any, known: bool
 ) -> None:
-    """Whether it was known before that no mail can leave, or is found out by this one."""
+    """Whether it was known before that no email can leave, or is found out by this one."""
     ann = make_user("ann")
     mail.suppress(UNWILLING, "unsubscribed")
     seen = []
@@ -107,7 +107,7 @@ def test_after_a_reminder_resending_does_not_show_who_wants_no_invitations(
 
 
 def test_news_that_come_back_are_not_taken_for_the_invitation_their_reader_once_got() -> None:
-    """Else whoever invited her would be told that his mail came back, which had arrived."""
+    """Else whoever invited her would be told that their email came back, which had arrived."""
     accepted = InvitationKey.Status.ACCEPTED
     root, ann = make_user("root"), make_user("ann", email="ann@example.com")
     sent = {"state": State.SENT, "sent_at": timezone.now()}

@@ -1,4 +1,4 @@
-"""What staff do with mails, and what monitoring then says of the outbox."""
+"""What staff do with emails, and what monitoring then says of the outbox."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from tests.factories import DAY, make_invitation, make_mail, make_user
 
 pytestmark = pytest.mark.django_db
 
-#: How old an unsent mail may be before monitoring raises the alarm.
+#: How old an unsent email may be before monitoring raises the alarm.
 ALARM = timedelta(minutes=15)
 HOUR, MINUTE = timedelta(hours=1), timedelta(minutes=1)
 State = InvitationEmail.State
 
 
 class Punctual(BaseDelivery):
-    """Remember until when each mail had to be sent."""
+    """Remember until when each email had to be sent."""
 
     deadlines: ClassVar[list[float]] = []
 
@@ -60,7 +60,7 @@ def test_a_mail_that_was_just_queued_again_is_not_as_old_as_its_row() -> None:
 def test_news_that_had_to_wait_for_the_mail_before_are_not_as_old_as_what_they_tell(
     settings: Any,
 ) -> None:
-    """They bear the time of the first that expired, and leave a day after the mail before."""
+    """They bear the time of the first that expired, and leave a day after the email before."""
     settings.INVITATION_DELIVERY = "invitation.delivery.outbox.OutboxDelivery"
     settings.INVITATION_NOTIFY_INVITER = ("expired",)
     settings.INVITATION_RETENTION_DAYS = 30
@@ -87,7 +87,7 @@ def test_news_that_had_to_wait_for_the_mail_before_are_not_as_old_as_what_they_t
 
 
 def test_a_pause_that_is_over_is_not_reported_where_no_mail_waits() -> None:
-    """No mail is left that could find out whether the way is open, so it would never end."""
+    """No email is left that could find out whether the way is open, so it would never end."""
     now = timezone.now()
     mail = make_mail()
     DeliveryPause.objects.create(

@@ -120,7 +120,7 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture
 def visit(browser: Browser, demo: Demo) -> Iterator[Callable[..., Page]]:
-    """Call it for a page of a person with a browser of his own; an error on it fails the test."""
+    """Call it for a page of a person with a browser of their own; an error on it fails the test."""
     contexts: list[BrowserContext] = []
     problems: list[str] = []
 
@@ -173,7 +173,7 @@ def invite(page: Page, email: str, name: str = "", note: str = "") -> None:
 
 
 def mailed_link(page: Page, email: str, containing: str) -> str:
-    """Read the newest mail to this address in the inbox and return the link in its text."""
+    """Read the newest email to this address in the inbox and return the link in its text."""
     page.goto("/inbox/")
     page.locator("li", has_text=email).first.get_by_role("link").click()
     link = page.locator(f"pre a[href*='{containing}']").first.get_attribute("href")

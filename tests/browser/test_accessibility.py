@@ -241,7 +241,7 @@ class TestAxe:
         address = page.url
         found = violations(page)
         found += inspect(page, f"{address}html/")
-        # A mail is an article in somebody else's page, which has the landmarks already.
+        # An email is an article in somebody else's page, which has the landmarks already.
         landmarks = (" landmark-one-main: ", " region: ")
         assert [line for line in found if not any(rule in line for rule in landmarks)] == []
 

@@ -15,7 +15,7 @@ Visit = Callable[..., Page]
 
 @pytest.fixture(scope="module")
 def link(browser: Browser, demo: Demo) -> Any:
-    """Return what invites a member's own address and gives the link of the mail."""
+    """Return what invites a member's own address and gives the link of the email."""
     context = browser.new_context(base_url=demo.url)
 
     def make(login: str) -> str:

@@ -17,7 +17,7 @@ from tests.browser.test_accessibility import LOOKS, name_of
 Visit = Callable[..., Page]
 
 PAGE = "/accounts/invite/list/"
-#: A member of his own: the other tests count what a member has left.
+#: A member of their own: the other tests count what a member has left.
 MEMBER = """
 from django.contrib.auth import get_user_model
 from invitation.models import InvitationQuota

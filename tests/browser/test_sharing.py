@@ -38,7 +38,7 @@ def test_a_code_that_was_read_out_leads_to_an_account_and_is_counted(visit: Visi
     newcomer.get_by_label("Code").fill("0000 1111 2222")
     newcomer.get_by_role("button", name="Use code").click()
     expect(newcomer.get_by_role("main")).to_contain_text("We do not know this code")
-    # As somebody types what he has heard: with blanks, in small letters, O for 0 and l for 1.
+    # As somebody types what they have heard: with blanks, in small letters, O for 0 and l for 1.
     heard = code.lower().replace("-", " ").replace("0", "o").replace("1", "l")
     newcomer.get_by_label("Code").fill(heard)
     newcomer.get_by_role("button", name="Use code").click()

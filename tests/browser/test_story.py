@@ -71,7 +71,7 @@ def test_a_newcomer_is_invited_registers_activates_and_logs_in(visit: Visit) -> 
     expect(newcomer).to_have_url(re.compile("/register/complete/$"))
 
     newcomer.goto(mailed_link(newcomer, "wren@example.org", "/activate/"))
-    # The mailed invitation has proven the address: no second password is asked for.
+    # The emailed invitation has proven the address: no second password is asked for.
     newcomer.get_by_role("button", name="Activate account").click()
     expect(newcomer).to_have_url(re.compile("/activate/complete/$"))
     log_in(newcomer, "wren", NEW_PASSWORD)

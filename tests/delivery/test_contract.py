@@ -33,7 +33,7 @@ class DeliveryContract(abc.ABC):
 
     @abc.abstractmethod
     def sent(self) -> list[str]:
-        """Return the addresses of the mails that have left the house."""
+        """Return the addresses of the emails that have left the house."""
 
     @pytest.fixture(autouse=True)
     def _chosen(self, settings: Any) -> Any:
@@ -165,7 +165,7 @@ class DeliveryContract(abc.ABC):
 
 
 class MailContract(DeliveryContract):
-    """What a delivery by e-mail must do besides."""
+    """What a delivery by email must do besides."""
 
     def sent(self) -> list[str]:
         return [address for message in django_mail.outbox for address in message.to]
@@ -233,7 +233,7 @@ class TestCeleryDelivery(MailContract):
 
 
 def recipient(mail: InvitationEmail) -> str:
-    """Return to whom a mail that was kept would have gone."""
+    """Return to whom an email that was kept would have gone."""
     inviter: Any = mail.invitation.from_user
     return inviter.email if mail.kind == "renewal" else mail.invitation.email
 

@@ -1,4 +1,4 @@
-"""The mail: headers, words and context, and what cannot be smuggled into it."""
+"""The email: headers, words and context, and what cannot be smuggled into it."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def both_of(message: EmailMultiAlternatives) -> str:
     return f"{message.body}\n{html_of(message)}"
 
 
-# -- the raw mail --
+# -- the raw email --
 
 
 @pytest.mark.parametrize("note", ["See you!", "Schön, ça va? 见"], ids=["ASCII", "Unicode"])
@@ -396,7 +396,7 @@ def test_a_refusal_that_quotes_the_link_is_told_without_it(monkeypatch: pytest.M
     assert str(failed.value) == f"550 spam {mail.invitation.key_hint} spam"
 
 
-# -- the mail that asks an inviter for a new link --
+# -- the email that asks an inviter for a new link --
 
 
 def asking(invitation: InvitationKey, **fields: Any) -> EmailMultiAlternatives:

@@ -178,7 +178,7 @@ def test_the_preview_shows_the_ordinary_mail_whoever_is_invited(
 ) -> None:
     before = inviting.preview(member, ADDRESS)
     make_user("bob", email=ADDRESS)
-    with django_assert_num_queries(1):  # what an open invitation of his would keep
+    with django_assert_num_queries(1):  # what an open invitation of theirs would keep
         assert inviting.preview(member, ADDRESS) == before
     assert TELLING not in before.text + before.html + before.subject
 

@@ -1,4 +1,4 @@
-"""The mails that tell an inviter what became of his invitations: what they say, and what not."""
+"""The emails that tell an inviter what became of their invitations: what they say, and what not."""
 
 from __future__ import annotations
 

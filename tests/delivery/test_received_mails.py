@@ -1,4 +1,4 @@
-"""Every kind of mail as a mail server got it: what the standards ask of it, in each language."""
+"""Every kind of email as a mail server got it: what the standards ask of it, in each language."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ WRITINGS = {
 
 @dataclass
 class Received:
-    """Hold a mail as it came over the wire."""
+    """Hold an email as it came over the wire."""
 
     sender: str
     recipients: list[str]
@@ -84,7 +84,7 @@ def _cache() -> Any:
 
 
 def send(kind: str, language: str, writing: str, monkeypatch: pytest.MonkeyPatch) -> InvitationKey:
-    """Send one mail and return its invitation."""
+    """Send one email and return its invitation."""
     inviter_name, name, site_name, note = WRITINGS[writing]
     Site.objects.update(name=site_name[:50])
     Site.objects.clear_cache()

@@ -1,4 +1,4 @@
-"""Mail settings of which nothing can be made: no mail's fault, and found by the checks."""
+"""Mail settings of which nothing can be made: no email's fault, and found by the checks."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Show that what people write can neither become a link in the mail nor break out of its line."""
+"""Show that what people write can neither become a link in the email nor break out of its line."""
 
 from __future__ import annotations
 

@@ -44,7 +44,7 @@ def after(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def half_a_mail(self: smtplib.SMTP, content: bytes) -> None:
-    """Begin to hand over a mail."""
+    """Begin to hand over an email."""
     self.putcmd("data")
     self.getreply()
     self.send(content[: len(content) // 2])

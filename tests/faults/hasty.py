@@ -1,4 +1,4 @@
-"""Send by e-mail, and wait for nothing for long."""
+"""Send by email, and wait for nothing for long."""
 
 from __future__ import annotations
 
@@ -14,6 +14,6 @@ class HastyDelivery(OutboxDelivery):
 
 
 class ImmediateDelivery(HastyDelivery):
-    """Be one that sends in the process that asked for the mail."""
+    """Be one that sends in the process that asked for the email."""
 
     immediate = True

@@ -25,7 +25,7 @@ class Fault:
         return self.name
 
 
-#: What a script may do instead of answering; ``LOST`` is to take the mail, and be gone.
+#: What a script may do instead of answering; ``LOST`` is to take the email, and be gone.
 HANG, CLOSE, LOST = Fault("hang"), Fault("close"), Fault("lost")
 
 
@@ -56,7 +56,7 @@ class Talk:
 
 
 #: What a script is: it gets the command, what comes with it and the talk, and returns the answer,
-#: or ``None`` for the usual one. The commands are SMTP's, and CONNECT and BODY, the end of a mail.
+#: or ``None`` for the usual one. Commands are SMTP's, and CONNECT and BODY, the end of an email.
 Script = Callable[[str, str, Talk], Any]
 
 USUAL = {
@@ -76,7 +76,7 @@ USUAL = {
 
 @dataclass
 class Taken:
-    """Hold a mail for which the server has answered 250, or was about to."""
+    """Hold an email for which the server has answered 250, or was about to."""
 
     sender: str
     recipient: str
@@ -115,7 +115,7 @@ class Server:
 
     @property
     def recipients(self) -> list[str]:
-        """Return to whom mails were taken, in order."""
+        """Return to whom emails were taken, in order."""
         return [taken.recipient for taken in self.taken]
 
     def _listen(self) -> None:

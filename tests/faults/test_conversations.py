@@ -247,7 +247,7 @@ def test_an_answer_that_never_ends_is_none(serve: Any) -> None:
 
 
 def test_after_the_answer_nothing_is_tried_twice(serve: Any) -> None:
-    """A connection that was fine breaks after DATA: whether the mail was taken is not known."""
+    """A connection that was fine breaks after DATA: whether the email was taken is not known."""
     server = serve(failing("BODY", CLOSE, for_whom="b@"))
     mails("a", "b", "c")
     assert deliver_due() == (2, 1)

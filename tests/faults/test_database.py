@@ -57,7 +57,7 @@ def cut(*spared: int) -> None:
 
 
 def check_sent(server: Server, number: int, cuts: int) -> None:
-    """Assert that all went, and few of them twice, as the same mail."""
+    """Assert that all went, and few of them twice, as the same email."""
     times = Counter(server.recipients)
     assert len(times) == len({taken.message_id for taken in server.taken}) == number
     assert len(server.taken) - number <= cuts
@@ -80,7 +80,7 @@ def test_a_connection_that_is_cut_while_a_mail_is_on_its_way(
     spared = own_number()
     with Server(script) as server:
         assert processes(server).run() == "Sent: 5, not sent: 0.\n"
-    # The mail that was on its way is noted with a new connection, so that none goes twice.
+    # The email that was on its way is noted with a new connection, so that none goes twice.
     check_sent(server, 5, 0)
 
 

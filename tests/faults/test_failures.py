@@ -18,7 +18,7 @@ from tests.faults.server import CLOSE, HANG, LOST, Drip, Last, Server, Talk
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-#: What happens to the mail to bad@, the others being fine, and what then becomes of it.
+#: What happens to the email to bad@, the others being fine, and what then becomes of it.
 ABOUT_ONE = {
     "421 recipient": ("RCPT", Last("421 closing"), "queued"),
     "450 recipient": ("RCPT", "450 greylisted", "queued"),
@@ -60,7 +60,7 @@ def time_passes() -> None:
 
 
 def check_bounded(started: float, waits: int) -> None:
-    """Assert that a run took no longer than so many mails may, and a process to start."""
+    """Assert that a run took no longer than so many emails may, and a process to start."""
     assert time.monotonic() - started < waits * 3 + PATIENCE / 3
 
 
@@ -93,7 +93,7 @@ def test_what_is_about_one_mail_costs_no_other(
     times = Counter(taken.message_id for taken in server.taken)
     mails = {"first": 1, "last": 1} | ({} if state == "failed" else {"bad": 1})
     if answer is LOST:
-        mails["bad"] = 2  # it cannot be known; but it is one mail, by its Message-ID
+        mails["bad"] = 2  # it cannot be known; but it is one email, by its Message-ID
     assert times == {f"<{name}@example.com>": count for name, count in mails.items()}
 
 
@@ -145,5 +145,5 @@ def test_an_outage_never_uses_up_the_attempts_of_mails(
             run()
             time_passes()
         assert sorted(states().values()) == [("queued", 0), ("queued", 0), ("queued", 1)]
-        # One mail is tried, whatever their number.
+        # One email is tried, whatever their number.
         assert len(server.talks) == 3

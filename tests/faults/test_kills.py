@@ -1,4 +1,4 @@
-"""SIGKILL, wherever a process happens to be: no mail is lost, and a second one is the same."""
+"""SIGKILL, wherever a process happens to be: no email is lost, and a second one is the same."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tests.faults.server import Server, Talk
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-#: The points at which nothing is committed yet, and those at which the server has the mail.
+#: The points at which nothing is committed yet, and those at which the server has the email.
 UNDONE = ("before insert", "after insert")
 TAKEN = ("after 250", "before mark")
 POINTS = (*UNDONE, "after commit", "after lease", "during SMTP", *TAKEN, "after mark")

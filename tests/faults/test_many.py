@@ -1,4 +1,4 @@
-"""Many processes empty one outbox: none of its mails is lost, and none goes twice."""
+"""Many processes empty one outbox: none of its emails is lost, and none goes twice."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 
 def fill_outbox(number: int) -> None:
-    """Queue so many mails, each of an invitation of its own."""
+    """Queue so many emails, each of an invitation of its own."""
     inviter, now = make_user("inviter"), timezone.now()
     ends = now + timedelta(days=1)
     managers.insert(
@@ -44,7 +44,7 @@ def fill_outbox(number: int) -> None:
     )
 
 
-#: A busy machine may take its time for each mail.
+#: A busy machine may take its time for each email.
 PATIENT = {"FAULTS_DELIVERY": "invitation.delivery.outbox.OutboxDelivery"}
 SIZES = [400, pytest.param(10_000, marks=pytest.mark.stress)]
 
@@ -72,7 +72,7 @@ def test_one_poisoned_mail_in_five_hundred_holds_up_nobody(
     processes: Callable[[Server], Processes],
 ) -> None:
     fill_outbox(500)
-    # No header takes a line's end: whoever writes this mail fails.
+    # No header takes a line's end: whoever writes this email fails.
     poisoned = InvitationEmail.objects.order_by("pk")[7]
     InvitationEmail.objects.filter(pk=poisoned.pk).update(message_id="<x>\nBcc: eve@example.com")
     with Server() as server:

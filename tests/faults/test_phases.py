@@ -166,7 +166,7 @@ def test_one_that_closes_the_way_again_and_again_is_given_up(serve: Callable[...
 
 
 def again() -> None:
-    """Let every mail be due."""
+    """Let every email be due."""
     InvitationEmail.objects.filter(state="queued").update(not_before=timezone.now())
 
 

@@ -152,7 +152,7 @@ def test_it_takes_as_long_as_the_others(
 def test_alone_it_shows_what_the_server_says_of_the_recipient(
     serve: Callable[..., Server],
 ) -> None:
-    """Nobody else was mailed; a server that is down, that says "later", and that is well."""
+    """Nobody else was emailed; a server that is down, that says "later", and that is well."""
     server = serve(answering("RCPT", "451 greylisted"), timeout=10)
     queue("no")
     mail.deliver_due()

@@ -17,7 +17,7 @@ SIGNALS = {name: value for name, value in vars(signals).items() if isinstance(va
 
 @pytest.fixture(autouse=True)
 def outbox(settings: Any) -> Iterator[list[InvitationEmail]]:
-    """Send no mail, and return the list of what would have been sent."""
+    """Send no email, and return the list of what would have been sent."""
     settings.INVITATION_DELIVERY = "invitation.delivery.dummy.DummyDelivery"
     DummyDelivery.outbox.clear()
     yield DummyDelivery.outbox

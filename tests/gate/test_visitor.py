@@ -1,4 +1,4 @@
-"""The cookie in which a visitor carries his invitation."""
+"""The cookie in which a visitor carries their invitation."""
 
 from __future__ import annotations
 

@@ -40,7 +40,7 @@ def values() -> Iterator[tuple[str, str]]:
 
 @pytest.fixture
 def walked(smtp: Sink, member_client: Client, member: Any, commit: Any) -> list[str]:
-    """Walk through invitations of every kind, and return the keys that were mailed or shown."""
+    """Walk through invitations of every kind, and return the keys that were emailed or shown."""
     smtp.refuse = {"full@": "452 4.2.2 later", "gone@": "550 5.1.1 gone"}
     for name in ("bob", "open", "full", "gone", "away", "no"):
         with commit():

@@ -11,7 +11,7 @@ from invitation.models import Acceptance, InvitationEmail, InvitationKey, Invita
 
 
 def check(kept: Mapping[int, int] | None = None) -> None:
-    """Check each invitation, acceptance, quota and mail.
+    """Check each invitation, acceptance, quota and email.
 
     ``kept`` says how much of a member's quota is held by invitations that are deleted.
     """

@@ -84,7 +84,7 @@ def short_arena(arena: Arena) -> Arena:
 
 @pytest.fixture(autouse=True)
 def dummy_delivery(settings: Any) -> Iterator[list[Any]]:
-    """Send no mail, and return what would have been sent."""
+    """Send no email, and return what would have been sent."""
     settings.INVITATION_DELIVERY = "invitation.delivery.dummy.DummyDelivery"
     DummyDelivery.outbox.clear()
     yield DummyDelivery.outbox
@@ -93,7 +93,7 @@ def dummy_delivery(settings: Any) -> Iterator[list[Any]]:
 
 @pytest.fixture(autouse=True)
 def without_limits(settings: Any) -> None:
-    """Let rounds mail the same people again and again."""
+    """Let rounds email the same people again and again."""
     scenes.no_limits(settings)
 
 

@@ -26,7 +26,7 @@ def make_account(name: str, email: str = ADDRESS, *, active: bool = False) -> An
 
 
 def make_held(inviter: Any, email: str = ADDRESS, **fields: Any) -> InvitationKey:
-    """Return an invitation that a member has paid for, without mail."""
+    """Return an invitation that a member has paid for, without email."""
     InvitationQuota.objects.hold(inviter)
     InvitationQuota.objects.spend(inviter, None)
     return make_invitation(inviter, email, quota_held=1, **fields)

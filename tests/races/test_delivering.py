@@ -30,7 +30,7 @@ def inviter() -> Any:
 
 
 def fill_outbox(inviter: Any, number: int, **fields: Any) -> None:
-    """Queue so many mails, each of an invitation of its own."""
+    """Queue so many emails, each of an invitation of its own."""
     InvitationKey.objects.all().delete()
     InvitationKey.objects.bulk_create(
         InvitationKey(
@@ -124,7 +124,7 @@ def test_a_mail_that_waits_is_not_sent_twice_by_who_asks_and_who_delivers(
         inviting.resend(fresh(invitation))
 
     def after(invitation: InvitationKey, outcomes: list[Any]) -> None:
-        # Who asks while a sender has the mail, or after it has gone, is sent another one.
+        # Who asks while a sender has the email, or after it has gone, is sent another one.
         mails = [mail.pk for mail in dummy_delivery]
         assert len(mails) == len(set(mails))
         assert len(mails) in (1, 2)

@@ -132,7 +132,7 @@ def test_mails_are_stopped_and_queued_again_beside_who_sends_them(
         assert states <= {"sent", "queued", "cancelled"}
         settled = [told["state"] for told in heard]
         rows = InvitationEmail.objects.filter(pk__in=[mail.pk for mail in mails])
-        # Whoever was told that a mail was sent was told so once, and of each that was.
+        # Whoever was told that an email was sent was told so once, and of each that was.
         assert settled.count("sent") == rows.filter(state="sent").count()
         heard.clear()
         InvitationKey.objects.all().delete()
@@ -162,7 +162,7 @@ def test_an_invitation_is_declined_or_withdrawn_before_it_is_forgotten(
 
     def after(row: InvitationKey, outcomes: list[Any]) -> None:
         assert fresh(row).status in ("declined", "revoked")
-        # Who is invited again afterwards is invited anew, by a row that names him.
+        # Who is invited again afterwards is invited anew, by a row that names them.
         open_ones = InvitationKey.objects.pending()
         assert open_ones.count() <= 1
         assert not open_ones.exclude(email=ADDRESS).exists()

@@ -29,7 +29,7 @@ def invite_own_address(inviter: Any, number: int) -> str:
 
 
 def check_mailed(delivered: list[Any], number: int) -> None:
-    """Check that so many mails have left, each of them once, and that none is left over."""
+    """Check that so many emails have left, each of them once, and that none is left over."""
     assert len(delivered) == len({mail.pk for mail in delivered}) == number
     states = InvitationEmail.objects.values_list("state", flat=True)
     assert list(states) == ["sent"] * number

@@ -1,4 +1,4 @@
-"""Members mail at the same moment: of each limit, the last mail is asked for once."""
+"""Members email at the same moment: of each limit, the last email is asked for once."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def limit(settings: Any, **limits: int | None) -> None:
 
 
 def check_books() -> int:
-    """Check that all adds up, and return how many mails there are."""
+    """Check that all adds up, and return how many emails there are."""
     books.check()
     mails = InvitationEmail.objects.count()
     assert InvitationKey.objects.count() == mails
@@ -88,7 +88,7 @@ def test_the_last_mail_of_a_limit_is_asked_for_once(
 
 
 def test_many_who_reach_no_limit_are_all_let(arena: Arena, settings: Any) -> None:
-    """Each wants counters of his own between those that all want: nobody deadlocks."""
+    """Each wants counters of their own between those that all want: nobody deadlocks."""
     limit(settings, inviter=999, recipient=999, domain=999, site=999)
 
     def invite(people: list[Any], number: int) -> str:

@@ -1,4 +1,4 @@
-"""Many remind and clean up at once, beside those who register: one mail each, and none too many."""
+"""Many remind and clean up at once, beside those who register: each gets one email."""
 
 from __future__ import annotations
 

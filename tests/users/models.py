@@ -1,4 +1,4 @@
-"""Users whose e-mail address is their login name.
+"""Users whose email address is their login name.
 
 Without ``PermissionsMixin``: its many-to-many relations would clash with those of ``auth.User``,
 which is installed beside it in most of the tests.

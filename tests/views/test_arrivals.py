@@ -1,4 +1,4 @@
-"""Everybody who may arrive with an invitation or find one waiting, and what he meets."""
+"""Everybody who may arrive with an invitation or find one waiting, and what they meet."""
 
 from __future__ import annotations
 
@@ -385,7 +385,7 @@ def test_who_opens_a_shared_link_may_join_its_groups_if_it_has_any(
     assert post_of(client).status_code == (200 if joins else 403)
     assert stranger.groups.count() == joins
     if joins:
-        # The link still works, and says what he has done already.
+        # The link still works, and says what they have done already.
         client.get(scenes.link(link.key))
         assert client.get(LANDING).context["refused_code"] == "already_accepted"
         assert "You already accepted this invitation" in words(client.post(ACCEPT))

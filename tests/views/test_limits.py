@@ -1,4 +1,4 @@
-"""What members, staff and operators are shown of the limits of mails and of notes."""
+"""What members, staff and operators are shown of the limits of emails and of notes."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def limit(settings: Any, name: str, times: int | None = 0) -> None:
 
 
 def rested() -> None:
-    """Let the cool-down pass, and the mails be sent."""
+    """Let the cool-down pass, and the emails be sent."""
     InvitationKey.objects.update(mail_requested_at=timezone.now() - DAY)
     InvitationEmail.objects.update(state=InvitationEmail.State.SENT)
 

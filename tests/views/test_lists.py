@@ -568,7 +568,7 @@ def test_the_report_can_be_saved(member_client: Client) -> None:
     assert all(row[4] for row in rows[1:])
 
 
-# -- the mails -----------------------------------------------------------------------------------
+# -- the emails -----------------------------------------------------------------------------------
 
 
 def test_the_progress_counts_the_mails_and_loads_itself_again_only_if_asked(

@@ -62,7 +62,7 @@ def words(response: Any) -> str:
 
 
 def rested() -> None:
-    """Let the cool-down of every invitation pass, whose mail has left long ago."""
+    """Let the cool-down of every invitation pass, whose email has left long ago."""
     InvitationKey.objects.update(mail_requested_at=timezone.now() - DAY)
     InvitationEmail.objects.filter(state="sending").update(state="sent", lease_until=None)
 

@@ -1,4 +1,4 @@
-"""The form to invite with, its buttons and choices, and the frame in which a mail is shown."""
+"""The form to invite with, its buttons and choices, and the frame in which an email is shown."""
 
 from __future__ import annotations
 
@@ -331,7 +331,7 @@ class TestPreview:
 
 
 class TestFrame:
-    """The page in the frame, which shows the HTML of the mail."""
+    """The page in the frame, which shows the HTML of the email."""
 
     @pytest.mark.anywhere
     def test_it_shows_the_mail(self, member_client: Client) -> None:

@@ -33,7 +33,7 @@ THANKS = "If this invitation can be renewed, the person who invited you gets an 
 
 @pytest.fixture
 def invitation(member: Any) -> InvitationKey:
-    """Return an invitation whose cool-down is over, and whose mail has left."""
+    """Return an invitation whose cool-down is over, and whose email has left."""
     invitation = scenes.invite(member, recipient_name="Newcomer", note="Come and see.")
     InvitationEmail.objects.update(state="sent", lease_until=None)
     InvitationKey.objects.update(mail_requested_at=timezone.now() - DAY)

@@ -223,7 +223,7 @@ def test_a_reader_who_wants_it_back_is_told_whom_to_ask() -> None:
     assert "Changed your mind? Ask the site" in page
 
 
-# -- from the mail to the end --
+# -- from the email to the end --
 
 
 def test_the_link_in_the_mail_leads_here_and_the_next_mail_does_not_leave(

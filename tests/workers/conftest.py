@@ -37,7 +37,7 @@ def eventually(what: Callable[[], Any]) -> Any:
 
 
 class SlowSink(Sink):
-    """Keep who mails to slow@ waiting for an answer, until somebody lets go."""
+    """Keep who emails to slow@ waiting for an answer, until somebody lets go."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -65,14 +65,14 @@ def ask(member: Any) -> None:
 
 
 def fail_to_send(member: Any) -> None:
-    """Find the way out closed; the mail waits."""
+    """Find the way out closed; the email waits."""
     mail = make_mail(make_invitation(member))
     with patch.object(DummyDelivery, "send", side_effect=DeliveryUnavailable("refused")):
         deliver_rows([mail.pk])
 
 
 def find_it_open(member: Any) -> None:
-    """Find it open again, by an answer that is about one mail."""
+    """Find it open again, by an answer that is about one email."""
     moment = timezone.now()
     DeliveryPause.objects.create(until=moment, since=moment, failures=1)
     mail = make_mail(make_invitation(member))

@@ -223,7 +223,7 @@ def test_with_the_policy_any_nobody_may_without_a_key(
 def test_nobody_accepts_his_own(settings: Any, policy: str, member: Any) -> None:
     settings.INVITATION_EMAIL_POLICY = policy
     settings.INVITATION_VERIFIED_ADDRESSES = own_address
-    # He has taken the address since.
+    # They have taken the address since.
     invitation = make_invitation(member, member.email)
     for key in (keys.MAIL, keys.COPY, None):
         with pytest.raises(exceptions.OwnInvitation):

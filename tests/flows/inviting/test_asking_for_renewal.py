@@ -1,4 +1,4 @@
-"""Who has a dead link asks for a new one; the inviter gets a mail and gives it, or does not."""
+"""Who has a dead link asks for a new one; the inviter gets an email and gives it, or does not."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def dead(inviter: Any, status: str = Status.EXPIRED, **fields: Any) -> Invitatio
 
 
 def requests() -> int:
-    """Return how many mails ask for a new link."""
+    """Return how many emails ask for a new link."""
     return InvitationEmail.objects.filter(kind="renewal").count()
 
 
@@ -209,7 +209,7 @@ def test_a_mail_that_cannot_be_written_leaves_no_request(
     assert row.renewal_requested_at is None
 
 
-# -- the mail in the outbox --
+# -- the email in the outbox --
 
 
 def leased(invitation: InvitationKey) -> InvitationEmail:
@@ -323,7 +323,7 @@ def test_an_invitation_with_no_other_mail_is_not_mailed(member: Any) -> None:
 
 @pytest.fixture
 def mailed(member: Any, commit: Any) -> InvitationKey:
-    """Return an invitation that was made and mailed an hour ago."""
+    """Return an invitation that was made and emailed an hour ago."""
     with time_machine.travel(timezone.now() - timedelta(hours=1), tick=False), commit():
         return inviting.invite(member, ADDRESS, recipient_name="Bob", note="Come!").invitation
 

@@ -1,4 +1,4 @@
-"""Inviting: what is spent, written, mailed and told, and what refuses it."""
+"""Inviting: what is spent, written, emailed and told, and what refuses it."""
 
 from __future__ import annotations
 
@@ -216,7 +216,7 @@ def test_inviting_costs_seven_statements(
     settings.INVITATION_DELIVERY = "invitation.delivery.outbox.OutboxDelivery"
     if not limited:
         scenes.no_limits(settings)
-    # Counter of the quota, invitation, ledger and mail, between savepoint and release; and the
+    # Counter of the quota, invitation, ledger and email, between savepoint and release; and the
     # count of the limits. MariaDB and MySQL cannot insert or update on a condition.
     more = 2 if limited and connection.vendor == "mysql" else 0
     with django_assert_num_queries(number + more):

@@ -1,4 +1,4 @@
-"""The language of an invitation: chosen by the inviter, else his own, else that of the page."""
+"""The language of an invitation: chosen by the inviter, else their own, else that of the page."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ LINK = "See https://example.org/?a=1&b=2 or call 030 1234567"
 
 
 def let(user: Any, *names: str) -> Any:
-    """Give permissions to a user, and return him without what he remembers."""
+    """Give permissions to a user, and return them without what they remember."""
     for name in names:
         codename = name.partition(".")[2]
         user.user_permissions.add(Permission.objects.get(codename=codename))

@@ -1,4 +1,4 @@
-"""What a site may allow besides: a time of its own, a page to land on, no mail; and whom not."""
+"""What a site may allow besides: a time of its own, a page to land on, no email; and whom not."""
 
 from __future__ import annotations
 
@@ -158,7 +158,7 @@ def test_what_an_old_account_accepted_later_does_not_lead_it(member: Any) -> Non
     assert arriving.destination_of(member) == ""
 
 
-# -- no mail --
+# -- no email --
 
 
 @pytest.mark.anywhere

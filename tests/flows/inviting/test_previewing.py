@@ -1,4 +1,4 @@
-"""The preview of a mail: it says what the mail will say, and nothing has happened."""
+"""The preview of an email: it says what the email will say, and nothing has happened."""
 
 from __future__ import annotations
 
@@ -40,14 +40,14 @@ MAIL = "invitation.delivery.email.EmailDelivery"
 
 
 class OtherDelivery(BaseDelivery):
-    """Stand for a delivery by something else than mail."""
+    """Stand for a delivery by something else than email."""
 
     def send(self, mail: InvitationEmail) -> None:
         """Send nothing."""
 
 
 class PlainDelivery(EmailDelivery):
-    """Stand for a site's own mail, without HTML."""
+    """Stand for a site's own email, without HTML."""
 
     def get_message(self, mail: InvitationEmail) -> EmailMultiAlternatives:
         """Return a text alone."""

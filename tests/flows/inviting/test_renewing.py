@@ -20,7 +20,7 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture
 def first(member: Any, commit: Any) -> InvitationKey:
-    """Return an invitation that was mailed an hour ago."""
+    """Return an invitation that was emailed an hour ago."""
     with time_machine.travel(timezone.now() - timedelta(hours=1), tick=False), commit():
         return inviting.invite(member, ADDRESS, recipient_name="Bob", note="Old").invitation
 

@@ -437,12 +437,12 @@ def test_who_is_late_again_and_again_is_told_so_and_nothing_is_changed(
     assert scenes.dump() == before
 
 
-# -- the mails -----------------------------------------------------------------------------------
+# -- the emails -----------------------------------------------------------------------------------
 
 
 @pytest.fixture
 def few(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let a request send no more than two mails."""
+    """Let a request send no more than two emails."""
     monkeypatch.setattr(queueing, "MOST_AT_ONCE", 2)
 
 

@@ -29,7 +29,7 @@ def now() -> datetime:
 
 
 def write(state: str, **fields: Any) -> InvitationEmail:
-    """Return a mail of one of a few invitations."""
+    """Return an email of one of a few invitations."""
     return make_mail(make_invitation(email=""), state=state, **fields)
 
 
@@ -130,7 +130,7 @@ def test_it_costs_three_statements_whatever_is_there() -> None:
 
 
 def test_it_looks_at_no_mail_that_was_sent() -> None:
-    """Ask SQLite how it would look: by the index of states, in both statements about mails."""
+    """Ask SQLite how it would look: by the index of states, in both statements about emails."""
     if connection.vendor != "sqlite":
         pytest.skip("The other databases plan by how many rows there are.")
     with CaptureQueriesContext(connection) as queries:

@@ -1,4 +1,4 @@
-"""Limits of mails: so many in any 24 hours, by whom, to whom, to which domain, and in all."""
+"""Limits of emails: so many in any 24 hours, by whom, to whom, to which domain, and in all."""
 
 from __future__ import annotations
 
@@ -349,7 +349,7 @@ def test_the_quota_is_spoken_of_first(member: Any, settings: Any) -> None:
         inviting.invite(member, "a@x.org")
 
 
-# -- mails that nobody waits for -----------------------------------------------------------------
+# -- emails that nobody waits for -----------------------------------------------------------------
 
 
 @pytest.mark.parametrize("kind", [Kind.RENEWAL, Kind.ACCEPTED, Kind.EXPIRED, Kind.REMINDER])

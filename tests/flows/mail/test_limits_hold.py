@@ -1,4 +1,4 @@
-"""Whatever is asked for in whatever order: nobody gets more mails than allowed in any 24 hours."""
+"""Whatever is asked for in whatever order: nobody gets more emails than allowed in any 24 hours."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ emails = st.sampled_from(sorted(MAILBOXES))
 
 
 class Mails(RuleBasedStateMachine):
-    """Let members ask for mails, and note when each is written, by whom and to whom."""
+    """Let members ask for emails, and note when each is written, by whom and to whom."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -60,7 +60,7 @@ class Mails(RuleBasedStateMachine):
         self.hands = self.clock.start()
         self.members = [make_user(name) for name in NAMES]
         self.seen = 0
-        #: When mails were written, by what they count for.
+        #: When emails were written, by what they count for.
         self.written: dict[tuple[str, Any], list[datetime]] = defaultdict(list)
 
     def teardown(self) -> None:
@@ -70,7 +70,7 @@ class Mails(RuleBasedStateMachine):
         self.atomic.__exit__(None, None, None)
 
     def do(self, verb: Callable[[], Any], *, leave: bool = True) -> None:
-        """Do it, perhaps with what follows the commit, and note which mails it has written."""
+        """Do it, perhaps with what follows the commit, and note which emails it has written."""
         refusal: InvitationError | None = None
         try:
             with TestCase.captureOnCommitCallbacks(execute=leave):
@@ -93,7 +93,7 @@ class Mails(RuleBasedStateMachine):
             self.check_was_full(refusal.code.removesuffix("_limit_reached"), now)
 
     def check_was_full(self, name: str, now: datetime) -> None:
-        """Check that nobody is refused long after the mails that filled a limit."""
+        """Check that nobody is refused long after the emails that filled a limit."""
         recent = [
             sum(moment > now - timedelta(hours=25) for moment in moments)
             for scope, moments in self.written.items()

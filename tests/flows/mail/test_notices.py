@@ -1,4 +1,4 @@
-"""News to inviters: who wants it gets it, once and in few mails, and learns no more than he may."""
+"""News to inviters: who wants it gets it once, in few emails, and learns no more than they may."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ BOTH = ["accepted", "declined", "expired"]
 
 
 def only_ann(user: Any) -> list[str]:
-    """Stand for a site on which each member says what he wants to be mailed."""
+    """Stand for a site on which each member says what they want to be emailed."""
     return BOTH if user.email == "ann@example.com" else []
 
 
@@ -353,7 +353,7 @@ def test_cleanup_keeps_what_a_mail_has_still_to_name(
     assert InvitationKey.objects.count() == 3
     deliver_due()
     assert kinds(outbox) == ["expired"]
-    # The one by which the mail is remembered stays for a day.
+    # The one by which the email is remembered stays for a day.
     call_command("cleanupinvitation", verbosity=0)
     assert [row.pk for row in InvitationKey.objects.all()] == [rows[0].pk]
     with time_machine.travel(NOON + DAY, tick=False):
@@ -425,7 +425,7 @@ def test_many_inviters_are_told_in_batches(django_assert_num_queries: Any) -> No
     for number in range(3):
         overdue(make_user(f"m{number}"), 2)
     InvitationKey.objects.expire([row.pk for row in InvitationKey.objects.all()], NOON)
-    with django_assert_num_queries(3 + 2 * 2 + 3):  # inviters; sites and mails; the first of each
+    with django_assert_num_queries(3 + 2 * 2 + 3):  # inviters; sites and emails; the first of each
         steps = list(notices.news_of_expiry(NOON, 2))
     assert len(steps) == 3
 

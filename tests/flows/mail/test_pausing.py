@@ -45,7 +45,7 @@ def told(settings: Any) -> list[tuple[list[int], datetime | None]]:
 
 
 class Gate:
-    """Be the way out: ``error`` is raised for each mail, ``tried`` says for which."""
+    """Be the way out: ``error`` is raised for each email, ``tried`` says for which."""
 
     def __init__(self) -> None:
         self.error: Exception | None = DeliveryUnavailable("Connection refused")
@@ -74,7 +74,7 @@ def clock() -> Any:
 
 @pytest.fixture
 def mails(clock: Any) -> list[InvitationEmail]:
-    """Return five mails that are due."""
+    """Return five emails that are due."""
     return [make_mail(make_invitation(email=f"g{number}@example.org")) for number in range(5)]
 
 
@@ -170,7 +170,7 @@ def test_the_pause_is_told_once_and_so_is_its_end(
     assert names.count("delivery_resumed") == 1
     assert names.count("mail_settled") == 5
     assert heard.last("delivery_resumed")["reason"] == "Connection refused"
-    # Besides the one of each mail that has left.
+    # Besides the one of each email that has left.
     of_queue = [
         record for record in caplog.records if record.name == "invitation.flows.mail.sending"
     ]
@@ -213,7 +213,7 @@ def test_it_is_tried_by_one_alone_with_one_mail(mails: list[Any], gate: Gate, cl
 
 
 class _Calling(list[InvitationEmail]):
-    """Call somebody for the first mail that is tried."""
+    """Call somebody for the first email that is tried."""
 
     def __init__(self, call: Any) -> None:
         super().__init__()
@@ -416,7 +416,7 @@ def test_cron_tells_of_the_mail_that_it_tried_alone(
 
 @pytest.fixture
 def cut(monkeypatch: pytest.MonkeyPatch, gate: Gate) -> None:
-    """Let the database hang up once, when a mail has gone."""
+    """Let the database hang up once, when an email has gone."""
     gate.error = None
     mark, failures = InvitationEmail.objects.mark_sent, [OperationalError("gone")]
 

@@ -1,4 +1,4 @@
-"""The outbox: every mail is sent, retried or given up, and nobody writes over anybody."""
+"""The outbox: every email is sent, retried or given up, and nobody writes over anybody."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def fail(monkeypatch: pytest.MonkeyPatch) -> Any:
 
 
 def leased(**fields: Any) -> InvitationEmail:
-    """Return a mail that this process may send now."""
+    """Return an email that this process may send now."""
     mail = InvitationEmail.objects.lease(make_mail(**fields).pk, timezone.now())
     assert mail is not None
     return mail

@@ -1,4 +1,4 @@
-"""Reminding: once, in time, and nobody who has answered or is not to be mailed."""
+"""Reminding: once, in time, and nobody who has answered or is not to be emailed."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def _two_days_before(settings: Any) -> Any:
 
 
 def mailed(inviter: Any = None, *, ago: timedelta = 6 * DAY, **fields: Any) -> InvitationKey:
-    """Return an invitation whose mail left some time ago; it has a day left."""
+    """Return an invitation whose email left some time ago; it has a day left."""
     sent_at = clock.now() - ago
     fields.setdefault("mail_requested_at", sent_at)
     invitation = make_invitation(inviter, **fields)
@@ -193,7 +193,7 @@ def test_it_works_in_batches(member: Any, django_assert_num_queries: Any) -> Non
     for number in range(5):
         mailed(member, email=f"g{number}@example.org")
     # Three of two rows at most and an empty one, and what room there is for each of the three; for
-    # each row a savepoint, the note, three for the limits, the mail's row and its release.
+    # each row a savepoint, the note, three for the limits, the email's row and its release.
     with django_assert_num_queries(4 + 3 + 5 * 7):
         assert remind(batch_size=2) == 5
     assert len(reminders()) == 5

@@ -1,4 +1,4 @@
-"""What staff do with mails: queue them again, stop them, open the way out."""
+"""What staff do with emails: queue them again, stop them, open the way out."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class Later(DummyDelivery):
 
 @pytest.fixture
 def later(settings: Any) -> list[list[int]]:
-    """Let somebody else send, and return what he is told of."""
+    """Let somebody else send, and return what they are told of."""
     settings.INVITATION_DELIVERY = "tests.flows.mail.test_retries.Later"
     Later.told.clear()
     return Later.told
@@ -133,7 +133,7 @@ def spy_on_runs(monkeypatch: Any) -> list[tuple[list[int], float]]:
 
 
 def resend(number: int) -> list[InvitationEmail]:
-    """Send the mails of so many invitations again, of which one waits, and return the mails."""
+    """Send the emails of so many invitations again, of which one waits, and return the emails."""
     rows = [make_invitation(email=f"p{at}@example.org") for at in range(number)]
     make_mail(rows[0], state=State.QUEUED, attempts=3, not_before=timezone.now() + DAY)
     with send_together() as written:
@@ -251,7 +251,7 @@ def test_a_pause_is_ended_by_hand() -> None:
     assert delivery_pause() == pause
     assert reopen()
     assert not reopen()
-    # It is for the next sender to say whether mails can leave again.
+    # It is for the next sender to say whether emails can leave again.
     pause.refresh_from_db()
     assert pause.until <= timezone.now()
     assert delivery_pause() == pause

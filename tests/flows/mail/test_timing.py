@@ -1,4 +1,4 @@
-"""A mail that does not leave takes the member's time, as one that does."""
+"""A email that does not leave takes the member's time, as one that does."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def clock() -> Iterator[Clock]:
 
 @pytest.fixture(params=[0.3, 60.0])
 def slow(request: Any, clock: Clock) -> Iterator[float]:
-    """Let each mail take so many seconds."""
+    """Let each email take so many seconds."""
 
     def send(self: DummyDelivery, mail: Any) -> None:
         clock.now += request.param

@@ -1,4 +1,4 @@
-"""Unsubscribing, bounces and complaints: what is kept, what is told, and that no mail leaves."""
+"""Unsubscribing, bounces and complaints: what is kept, what is told, and that no email leaves."""
 
 from __future__ import annotations
 
@@ -200,7 +200,7 @@ def test_nothing_is_left_of_what_is_rolled_back(heard: Heard) -> None:
     assert (rows(), heard) == (0, [])
 
 
-# -- before a mail leaves (T30) --
+# -- before an email leaves (T30) --
 
 
 @pytest.mark.parametrize(
@@ -248,7 +248,7 @@ def test_one_that_was_suppressed_is_not_tried_again(outbox: list[Any]) -> None:
 
 
 def test_a_mail_to_an_inviter_is_no_invitation(outbox: list[Any]) -> None:
-    """Who wants no invitations goes on to hear of those that he makes himself."""
+    """Who wants no invitations goes on to hear of those that they make themselves."""
     inviter = make_user("inviter")
     unsubscribe(token(inviter.email))
     make_mail(make_invitation(inviter, left=-DAY), kind="renewal")
@@ -297,7 +297,7 @@ def test_a_mail_that_is_asked_for_again_is_queued_as_for_anybody(
 
 
 def test_the_link_goes_on_to_work(member: Any) -> None:
-    """It was not taken from him: he may have got it on another way."""
+    """It was not taken from them: they may have got it in another way."""
     unsubscribe(token())
     invitation = inviting.invite(member, ADDRESS).invitation
     assert arriving.open_invitation(invitation.key).invitation == invitation

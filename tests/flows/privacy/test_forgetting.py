@@ -1,4 +1,4 @@
-"""Whom an invitation was for is forgotten: after a while, or when he asks for it."""
+"""Whom an invitation was for is forgotten: after a while, or when they ask for it."""
 
 from __future__ import annotations
 
@@ -325,7 +325,7 @@ def test_one_person_is_erased_everywhere(heard: Heard) -> None:
     assert (stored(open_one).status, stored(open_one).pending_slot) == ("revoked", None)
     assert stored(old).status == "accepted"
     assert heard.names() == ["invitation_revoked"]
-    # Whoever listens learns whom he has to forget himself.
+    # Whoever listens learns whom they have to forget themselves.
     assert heard.last("invitation_revoked")["invitation"].email == IDNA
 
 

@@ -1,4 +1,4 @@
-"""A person gets what is kept about him, and nothing about anybody else."""
+"""A person gets what is kept about them, and nothing about anybody else."""
 
 from __future__ import annotations
 

@@ -46,7 +46,7 @@ def everybody() -> Any:
 
 
 def quota(user: Any) -> tuple[int, int]:
-    """Return what was granted to a member, and what he has spent."""
+    """Return what was granted to a member, and what they have spent."""
     row = InvitationQuota.objects.of(user)
     return row.granted, row.spent
 

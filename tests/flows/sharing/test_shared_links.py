@@ -58,7 +58,7 @@ def come(link: InvitationKey, name: str = "bob", **fields: Any) -> Any:
 
 
 def balance(user: Any) -> int:
-    """Return the sum of a member's ledger, which is what his counter says."""
+    """Return the sum of a member's ledger, which is what their counter says."""
     written = QuotaEntry.objects.filter(inviter=user).aggregate(sum=Sum("change"))["sum"] or 0
     assert written == -spent(user)
     return int(written)

@@ -64,7 +64,7 @@ def run(*arguments: str) -> str:
     return out.getvalue()
 
 
-# -- mails --
+# -- emails --
 
 
 @jumps

@@ -1,4 +1,4 @@
-"""Settings of the site whose mails are sent by workers, which are processes of their own.
+"""Settings of the site whose emails are sent by workers, which are processes of their own.
 
 The tests and the workers share one database. The tests make it and tell the workers its name by
 ``INVITATION_TEST_DB_NAME``, and in this way also the delivery, the broker and the mail server's

@@ -57,7 +57,7 @@ class Command(BaseCommand):
         except (OSError, OverflowError) as error:
             raise CommandError(f"Port {port} cannot be used ({error}). Choose another.") from error
         with server:
-            # Read at the moment of use, so the links in the mails lead to this port.
+            # Read at the moment of use, so the links in the emails lead to this port.
             settings.INVITATION_BASE_URL = url
             settings.SEEDLIBRARY_DEMO = True
             self.prepare(url)
