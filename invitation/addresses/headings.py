@@ -22,7 +22,9 @@ HEADINGS: dict[str, str] = {
         epostadresse|adres email|endereco de email|email adresi|e posta|почта
         sähköposti|sähköpostiosoite|emailová adresa|электронная почта
         адрес электронной почты|эл почта|メール|メールアドレス|電子メール
-        電子メール アドレス|邮箱|电子邮件|电子邮件地址|電子郵件|이메일|البريد الإلكتروني
+        電子メール アドレス|邮箱|电子邮件|电子邮件地址|电子邮箱|電子郵件|이메일|이메일 주소
+        البريد الإلكتروني|email cím|електронна пошта|ел пошта|ηλεκτρονικό ταχυδρομείο
+        דואר אלקטרוני|אימייל|adresă de email|adreça electrònica|correu electrònic
         """,
     "name": """
         name|full name|display name|recipient name|recipient|contact name|student name
@@ -32,16 +34,22 @@ HEADINGS: dict[str, str] = {
         vollständiger name|voller name|vor und nachname|vorname nachname|nachname vorname
         name vorname|vorname name|last name first name|first name last name|first and last name
         naam|volledige naam|namn|navn|imię i nazwisko|nazwisko i imię|имя|фио|полное имя
-        nimi|jméno a příjmení|ad soyad|氏名|名前|お名前|姓名|이름|الاسم
+        nimi|jméno a příjmení|ad soyad|ad\u0131 soyad\u0131|氏名|名前|お名前|姓名|이름|الاسم
+        الاسم الكامل|your full name|full legal name|anzeigename|ihr name|nom affiché|nom à afficher
+        votre nom|nombre para mostrar|su nombre|teljes név|név|meno a priezvisko|nume complet
+        nume și prenume|ονοματεπώνυμο|повне ім'я|піб|שם מלא|שם|nom i cognoms
+        visningsnamn|weergavenaam
         """,
     "first": """
         first|first name|given name|forename|vorname|prenom|nombre|nome|voornaam|imię|fornamn
-        fornavn|名|etunimi|jméno|křestní jméno
+        fornavn|名|etunimi|jméno|křestní jméno|meno|keresztnév|utónév|ім'я|ad|ad\u0131|prenume|όνομα
+        الاسم الأول|שם פרטי|your first name|rufname
         """,
     "last": """
         last|last name|family name|surname|nachname|familienname|nom|nom de famille|apellido
         apellidos|cognome|sobrenome|achternaam|nazwisko|efternamn|etternavn|efternavn|фамилия|姓|sukunimi
-        příjmení
+        příjmení|priezvisko|vezetéknév|családnév|прізвище|성|soyad|soyad\u0131|nume|nume de familie
+        επώνυμο|اسم العائلة|اللقب|שם משפחה|cognoms|your last name|apelido
         """,
     "note": "note|message|personal note|nachricht|mensaje",
     "language": "language|lang|locale|sprache|langue|idioma|lingua|taal|språk|język|язык|言語",
@@ -69,7 +77,8 @@ _BRACKETED = re.compile(r"[(\[]([^)\]]*)[)\]]?")
 #: Words that tell several addresses of one person apart.
 _ONE_OF = re.compile(
     r"\d+|\b(?:primary|secondary|main|work|home|business|private|personal|other|alternate|"
-    r"alternative|second|de|del|value|privat|geschaftlich)\b"
+    r"alternative|second|de|del|value|privat|geschaftlich|dienstlich|primare|sekundare|zweite|"
+    r"principale?|secondaire|secundari[ao]|professionnelle|personnelle|primaria)\b"
 )
 
 
@@ -113,8 +122,15 @@ def known(headings: Iterable[str]) -> dict[str, int]:
         if column:
             places.setdefault(column, place)
     # In Italian, "Note" is the plural: private notes.
-    if "note" in places and any(plain(heading) == "cognome" for heading in headings):
+    plain_ones = {plain(heading): place for place, heading in enumerate(headings)}
+    if "note" in places and "cognome" in plain_ones:
         del places["note"]
+    # In Catalan, "Nom" is the first name, and in Korean "이름" may be. Elsewhere they are others.
+    for last, first in (("cognoms", "nom"), ("성", "이름")):
+        if last in plain_ones and first in plain_ones:
+            names = ("name", "first", "last")
+            places = {key: at for key, at in places.items() if key not in names}
+            places |= {"first": plain_ones[first], "last": plain_ones[last]}
     return places
 
 
@@ -135,9 +151,16 @@ def whose(heading: str) -> frozenset[str]:
 
 
 def series(headings: Sequence[str], place: int) -> list[int]:
-    """Return the places of the addresses of the same person: "E-mail 1", "E-mail 2"."""
+    """Return the places of the addresses of the same person: "E-mail 1", "E-mail 2".
+
+    With "Name 1" and "Name 2" on their left, they are those of different people.
+    """
     stem = _stem(headings[place])
-    return [at for at, heading in enumerate(headings) if at == place or _stem(heading) == stem]
+    found = [at for at, heading in enumerate(headings) if at == place or _stem(heading) == stem]
+    beside = [headings[at - 1] for at in found if at > 0]
+    numbered = all(may_name(heading) and re.search(r"\d", heading) for heading in beside)
+    people = len(beside) == len(found) and numbered and len(set(map(_stem, beside))) == 1
+    return [place] if people else found
 
 
 def _stem(heading: str) -> str:

@@ -6,8 +6,13 @@ clear, the text stays one entry, which is no address. The page then says so.
 
 from __future__ import annotations
 
+import html
 import re
+import unicodedata
 from collections.abc import Iterator
+from urllib.parse import unquote
+
+from invitation.addresses import headings
 
 #: Marks between two people in a list, in any script, and every kind of line break.
 BREAKS = "\r\n\v\f\x1c\x1d\x1e\x85\u2028\u2029"
@@ -17,43 +22,131 @@ _MARKS = re.compile(f'["<>{SEPARATORS}{BREAKS}]')
 _INVISIBLE = "\u00ad\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u206f\ufeff"
 _BLANK = re.compile(rf"[\s{_INVISIBLE}]")
 _MARGIN = "".join(filter(_BLANK.match, map(chr, range(0x10000))))
+#: Marks that change the sign before them. A name may need them (flags, emoji), an address never.
+_SELECTORS = "".join(map(chr, (*range(0xFE00, 0xFE10), *range(0xE0000, 0xE01F0))))
 #: Marks and words between two addresses in one entry.
 _BETWEEN = f"{_MARGIN}{SEPARATORS}|/&+>\u00b7\u2022"
+_DASHES = "\u2010-\u2015\\-"
+_BEFORE_NAME = re.compile(rf"[{re.escape(_BETWEEN)}{_DASHES}.:*~#=\u2192\u21d2]*")
+_AFTER_NAME = re.compile(rf"(?:\s[{_DASHES}|=]+|[:\uff1a])\s*$")
 _AND = frozenset(
-    ("and", "und", "et", "y", "e", "en", "och", "og", "i", "oraz", "и", "و", "和", "と")
+    (
+        *("and", "und", "et", "y", "e", "en", "och", "og", "i", "oraz", "и", "و", "和", "と"),
+        *("or", "oder", "ou", "eller", "lub", "или"),
+    )
 )
 #: Runs of what an address may be made of, up to the marks that end it. Each is read once.
 _RUN = re.compile(rf"[^\s<>()\[\]|/\"{SEPARATORS}{_INVISIBLE}]+")
-#: Mark of an item in a list.
-_BULLET = re.compile(r"(?:[-*\u2022\u00b7\u2013]|\d{1,4}[.)])\s+")
+#: Mark of an item in a list, and cells that have only such a mark (Word's are letters).
+_BULLET = re.compile(
+    r"(?:(?:[-*+\u2013\u2014]|\d{1,4}[.)]|\(\d{1,4}\))\s+|[\u2022\u00b7\u2023\u25a0-\u25ff\u2713-"
+    r"\u2718\u27a2-\u27a4]\s*)(?:\[[ xX]?\]\s+)?"
+)
+_MARK_ALONE = re.compile(r"\(?\d{1,4}[.)]?|[^\w@]|[o§üØ]")
+#: Lines that divide a list, or the heading of a table from its rows.
+_RULE = re.compile(rf"[{_DASHES}=_*.|:+~#\u2022\u00b7\s]*")
 _LOCAL_QUOTED = re.compile(r'"[^"@]*"@')
 _MAILTO = re.compile("mailto:", re.IGNORECASE)
+_QUOTED = re.compile(
+    "[\"'\u00ab\u201c-\u201e\u2018\u201a\u2039](.*)[\"'\u00bb\u201c-\u201e\u2019\u203a]"
+)
+#: Signs that web pages write for marks.
+_ESCAPED = re.compile("&(?:lt|gt|amp|quot|apos|nbsp|commat|#0?39|#x27|#64);", re.IGNORECASE)
+_BREAK_TAG = re.compile(r"<br\s*/?>", re.IGNORECASE)
+#: A link in Markdown, and the second form of an address that Outlook writes.
+_LINK = re.compile(r"\[([^\[\]]*)\]\((?:mailto:)?([^\s()<>@]+@[^\s()<>@]+)\)")
+_AGAIN = re.compile(r"<mailto:([^\s<>@]+@[^\s<>@]+)>", re.IGNORECASE)
+_BRACKETS = str.maketrans("\uff1c\uff1e", "<>")
+_DOUBLED = re.compile("<{2,}|>{2,}")
+#: Words before an address that are no name, such as "To:", besides the headings of a column.
+_LABEL = re.compile("[\"']?([^:=@<>\"'\uff1a]{1,40})[\"']?\\s*[:=\uff1a]\\s*")
+_LABELS = frozenset(("to", "cc", "bcc", "rcpt to", "an", "à", "para"))
+#: A name beside an address, and the words in it that may begin with a small letter.
+_NAME_MAX = 80
+_PARTICLES = frozenset(
+    (
+        "al",
+        "bin",
+        "da",
+        "de",
+        "del",
+        "den",
+        "der",
+        "di",
+        "dos",
+        "du",
+        "el",
+        "la",
+        "le",
+        "van",
+        "von",
+    )
+)
+_DASH_MARKS = "-\u2013\u2014|"
+_DASHED = re.compile(rf"\s[{_DASHES}|]+\s*$")
+_OPENING, _CLOSING = "([{\uff08\u3010", ")]}\uff09\u3011"
 #: Mark between the addresses of one person in exports of Google Contacts.
 SEVERAL = ":::"
 
 
 def entries(text: str) -> Iterator[tuple[str, str]]:
     """Yield name and address of each entry of a list; an entry that is no address has no name."""
-    half = ""
-    for piece, end in _pieces(text):
+    half, after = "", ""
+    for piece, end in _pieces(_rewritten(_BREAK_TAG.sub("\n", unescaped(text, quotes=True)))):
         entry = piece.strip(_MARGIN)
-        if half and "<" in entry:
+        if half and "<" in entry and (entry[0] == "<" or after != "\t"):
             entry = f"{half} {entry}" if entry[0] == "<" else f"{half}, {entry}"
         elif half:
-            yield "", half
-        half = ""
-        if end in SEPARATORS and end not in ";\t" and not set("@<").intersection(entry):
+            yield "", clean(half)
+        half, after = "", end
+        if _RULE.fullmatch(entry) or (end == "\t" and _MARK_ALONE.fullmatch(entry)):
+            continue
+        if end in SEPARATORS and end != ";" and not set("@<").intersection(entry):
             half = entry  # perhaps "Doe, Ann <ann@example.org>", which some programs write
-        elif entry:
+        else:
             bullet = _BULLET.match(entry)
-            yield from people(entry[bullet.end() :] if bullet else entry)
+            yield from people(_without_and(entry[bullet.end() :] if bullet else entry))
+
+
+def is_rule(text: str) -> bool:
+    """Return whether a text is blank or only a line between rows."""
+    return bool(_RULE.fullmatch(text))
+
+
+def unescaped(text: str, *, quotes: bool = False) -> str:
+    """Return a text with the marks that a web page has escaped, such as ``&lt;``."""
+
+    def mark(found: re.Match[str]) -> str:
+        kept = not quotes and "quot" in found.group().lower()
+        return found.group() if kept else html.unescape(found.group().lower())
+
+    return _ESCAPED.sub(mark, text)
+
+
+def _rewritten(text: str) -> str:
+    """Return a text with other ways to write ``Name <address>`` in this form."""
+
+    def again(found: re.Match[str]) -> str:
+        same = found.string.endswith(found.group(1), 0, found.start())
+        return "" if same else found.group()
+
+    text = _LINK.sub(r"\1 <\2>", _AGAIN.sub(again, text.translate(_BRACKETS)))
+    return _DOUBLED.sub(lambda found: found.group()[0], text)
+
+
+def _without_and(entry: str) -> str:
+    """Return an entry without the word that the last one of a list begins with."""
+    word, _blank, rest = entry.partition(" ")
+    return rest.strip(_MARGIN) if "@" in rest and word in _AND and len(word) > 1 else entry
 
 
 def people(entry: str) -> list[tuple[str, str]]:
     """Return name and address of each person in an entry, or the entry as no address."""
+    entry = _unlabelled(_rewritten(entry))
     found = _addresses(entry)
+    beside = _beside(entry, found[0]) if len(found) == 1 else None
     if len(found) < 2 or _LOCAL_QUOTED.search(entry):
-        return [one(entry)]
+        return [beside or one(entry)]
     name, address = one(entry)
     if name and clean(name).lower() == address.lower():
         return [("", address)]  # an address as its own name
@@ -62,7 +155,7 @@ def people(entry: str) -> list[tuple[str, str]]:
     for address_run in found:
         name, bracketed = _name_before(entry[at : address_run.start()], first=not persons)
         at = address_run.end()
-        if set("@<>").intersection(name) or (name and not bracketed):
+        if set("@<>\\").intersection(name) or (name and not bracketed):
             return [("", entry)]
         persons.append((name, clean(address_run.group())))
     return [("", entry)] if _name_before(entry[at:].strip('"'), first=False)[0] else persons
@@ -73,10 +166,66 @@ def _name_before(text: str, *, first: bool) -> tuple[str, bool]:
     name = text.rstrip(_MARGIN)
     bracketed = name.endswith("<")
     name = name.removesuffix("<").strip(_BETWEEN)
-    word, _blank, rest = name.partition(" ")
-    if not first and (word in _AND or (len(word) > 1 and word.lower() in _AND)):
-        name = rest.strip(_BETWEEN)
-    return name.strip('"').strip(_MARGIN), bracketed
+    if not first:
+        name = _BEFORE_NAME.sub("", name, count=1)
+        word, _blank, rest = name.partition(" ")
+        if word in _AND or (len(word) > 1 and word.isupper() and word.lower() in _AND):
+            name = _BEFORE_NAME.sub("", rest, count=1)
+        bullet = _BULLET.match(name)
+        name = name[bullet.end() :] if bullet else name
+    return _AFTER_NAME.sub("", name).strip('"').strip(_MARGIN), bracketed
+
+
+def _unlabelled(entry: str) -> str:
+    """Return an entry without a word that says what follows, such as ``To:`` or ``Email:``."""
+    found = _LABEL.match(entry)
+    if not found or "@" not in entry[found.end() :]:
+        return entry
+    label = found.group(1).strip(_MARGIN)
+    known = label.lower() in _LABELS or headings.column_of(label) == "email"
+    return entry[found.end() :] if known else entry
+
+
+def _beside(entry: str, found: re.Match[str]) -> tuple[str, str] | None:
+    """Return name and address of ``Ann Smith (ann@example.org)`` and the like, or ``None``.
+
+    The address must be whole: beside it are only marks that belong to no address. What is on one
+    side must look like a name.
+    """
+    before, after = entry[: found.start()], entry[found.end() :]
+    whole = not before or before[-1] in f"{_OPENING}{_MARGIN}'\"*_"
+    whole = whole and (not after or after[0] in f"{_CLOSING}{_MARGIN}'\"*_")
+    if not whole or set("<>").intersection(entry):
+        return None
+    address = clean(found.group())
+    if not any(map(str.isalnum, before + after)):
+        return "", address
+    left, right = before.strip(_MARGIN), after.strip(f"{_MARGIN}.")
+    words = 2
+    if left and not right:
+        words = 1 if _DASHED.search(before) else 2
+        name = _AFTER_NAME.sub("", before)
+    elif left and right in _CLOSING and left[-1] in _OPENING:
+        name, words = left[:-1], 1
+    elif right and not left:
+        words = 1 if right[0] in f"{_OPENING}{_DASH_MARKS}" else 2
+        name = right.lstrip(f"{_OPENING}{_DASH_MARKS}").rstrip(_CLOSING)
+    else:
+        return None
+    name = name.strip(_MARGIN)
+    return (name, address) if _is_name(name, words) else None
+
+
+def _is_name(text: str, least: int) -> bool:
+    """Return whether a text of at least so many words looks like a name, not like a sentence."""
+    words = [word for word in text.split() if word.lower() not in _PARTICLES]
+    written = all(word[0].isalpha() and not word[0].islower() for word in words)
+    return (
+        len(words) >= least
+        and written
+        and len(text) <= _NAME_MAX
+        and not set("@:").intersection(text)
+    )
 
 
 def _addresses(text: str) -> list[re.Match[str]]:
@@ -105,6 +254,10 @@ def one(text: str) -> tuple[str, str]:
         name = name[1:-1]  # as Outlook writes it
     elif name.count('"') == 1:
         name = name.strip('"')  # the other one is lost
+    name = _AFTER_NAME.sub("", name)
+    label = _LABEL.match(name)
+    if label and label.group()[-1].isspace() and "=" not in label.group():
+        name = name[label.end() :]  # "Friends: Ann", as programs write groups
     return name, clean(text[start + 1 : -1])
 
 
@@ -113,13 +266,16 @@ def clean(address: str) -> str:
 
     That is ``mailto:``, quotation marks, a full stop or a separator after it, and invisible marks.
     """
-    address = address.strip(f"{_MARGIN}{SEPARATORS}").rstrip(".")
-    if len(address) > 1 and address[0] == address[-1] and address[0] in "\"'":
-        address = address[1:-1].strip(_MARGIN)
+    address = address.strip(f"{_MARGIN}{_SELECTORS}{SEPARATORS}").rstrip(".")
+    quoted = _QUOTED.fullmatch(address)
+    if quoted:
+        address = quoted.group(1).strip(_MARGIN)
+    while address and unicodedata.category(address[0]) == "So":
+        address = address[1:].lstrip(f"{_MARGIN}{_SELECTORS}")
     found = _MAILTO.match(address)
     if found:
         bare, _mark, rest = address[found.end() :].partition("?")
-        address = address if "@" in rest else bare.strip(_MARGIN)
+        address = address if "@" in rest else unquote(bare).strip(_MARGIN)
     return address
 
 

@@ -93,7 +93,7 @@ def read(text: str, *, pasted: bool = True, email_column: str = "") -> Reading:
     """
     check_size(len(text))  # A character has at least one byte. This saves encoding a huge text.
     check_size(len(text.encode("utf-8", "surrogatepass")))
-    text = text.lstrip("\ufeff")
+    text = people.unescaped(text.lstrip("\ufeff"))
     if _CARDS.match(text):
         message = _("These are address cards (vCard). Export your contacts as CSV, then try again.")
         raise ListRefused(message, code="list_cards")

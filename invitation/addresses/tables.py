@@ -25,7 +25,7 @@ _LINE = re.compile("\r\n|\r|\n")
 #: Blank rows. Spreadsheets export thousands of them.
 _BLANKS = re.compile(r"(?:[ ,;|\t]*(?:\r\n|\r|\n))+")
 _GROUP_MARKS = re.compile("[,;|]")
-_NAME_LENGTH_MAX = 80
+_NAME_LENGTH_MAX, _HEADINGS_MAX = 80, 1000
 
 Row = tuple[int, list[str]]
 
@@ -47,7 +47,7 @@ def rows(text: str, delimiter: str) -> Iterator[Row]:
     """Yield number and cells of each row that is not blank."""
     for number, record, whole in _records(text, delimiter):
         cells = _broken(record, delimiter) if whole is None else whole
-        if any(map(str.strip, cells)):
+        if not people.is_rule("".join(cells)):
             yield number, cells
 
 
@@ -75,7 +75,7 @@ def _records(text: str, delimiter: str) -> Iterator[tuple[int, str, list[str] | 
             lines += 1
         record = text[at:end]
         cells = None if quotes % 2 else cells_of(record, delimiter)
-        if cells and lines > 1 and _swallowed(record, delimiter, width):
+        if cells and lines > 1 and _swallowed(record, cells, delimiter, width):
             cells = None
         if cells is None:
             record, stop = text[at:first_end], first_stop
@@ -91,10 +91,12 @@ def _line(text: str, at: int) -> tuple[int, int]:
     return found.span() if found else (len(text), len(text))
 
 
-def _swallowed(record: str, delimiter: str, width: int) -> bool:
+def _swallowed(record: str, cells: list[str], delimiter: str, width: int) -> bool:
     """Return whether a cell of several lines has the row of another person in it."""
     others = _LINE.split(record)[1:]
-    return width > 1 and any("@" in line and line.count(delimiter) + 1 == width for line in others)
+    alike = width > 1 and any("@" in line and line.count(delimiter) + 1 == width for line in others)
+    long = (cell for cell in cells if _LINE.search(cell))
+    return alike and (len(cells) != width or any("@" in cell for cell in long))
 
 
 def cells_of(record: str, delimiter: str) -> list[str] | None:
@@ -133,6 +135,7 @@ class Columns:
     """Places of the columns of a table, and its first row with a person."""
 
     def __init__(self, table: Sequence[Row], email_column: str = "") -> None:
+        table = _with_headings_divided(table)
         main, several = _main_column(table)
         self.first, self.headings = _find_headings(table, main, email_column)
         self.body = table[self.first :]
@@ -217,10 +220,16 @@ class Columns:
         }
         near = self.main - 1
         if not found and near >= 0 and near not in self.by_heading.values():
-            heading = self._heading(near)
-            place = self.main
-            values = [_cell(cells, near) for _, cells in self.body if "@" in _cell(cells, place)]
-            if words.may_name(heading) and words.whose(heading) == whose and _are_names(values):
+            mine = [cells for _, cells in self.body if "@" in _cell(cells, self.main)]
+            places = [
+                place
+                for place in range(self.main)
+                if words.may_name(self._heading(place))
+                and words.whose(self._heading(place)) == whose
+                and _are_names([_cell(cells, place) for cells in mine])
+                and (place == near or place + 1 not in self.several)
+            ]
+            if places == [near]:  # of several, nobody knows which
                 found["name"] = near
         return found
 
@@ -255,7 +264,7 @@ class Columns:
         name, email = found[0] if len(found) == 1 else ("", text)
         column = self.name(cells)
         if people.count(column, but=email):
-            return Person("", f"{column} {text}")
+            return Person("", text if column == text else f"{column} {text}")
         if people.count(column):
             column = column.replace(f"({email})", "").strip()  # as Outlook writes it
             column = "" if people.count(column) else column
@@ -336,6 +345,19 @@ def _find_headings(
         if not above.strip() or (len(cells) < 2 and not words.is_mail(above)):
             best = -1
     return (0, []) if best < 0 else (best + 1, table[best][1])
+
+
+def _with_headings_divided(table: Sequence[Row]) -> Sequence[Row]:
+    """Return a table, with the headings as cells if another mark divides them than its rows."""
+    number, cells = table[0] if table else (0, [])
+    written = list(filter(str.strip, cells))
+    if len(written) != 1 or len(written[0]) > _HEADINGS_MAX:
+        return table
+    for delimiter in DELIMITERS:
+        found = [heading.strip() for heading in written[0].split(delimiter)]
+        if len(words.known(found)) > 1 and "email" in words.known(found):
+            return [(number, found), *table[1:]]
+    return table
 
 
 def _place(headings: Sequence[str], wanted: str) -> int | None:

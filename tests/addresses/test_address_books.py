@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from django.utils.translation import override
 
-from invitation.addresses import headings, people, sheets
+from invitation.addresses import headings, people, recipients, sheets
 from invitation.addresses.recipients import decode, parse
 from invitation.exceptions import ListRefused
 
@@ -150,6 +150,40 @@ FILES: dict[str, tuple[str, Found]] = {
         f"Doe, Jane <{A}>\nRoe, Bob <{B}>\n",
         [(1, A, "Doe, Jane"), (2, B, "Roe, Bob")],
     ),
+    "thunderbird, German": (
+        "Vorname,Nachname,Anzeigename,Primäre E-Mail-Adresse,Sekundäre E-Mail-Adresse\n"
+        f"Ann,Smith,Ann Smith,{A},a2@x.org\n,,Bob Roe,,{B}\n",
+        [(2, A, "Ann Smith"), (3, B, "Bob Roe")],
+    ),
+    "a form": (
+        f"Timestamp,Email Address,Your full name,Will you come?\n2026/01/01,{A},Ann Roe,yes\n",
+        [(2, A, "Ann Roe")],
+    ),
+    "headings divided by another mark": (
+        f"Name, email\nAnn; {A}\nBob; {B}\n",
+        [(2, A, "Ann"), (3, B, "Bob")],
+    ),
+    "a line break in a name": (
+        f'"Name","Email"\r\n"Ann\r\nSmith","{A}"\r\n"Bob","{B}"\r\n',
+        [(2, A, "Ann\r\nSmith"), (3, B, "Bob")],
+    ),
+    "a table in Markdown": (
+        f"| Name | Email |\n|---|---|\n| Ann | {A} |\n",
+        [(3, A, "Ann")],
+    ),
+    "escaped marks in cells": (
+        f"Name;Email\nAnn &amp; Bob;&lt;{A}&gt;\n",
+        [(2, A, "Ann & Bob")],
+    ),
+    "two unknown names": (f"Wer,Wohin,Mail\nAnn,Bonn,{A}\n", [(2, A, "")]),
+    "turkish": (f"Ad\u0131;Soyad\u0131;E-posta\nAyşe;Ak;{A}\n", [(2, A, "Ayşe Ak")]),
+    "hungarian": (f"Vezetéknév;Keresztnév;E-mail cím\nNagy;Éva;{A}\n", [(2, A, "Éva Nagy")]),
+    "ukrainian": (f"Ім'я;Прізвище;Електронна пошта\nІван;Ко;{A}\n", [(2, A, "Іван Ко")]),
+    "greek": (f"Όνομα;Επώνυμο;Email\nΆννα;Ρίζου;{A}\n", [(2, A, "Άννα Ρίζου")]),
+    "hebrew": (f"שם פרטי;שם משפחה;דואר אלקטרוני\nנעה;לוי;{A}\n", [(2, A, "נעה לוי")]),
+    "arabic": (f"الاسم الأول;اسم العائلة;البريد الإلكتروني\nليلى;علي;{A}\n", [(2, A, "ليلى علي")]),
+    "catalan": (f"Nom;Cognoms;Correu electrònic\nNúria;Puig;{A}\n", [(2, A, "Núria Puig")]),
+    "korean": (f"성;이름;이메일 주소\n김;민수;{A}\n", [(2, A, "민수 김")]),
     "many blank rows": (
         "name,email\n" + ",\n" * 5000 + f"Ann,{A}\n",
         [(5002, A, "Ann")],
@@ -188,6 +222,20 @@ def test_nobody_is_dropped_or_greeted_with_the_name_of_another(text: str, found:
     "between",
     [
         *(" ", " / ", " | ", " and ", " AND ", " und ", " & ", " \u2022 ", ",", ";", "\t"),
+        *(
+            " - ",
+            " \u2013 ",
+            " \u2014 ",
+            " \u2192 ",
+            " * ",
+            " : ",
+            " ~ ",
+            " # ",
+            " oder ",
+            " or ",
+            " + ",
+        ),
+        *(", and ", " e ", " y ", " et ", " og ", " \u00b7 ", "<br>", "<br />\n", "\n---\n"),
         *("\uff0c", "\uff1b", "\u3001", "\u060c", "\u061b", "\u2028", "\v", "\f", "\x85"),
         *("\u00a0", "\u3000", "\u200b"),
     ],
@@ -217,6 +265,38 @@ def test_two_people_may_have_anything_between_them(between: str) -> None:
         (f"mailto:{A}?subject=Hi", [(A, "")]),
         (f"mailto:{A}?cc={B}", [(f"mailto:{A}?cc={B}", "")]),
         (f"Ann <mailto:{A}>\u200f", [(A, "Ann")]),
+        (f"mailto:ann%40example.org, mailto:{B}", [(A, ""), (B, "")]),
+        (f"Ann <{A}<mailto:{A}>>\nBob <{B}<mailto:{C}>>", [(A, "Ann"), (B, "Bob"), (C, "")]),
+        (f"[Ann Roe](mailto:{A}), [{B}](mailto:{B})", [(A, "Ann Roe"), (B, "")]),
+        (f"Ann &lt;{A}&gt;; &quot;Roe, Bob&quot; &LT;{B}&gt;", [(A, "Ann"), (B, "Roe, Bob")]),
+        (f"Ann <<{A}>>, Bob \uff1c{B}\uff1e", [(A, "Ann"), (B, "Bob")]),
+        (f"Ann Roe ({A}); Bob [{B}]", [(A, "Ann Roe"), (B, "Bob")]),
+        (f"{A} (Ann Roe), {B} - Bob", [(A, "Ann Roe"), (B, "Bob")]),
+        (
+            f"Ann - {A}\nBob van Roe: {B}\nCid Roe  {C}",
+            [(A, "Ann"), (B, "Bob van Roe"), (C, "Cid Roe")],
+        ),
+        (
+            f"Ann: {A}\nPlease invite: {B}\n{C} (at work)",
+            [(f"Ann: {A}", ""), (f"Please invite: {B}", ""), (f"{C} (at work)", "")],
+        ),
+        (
+            f"Ann {A} Roe\nBob/{B}\nAnn {A}, {B}.x(C)",
+            [(f"Ann {A} Roe", ""), (f"Bob/{B}", ""), (f"Ann {A}", ""), (f"{B}.x(C)", "")],
+        ),
+        (f"To: Ann <{A}>\nCC: {B}\nE-Mail-Adresse: {C}", [(A, "Ann"), (B, ""), (C, "")]),
+        (f"Friends: Ann <{A}>, Bob: <{B}>;", [(A, "Ann"), (B, "Bob")]),
+        (f'["{A}", "{B}"]', [(A, ""), (B, "")]),
+        (f'"email": "{A}"\nmail={B}', [(A, ""), (B, "")]),
+        (f"\u201c{A}\u201d, \u2018{B}\u2019", [(A, ""), (B, "")]),
+        (f"\u2709\ufe0f {A}, \U0001f4e7{B}", [(A, ""), (B, "")]),
+        (f"{A}\ufe0f, Ann \u2764\ufe0f <{B}\U000e0041>", [(A, ""), (B, "Ann \u2764\ufe0f")]),
+        (f"(1) Ann <{A}>\n\u25aa Bob <{B}>\n- [x] {C}", [(A, "Ann"), (B, "Bob"), (C, "")]),
+        (f"1. Ann <{A}> 2. Bob <{B}>", [(A, "Ann"), (B, "Bob")]),
+        (f"1.\tAnn <{A}>\no\tBob\t<{B}>", [(A, "Ann"), (B, "Bob")]),
+        (f"Ann <{A}>. Or Levy <{B}>.", [(A, "Ann"), (B, "Or Levy")]),
+        (f"Ann <{A}>\\nBob <{B}>", [(f"Ann <{A}>\\nBob <{B}>", "")]),
+        (f"Ann; <{A}>\n=====\n{B}", [("Ann", ""), (A, ""), (B, "")]),
         (f"Email addresses of all:\n{A}, {B}", [("Email addresses of all:", ""), (A, ""), (B, "")]),
         (
             f"Hello team, please find\n{A}, {B}",
@@ -287,6 +367,17 @@ def test_a_heading_has_the_plain_name_of_its_column_in_other_languages() -> None
             "@",
         ),
         *("name,email\n", "a@x.org>", "\u200b", "a@x.org" + " " * 1000 + "z\n", "\n", ",", '","'),
+        *(
+            "[",
+            "[a](a@x.org)",
+            "<mailto:a@x.org>",
+            "a@x.org<mailto:",
+            "&lt;",
+            " - ",
+            "<br ",
+            "To: ",
+        ),
+        *("A (a@x.org) ", "<<", "a: ", "[a](", "\u2022", "- [ ] ", "Ann Roe a@x.org\n"),
         *("Ann <a@x.org> and ", "email\n", ":::", "mailto:", "(a", '"\n""\n', "Ann,a@x.org\n"),
     ],
 )
@@ -300,6 +391,18 @@ def test_a_megabyte_of_anything_is_read_in_seconds(settings: Any, piece: str, pa
             pasted=pasted,
         )
     assert time.process_time() - start < 6
+
+
+def test_people_in_the_same_row_are_a_choice() -> None:
+    text = f"Name 1,Email 1,Name 2,Email 2\nAnn,{A},Bob,{B}\nCid,{C},,\n"
+    reading = recipients.read(text, pasted=False)
+    assert (reading.column, reading.columns) == ("Email 1", ["Email 1", "Email 2"])
+    assert read(text, email_column="Email 2") == [(2, B, "Bob"), (3, "", "")]
+
+
+def test_a_row_that_is_not_understood_is_shown_once() -> None:
+    both = f"{A} {B}"
+    assert read(f"Name,Email\n{both},{both}\n", pasted=False) == [(2, both, "")]
 
 
 def test_one_address_is_counted_as_one() -> None:

@@ -66,6 +66,8 @@ def test_the_command_takes_the_column_that_is_named(member: Any, tmp_path: Any) 
     assert run(*options).startswith("2: mum@example.org: invited")
     with pytest.raises(CommandError, match="Its columns: Student, Student Email, Parent Email"):
         run(*options[:-1], "Mail of work")
+    last = "Read the column Student Email. For others, use --email-column: Parent Email.\n"
+    assert run(*options[:4], "--dry-run").endswith(last)
 
 
 def test_a_dry_run_changes_nothing(member: Any, file: str) -> None:

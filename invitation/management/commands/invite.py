@@ -69,12 +69,14 @@ class Command(BaseCommand):
         site_id = _site_id(options["site"])
         verb = lists.check_list if options["dry_run"] else lists.invite_many
         try:
-            people = _people(options["addresses"], options["csv"], options["email_column"])
-            batch = verb(inviter, people, note=options["note"], site_id=site_id)
+            reading = _read_list(options["addresses"], options["csv"], options["email_column"])
+            batch = verb(inviter, reading.recipients, note=options["note"], site_id=site_id)
         except InvitationError as error:
             raise CommandError(str(error)) from error
         if options["verbosity"] > 0:
             self.report(batch, inviter, numbered=options["csv"] is not None)
+            if reading.columns and not options["email_column"]:
+                self.stdout.write(_printable(_column_read(reading)))
         made = lists.Verdict.NEW if options["dry_run"] else lists.Verdict.INVITED
         if not batch.count(made):
             raise CommandError("Nobody can be invited.")
@@ -94,22 +96,28 @@ class Command(BaseCommand):
             self.stdout.write(f"Emails that wait for sendinvitations: {waiting}.")
 
 
-def _people(addresses: list[str], file: str | None, column: str) -> list[recipients.Recipient]:
-    """Return the people on the command line or in the file.
+def _column_read(reading: recipients.Reading) -> str:
+    """Return a line that says in which of several columns the addresses were."""
+    others = ", ".join(heading for heading in reading.columns if heading != reading.column)
+    return f"Read the column {reading.column}. For others, use --email-column: {others}."
+
+
+def _read_list(addresses: list[str], file: str | None, column: str) -> recipients.Reading:
+    """Return the people on the command line or in the file, and their columns.
 
     Raises ``CommandError`` unless one of the two is given.
     """
     if addresses and file is not None:
         raise CommandError("Name addresses or a file with --csv, not both.")
     if addresses:
-        return recipients.parse("\n".join(addresses))
+        return recipients.read("\n".join(addresses))
     if file is None:
         raise CommandError(
             "Say whom to invite: manage.py invite ann@example.org, "
             "or manage.py invite --csv people.csv."
         )
     text = recipients.decode(_read(file))
-    return recipients.parse(text, pasted=False, email_column=column)
+    return recipients.read(text, pasted=False, email_column=column)
 
 
 def _site_id(given: int | None) -> int:
