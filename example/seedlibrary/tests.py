@@ -13,7 +13,9 @@ from django.contrib.auth import get_user_model
 from django.test import TestCase, override_settings
 from django.urls import reverse
 
+from invitation.lazysignup.models import LazyUser
 from invitation.testing import InvitationTestMixin
+from seedlibrary.hosts import host
 
 PASSWORD = "spade-and-trowel-7"
 
@@ -66,6 +68,24 @@ class SignUpTests(InvitationTestMixin, TestCase):
     def test_nobody_else_signs_up(self) -> None:
         """Without an invitation, the form makes no account."""
         self.assertFalse(self.sign_up("ida"))
+
+
+@skipUnless(settings.HOST == "allauth", "needs django-allauth")
+class GuestTests(TestCase):
+    """Tests of guests where allauth keeps the addresses."""
+
+    def test_guests_sign_up_on_the_page_of_everybody(self) -> None:
+        """The link in the basket leads there, and back to the basket."""
+        url = f"{reverse('lazysignup_convert')}?next={reverse('basket')}"
+        signup = f"{reverse('account_signup')}?next={reverse('basket')}"
+        self.assertRedirects(self.client.get(url), signup, fetch_redirect_response=False)
+
+    def test_guests_have_no_address(self) -> None:
+        """The demonstration starts again beside them."""
+        for _ in range(2):
+            LazyUser.objects.create_guest_user()
+        host().settle()
+        self.assertFalse(get_user_model().objects.exclude(emailaddress=None).exists())
 
 
 class DemonstrationTests(TestCase):

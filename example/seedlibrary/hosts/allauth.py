@@ -19,6 +19,12 @@ def save_waiting(user: Any) -> Any:
 
 
 def settle() -> None:
-    """Let everybody else have a verified address, also those who came with another app."""
-    for user in get_user_model().objects.filter(emailaddress=None, is_active=True):
-        EmailAddress.objects.create(user=user, email=user.email, primary=True, verified=True)
+    """Let everybody else have a verified address, also those who came with another app.
+
+    Guests have none yet, and one address belongs to one account.
+    """
+    people = get_user_model().objects.filter(emailaddress=None, is_active=True).exclude(email="")
+    EmailAddress.objects.bulk_create(
+        [EmailAddress(user=one, email=one.email, primary=True, verified=True) for one in people],
+        ignore_conflicts=True,
+    )
