@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import ast
-import os
 import re
-import subprocess
-import sys
 import unittest
 from collections.abc import Iterable, Iterator
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -27,6 +25,7 @@ from invitation.addresses import cleaning
 from invitation.conf import Conf
 from invitation.testing import invitation_link, make_invitation
 from tests.documented import DOCS, code_blocks
+from tests.processes import run_in
 
 PACKAGE = Path(invitation.__file__).parent
 BACKENDS = ["default", "simple", "admin_approval", "verified", "classic"]
@@ -274,21 +273,7 @@ print("told")
 def test_the_tutorial_leads_where_it_says(tmp_path: Path) -> None:
     """Do what it says, in a new project and processes of its own."""
 
-    def run(*command: str, **environment: str) -> str:
-        done = subprocess.run(
-            [sys.executable, *command],
-            cwd=tmp_path,
-            env={
-                **{name: text for name, text in os.environ.items() if "DJANGO" not in name},
-                "PYTHONPATH": str(PACKAGE.parent),
-                **environment,
-            },
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert done.returncode == 0, done.stdout + done.stderr
-        return done.stdout
+    run = partial(run_in, tmp_path)
 
     run("-m", "django", "startproject", "club", ".")
     for caption, code in code_blocks(DOCS / "tutorial.rst"):

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +18,7 @@ from invitation.flows import arriving, mail, sharing
 from invitation.models import InvitationKey
 from invitation.testing.pytest import invitation_link, make_invitation, sent_invitations
 from tests.factories import make_user
+from tests.processes import run_in
 
 __all__ = ["invitation_link", "make_invitation", "sent_invitations"]
 
@@ -165,18 +164,7 @@ def test_without_django_mail_there_is_no_message(
 # Processes of a site
 
 
-def run(*command: str, **environment: str) -> str:
-    kept = {name: text for name, text in os.environ.items() if "DJANGO" not in name}
-    done = subprocess.run(
-        [sys.executable, *command],
-        cwd=ROOT,
-        env={**kept, "PYTHONPATH": str(ROOT), **environment},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout + done.stderr
+run = partial(run_in, ROOT)
 
 
 SITE = """

@@ -1,19 +1,50 @@
-"""Who signs up in the tests of guests."""
+"""What guests of these tests do, and what is left of them."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
-#: Headers of a browser that a person uses.
-PERSON = {"user-agent": "Mozilla/5.0 (X11; Linux x86_64; rv:132.0) Gecko/20100101 Firefox/132.0"}
-PASSWORD = "correct-horse-battery"
+from django.contrib.auth import get_user_model
+from django.db import OperationalError
+from django.db.models.signals import post_save
+from django.test import Client
+
+from invitation.lazysignup.models import LazyUser
+from invitation.models import Acceptance, InvitationKey
+from tests.lazysignup.shop.models import Item
 
 
-def answers(**more: Any) -> dict[str, Any]:
-    """Return what a guest types into the form."""
-    return {
-        "username": "newcomer",
-        "email": "new@example.com",
-        "password1": PASSWORD,
-        "password2": PASSWORD,
-    } | more
+def follow(client: Client, invitation: InvitationKey, channel: str = "mail_key") -> None:
+    """Follow the link of an invitation."""
+    client.get(f"/accounts/invited/{getattr(invitation, channel)}/")
+
+
+def stays_a_guest(client: Client) -> bool:
+    """Return whether nothing has changed for the only guest."""
+    user = LazyUser.objects.get().user
+    return (
+        client.get("/who/").content.decode() == user.get_username()
+        and Item.objects.get().owner == user
+        and client.session["basket"] == ["seed"]
+        and not Acceptance.objects.exists()
+    )
+
+
+@contextmanager
+def undone_once() -> Iterator[list[tuple[Any, Any]]]:
+    """Have the database undo the first sign-up; give each try with the key of its account."""
+    tries: list[tuple[Any, Any]] = []
+
+    def fail(instance: Any, **_: Any) -> None:
+        if instance.username == "newcomer":
+            tries.append((instance, instance.pk))
+            if len(tries) == 1:
+                raise OperationalError("database is locked")
+
+    post_save.connect(fail, sender=get_user_model())
+    try:
+        yield tries
+    finally:
+        post_save.disconnect(fail, sender=get_user_model())

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import re
-import subprocess
-import sys
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +14,8 @@ from invitation.lazysignup import invited
 from invitation.models import Acceptance, InvitationKey
 from tests.documented import DOCS, code_blocks
 from tests.factories import make_user
-from tests.hosts.guests.people import PERSON, answers
+from tests.lazysignup.people import PERSON, answers
+from tests.processes import run_in
 
 #: What the site of the guide has already.
 MODELS = """
@@ -86,18 +85,7 @@ assert "a kite" in page and "as a guest" in page
 
 
 def test_the_guide_leads_where_it_says(tmp_path: Path) -> None:
-    def run(*command: str) -> str:
-        environment = {name: text for name, text in os.environ.items() if "DJANGO" not in name}
-        done = subprocess.run(
-            [sys.executable, *command],
-            cwd=tmp_path,
-            env={**environment, "PYTHONPATH": str(DOCS.parent)},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert done.returncode == 0, done.stdout + done.stderr
-        return done.stdout
+    run = partial(run_in, tmp_path)
 
     def write(name: str, code: str) -> None:
         with (tmp_path / name).open("a" if name.endswith("settings.py") else "w") as file:

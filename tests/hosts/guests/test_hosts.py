@@ -10,7 +10,6 @@ from asgiref.sync import async_to_sync
 from django.contrib.auth import get_user_model
 from django.core import mail
 from django.db import OperationalError
-from django.db.models.signals import post_save
 from django.http import HttpRequest
 from django.test import Client
 from django.utils import timezone
@@ -21,6 +20,7 @@ from invitation.lazysignup.guests import leave_session
 from invitation.lazysignup.models import LazyUser
 from invitation.models import Acceptance
 from tests.factories import ADDRESS, make_invitation, make_user
+from tests.hosts.guests.people import undone_once
 from tests.lazysignup.people import PASSWORD, PERSON, answers
 from tests.lazysignup.shop.models import Item
 
@@ -33,14 +33,6 @@ AT_ONCE = ["simple", "classic-simple", "verified"]
 BY_EMAIL = ["default", "classic", "approval"]
 BY_HAND = ["plain", "function"]
 HOSTS = [*AT_ONCE, *BY_EMAIL, *BY_HAND]
-
-
-@pytest.fixture
-def guest() -> Client:
-    client = Client(headers=PERSON)
-    client.get("/remember/")
-    client.post("/put/", {"name": "seed"})
-    return client
 
 
 def sign_up(client: Client, host: str, key: str = "", **more: str) -> Any:
@@ -129,28 +121,17 @@ def test_an_invitation_for_somebody_else_changes_nothing(guest: Client, host: st
 def test_a_try_that_the_database_undoes_begins_with_a_fresh_guest(
     transactional_db: None, guest: Client, host: str
 ) -> None:
-    tries: list[Any] = []
-
-    def fail(instance: Any, **_: Any) -> None:
-        if instance.username == "newcomer":
-            tries.append(instance)
-            if len(tries) == 1:
-                raise OperationalError("database is locked")
-
     key = make_invitation(make_user()).mail_key
     before = LazyUser.objects.get().user
-    post_save.connect(fail, sender=User)
-    try:
+    with undone_once() as tries:
         response = sign_up(guest, host, key)
-    finally:
-        post_save.disconnect(fail, sender=User)
     if host == "function":
         assert response.status_code == 503  # such a view is not repeated
         assert guest.get("/who/").content.startswith(b"Guest ")
         return
     assert response.status_code == 302
-    assert tries[0] is not tries[1]
-    assert {tried.pk for tried in tries} == {before.pk}
+    assert tries[0][0] is not tries[1][0]
+    assert {pk for _tried, pk in tries} == {before.pk}
     assert guest.session["basket"] == ["seed"]
 
 

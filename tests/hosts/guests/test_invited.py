@@ -20,6 +20,7 @@ from invitation.lazysignup import views
 from invitation.lazysignup.models import LazyUser
 from invitation.models import Acceptance, InvitationKey
 from tests.factories import ADDRESS, make_invitation, make_user
+from tests.hosts.guests.people import stays_a_guest
 from tests.lazysignup.people import PASSWORD, PERSON, answers
 from tests.lazysignup.shop.models import Item
 
@@ -53,16 +54,6 @@ def bound(visitor: Client, invitation: InvitationKey) -> Client:
     visitor.post("/put/", {"name": "seed"})
     del visitor.cookies["invitation_key"]
     return visitor
-
-
-def stays_a_guest(client: Client) -> bool:
-    user = LazyUser.objects.get().user
-    return (
-        client.get("/who/").content.decode() == user.get_username()
-        and Item.objects.get().owner == user
-        and client.session["basket"] == ["seed"]
-        and not Acceptance.objects.exists()
-    )
 
 
 def test_the_landing_page_offers_it(visitor: Client, invitation: InvitationKey) -> None:

@@ -11,8 +11,6 @@ from allauth.account.models import EmailAddress
 from allauth.socialaccount.models import SocialAccount, SocialLogin
 from allauth.socialaccount.signals import social_account_added
 from django.contrib.auth import get_user_model
-from django.db import OperationalError
-from django.db.models.signals import post_save
 from django.http import HttpRequest
 from django.test import Client
 
@@ -20,7 +18,9 @@ from invitation.lazysignup import late_login
 from invitation.lazysignup.models import LazyUser
 from invitation.models import Acceptance, InvitationKey
 from tests.factories import ADDRESS, make_invitation, make_user
-from tests.hosts.guests.people import PASSWORD, PERSON, answers
+from tests.hosts.guests import people
+from tests.hosts.guests.people import follow
+from tests.lazysignup.people import PASSWORD, PERSON, answers
 from tests.lazysignup.shop.models import Item
 
 pytestmark = pytest.mark.django_db
@@ -34,20 +34,8 @@ def addresses_of_the_site() -> None:
 
 
 @pytest.fixture
-def guest() -> Client:
-    client = Client(headers=PERSON)
-    client.get("/remember/")
-    client.post("/put/", {"name": "seed"})
-    return client
-
-
-@pytest.fixture
 def invitation() -> InvitationKey:
     return make_invitation(make_user())
-
-
-def follow(client: Client, invitation: InvitationKey, channel: str = "mail_key") -> None:
-    client.get(f"/accounts/invited/{getattr(invitation, channel)}/")
 
 
 def come(browser: Client, email: str = ADDRESS, *, process: str = "login", **typed: Any) -> Any:
@@ -70,14 +58,7 @@ def signed_up(client: Client, before: Any, *, logged_in: bool = True) -> None:
 
 
 def stays_a_guest(client: Client) -> bool:
-    user = LazyUser.objects.get().user
-    return (
-        client.get("/who/").content.decode() == user.get_username()
-        and Item.objects.get().owner == user
-        and client.session["basket"] == ["seed"]
-        and not SocialAccount.objects.exists()
-        and not Acceptance.objects.exists()
-    )
+    return people.stays_a_guest(client) and not SocialAccount.objects.exists()
 
 
 @pytest.mark.parametrize("invite_mode", [True, False])
@@ -260,24 +241,13 @@ def test_an_app_is_known_by_its_session_also_where_the_site_asks_early(
 def test_a_try_that_the_database_undoes_begins_with_a_fresh_guest(
     transactional_db: None, guest: Client, invitation: InvitationKey, way: str
 ) -> None:
-    tries: list[Any] = []
-
-    def fail(instance: Any, **_: Any) -> None:
-        if instance.username == "newcomer":
-            tries.append((instance, instance.pk))
-            if len(tries) == 1:
-                raise OperationalError("database is locked")
-
     before = LazyUser.objects.get().user
     follow(guest, invitation)
-    post_save.connect(fail, sender=User)
-    try:
+    with people.undone_once() as tries:
         if way == "form":
             guest.post("/accounts/signup/", answers(email=ADDRESS))
         else:
             come(guest)
-    finally:
-        post_save.disconnect(fail, sender=User)
     assert {pk for _tried, pk in tries} == {before.pk}
     assert tries[0][0] is not tries[1][0]
     signed_up(guest, before)

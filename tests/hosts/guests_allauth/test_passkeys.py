@@ -17,8 +17,9 @@ from django.test import Client
 from invitation.lazysignup.models import LazyUser
 from invitation.models import Acceptance, InvitationKey
 from tests.factories import ADDRESS, make_invitation, make_user
-from tests.hosts.guests.people import PERSON
+from tests.hosts.guests.people import follow
 from tests.hosts.guests_allauth import passkeys
+from tests.lazysignup.people import PERSON
 from tests.lazysignup.shop.models import Item
 from tests.test_kinds_of_site import run_on
 
@@ -41,25 +42,8 @@ def test_all_of_it_on_a_site_with_passkeys() -> None:
 
 
 @pytest.fixture
-def guest() -> Client:
-    client = Client(headers=PERSON)
-    client.get("/remember/")
-    client.post("/put/", {"name": "seed"})
-    return client
-
-
-@pytest.fixture
-def account(guest: Client) -> Any:
-    return LazyUser.objects.get().user
-
-
-@pytest.fixture
 def invitation() -> InvitationKey:
     return make_invitation(make_user())
-
-
-def follow(client: Client, invitation: InvitationKey, channel: str = "mail_key") -> None:
-    client.get(f"/accounts/invited/{getattr(invitation, channel)}/")
 
 
 def code() -> str:

@@ -7,8 +7,7 @@ from allauth.socialaccount.models import SocialAccount
 from django.test import Client
 
 from invitation.lazysignup.models import LazyUser
-from tests.hosts.guests.people import PERSON
-from tests.lazysignup.people import MEMBER, make_member
+from tests.lazysignup.people import MEMBER, PERSON, make_member
 from tests.lazysignup.shop.models import Item
 
 pytestmark = pytest.mark.django_db

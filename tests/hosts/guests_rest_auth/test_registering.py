@@ -7,8 +7,6 @@ from typing import Any
 import pytest
 from allauth.account.models import EmailAddress
 from django.contrib.auth import get_user_model
-from django.db import OperationalError
-from django.db.models.signals import post_save
 from django.test import Client
 from rest_framework.authtoken.models import Token
 
@@ -16,25 +14,13 @@ from invitation.lazysignup import late_login
 from invitation.lazysignup.models import LazyUser
 from invitation.models import Acceptance, InvitationKey
 from tests.factories import ADDRESS, make_invitation, make_user
-from tests.hosts.guests.people import PASSWORD, PERSON, answers
+from tests.hosts.guests.people import undone_once
+from tests.lazysignup.people import PASSWORD, PERSON, answers
 from tests.lazysignup.shop.models import Item
 
 pytestmark = pytest.mark.django_db
 User = get_user_model()
 REGISTRATION = "/auth/registration/"
-
-
-@pytest.fixture
-def guest() -> Client:
-    client = Client(headers=PERSON)
-    client.get("/remember/")
-    client.post("/put/", {"name": "seed"})
-    return client
-
-
-@pytest.fixture
-def account(guest: Client) -> Any:
-    return LazyUser.objects.get().user
 
 
 @pytest.fixture
@@ -158,22 +144,11 @@ def test_a_guest_who_is_refused_stays_a_guest(
 def test_a_try_that_the_database_undoes_leaves_one_account(
     transactional_db: None, guest: Client, invitation: InvitationKey
 ) -> None:
-    tries: list[Any] = []
-
-    def fail(instance: Any, **_: Any) -> None:
-        if instance.username == "newcomer":
-            tries.append(instance.pk)
-            if len(tries) == 1:
-                raise OperationalError("database is locked")
-
     before = LazyUser.objects.get().user
-    post_save.connect(fail, sender=User)
-    try:
+    with undone_once() as tries:
         response = register(guest, invitation.mail_key)
-    finally:
-        post_save.disconnect(fail, sender=User)
     assert response.status_code == 201
-    assert set(tries) == {before.pk}
+    assert {pk for _tried, pk in tries} == {before.pk}
     assert has_signed_up(before)
     assert User.objects.count() == 2  # the inviter, and who was a guest
 

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
+from functools import partial
 from pathlib import Path
 
 import django
 from django.core.management import call_command
 
 from tests.documented import DOCS, code_blocks
+from tests.processes import run_in
 
 STORY = """
 import re
@@ -40,18 +39,7 @@ def test_the_checks_have_nothing_to_say() -> None:
 
 
 def test_the_set_up_leads_where_it_says(tmp_path: Path) -> None:
-    def run(*command: str) -> str:
-        environment = {name: text for name, text in os.environ.items() if "DJANGO" not in name}
-        done = subprocess.run(
-            [sys.executable, *command],
-            cwd=tmp_path,
-            env={**environment, "PYTHONPATH": str(DOCS.parent)},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert done.returncode == 0, done.stdout + done.stderr
-        return done.stdout
+    run = partial(run_in, tmp_path)
 
     run("-m", "django", "startproject", "club", ".")
     code = dict(code_blocks(DOCS / "howto/own_view.rst"))

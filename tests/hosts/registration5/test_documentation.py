@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
+from functools import partial
 from pathlib import Path
 
 import django
 import pytest
 
 from tests.documented import DOCS, code_blocks
+from tests.processes import run_in
 
 ROOT = DOCS.parent
 BLOCKS = dict(code_blocks(DOCS / "howto/registration5.rst"))
@@ -57,20 +56,7 @@ urlpatterns.insert(0, own)
 
 @pytest.mark.parametrize("kind", ["activation", "one_step", "own view"])
 def test_it_leads_where_it_says(tmp_path: Path, kind: str) -> None:
-    def run(*command: str) -> str:
-        done = subprocess.run(
-            [sys.executable, *command],
-            cwd=tmp_path,
-            env={
-                **{name: text for name, text in os.environ.items() if "DJANGO" not in name},
-                "PYTHONPATH": str(ROOT),
-            },
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert done.returncode == 0, done.stdout + done.stderr
-        return done.stdout
+    run = partial(run_in, tmp_path)
 
     run("-m", "django", "startproject", "club", ".")
     with (tmp_path / "club" / "settings.py").open("a") as settings:

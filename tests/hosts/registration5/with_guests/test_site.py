@@ -9,7 +9,7 @@ from django.test import Client
 from invitation.lazysignup.models import LazyUser
 from invitation.models import Acceptance
 from tests.factories import ADDRESS, make_invitation, make_user
-from tests.hosts.guests.people import PERSON, answers
+from tests.lazysignup.people import PERSON, answers
 from tests.lazysignup.shop.models import Item
 
 pytestmark = pytest.mark.django_db
