@@ -24,12 +24,12 @@ Codes of ``AddressRefused``:
 - ``several_addresses``: a list, or more than one @
 - ``routed_address``: ``%``, ``!``, ``|`` or a backtick; some mail servers reroute these
 - ``non_ascii_local_part``: needs SMTPUTF8, which few mail servers offer
-- ``invalid_local_part``: other characters, a misplaced dot, or an unusual first character
+- ``invalid_local_part``: other characters, a blank, a misplaced dot, an unusual first character
 - ``unreachable_domain``: no dot, or a name outside the public internet (RFC 6761)
 - ``lookalike_domain``: letters of several scripts, or letters that imitate Latin ones
 - ``unusual_domain``: letters and dots that stand for others (full-width, ligature ...)
 - ``invalid_domain``: not a domain name
-- ``invalid_address``: no @, or nothing on one side of it
+- ``invalid_address``: no @, another sign that looks like it, or nothing on one side of it
 """
 
 from __future__ import annotations
@@ -56,9 +56,13 @@ _MARGIN = " \t\u00a0\u3000"
 _UNSAFE_CATEGORIES = frozenset(("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"))
 
 _SINGLE = _("Enter only one email address.")
+_WHOLE = _("Enter a whole address, such as ann@example.org.")
 _BARE = _("Enter only the address, such as ann@example.org.")
+_SPACES = _("Enter the address without spaces, such as ann@example.org.")
 _LOCAL = _("The part before the @ has characters that cannot be used here.")
 _DOMAIN = _("The domain after the @ is not valid. Check the spelling.")
+_NAMED_DOMAIN = _("Use a domain name after the @.")
+_UNQUOTED = _("Leave out the quotation marks.")
 
 #: Quotation marks, also those of word processors, and the backslash.
 _QUOTES = re.compile(r'["\\\u00ab\u00bb\u2018-\u201f\u2039\u203a\u300c-\u300f\uff02]')
@@ -66,12 +70,30 @@ _QUOTES = re.compile(r'["\\\u00ab\u00bb\u2018-\u201f\u2039\u203a\u300c-\u300f\uf
 #: Patterns that an address must not contain. The first match decides the code.
 _FORBIDDEN: tuple[tuple[re.Pattern[str], str, Promise], ...] = (
     (re.compile(r"=\?"), "encoded_word", _LOCAL),
-    (_QUOTES, "quoted_local_part", _("Leave out the quotation marks.")),
+    (_QUOTES, "quoted_local_part", _UNQUOTED),
+    (re.compile(r"^'"), "invalid_local_part", _UNQUOTED),
     (re.compile(r"[<>]"), "display_name", _BARE),
     (re.compile(r"[()]"), "comment", _BARE),
-    (re.compile(r"[\[\]]"), "domain_literal", _("Use a domain name after the @.")),
-    (re.compile(r"[,;]|@[^@]*@"), "several_addresses", _SINGLE),
-    (re.compile(r"[%!|`]"), "routed_address", _LOCAL),
+    (re.compile(r"[\[\]]"), "domain_literal", _NAMED_DOMAIN),
+    (re.compile(r"@[^@]*[,;\s][^@]*@"), "several_addresses", _SINGLE),
+    (
+        re.compile(r"[,;]"),
+        "several_addresses",
+        _("Enter only one address, without commas or semicolons."),
+    ),
+    (re.compile(r"@[^@]*@"), "several_addresses", _("Write only one @ in the address.")),
+    (re.compile(r"[%!|`].*@"), "routed_address", _LOCAL),
+    (re.compile(r"@.*[%!|`]"), "routed_address", _DOMAIN),
+    (re.compile(r"[%!|`]"), "routed_address", _WHOLE),
+    (re.compile(r":.*@"), "invalid_local_part", _BARE),
+    (re.compile(r"\s.*@"), "invalid_local_part", _SPACES),
+    (re.compile(r"@.*\s"), "invalid_domain", _SPACES),
+    (re.compile(r"@[0-9]+\.[0-9.]*$"), "invalid_domain", _NAMED_DOMAIN),
+    (
+        re.compile("[\uff20\ufe6b]"),
+        "invalid_address",
+        _("Type the address with ordinary letters, dots and @."),
+    ),
 )
 
 #: Parts of a domain with letters outside ASCII, and in their ASCII form, within any text.
@@ -136,7 +158,7 @@ def _clean(text: str) -> str:
             raise AddressRefused(advice, code=code)
     local, _at, domain = address.partition("@")
     if not local or not domain:
-        raise AddressRefused(_BARE, code="invalid_address")
+        raise AddressRefused(_WHOLE, code="invalid_address")
     _check_local_part(local)
     cleaned = f"{local}@{_clean_domain(domain)}"
     _check_length(cleaned, LENGTH_MAX)  # again: the ASCII form can be longer
@@ -265,8 +287,12 @@ def _check_local_part(local: str) -> None:
     if not local.isascii():
         message = _("Letters such as é, ß or я cannot be used before the @.")
         raise AddressRefused(message, code="non_ascii_local_part")
-    _check_length(local, LOCAL_LENGTH_MAX)
-    if not _LOCAL_PART.fullmatch(local) or local.endswith(".") or ".." in local:
+    if len(local) > LOCAL_LENGTH_MAX:
+        message = _("The part before the @ is too long. It may have %(limit)d characters.")
+        raise AddressRefused(message, code="too_long", params={"limit": LOCAL_LENGTH_MAX})
+    if local.startswith(".") or local.endswith(".") or ".." in local:
+        raise AddressRefused(_("Check the dots before the @."), code="invalid_local_part")
+    if not _LOCAL_PART.fullmatch(local):
         raise AddressRefused(_LOCAL, code="invalid_local_part")
 
 
@@ -282,7 +308,10 @@ def _clean_domain(domain: str) -> str:
     if not domain.isascii():
         domain = _fold(domain)
     labels = domain.lower().split(".")
-    if len(labels) < 2 or labels[-1] in email_validator.SPECIAL_USE_DOMAIN_NAMES:
+    if len(labels) < 2:
+        message = _("The domain after the @ needs an ending, such as .org.")
+        raise AddressRefused(message, code="unreachable_domain")
+    if labels[-1] in email_validator.SPECIAL_USE_DOMAIN_NAMES:
         message = _("Email cannot reach this domain. Check the address.")
         raise AddressRefused(message, code="unreachable_domain")
     try:

@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from itertools import islice
 from typing import NamedTuple
 
+from django.template.defaultfilters import filesizeformat
 from django.utils.translation import gettext_lazy as _
 
 from invitation.addresses import people, tables
@@ -29,6 +30,9 @@ _ANNOUNCEMENT = re.compile('"?sep=([,;\t|])"?[,;\t|]*(?:\r\n|\r|\n)', re.IGNOREC
 #: First bytes of workbooks, and first words of address cards.
 _WORKBOOKS = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0")
 _CARDS = re.compile(r"\s*BEGIN:VCARD", re.IGNORECASE)
+
+#: Decimals of a round number: "1.0 MB".
+_ROUND = re.compile(r"[.,]0(?=\s)")
 
 #: Marks of a UTF-16 file. Spreadsheets write one with "Unicode text".
 _UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
@@ -116,8 +120,10 @@ def check_size(size: int) -> None:
     """Raise ``ListRefused`` for a list with more bytes than the site reads."""
     limit = conf.list_limit("bytes")
     if limit is not None and size > limit:
-        message = _("The list is too large. It may have %(limit)d bytes. Divide it.")
-        raise ListRefused(message, code="list_too_large", params={"limit": limit})
+        message = _("The list is too large. It may have %(size)s. Divide it.")
+        written = _ROUND.sub("", filesizeformat(limit))
+        params = {"limit": limit, "size": written}
+        raise ListRefused(message, code="list_too_large", params=params)
 
 
 def _no_text() -> ListRefused:

@@ -479,6 +479,40 @@ class TestClean:
         assert caught.value.params == {"limit": 64}
         assert "64" in str(caught.value)
 
+    @pytest.mark.parametrize(
+        ("typed", "advice"),
+        [
+            ("broken@", "Enter a whole address, such as ann@example.org."),
+            ("ann", "Enter a whole address, such as ann@example.org."),
+            ("@example.org", "Enter a whole address, such as ann@example.org."),
+            ("ann%40example.org", "Enter a whole address, such as ann@example.org."),
+            ("ann@@example.org", "Write only one @ in the address."),
+            ("ann@example.org@x.org", "Write only one @ in the address."),
+            ("ann@example", "The domain after the @ needs an ending, such as .org."),
+            ("ann@example,org", "Enter only one address, without commas or semicolons."),
+            ("ann@example.org;", "Enter only one address, without commas or semicolons."),
+            ("a@example.org, b@example.org", "Enter only one email address."),
+            ("a@example.org b@example.org", "Enter only one email address."),
+            ("ann @example.org", "Enter the address without spaces, such as ann@example.org."),
+            ("ann@exam ple.org", "Enter the address without spaces, such as ann@example.org."),
+            ("Ann ann@example.org", "Enter the address without spaces, such as ann@example.org."),
+            ("Ann <ann@example.org>", "Enter only the address, such as ann@example.org."),
+            ("mailto:ann@example.org", "Enter only the address, such as ann@example.org."),
+            ("'ann@example.org'", "Leave out the quotation marks."),
+            ("ann\uff20example.org", "Type the address with ordinary letters, dots and @."),
+            ("ann@192.168.1.1", "Use a domain name after the @."),
+            ("ann.@example.org", "Check the dots before the @."),
+            (".ann@example.org", "Check the dots before the @."),
+            ("a..n@example.org", "Check the dots before the @."),
+            ("ann@a!b.org", "The domain after the @ is not valid. Check the spelling."),
+        ],
+    )
+    def test_says_what_is_wrong(self, typed: str, advice: str) -> None:
+        with pytest.raises(AddressRefused) as caught:
+            clean(typed)
+        with translation.override("en"):
+            assert str(caught.value) == advice
+
     def test_looks_at_the_length_before_anything_else(
         self, monkeypatch: pytest.MonkeyPatch
     ) -> None:

@@ -9,6 +9,7 @@ from contextlib import suppress
 from typing import Any
 
 import pytest
+from django.utils.translation import override
 from hypothesis import example, given
 from hypothesis import strategies as st
 
@@ -265,6 +266,24 @@ def test_too_many_bytes_are_refused_before_they_are_columns(
     assert code(lambda: parse("a" * 21)) == "list_too_large"
     assert code(lambda: parse("é" * 11)) == "list_too_large"
     assert decode(b"a" * 20) == "a" * 20
+
+
+@pytest.mark.parametrize(
+    ("limit", "language", "size"),
+    [
+        (100, "en", "100\xa0bytes"),
+        (2**20, "en", "1\xa0MB"),
+        (2**20, "de", "1\xa0MB"),
+        (3 * 2**19, "fr", "1,5\xa0Mio"),
+    ],
+)
+def test_the_size_is_said_as_people_say_it(
+    settings: Any, limit: int, language: str, size: str
+) -> None:
+    settings.INVITATION_LISTS = {"bytes": limit}
+    with override(language), pytest.raises(ListRefused) as refused:
+        recipients.check_size(limit + 1)
+    assert refused.value.params == {"limit": limit, "size": size}
 
 
 def test_reading_stops_at_the_row_after_the_last(

@@ -53,7 +53,7 @@ def test_the_command_invites_and_prints_each_row(
     with commit():
         lines = run("--csv", file, "--as", member.get_username()).splitlines()
     assert lines[0] == "2: ann@example.org: invited"
-    assert lines[1].startswith("3: nobody: invalid: Enter only the address,")
+    assert lines[1].startswith("3: nobody: invalid: Enter a whole address,")
     assert lines[2].startswith("4: member@example.com: your own address: This is your own")
     assert lines[3] == "Invited: 1, your own address: 1, invalid: 1."
     assert InvitationKey.objects.get().from_user == member

@@ -222,7 +222,8 @@ def test_the_preview_says_what_will_happen_and_changes_nothing(
     assert scenes.dump() == before
     said = words(response)
     assert "2 rows have a problem" in said
-    assert said.index("2 rows have a problem") < said.index("Row 3 Email address Name Enter only")
+    wrong = said.index("Row 3 Email address Name Enter a whole")
+    assert said.index("2 rows have a problem") < wrong
     assert "Row 4 Email address Name " in said
     assert "1 person will be invited. We have not sent anything yet." in said
     assert "Row 2 ann@example.org Ann with a note" in said
