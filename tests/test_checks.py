@@ -49,6 +49,7 @@ from invitation.backends.simple.views import RegistrationView as SimpleView
 from invitation.checks import (
     databases,
     doors,
+    frame,
     installation,
     limits,
     mails,
@@ -137,7 +138,7 @@ def test_what_only_a_site_in_production_needs_waits_for_check_deploy() -> None:
 
 
 def test_every_function_that_checks_is_listed() -> None:
-    rooms = (values, limits, writing, mails, installation, doors, registration, databases)
+    rooms = (values, limits, writing, mails, installation, frame, doors, registration, databases)
     written = {name for room in rooms for name in vars(room) if name.startswith("check_")}
     groups = (checks.CHECKS, checks.DATABASE_CHECKS, checks.DEPLOY_CHECKS)
     listed = [check.__name__ for group in groups for check in group]

@@ -318,3 +318,19 @@ def test_a_moment_without_a_time_zone_is_that_of_the_site(settings: Any) -> None
     show = "{% load invitation_tags %}{{ moment|invitation_moment }}"
     shown = render(show, moment=datetime(2026, 5, 4, 0, 30))
     assert shown == '<time datetime="2026-05-03T22:30:00+00:00">May 4, 2026, 12:30 a.m. </time>'
+
+
+@pytest.mark.parametrize(
+    ("email", "shown"),
+    [
+        ("ann@example.org", "ann@example.org"),
+        (
+            "wilhelmina.long@mail.example.org",
+            "wilhelmina<wbr>.long@<wbr>mail<wbr>.example<wbr>.org",
+        ),
+        ("<b>@a-long-domain.example.org", "&lt;b&gt;@<wbr>a-long-domain<wbr>.example<wbr>.org"),
+        ("", ""),
+    ],
+)
+def test_a_long_address_breaks_at_its_signs(email: str, shown: str) -> None:
+    assert render("{% load invitation_tags %}{{ email|invitation_breaks }}", email=email) == shown

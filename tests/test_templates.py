@@ -18,6 +18,7 @@ from django.contrib.auth.models import AnonymousUser
 from django.contrib.sites.models import Site
 from django.core import mail
 from django.core.mail import EmailMessage
+from django.template import engines
 from django.template.loader import get_template, render_to_string
 from django.test import Client, RequestFactory
 from django.test.utils import modify_settings
@@ -26,6 +27,7 @@ from registration.models import SupervisedRegistrationProfile
 
 import invitation
 from invitation.exceptions import QuotaExceeded
+from invitation.flows import quota
 from invitation.forms import InvitationKeyForm
 from invitation.gate import visitor
 from tests import scenes
@@ -726,3 +728,16 @@ def test_a_recipe_sets_variables_that_there_are_and_has_the_blocks_of_the_frame(
     for block in ("title", "preview_image", "extra_head", "content"):
         assert f"{{% block {block} %}}" in recipe
     assert "includes/messages.html" in recipe
+
+
+@pytest.mark.django_db
+def test_the_links_for_a_navbar_say_how_many_invitations_are_left(member: Any) -> None:
+    menu = (DOCS / "theming" / "bootstrap_menu.txt").read_text("utf-8")
+    request = RequestFactory().get("/")
+    request.user = member
+    shown = engines["django"].from_string(menu).render({"user": member}, request)
+    assert re.findall(r'href="([^"]+)"', shown) == ["/accounts/invite/", "/accounts/invitations/"]
+    left = quota.remaining_invitations(member)
+    assert f'>{left}<span class="visually-hidden"> left</span>' in shown
+    request.user = AnonymousUser()
+    assert "href" not in engines["django"].from_string(menu).render({}, request)

@@ -7,6 +7,7 @@ Each module checks one thing:
 * ``mails``: what emails need to be sent
 * ``writing``: the settings for the text of emails, reminders and news
 * ``installation``: other apps, templates, middleware, the login and sign-up pages
+* ``frame``: the site's base template, in which the pages are shown
 * ``doors``: where people can sign up without an invitation
 * ``registration``: the URLs of django-registration-redux
 * ``databases``: whether people can write at the same time
@@ -81,6 +82,7 @@ CHECKS: tuple[Check, ...] = tuple(
         "installation.check_order_of_apps",
         "installation.check_password_reset_mail",
         "installation.check_templates",
+        "frame.check_frame",
         "installation.check_middleware",
         "installation.check_allowed_hosts",
         "installation.check_login_url",

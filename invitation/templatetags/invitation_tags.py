@@ -13,7 +13,8 @@ from django.template import TemplateDoesNotExist
 from django.template.base import FilterExpression, Parser, Token, render_value_in_context
 from django.templatetags import tz
 from django.utils import formats
-from django.utils.html import format_html
+from django.utils.html import conditional_escape, format_html
+from django.utils.safestring import mark_safe
 from django.utils.translation import gettext as _
 
 from invitation import addresses, gate
@@ -27,6 +28,9 @@ register = template.Library()
 
 #: Errors that are raised if the current site or the base of its links is not known.
 UNKNOWN = (ImproperlyConfigured, ObjectDoesNotExist)
+
+#: Number of characters from which an address may be too long for one line of a narrow window.
+BREAKS_FROM = 24
 
 
 @register.simple_tag(takes_context=True)
@@ -199,6 +203,19 @@ def invitation_guest(user: Any) -> bool:
 def invitation_address(email: str) -> str:
     """Return an address as people read it: ``{{ invitation.email|invitation_address }}``."""
     return addresses.display(str(email)) if email else ""
+
+
+@register.filter
+def invitation_breaks(email: str) -> str:
+    """Return a long address as HTML that breaks at its signs: ``{{ email|invitation_breaks }}``.
+
+    A browser breaks other text at blanks. An address has none, so it would break in a word.
+    """
+    text = conditional_escape(email)
+    if len(email) < BREAKS_FROM:
+        return text
+    # Safe: what is put in is markup of our own, and the rest is escaped.
+    return mark_safe(text.replace("@", "@<wbr>").replace(".", "<wbr>."))  # noqa: S308
 
 
 @register.filter(expects_localtime=True)

@@ -125,12 +125,12 @@ class InvitationListView(OwnInvitationsMixin, TemplateView):
         sent = next((row for row in shown if row.pk == pk), None)
         if pk and sent is None:  # renewed, and on another page
             sent = self.get_invitations().filter(pk=pk).first()
-        return {"sent": sent, "mailed": mailed}
+        return {"sent_invitation": sent, "mailed": mailed}
 
     def render_to_response(self, context: dict[str, Any], **kwargs: Any) -> HttpResponse:
         """Return the page; only the first one after the form says what happened."""
         response = super().render_to_response(context, **kwargs)
-        if context["sent"]:
+        if context["sent_invitation"]:
             visitor.forget_outcome(response)
         return response
 

@@ -98,3 +98,42 @@ def test_what_cannot_be_undone_has_a_colour_of_its_own(visit: Visit) -> None:
     actions = page.locator(".invitation-table__actions").first
     harmless = {one.evaluate(colour) for one in actions.locator(":not(.invitation-danger)").all()}
     assert actions.get_by_role("link", name="Revoke").evaluate(colour) not in harmless
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+def test_a_preview_is_as_high_as_its_email(visit: Visit, width: int) -> None:
+    page = visit(viewport={"width": width, "height": 800})
+    log_in(page, "amir")
+    page.goto("/accounts/invite/")
+    page.get_by_label("Email address").fill("dunlin@example.org")
+    page.get_by_role("button", name="Preview email").click()
+    page.frame_locator("iframe").get_by_role("heading").wait_for()
+    empty = """frame => frame.contentDocument.readyState === "complete"
+        && frame.clientHeight - frame.contentDocument.documentElement.offsetHeight"""
+    frame = page.locator("iframe")
+    page.wait_for_load_state()
+    assert frame.evaluate(empty) == 0
+    page.set_viewport_size({"width": 320, "height": 800})
+    page.evaluate("new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
+    assert frame.evaluate(empty) == 0
+
+
+def test_a_long_address_breaks_before_its_domain(visit: Visit) -> None:
+    page = visit(viewport={"width": 320, "height": 800})
+    log_in(page, "amir")
+    page.goto("/accounts/invite/")
+    page.get_by_label("Email address").fill("wilhelmina.redshank@lindenrow.example")
+    page.get_by_role("button", name="Send invitation").click()
+    page.get_by_role("link", name="wilhelmina.redshank@lindenrow.example").click()
+    lines = page.get_by_role("heading", level=1).evaluate("""heading => {
+        const walker = document.createTreeWalker(heading, NodeFilter.SHOW_TEXT);
+        const tops = [];
+        while (walker.nextNode()) {
+            const range = document.createRange();
+            range.selectNodeContents(walker.currentNode);
+            tops.push(range.getClientRects().length);
+        }
+        return tops;
+    }""")
+    # Each part of it is on one line.
+    assert max(lines) == 1

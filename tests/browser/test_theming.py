@@ -17,6 +17,7 @@ from playwright.sync_api import Browser, Page, Route
 
 import invitation
 from invitation.forms import JoinForm
+from invitation.models import InvitationKey
 from tests.browser.conftest import AXE, ROOT, violations
 
 MODULES = AXE.parents[1]
@@ -90,6 +91,7 @@ LIKE = {
 }
 OURS = {"card": ".invitation-sheet", "button": ".invitation-button", "heading": "main h1"}
 
+REVOKING = "invitation/invitation_confirm.html"
 PAGES: dict[str, dict[str, Any]] = {
     "invitation/invited.html": {
         "inviter_name": "Grace Hopper",
@@ -105,6 +107,13 @@ PAGES: dict[str, dict[str, Any]] = {
     "invitation/wrong_invitation_key.html": {"reason": "no_key", "no_key": True, "code_form": True},
     "invitation/invitation_join.html": {"form": None},
     "registration/logout.html": {},
+    REVOKING: {
+        "invitation": InvitationKey(email="ada@example.org", recipient_name="Ada"),
+        "action": "revoke",
+        "may_invite": True,
+        "remaining_invitations": 3,
+        "cancel_url": "/back/",
+    },
 }
 
 
@@ -179,6 +188,25 @@ def test_card_button_and_heading_are_those_of_the_site(
     show(page, name, render("invitation/invited.html"))
     for part, names in LIKE.items():
         assert styles(page, OURS[part], names) == styles(page, f"#{part}", names), part
+    page.close()
+
+
+@pytest.mark.parametrize("name", FRAMEWORKS)
+def test_what_cannot_be_undone_is_red(browser: Browser, site: Any, name: str) -> None:
+    if reason := missing(name):
+        pytest.skip(reason)
+    site(name, "light")
+    page = browser.new_page()
+    show(page, name, render(REVOKING))
+    # A canvas knows the colour of each notation as numbers.
+    red, green, blue, _ = page.locator(".invitation-button--danger").evaluate("""one => {
+        const canvas = document.createElement("canvas").getContext("2d");
+        canvas.fillStyle = getComputedStyle(one).backgroundColor;
+        canvas.fillRect(0, 0, 1, 1);
+        return [...canvas.getImageData(0, 0, 1, 1).data];
+    }""")
+    assert red > 160
+    assert max(green, blue) < red / 2
     page.close()
 
 

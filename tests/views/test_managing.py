@@ -553,7 +553,7 @@ class TestTheRows:
     ) -> None:
         body = member_client.get(LIST).content.decode()
         heads = re.findall(r'<th role="columnheader" scope="col">(\w+)</th>', body)
-        assert heads == ["Person", "State", "Sent", "Expires", "Actions"]
+        assert heads == ["Person", "State", "Created", "Expires", "Actions"]
         assert body.count('role="cell"') == len(heads)
 
     @pytest.mark.parametrize("state", ["pending", "accepted", "declined", "revoked", "expired"])

@@ -393,11 +393,12 @@ class TestTheListAfterTheForm:
         with commit():
             member_client.post(INVITE, {"email": NEWCOMER})
         response = member_client.get(INVITATIONS)
-        assert f"Invitation sent to <strong><bdi>{NEWCOMER}" in response.content.decode()
-        assert response.context["sent"] == InvitationKey.objects.get()
+        above, _, _ = response.content.decode().partition('class="invitation-sheet"')
+        assert f"Invitation sent to <strong><bdi>{NEWCOMER}" in above
+        assert response.context["sent_invitation"] == InvitationKey.objects.get()
         assert response.context["mailed"] is True
         again = member_client.get(INVITATIONS)
-        assert again.context["sent"] is None
+        assert again.context["sent_invitation"] is None
         assert "Invitation sent" not in again.content.decode()
 
     @pytest.mark.parametrize(
@@ -433,19 +434,19 @@ class TestTheListAfterTheForm:
         member_client.post(INVITE, {"email": NEWCOMER})
         response = member_client.get(INVITATIONS)
         assert oldest not in response.context["invitations"]
-        assert response.context["sent"] == oldest
+        assert response.context["sent_invitation"] == oldest
 
     @pytest.mark.parametrize("cookie", ["x", "1.1", "1.1:x:y", "é", "x" * 4000])
     def test_a_forged_cookie_tells_nothing(
         self, invitation: InvitationKey, member_client: Client, cookie: str
     ) -> None:
         member_client.cookies["invitation_outcome"] = cookie
-        assert member_client.get(INVITATIONS).context["sent"] is None
+        assert member_client.get(INVITATIONS).context["sent_invitation"] is None
 
     def test_the_cookie_of_somebody_else_tells_nothing(self, member_client: Client) -> None:
         member_client.post(INVITE, {"email": NEWCOMER})
         member_client.force_login(scenes.make_user("other"))
-        assert member_client.get(INVITATIONS).context["sent"] is None
+        assert member_client.get(INVITATIONS).context["sent_invitation"] is None
 
 
 class TestWhatBecameOfIt:

@@ -1,12 +1,14 @@
 /*
- * Three comforts of the members' pages. Every page works without this file: a link to copy is then a
- * field to select, a search has its button, and a form that a login interrupts is typed again.
+ * Comforts of the members' pages. Every page works without this file: a link to copy is then a
+ * field to select, a search has its button, a form that a login interrupts is typed again, and the
+ * frame of an email has room for a long one.
  *
  * [data-invitation-copy]: a button copies the field beside it; a link copies the field of the page
  * that it leads to. If that fails, the link leads to the page.
  * [data-invitation-search]: a form that is sent when the text in it has changed.
  * [data-invitation-keep]: a form whose text this tab keeps while the member logs in again. The URL
  * then has "?unsent". [data-invitation-check] names the page that shows a kept list again.
+ * [data-invitation-fit]: a frame that becomes as high as the page in it.
  */
 (() => {
   "use strict";
@@ -120,5 +122,18 @@
 
   for (const form of document.querySelectorAll("form[data-invitation-search]")) {
     form.addEventListener("change", () => form.requestSubmit());
+  }
+
+  for (const frame of document.querySelectorAll("iframe[data-invitation-fit]")) {
+    const fit = () => {
+      const page = frame.contentDocument;
+      if (page && page.URL !== "about:blank" && page.readyState === "complete") {
+        const border = frame.offsetHeight - frame.clientHeight;
+        frame.style.blockSize = `${page.documentElement.offsetHeight + border}px`;
+      }
+    };
+    frame.addEventListener("load", fit);
+    window.addEventListener("resize", fit);
+    fit();
   }
 })();
