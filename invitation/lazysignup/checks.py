@@ -15,12 +15,12 @@ from invitation.lazysignup.guests import INERT, OLD_BACKENDS
 
 MIDDLEWARE = "invitation.lazysignup.middleware.LazySignupMiddleware"
 AUTHENTICATION = "django.contrib.auth.middleware.AuthenticationMiddleware"
-LEVELS = {"E": ERROR, "W": WARNING}
 
 
 def message(code: str, text: str, hint: str | None = None) -> CheckMessage:
     """Return the message of a check; the letter of its code is its level."""
-    return CheckMessage(LEVELS[code[0]], text, hint=hint, id=f"lazysignup.{code}")
+    level = ERROR if code.startswith("E") else WARNING
+    return CheckMessage(level, text, hint=hint, id=f"lazysignup.{code}")
 
 
 def check_backends(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:

@@ -36,8 +36,7 @@ def _delete_batch(rows: QuerySet[Any], size: int) -> tuple[int, Any]:
     skip = features.has_select_for_update_skip_locked
     of = ("self",) if features.has_select_for_update_of else ()
     locked = rows.select_related("user").order_by("pk").select_for_update(skip_locked=skip, of=of)
-    held: list[Any] = []
-    number = 0
+    held, number = list[Any](), 0
     try:
         with transaction.atomic(using=rows.db):
             held = list(locked[: size + 1])

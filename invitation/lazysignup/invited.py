@@ -70,6 +70,11 @@ def opened_by(request: HttpRequest) -> arriving.Opened | None:
     return found if isinstance(found, arriving.Opened) else None
 
 
+def absolute(request: HttpRequest, path: str) -> str:
+    """Return a path as an address for emails, which never begins with the Host of the request."""
+    return sites.absolute(path, sites.current_site_id(request))
+
+
 def bind(request: HttpRequest, opened: arriving.Opened) -> None:
     """Bind the guest of a request to an invitation; the last one counts."""
     bound = f"{opened.channel}:{opened.invitation.locator}"

@@ -41,7 +41,6 @@ REDIRECT_FIELDS = ("redirect_to", REDIRECT_FIELD_NAME)
 SALT, SECONDS = "lazysignup.confirm", 86_400
 #: Key of the session: the guest, and the address that it has confirmed.
 CONFIRMED = "lazysignup_confirmed"
-CONFIRM_FAILED = "lazysignup/confirm_failed.html"
 
 
 def confirmed_address(request: HttpRequest) -> str:
@@ -177,7 +176,8 @@ class ConvertView(FormView):  # type: ignore[type-arg]
             return guests.too_many(self.request, error)
         known = [str(self.request.user.pk), email, self.get_redirect_url()]
         address = reverse("lazysignup_confirm", args=[signing.dumps(known, salt=SALT)])
-        link = {"link": self.request.build_absolute_uri(address), "hours": SECONDS // 3600}
+        absolute = invited.absolute if WITH_INVITATIONS else HttpRequest.build_absolute_uri
+        link = {"link": absolute(self.request, address), "hours": SECONDS // 3600}
         subject = render_to_string("lazysignup/confirm_email_subject.txt", link, self.request)
         body = render_to_string("lazysignup/confirm_email.txt", link, self.request)
         send_mail(" ".join(subject.split()), body, None, [email])
@@ -212,9 +212,9 @@ class ConfirmView(View):
         try:
             guest, email, to = signing.loads(token, salt=SALT, max_age=SECONDS)
         except signing.BadSignature:
-            return page(request, CONFIRM_FAILED, 404)
+            return page(request, "lazysignup/confirm_failed.html", 404)
         if str(request.user.pk) != guest:
-            return page(request, CONFIRM_FAILED, 403, elsewhere=True)
+            return page(request, "lazysignup/confirm_failed.html", 403, elsewhere=True)
         if guests.is_lazy_user(request.user):  # The form leads on who has signed up already.
             request.session[CONFIRMED] = [guest, email]
         query = "?" + urlencode({REDIRECT_FIELDS[0]: to}) if to else ""
@@ -232,8 +232,7 @@ class LookAroundView(View):
         """Make the visitor a guest, and lead them into the site."""
         opened = invited.opened_by(request) if WITH_INVITATIONS else None
         if opened is not None and invited.may_look_around(request, opened.invitation):
-            response = guests.prepare(request)
-            if response is not None:
+            if response := guests.prepare(request):
                 return response
             if guests.is_lazy_user(request.user):  # A member is none, and a robot becomes none.
                 invited.bind(request, opened)

@@ -162,6 +162,18 @@ def test_signing_up_claims_the_invitation_days_later(
     assert Item.objects.get().owner == account
 
 
+def test_the_link_that_confirms_an_address_is_of_the_site(
+    bound: Client, settings: Any, mailoutbox: Any
+) -> None:
+    """An attacker chooses the Host of their request (T21)."""
+    settings.LAZYSIGNUP_CONFIRM_EMAIL = True
+    settings.ALLOWED_HOSTS = ["*"]
+    settings.INVITATION_BASE_URL = "https://club.example"
+    bound.post("/convert/", {"email": ADDRESS}, headers={"host": "evil.example"})
+    assert "https://club.example/convert/confirm/" in mailoutbox[0].body
+    assert "evil.example" not in mailoutbox[0].body
+
+
 @pytest.mark.parametrize("page", SIGN_UP)
 def test_the_key_leaves_the_browser_after_the_sign_up(
     visitor: Client, invitation: InvitationKey, page: str
