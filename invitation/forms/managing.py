@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from copy import copy
 from typing import Any
 
 from django import forms
-from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
 
 from invitation.flows import inviting
 from invitation.forms.groups import add_groups, chosen_groups
 from invitation.forms.inviting import InvitationTextsForm
+from invitation.forms.two_tabs import TwoTabsMixin
 from invitation.models import InvitationKey
 from invitation.models.querysets import InvitationKeyQuerySet
 
@@ -36,7 +35,7 @@ MAIL_STATES = [
 ]
 
 
-class InvitationEditForm(InvitationTextsForm):
+class InvitationEditForm(TwoTabsMixin, InvitationTextsForm):
     """Form that changes the text and the groups of a pending invitation."""
 
     def __init__(
@@ -49,34 +48,8 @@ class InvitationEditForm(InvitationTextsForm):
         # The inviter's rules apply: the email is in their name, even if somebody else changes the
         # note.
         self.ask_for_note(invitation.from_user, invitation.note)
-        for name in texts_now.keys() & self.fields.keys():
-            self.fields[name].show_hidden_initial = True
         add_groups(self, inviter, invitation)
-
-    def clean(self) -> dict[str, Any] | None:
-        """Keep the texts that were changed elsewhere since the page was shown.
-
-        A text that was changed here as well is an error. The next try replaces the other one.
-        """
-        cleaned = super().clean()
-        for name, now in self.initial.items():
-            shown = self._shown(name)
-            if shown is None or shown == now or cleaned is None or name not in cleaned:
-                continue
-            if cleaned[name] == shown:
-                cleaned[name] = now
-            elif cleaned[name] != now:
-                message = _("This has changed since you opened the page. It is now: “%(text)s”")
-                self.add_error(name, ValidationError(message, "changed_since", {"text": now}))
-                data: Any = copy(self.data)
-                data[self.add_initial_prefix(name)] = now
-                self.data = data
-        return cleaned
-
-    def _shown(self, name: str) -> str | None:
-        """Return the text that the page showed, or ``None`` where it does not say."""
-        shown = self.data.get(self.add_initial_prefix(name))
-        return None if shown is None else shown.replace("\r\n", "\n")
+        self.compare(*texts_now)
 
     def save(self) -> None:
         """Save the changes.

@@ -26,6 +26,7 @@ from invitation.exceptions import (
 )
 from invitation.flows import inviting, sharing
 from invitation.forms.options import MoreOptionsMixin
+from invitation.forms.two_tabs import TwoTabsMixin
 from invitation.keys import codes
 from invitation.models import InvitationKey
 
@@ -37,8 +38,11 @@ FIELDS: dict[type[InvitationError], str] = {
     GroupRefused: "groups",
 }
 
+#: Fields that two tabs may change.
+_COMPARED = ("label", "max_uses", "unlimited", "expires_on", "allowed_domains", "word")
 
-class SharedLinkForm(MoreOptionsMixin):
+
+class SharedLinkForm(TwoTabsMixin, MoreOptionsMixin):
     """Form that creates a shared link for ``inviter``, or changes a given one."""
 
     first_fields = ("label", "max_uses", "unlimited", "expires_on")
@@ -114,6 +118,7 @@ class SharedLinkForm(MoreOptionsMixin):
         if invitation is not None:
             del self.fields["once"]
         self._offer_rights()
+        self.compare(*(_COMPARED if invitation is not None else ()))
 
     def _offer_rights(self) -> None:
         """Remove the fields for rights that this member may not give."""

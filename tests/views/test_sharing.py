@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from html import unescape
 from typing import Any
 
 import pytest
@@ -622,6 +623,49 @@ class TestEditing:
         link.refresh_from_db()
         assert (link.label, link.max_uses, link.word) == ("Autumn", 5, None)
         assert spent(owner) == 5
+
+    def shown(self, client: Client, link: InvitationKey) -> dict[str, Any]:
+        """Return what a browser posts that shows the form, with what the page says it showed."""
+        form = client.get(page(link, "edit")).context["form"]
+        hidden = {
+            f"initial-{name}": "" if (value := form[name].value()) is None else value
+            for name, field in form.fields.items()
+            if field.show_hidden_initial
+        }
+        assert len(hidden) == 6
+        return self.form(client, link) | hidden
+
+    @pytest.mark.each_case
+    @pytest.mark.parametrize(
+        ("field", "value", "text"),
+        [
+            ("label", "Autumn", "Autumn"),
+            ("max_uses", "5", "5"),
+            ("expires_on", "2027-01-31", "2027-01-31"),
+            ("allowed_domains", "a.org\r\nb.org", "a.org\nb.org"),
+            ("word", "green-peas", "green-peas"),
+            ("word", "", ""),
+            ("unlimited", "on", "on"),
+        ],
+    )
+    def test_two_tabs_lose_nothing(
+        self, link: InvitationKey, owner_client: Client, field: str, value: str, text: str
+    ) -> None:
+        url, stale = page(link, "edit"), self.shown(owner_client, link)
+        first = {field: value} | ({"max_uses": ""} if field == "unlimited" else {})
+        assert owner_client.post(url, stale | first).status_code == 302
+        saved = self.form(owner_client, link)
+        # The other tab changes something else: both changes are there.
+        other = "label" if field != "label" else "allowed_domains"
+        assert owner_client.post(url, stale | {other: "c.org"}).status_code == 302
+        assert self.form(owner_client, link) == saved | {other: "c.org"}
+        # Both change the same: the second is asked once.
+        if field in ("unlimited", "expires_on"):
+            return
+        different = {"max_uses": "6", "allowed_domains": "d.org"}.get(field, "sweet-corn")
+        response = owner_client.post(url, stale | {field: different})
+        assert errors(response) == {field: ["changed_since"]}
+        assert f"It is now: “{text}”" in unescape(response.content.decode())
 
     def test_not_below_those_who_have_come(self, link: InvitationKey, owner_client: Client) -> None:
         InvitationKey.objects.update(uses=2)
