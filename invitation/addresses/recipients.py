@@ -20,6 +20,7 @@ from django.template.defaultfilters import filesizeformat
 from django.utils.translation import gettext_lazy as _
 
 from invitation.addresses import people, tables
+from invitation.addresses.headings import plain
 from invitation.conf import conf
 from invitation.exceptions import ListRefused
 
@@ -113,6 +114,7 @@ def read(text: str, *, pasted: bool = True, email_column: str = "") -> Reading:
         raise ListRefused(_("This list is empty."), code="list_empty")
     choices = [] if columns is None else columns.choices()
     chosen = "" if columns is None else columns.heading(columns.main)
+    chosen = next((one for one in choices if plain(one) == plain(chosen)), chosen)
     return Reading(found, choices if len(choices) > 1 else [], chosen)
 
 

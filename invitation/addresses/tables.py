@@ -162,7 +162,8 @@ class Columns:
         if self.found is None:
             return []
         others = words.series(self.headings, self.found) if self.headings else []
-        places = [at for at in self.several if at == self.found or at not in others]
+        several = sorted({self.found, *self.several})
+        places = [at for at in several if at == self.found or at not in others]
         named = {words.plain(self._heading(at)): self.heading(at) for at in reversed(places)}
         return [heading for heading in reversed(named.values()) if heading]
 

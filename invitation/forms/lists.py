@@ -164,28 +164,36 @@ class ListConfirmForm(forms.Form):
     def clean(self) -> dict[str, Any]:
         """Return the cleaned data, with all corrections, after they are made in the rows.
 
-        If the member has chosen another column, the list is read by it, without corrections.
-        Nobody is invited then.
+        If the member has chosen another column, the list is read by it, with the corrections that
+        were made there. Nobody is invited then.
         """
         cleaned: dict[str, Any] = super().clean() or self.cleaned_data
         if self.errors:
             return cleaned
-        if cleaned["choose"]:
-            return cleaned | self._choose(cleaned["email_column"])
         earlier: Corrections = cleaned.get("corrections") or {}
         before = corrected(self.recipients, earlier)
         self.typed = typed_corrections(self.data, before)
+        corrections = earlier | self.typed
+        chosen = cleaned["email_column"]
+        if cleaned["choose"] or (chosen and chosen != self.reading.column):
+            return cleaned | self._choose(chosen, corrections)
         self.recipients = corrected(before, self.typed)
-        return cleaned | {"corrections": earlier | self.typed}
+        return cleaned | {"corrections": corrections}
 
-    def _choose(self, column: str) -> dict[str, Any]:
+    def _choose(self, column: str, corrections: Corrections) -> dict[str, Any]:
+        """Read the list by another column. Corrections are kept for each column."""
+        kept = self.content.get("corrections", {}) | {self.reading.column: corrections}
         try:
             self._read(column)
         except ListRefused as error:
             raise _validation_error(error) from error
-        self.content["column"] = column
+        there = {int(row): cells for row, cells in kept.get(self.reading.column, {}).items()}
+        there |= {row: None for row, cells in corrections.items() if cells is None}
+        self.typed = {}
+        self.recipients = corrected(self.recipients, there)
+        self.content |= {"column": column, "corrections": kept}
         payload = _sign(self.content, self.inviter, self.site_id)
-        return {"payload": payload, "corrections": {}, "confirmed": False, "table": False}
+        return {"payload": payload, "corrections": there, "confirmed": False, "table": False}
 
     def _read(self, column: str) -> None:
         text, pasted = self.content["text"], self.content["pasted"]

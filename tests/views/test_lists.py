@@ -794,11 +794,38 @@ def test_the_page_lets_a_member_choose_the_column(
     assert planned(response) == ["mum@example.org", "dad@example.org"]
     assert "<option selected>Parent Email</option>" in response.content.decode()
     assert not InvitationKey.objects.exists()
-    # Without the button, the list is invited that the page shows, whatever is chosen.
+    # Nobody is invited by a column that the page does not show.
     data = {"payload": response.context["payload"], "email_column": "Student Email"}
+    response = member_client.post(CONFIRM, data | {"confirmed": "on"})
+    assert planned(response) == ["ann@example.org", "bob@example.org"]
+    assert not InvitationKey.objects.exists()
+    data["email_column"] = "Parent Email"
     member_client.post(CONFIRM, data | {"confirmed": "on"})
     invited = InvitationKey.objects.order_by("pk").values_list("email", flat=True)
     assert list(invited) == ["mum@example.org", "dad@example.org"]
+
+
+def test_corrections_are_kept_for_each_column(member_client: Client) -> None:
+    text = "Pupil,Pupil Email,Parent Email\nAnn,ann@,mum@example.org\nBob,bob@example.org,dad@\n"
+    page = member_client.post(PAGE, {"people": f"{text}Cid,,\nDee,dee@example.org,d@example.org\n"})
+
+    def post(**typed: str) -> Any:
+        nonlocal page
+        data = {key: page.context[key] for key in ("payload", "corrections")}
+        page = member_client.post(CONFIRM, data | {"email_column": page.context["column"]} | typed)
+        return page.context
+
+    assert page.context["wrong"] == 2
+    typed = {"email-2": "ann@example.org", "name-2": "Ann B", "out-4": "on"}
+    shown = post(**typed, email_column="Parent Email")
+    assert (shown["column"], shown["wrong"], shown["left_out"]) == ("Parent Email", 1, 1)
+    assert post(**{"email-3": "dad@example.org"})["wrong"] == 0
+    shown = post(email_column="Pupil Email")
+    assert (shown["column"], shown["wrong"], shown["left_out"]) == ("Pupil Email", 0, 1)
+    assert planned(page) == ["ann@example.org", "bob@example.org", "dee@example.org"]
+    assert shown["right_rows"][0].recipient_name == "Ann B"
+    shown = post(email_column="Parent Email", choose="on")
+    assert planned(page) == ["mum@example.org", "dad@example.org", "d@example.org"]
 
 
 def test_the_button_comes_before_the_one_that_invites(member_client: Client) -> None:
