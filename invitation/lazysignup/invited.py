@@ -70,9 +70,10 @@ def opened_by(request: HttpRequest) -> arriving.Opened | None:
     return found if isinstance(found, arriving.Opened) else None
 
 
-def absolute(request: HttpRequest, path: str) -> str:
-    """Return a path as an address for emails, which never begins with the Host of the request."""
-    return sites.absolute(path, sites.current_site_id(request))
+def describe(request: HttpRequest, path: str) -> dict[str, Any]:
+    """Return the site, and a path as its address, for emails: never by the Host of the request."""
+    link = sites.absolute(path, sites.current_site_id(request))
+    return {"link": link, **sites.describe_current(request)}
 
 
 def bind(request: HttpRequest, opened: arriving.Opened) -> None:

@@ -176,8 +176,9 @@ class ConvertView(FormView):  # type: ignore[type-arg]
             return guests.too_many(self.request, error)
         known = [str(self.request.user.pk), email, self.get_redirect_url()]
         address = reverse("lazysignup_confirm", args=[signing.dumps(known, salt=SALT)])
-        absolute = invited.absolute if WITH_INVITATIONS else HttpRequest.build_absolute_uri
-        link = {"link": absolute(self.request, address), "hours": SECONDS // 3600}
+        link = {"link": self.request.build_absolute_uri(address), "hours": SECONDS // 3600}
+        if WITH_INVITATIONS:
+            link |= invited.describe(self.request, address)
         subject = render_to_string("lazysignup/confirm_email_subject.txt", link, self.request)
         body = render_to_string("lazysignup/confirm_email.txt", link, self.request)
         send_mail(" ".join(subject.split()), body, None, [email])

@@ -174,6 +174,16 @@ def test_the_link_that_confirms_an_address_is_of_the_site(
     assert "evil.example" not in mailoutbox[0].body
 
 
+def test_the_email_that_confirms_an_address_names_the_site(
+    bound: Client, settings: Any, mailoutbox: Any
+) -> None:
+    settings.LAZYSIGNUP_CONFIRM_EMAIL = True
+    settings.INVITATION_SITE_NAME = "Seed & Swap"
+    bound.post("/convert/", {"email": ADDRESS})
+    assert mailoutbox[0].subject == "Confirm your email address at Seed & Swap"
+    assert "keep your account at Seed & Swap:\nhttp" in mailoutbox[0].body
+
+
 @pytest.mark.parametrize("page", SIGN_UP)
 def test_the_key_leaves_the_browser_after_the_sign_up(
     visitor: Client, invitation: InvitationKey, page: str
