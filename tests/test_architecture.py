@@ -236,7 +236,8 @@ watch(BaseDatabaseWrapper, "connect", asked_by_us=False)
 django.setup()
 importlib.import_module(settings.ROOT_URLCONF)
 late = ["invitation.checks.values", "invitation.delivery.email", "invitation.delivery.celery"]
-late += ["invitation.admin.lineage"]
+late += ["invitation.admin.lineage", "invitation.addresses.recipients"]
+late += ["invitation.addresses.people", "invitation.addresses.headings"]
 if settings.SETTINGS_MODULE == "tests.settings":  # what a host imports is its affair
     late += ["email_validator", "dns", "idna", "segno"]
 assert not (early := sys.modules.keys() & late), f"Requests rarely need {early}."

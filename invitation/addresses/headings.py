@@ -6,8 +6,6 @@ import re
 import unicodedata
 from collections.abc import Iterable, Sequence
 
-from django.utils.translation import get_language
-
 _LENGTH_MAX = 64
 
 #: Names of the columns, in the languages of address books. Accents, case and marks do not count.
@@ -166,9 +164,3 @@ def series(headings: Sequence[str], place: int) -> list[int]:
 def _stem(heading: str) -> str:
     folded = re.sub(r"\be[\W_]?mail", "email", _folded(heading).replace("_", " "))
     return " ".join(sorted(re.findall(r"\w+", _ONE_OF.sub(" ", folded))))
-
-
-def labelled(label: str, column: str) -> str:
-    """Return a heading of an export: in other languages, with the plain name of its column."""
-    english = (get_language() or "en").partition("-")[0] == "en"
-    return label if english or plain(label) == plain(column) else f"{label} ({column})"

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from django.utils.formats import get_format
+from django.utils.translation import get_language
 
 #: Characters that make a spreadsheet read a cell as a formula (OWASP, "CSV Injection"), with their
 #: full-width forms.
@@ -35,6 +36,14 @@ def cell(value: Any) -> Any:
     text = str(value).replace("\0", "")
     text = _WITHIN.sub(r"\1'\2", text)
     return f"'{text}" if text.lstrip(" ").startswith(FORMULA_STARTS) else text
+
+
+def labelled(label: str, column: str) -> str:
+    """Return a heading of an export: in other languages, with the plain name of its column."""
+    from invitation.addresses.headings import plain  # only reading and writing tables need it
+
+    english = (get_language() or "en").partition("-")[0] == "en"
+    return label if english or plain(label) == plain(column) else f"{label} ({column})"
 
 
 def delimiter() -> str:

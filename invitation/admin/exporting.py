@@ -21,7 +21,6 @@ from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
 from invitation.addresses import sheets
-from invitation.addresses.headings import labelled
 from invitation.admin.base import NOBODY, AnyAdmin, here
 from invitation.admin.bounds import LIMIT, few, in_pieces
 from invitation.flows.after_commit import retrying
@@ -72,7 +71,8 @@ class ExportMixin(Base):
     def _lines(self, rows: Iterator[Any], names: tuple[str, ...]) -> Iterator[list[Any]]:
         headings = ((label_for_field(name, self.model, self), name) for name in names)
         yield [
-            labelled(capfirst(str(label)), EXPORT_NAMES.get(name, name)) for label, name in headings
+            sheets.labelled(capfirst(str(label)), EXPORT_NAMES.get(name, name))
+            for label, name in headings
         ]
         for row in rows:
             yield [self._cell(name, row) for name in names]

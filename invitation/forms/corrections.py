@@ -7,13 +7,14 @@ rows of that list and add none, so the list has never more rows than the limit.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django import forms
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
 
-from invitation.addresses.recipients import Recipient
+if TYPE_CHECKING:
+    from invitation.addresses.recipients import Recipient
 
 #: Address and name of a row, or ``None`` for a row that is left out.
 Correction = tuple[str, str] | None

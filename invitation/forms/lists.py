@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import uuid
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django import forms
 from django.core import signing
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
 
-from invitation.addresses import recipients
 from invitation.exceptions import ListRefused
 from invitation.flows import lists
 from invitation.forms.corrections import (
@@ -21,6 +20,9 @@ from invitation.forms.corrections import (
 )
 from invitation.forms.inviting import InvitationTextsForm
 from invitation.forms.options import MoreOptionsMixin
+
+if TYPE_CHECKING:
+    from invitation.addresses.recipients import Reading, Recipient
 
 
 def _salt(inviter: Any, site_id: int | None) -> str:
@@ -85,6 +87,8 @@ class ListForm(MoreOptionsMixin, InvitationTextsForm):
             if file:
                 message = _("Use the pasted list or the file, not both.")
             raise ValidationError(message, code="one_list")
+        from invitation.addresses import recipients  # only a list needs it
+
         try:
             if file:
                 recipients.check_size(file.size)
@@ -95,9 +99,9 @@ class ListForm(MoreOptionsMixin, InvitationTextsForm):
         return cleaned | {"text": pasted}
 
     @property
-    def reading(self) -> recipients.Reading:
+    def reading(self) -> Reading:
         """The list as it was read."""
-        reading: recipients.Reading = self.cleaned_data["reading"]
+        reading: Reading = self.cleaned_data["reading"]
         return reading
 
     def plan(self) -> lists.ListResult:
@@ -138,7 +142,7 @@ class ListConfirmForm(forms.Form):
         self.site_id = site_id
         #: The list that was posted, even if it is too old.
         self.content: dict[str, Any] = {}
-        self.recipients: list[recipients.Recipient] = []
+        self.recipients: list[Recipient] = []
         #: Corrections of the page that was posted, without those of earlier pages.
         self.typed: Corrections = {}
 
@@ -196,6 +200,8 @@ class ListConfirmForm(forms.Form):
         return {"payload": payload, "corrections": there, "confirmed": False, "table": False}
 
     def _read(self, column: str) -> None:
+        from invitation.addresses import recipients  # only a list needs it
+
         text, pasted = self.content["text"], self.content["pasted"]
         self.reading = recipients.read(text, pasted=pasted, email_column=column)
         self.recipients = self.reading.recipients

@@ -21,9 +21,8 @@ from django.utils.functional import cached_property
 from django.utils.translation import gettext as _
 from django.views.generic import FormView, ListView, View
 
-from invitation.addresses import recipients, sheets
-from invitation.addresses.headings import labelled
-from invitation.addresses.recipients import Recipient
+from invitation.addresses import sheets
+from invitation.addresses.sheets import labelled
 from invitation.exceptions import InvitationError
 from invitation.flows import lists, mail, sharing
 from invitation.forms import MAIL_STATES, STATES, ListConfirmForm, ListForm
@@ -35,6 +34,8 @@ from invitation.views.inviting import MemberMixin, left_to, pause_of_mails
 from invitation.views.managing import OwnInvitationsMixin
 
 if TYPE_CHECKING:
+    from invitation.addresses.recipients import Reading, Recipient
+
     InviteListFormView = FormView[ListForm]
     InviteListConfirmFormView = FormView[ListConfirmForm]
     KeyListView = ListView[InvitationKey]
@@ -75,7 +76,7 @@ class InviteListMixin(MemberMixin):
         self,
         template: str,
         batch: lists.ListResult,
-        reading: recipients.Reading,
+        reading: Reading,
         people: Iterable[Recipient],
         kept: dict[str, Any],
         page: int = 1,

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from django.utils.translation import override
 
-from invitation.addresses import headings, people, recipients, sheets
+from invitation.addresses import people, recipients, sheets
 from invitation.addresses.recipients import decode, parse
 from invitation.exceptions import ListRefused
 
@@ -344,10 +344,10 @@ def test_what_is_exported_is_read_back(language: str) -> None:
 
 
 def test_a_heading_has_the_plain_name_of_its_column_in_other_languages() -> None:
-    assert headings.labelled("Mail", "mail_state") == "Mail"
+    assert sheets.labelled("Mail", "mail_state") == "Mail"
     with override("fr"):
-        assert headings.labelled("Nom", "name") == "Nom (name)"
-        assert headings.labelled("Name", "name") == "Name"
+        assert sheets.labelled("Nom", "name") == "Nom (name)"
+        assert sheets.labelled("Name", "name") == "Name"
 
 
 @pytest.mark.long

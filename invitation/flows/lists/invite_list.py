@@ -12,7 +12,7 @@ import uuid
 from collections.abc import Sequence
 from datetime import datetime, timedelta, timezone
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 from django.contrib.auth.models import Group
@@ -24,8 +24,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 from invitation import addresses, keys, signals
-from invitation.addresses import blocklist, people
-from invitation.addresses.recipients import Recipient
+from invitation.addresses import blocklist
 from invitation.delivery import texts
 from invitation.exceptions import (
     AddressRefused,
@@ -59,6 +58,9 @@ from invitation.models import (
     make_slot,
     managers,
 )
+
+if TYPE_CHECKING:
+    from invitation.addresses.recipients import Recipient
 
 #: Time for which a list can be confirmed after it was checked.
 LIST_AGE = timedelta(days=1)
@@ -293,8 +295,7 @@ def _read(inviter: Any, recipients: Sequence[Recipient], note: str) -> list[Row]
             if row.email_key == own:
                 raise OwnAddress()
         except InvitationError as error:
-            own_one = isinstance(error, OwnAddress)
-            verdict = Verdict.OWN if own_one else Verdict.INVALID
+            verdict = Verdict.OWN if isinstance(error, OwnAddress) else Verdict.INVALID
             rows.append(_refused(recipient, verdict, str(error), error.code))
             continue
         if row.email_key in seen:
@@ -307,10 +308,9 @@ def _read(inviter: Any, recipients: Sequence[Recipient], note: str) -> list[Row]
 
 def _own_address(inviter: Any) -> str:
     """Return the inviter's own canonical address, or an empty text."""
-    if inviter is None:
-        return ""
+    field = "" if inviter is None else inviter.get_email_field_name()
     try:
-        return addresses.canonical(getattr(inviter, inviter.get_email_field_name(), ""))
+        return addresses.canonical(getattr(inviter, field, ""))
     except AddressRefused:
         return ""
 
@@ -325,6 +325,8 @@ def _check(inviter: Any, recipient: Recipient, note: str, groups: dict[str, int]
     if recipient.broken:
         message = _("The quotation marks in this row do not match. Correct them.")
         raise AddressRefused(message, code="unmatched_quotes")
+    from invitation.addresses import people  # else imported at the start of each process
+
     if people.count(recipient.email) > 1:
         raise AddressRefused(_("There is more than one address here."), code="several_addresses")
     email = addresses.clean(recipient.email)
