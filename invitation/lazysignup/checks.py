@@ -19,8 +19,7 @@ AUTHENTICATION = "django.contrib.auth.middleware.AuthenticationMiddleware"
 
 def message(code: str, text: str, hint: str | None = None) -> CheckMessage:
     """Return the message of a check; the letter of its code is its level."""
-    level = ERROR if code.startswith("E") else WARNING
-    return CheckMessage(level, text, hint=hint, id=f"lazysignup.{code}")
+    return CheckMessage(ERROR if "E" in code else WARNING, text, hint=hint, id=f"lazysignup.{code}")
 
 
 def check_backends(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:

@@ -57,7 +57,7 @@ def delete_accounts(users: list[Any], using: str) -> None:
     """
     from invitation.lazysignup.models import KNOWN  # which imports this module
 
-    model = get_user_model()
+    model: Any = get_user_model()
     if not users:
         return
     for user in users:
@@ -72,7 +72,6 @@ def delete_accounts(users: list[Any], using: str) -> None:
     size = connections[using].features.max_query_params or len(accounts) or 1
     for start in range(0, len(accounts), size):
         keys = [account.pk for account in accounts[start : start + size]]
-        rows: Any = model._base_manager.using(using).filter(pk__in=keys)
-        rows._raw_delete(using)
+        model._base_manager.using(using).filter(pk__in=keys)._raw_delete(using)
     for account in accounts:
         signals.post_delete.send(model, instance=account, using=using, origin=users)

@@ -196,8 +196,7 @@ def fresh(user: Any) -> Any:
 
     As a member, the account begins now: the time in an activation link counts from then.
     """
-    rows: Any = auth.get_user_model()._base_manager
-    row = rows.get(pk=user.pk)
+    row: Any = auth.get_user_model()._base_manager.get(pk=user.pk)
     # The member begins now: a login as a guest is none. A model without such fields ignores it.
     row.date_joined, row.last_login = timezone.now(), None
     return row
@@ -211,9 +210,8 @@ def leave_session(request: HttpRequest) -> None:
     for key in OWN:
         session.pop(key, None)
     session.cycle_key()
-    anonymous = AnonymousUser()
-    auser = sync_to_async(lambda: anonymous)
-    vars(request).update(user=anonymous, auser=auser, _cached_user=anonymous)
+    nobody = AnonymousUser()
+    vars(request).update(user=nobody, auser=sync_to_async(AnonymousUser), _cached_user=nobody)
 
 
 def log_in(request: HttpRequest, user: Any) -> None:

@@ -65,7 +65,7 @@ class ConvertView(FormView):  # type: ignore[type-arg]
         if not guests.is_lazy_user(request.user):
             return self.not_a_guest()
         if WITH_INVITATIONS and not gate.may_sign_up(request):
-            return answer_refusal(request, gate.carried(request))  # type: ignore[arg-type]
+            return self.refuse(gate.carried(request))  # type: ignore[arg-type]
         return super().dispatch(request, *args, **kwargs)
 
     def not_a_guest(self) -> HttpResponseBase:
@@ -82,6 +82,15 @@ class ConvertView(FormView):  # type: ignore[type-arg]
         if self.request.method == "POST":
             return page(self.request, "lazysignup/ended.html", 403, login_url=self.login_url())
         return redirect(self.login_url())
+
+    def refuse(self, error: Exception) -> HttpResponseBase:
+        """Return the answer to a guest who cannot sign up, or not now."""
+        if isinstance(error, NotLazyError):
+            return self.not_a_guest()
+        response = answer_refusal(self.request, error)
+        if wants_json(self.request):
+            return JsonResponse({"detail": str(error)}, status=response.status_code)
+        return response
 
     def login_url(self) -> str:
         """Return the page to log in, which leads on to the page that the request names."""
@@ -126,10 +135,8 @@ class ConvertView(FormView):  # type: ignore[type-arg]
             user = self.convert(form)
         except (NotLazyError, AddressMismatch, Busy, KeyRefused) as error:
             user = self.signed_up(form)
-            if user is None and isinstance(error, NotLazyError):
-                return self.not_a_guest()
             if user is None:
-                return answer_refusal(self.request, error)
+                return self.refuse(error)
         except IntegrityError:
             # Somebody has taken the name at this moment: the form, asked again, says so.
             again = self.get_form()

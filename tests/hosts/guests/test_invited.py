@@ -14,7 +14,7 @@ from django.db.models.signals import post_save
 from django.test import Client
 from django.utils import timezone
 
-from invitation.exceptions import GuestForbidden
+from invitation.exceptions import Busy, GuestForbidden, NoKey
 from invitation.flows import arriving, inviting, quota, sharing
 from invitation.lazysignup import views
 from invitation.lazysignup.models import LazyUser
@@ -296,6 +296,28 @@ def test_a_guest_without_an_invitation_is_told_how_to_get_in(visitor: Client, pa
     for response in (visitor.get(page), visitor.post(page, answers(email=ADDRESS))):
         assert (response.status_code, response.context["no_key"]) == (403, True)
     assert stays_a_guest(visitor)
+
+
+def test_a_script_hears_why_a_guest_may_not_sign_up(
+    bound: Client, invitation: InvitationKey, monkeypatch: Any
+) -> None:
+    def said(ask: Any = bound.post) -> tuple[int, str]:
+        answer = ask("/convert/", answers(email=ADDRESS), headers={"accept": "application/json"})
+        return answer.status_code, answer.json()["detail"]
+
+    def undone(*_: Any) -> None:
+        raise OperationalError("database is locked")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(type(LazyUser.objects), "hold", undone)
+        assert said() == (503, str(Busy()))
+    InvitationKey.objects.update(expires_at=timezone.now() - timedelta(days=1))
+    status, detail = said()
+    assert (status, "expired" in detail) == (410, True)
+    LazyUser.objects.update(invitation="")
+    bound.cookies.pop("invitation_ended_key", None)
+    assert said() == said(bound.get) == (403, str(NoKey()))
+    assert stays_a_guest(bound)
 
 
 def test_without_invite_mode_a_guest_needs_no_invitation(visitor: Client, settings: Any) -> None:
