@@ -119,4 +119,9 @@ def test_everybody_can_use_the_pages_of_a_guest(visit: Visit, look: dict[str, An
         width = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
         if page.evaluate(width) > 0:
             found.append(f"{path} is wider than the window")
+    page.goto("/guests/")
+    page.context.clear_cookies(name="sessionid")
+    fill_in(page, "late", "late@example.org")
+    expect(page.get_by_role("heading", level=1)).to_have_text("You are no longer a guest")
+    found += violations(page)
     assert found == []

@@ -14,8 +14,10 @@ from django.db.models.signals import post_save
 from django.test import Client
 from django.utils import timezone
 
+from invitation import keys
 from invitation.exceptions import Busy, GuestForbidden, NoKey
 from invitation.flows import arriving, inviting, quota, sharing
+from invitation.keys import sites
 from invitation.lazysignup import views
 from invitation.lazysignup.models import LazyUser
 from invitation.models import Acceptance, InvitationKey
@@ -162,6 +164,49 @@ def test_signing_up_claims_the_invitation_days_later(
     assert Item.objects.get().owner == account
 
 
+def test_the_invitation_is_there_after_a_login_to_an_account_they_have(
+    visitor: Client, invitation: InvitationKey
+) -> None:
+    make_user("june")
+    visitor.get("/remember/")
+    look_around(visitor, invitation)
+    visitor.post("/login/", {"username": "june", "password": "secret"})
+    assert visitor.get("/who/").content == b"june"
+    assert visitor.session["basket"] == ["seed"]
+    page = visitor.get("/simple/invited/")
+    assert (page.status_code, page.context["invitation"]) == (200, invitation)
+    assert not Acceptance.objects.exists()
+
+
+@pytest.mark.parametrize("channel", ["mail", "copy"])
+def test_the_emailed_link_alone_proves_the_address_of_a_guest(
+    visitor: Client, invitation: InvitationKey, channel: str
+) -> None:
+    """Nobody takes an address of somebody else beforehand (T15)."""
+    key = keys.make(invitation.locator, channel, sites.current_site_id())
+    visitor.get(f"/simple/invited/{key}/")
+    visitor.post("/convert/look-around/")
+    del visitor.cookies["invitation_key"]
+    assert visitor.post("/convert/", answers(email=ADDRESS)).status_code == 302
+    user = User.objects.get(username="newcomer")
+    assert Acceptance.objects.get().by_mail is (channel == "mail")
+    assert arriving.has_proven(user) is (channel == "mail")
+
+
+def test_who_signs_up_with_the_address_of_another_gets_no_invitation_of_theirs(
+    visitor: Client, invitation: InvitationKey, settings: Any
+) -> None:
+    """Nobody takes an address of somebody else beforehand (T15)."""
+    settings.INVITE_MODE = False
+    visitor.post("/put/", {"name": "seed"})
+    assert visitor.post("/convert/", answers(email=ADDRESS)).status_code == 302
+    assert not visitor.get("/simple/invitations/received/").context["object_list"]
+    visitor.post(f"/simple/invitations/received/{invitation.pk}/accept/")
+    invitation.refresh_from_db()
+    assert (invitation.status, invitation.uses) == (InvitationKey.Status.PENDING, 0)
+    assert not Acceptance.objects.exists()
+
+
 def test_the_link_that_confirms_an_address_is_of_the_site(
     bound: Client, settings: Any, mailoutbox: Any
 ) -> None:
@@ -265,6 +310,24 @@ def test_an_invitation_that_ends_during_the_sign_up_leaves_a_guest_a_guest(
     response = bound.post(page, answers(email=ADDRESS))
     assert (response.status_code, response.context["revoked_key"]) == (410, True)
     assert stays_a_guest(bound)
+
+
+def test_a_name_that_is_taken_at_this_moment_uses_nothing_up(
+    bound: Client, invitation: InvitationKey, monkeypatch: Any
+) -> None:
+    convert = views.ConvertView.convert
+
+    def too_late(view: Any, form: Any) -> Any:
+        make_user("newcomer")
+        return convert(view, form)
+
+    monkeypatch.setattr(views.ConvertView, "convert", too_late)
+    page = bound.post("/convert/", answers(email=ADDRESS))
+    assert page.status_code == 200
+    assert "username" in page.context["form"].errors
+    assert stays_a_guest(bound)
+    invitation.refresh_from_db()
+    assert (invitation.status, invitation.uses) == (InvitationKey.Status.PENDING, 0)
 
 
 @pytest.mark.parametrize("page", SIGN_UP)
