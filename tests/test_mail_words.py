@@ -153,7 +153,7 @@ def test_behind_the_words_of_a_server_begins_a_new_sentence(
     batch: lists.ListResult, member_client: Client
 ) -> None:
     InvitationEmail.objects.update(state="failed", failure="refused", last_error="550 no")
-    assert "The mailbox answered: 550 no Sent" in words(member_client.get(LIST))
+    assert "The mailbox answered: 550 no Created" in words(member_client.get(LIST))
 
 
 def test_the_file_says_when_a_mail_is_tried_again(

@@ -114,6 +114,15 @@ def invitation_login_url() -> str:
 
 
 @register.simple_tag(takes_context=True)
+def invitation_sent(context: template.Context) -> Any:
+    """Return the invitation that the member has just sent: ``{% invitation_sent as sent %}``.
+
+    Only the page after sending has one. Every page may ask.
+    """
+    return context.get("sent_invitation")
+
+
+@register.simple_tag(takes_context=True)
 def invitation_received(context: template.Context) -> int:
     """Return how many invitations wait for the current user: ``{% invitation_received as n %}``.
 

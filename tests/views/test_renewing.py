@@ -418,7 +418,9 @@ class TestRenewing:
     ) -> None:
         inviting.ask_for_renewal(dead.mail_key)
         shown = member_client.get(page(dead))
-        assert f'href="{renew(dead)}"' in shown.content.decode()
+        # One that has expired has a button that resends it.
+        link, button = f'href="{renew(dead)}"', f'action="{page(dead, "resend")}"'
+        assert (link if dead.status == "revoked" else button) in shown.content.decode()
         assert "New invitation requested on" in words(shown)
 
     def test_and_from_one_that_was_withdrawn_in_any_case(
