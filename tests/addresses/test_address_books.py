@@ -281,8 +281,11 @@ def test_two_people_may_have_anything_between_them(between: str) -> None:
             [(f"Ann: {A}", ""), (f"Please invite: {B}", ""), (f"{C} (at work)", "")],
         ),
         (
-            f"Ann {A} Roe\nBob/{B}\nAnn {A}, {B}.x(C)",
-            [(f"Ann {A} Roe", ""), (f"Bob/{B}", ""), (f"Ann {A}", ""), (f"{B}.x(C)", "")],
+            f"Ann {A} Roe\nBob Roe/{B}\nAnn {A}, {B}(Bob Roe)",
+            [
+                *((f"Ann {A} Roe", ""), (f"Bob Roe/{B}", ""), (f"Ann {A}", "")),
+                (f"{B}(Bob Roe)", ""),
+            ],
         ),
         (f"To: Ann <{A}>\nCC: {B}\nE-Mail-Adresse: {C}", [(A, "Ann"), (B, ""), (C, "")]),
         (f"Friends: Ann <{A}>, Bob: <{B}>;", [(A, "Ann"), (B, "Bob")]),
