@@ -31,6 +31,17 @@ _ANNOUNCEMENT = re.compile('"?sep=([,;\t|])"?[,;\t|]*(?:\r\n|\r|\n)', re.IGNOREC
 #: First bytes of workbooks, and first words of address cards.
 _WORKBOOKS = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0")
 _CARDS = re.compile(r"\s*BEGIN:VCARD", re.IGNORECASE)
+#: First words of other formats.
+_FORMATS = (
+    (
+        "HTML",
+        re.compile(r"\s*<(?:!doctype html|html|head|body|meta|style|table)[\s>]", re.IGNORECASE),
+    ),
+    ("XML", re.compile(r"\s*<\?xml\b", re.IGNORECASE)),
+    ("JSON", re.compile(r'\s*(?:\[\s*)?\{\s*"')),
+    ("RTF", re.compile(r"\s*\{\\rtf")),
+    ("LDIF", re.compile(r"\s*(?:version: 1\s+)?dn::? ")),
+)
 
 #: Decimals of a round number: "1.0 MB".
 _ROUND = re.compile(r"[.,]0(?=\s)")
@@ -102,6 +113,10 @@ def read(text: str, *, pasted: bool = True, email_column: str = "") -> Reading:
     if _CARDS.match(text):
         message = _("These are address cards (vCard). Export your contacts as CSV, then try again.")
         raise ListRefused(message, code="list_cards")
+    for name, beginning in _FORMATS:
+        if beginning.match(text):
+            message = _("This is %(format)s. Save the table as “CSV UTF-8”, then try again.")
+            raise ListRefused(message, code="list_format", params={"format": name})
     most = conf.list_limit("rows")
     found: list[Recipient] = []
     columns = _columns(text, pasted, email_column)

@@ -254,6 +254,32 @@ def test_other_files_are_named() -> None:
     assert code(lambda: table(card)) == "list_cards"
 
 
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("<!DOCTYPE html>\n<p>a@x.org", "HTML"),
+        ("\n <TABLE border=1><tr><td>a@x.org", "HTML"),
+        ('\ufeff<?xml version="1.0"?><Workbook>a@x.org', "XML"),
+        ('[\n  {"email": "a@x.org"}]', "JSON"),
+        ('{"people": ["a@x.org"]}', "JSON"),
+        (r"{\rtf1\ansi a@x.org}", "RTF"),
+        ("dn: cn=Ann,mail=a@x.org\nmail: a@x.org\n", "LDIF"),
+        ("version: 1\n\ndn:: Y249\nmail: a@x.org\n", "LDIF"),
+    ],
+)
+@pytest.mark.parametrize("pasted", [True, False])
+def test_other_formats_are_named(text: str, name: str, pasted: bool) -> None:
+    with override("en"), pytest.raises(ListRefused) as refused:
+        parse(text, pasted=pasted)
+    assert refused.value.code == "list_format"
+    assert str(refused.value).startswith(f"This is {name}. Save the table")
+
+
+def test_a_list_that_begins_like_another_format_is_read() -> None:
+    assert emails("<head@x.org>, <table@x.org>") == ["head@x.org", "table@x.org"]
+    assert emails('["a@x.org", "b@x.org"]') == ["a@x.org", "b@x.org"]
+
+
 # -- limits ------------------------------------------------------------------------------------
 
 
