@@ -398,6 +398,20 @@ def test_the_form_is_shown_with_the_class_of_the_backend(client: Client, kind: s
     assert not response.context["form"].is_bound
 
 
+@pytest.mark.parametrize(
+    ("path", "label"),
+    [
+        ("/default/register/", "Email address"),
+        ("/race/plain/register/", "Email address"),
+        ("/options/register/", "Email"),
+    ],
+    ids=["redux", "made of redux's", "the site's"],
+)
+def test_the_address_is_labelled_as_on_all_pages(client: Client, path: str, label: str) -> None:
+    for response in (client.get(path), client.post(path, {})):
+        assert response.context["form"]["email"].label == label
+
+
 @each_backend
 def test_a_post_registers_and_goes_where_the_backend_says(
     client: Client, kind: str, commit: Any, heard: list[Any]

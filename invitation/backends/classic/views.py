@@ -40,12 +40,20 @@ from django.views.decorators.http import require_http_methods
 from invitation import gate
 from invitation.backends import activation
 from invitation.backends.classic.base import Redirect, get_backend
-from invitation.backends.fields import FormOutdated, email_field_name, replace_form
+from invitation.backends.fields import (
+    FormOutdated,
+    email_field_name,
+    label_email,
+    replace_form,
+)
 from invitation.backends.passwords import hashed_password
 from invitation.exceptions import AddressMismatch, Busy, KeyRefused, MailLimitReached
 from invitation.flows import arriving
 from invitation.flows.after_commit import in_transaction, roll_back, writing
 from invitation.gate.atomic_requests import own_transactions
+
+#: Module of redux's forms, which need not be installed.
+REDUX_FORMS = "registration.forms"
 
 
 @own_transactions
@@ -206,9 +214,9 @@ def _submit(
     request: HttpRequest, chosen: Any, form_class: type[BaseForm]
 ) -> tuple[BaseForm | None, Any]:
     """Return the form to show, or ``None`` and the backend's result for a posted form."""
+    form = _form(request, form_class)
     if request.method != "POST":
-        return form_class(), None
-    form = form_class(data=request.POST, files=request.FILES)
+        return form, None
     if not form.is_valid():
         return _resume(request, chosen, form)
     try:
@@ -227,10 +235,20 @@ def _submit(
         form.add_error(name if name in form.fields else None, str(mismatch))
     except IntegrityError:
         # Somebody has taken the name since the form was checked. A new check finds that.
-        form = form_class(data=request.POST, files=request.FILES)
+        form = _form(request, form_class)
         if form.is_valid() and not _name_taken(form):
             raise
     return form, None
+
+
+def _form(request: HttpRequest, form_class: type[BaseForm]) -> BaseForm:
+    """Return the form with what was posted; if redux labelled the address, as all pages do."""
+    posted = request.method == "POST"
+    form = form_class(data=request.POST, files=request.FILES) if posted else form_class()
+    for own in form_class.__mro__:
+        if own.__module__ == REDUX_FORMS:
+            label_email(form, own)
+    return form
 
 
 @sensitive_variables()
@@ -242,7 +260,7 @@ def _register(request: HttpRequest, chosen: Any, form: BaseForm) -> Any:
 
 def _renew(request: HttpRequest, form: BaseForm) -> None:
     """Make the form a fresh one before another try. Raises ``FormOutdated``."""
-    replace_form(form, type(form)(data=request.POST, files=request.FILES))
+    replace_form(form, _form(request, type(form)))
 
 
 def _resume(request: HttpRequest, chosen: Any, form: BaseForm) -> tuple[BaseForm | None, Any]:
