@@ -326,11 +326,11 @@ def test_a_moment_without_a_time_zone_is_that_of_the_site(settings: Any) -> None
         ("ann@example.org", "ann@example.org"),
         (
             "wilhelmina.long@mail.example.org",
-            "wilhelmina<wbr>.long@<wbr>mail<wbr>.example<wbr>.org",
+            "wilhelmina.long@<wbr>mail.example.org",
         ),
         ("<b>@a-long-domain.example.org", "&lt;b&gt;@<wbr>a-long-domain<wbr>.example<wbr>.org"),
         ("", ""),
     ],
 )
-def test_a_long_address_breaks_at_its_signs(email: str, shown: str) -> None:
+def test_a_long_address_breaks_after_its_sign(email: str, shown: str) -> None:
     assert render("{% load invitation_tags %}{{ email|invitation_breaks }}", email=email) == shown

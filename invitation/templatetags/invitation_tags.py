@@ -216,15 +216,17 @@ def invitation_address(email: str) -> str:
 
 @register.filter
 def invitation_breaks(email: str) -> str:
-    """Return a long address as HTML that breaks at its signs: ``{{ email|invitation_breaks }}``.
+    """Return a long address as HTML that breaks after its @: ``{{ email|invitation_breaks }}``.
 
-    A browser breaks other text at blanks. An address has none, so it would break in a word.
+    A browser breaks other text at blanks. An address has none, so it would break in a word. A part
+    that is long by itself also breaks at its dots.
     """
     text = conditional_escape(email)
-    if len(email) < BREAKS_FROM:
+    if len(text) < BREAKS_FROM:
         return text
+    parts = (x if len(x) < BREAKS_FROM else x.replace(".", "<wbr>.") for x in text.split("@"))
     # Safe: what is put in is markup of our own, and the rest is escaped.
-    return mark_safe(text.replace("@", "@<wbr>").replace(".", "<wbr>."))  # noqa: S308
+    return mark_safe("@<wbr>".join(parts))  # noqa: S308
 
 
 @register.filter(expects_localtime=True)
