@@ -39,6 +39,7 @@ from invitation.delivery import texts
 from invitation.exceptions import TextRefused
 from invitation.flows import inviting
 from invitation.models import Acceptance, InvitationEmail, InvitationKey
+from invitation.templatetags.invitation_tags import invitation_breaks
 
 if TYPE_CHECKING:
     KeyForm = forms.ModelForm[InvitationKey]
@@ -299,7 +300,7 @@ class InvitationKeyAdmin(
     @admin.display(description=_("for"), ordering="email")
     def recipient(self, invitation: InvitationKey) -> str:
         """Return the invited address, or the label of the shared link."""
-        return name_of(invitation)
+        return invitation_breaks(name_of(invitation))
 
     @admin.display(description=_("email address"), ordering="email")
     def address(self, invitation: InvitationKey) -> str:

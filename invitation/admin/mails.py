@@ -31,6 +31,7 @@ from invitation.admin.guarding import ACCOUNT, INVITATION, NOTHING, GuardedMixin
 from invitation.admin.searching import Search, SearchMixin, search_invitations
 from invitation.flows import mail
 from invitation.models import DeliveryPause, InvitationEmail
+from invitation.templatetags.invitation_tags import invitation_breaks
 
 #: Messages of the actions, with the number of emails.
 RETRIED = ngettext_lazy("%d email is queued again.", "%d emails are queued again.")
@@ -177,8 +178,9 @@ class InvitationEmailAdmin(
     def address(self, row: InvitationEmail) -> str:
         """Return the recipient of the email, in readable form."""
         if row.kind not in TO_INVITER:
-            return name_of(row.invitation)
-        return addresses.display(addresses.of_member(row.invitation.from_user)) or NOBODY
+            return invitation_breaks(name_of(row.invitation))
+        email = addresses.display(addresses.of_member(row.invitation.from_user))
+        return invitation_breaks(email or NOBODY)
 
     @admin.action(description=_("Resend selected emails"), permissions=["operate"])
     def retry(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:

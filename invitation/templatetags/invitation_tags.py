@@ -30,7 +30,7 @@ register = template.Library()
 UNKNOWN = (ImproperlyConfigured, ObjectDoesNotExist)
 
 #: Number of characters from which an address may be too long for one line of a narrow window.
-BREAKS_FROM = 24
+BREAKS_FROM = 21
 
 
 @register.simple_tag(takes_context=True)

@@ -384,7 +384,7 @@ def test_where_no_mail_can_leave_the_unsubscribed_is_told_so_as_anybody(
         typed = scenes.answers(f"{name}@example.com", name)
         page = visitor.post(scenes.REGISTER, typed, follow=True).content.decode()
         assert "was not sent" in page
-        pages.append(page.replace(name, ""))
+        pages.append(page.replace(name, "").replace("<wbr>", ""))
     assert pages[0] == pages[1]
 
 

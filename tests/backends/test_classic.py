@@ -1035,7 +1035,7 @@ def test_activation_is_recorded_for_a_backend_that_sends_no_signal(
     invited_client.post("/invited-two_step/register/", FORM)
     page = invited_client.get("/invited-two_step/activate/any/")
     assert page.context["account"] is None
-    assert "one more step" in page.content.decode().lower()
+    assert "confirm that this email" in page.content.decode().lower()
     assert Acceptance.objects.get().activated_at is None
     invited_client.post("/invited-two_step/activate/any/")
     assert Acceptance.objects.get().activated_at is not None

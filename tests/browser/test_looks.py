@@ -137,3 +137,19 @@ def test_a_long_address_breaks_before_its_domain(visit: Visit) -> None:
     }""")
     # Each part of it is on one line.
     assert max(lines) == 1
+
+
+def test_an_address_that_fits_on_a_line_stays_whole_in_a_sentence(visit: Visit) -> None:
+    page = visit(viewport={"width": 390, "height": 800})
+    log_in(page, "amir")
+    page.goto("/accounts/invite/")
+    page.get_by_label("Email address").fill("knotty@lindenrow.example")
+    page.get_by_role("button", name="Send invitation").click()
+    told = page.locator(".invitation-messages bdi")
+    assert told.inner_text() == "knotty@lindenrow.example"
+    lines = """bdi => new Set([...bdi.childNodes].filter(one => one.data).map(one => {
+        const range = document.createRange();
+        range.selectNodeContents(one);
+        return range.getBoundingClientRect().top;
+    })).size"""
+    assert told.evaluate(lines) == 1
