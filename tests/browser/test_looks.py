@@ -153,3 +153,21 @@ def test_an_address_that_fits_on_a_line_stays_whole_in_a_sentence(visit: Visit) 
         return range.getBoundingClientRect().top;
     })).size"""
     assert told.evaluate(lines) == 1
+
+
+def test_from_right_to_left_a_broken_address_begins_on_the_right(visit: Visit) -> None:
+    page = visit(viewport={"width": 320, "height": 800})
+    log_in(page, "amir")
+    page.goto("/accounts/invite/")
+    page.get_by_label("Email address").fill("philomena.ruff@lindenrow.example")
+    page.get_by_role("button", name="Send invitation").click()
+    page.get_by_role("link", name="philomena.ruff@lindenrow.example").click()
+    page.evaluate("document.documentElement.dir = 'rtl'")
+    gaps = page.get_by_role("heading", level=1).evaluate("""heading => {
+        const range = document.createRange();
+        range.selectNodeContents(heading.querySelector("bdi"));
+        const right = heading.getBoundingClientRect().right;
+        return [...range.getClientRects()].filter(r => r.width > 0).map(r => right - r.right);
+    }""")
+    assert len(gaps) >= 2
+    assert max(gaps) < 1, gaps
