@@ -16,8 +16,9 @@ from django.http import HttpRequest
 
 from invitation.flows import quota
 
-#: Name of the attribute of a request: the account of its guest, or ``None``.
-GUEST = "_invitation_guest"
+#: Names of attributes of a request: the account of its guest, or ``None``; and, while the guest
+#: signs up, its id.
+GUEST, KEPT = "_invitation_guest", "_invitation_guest_kept"
 
 
 class Guests(Protocol):
@@ -98,16 +99,27 @@ def keeping_guest(request: Any) -> Iterator[list[Any]]:
     It runs in the transaction of the sign-up. The block appends the account that it has saved to
     the list. Raises ``Busy`` if the guest has signed up or expired in the meantime.
     """
-    guest, made = _remembered(innermost(request)), list[Any]()
+    inner, made = innermost(request), list[Any]()
+    guest = _remembered(inner)
     if guest is None:
         yield made
         return
     for guests in _known:
         guests.hold(guest)
-    yield made
+    setattr(inner, KEPT, guest.pk)
+    try:
+        yield made
+    finally:
+        delattr(inner, KEPT)
     for guests in _known:
         if made and made[0].pk == guest.pk:
             guests.finish(made[0])
+
+
+def is_keeping(request: Any, user: Any) -> bool:
+    """Return whether the running block of a sign-up makes a regular user of this guest."""
+    kept = getattr(innermost(request), KEPT, None)
+    return kept is not None and kept == user.pk
 
 
 def leave_guest(request: Any, user: Any) -> None:

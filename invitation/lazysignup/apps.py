@@ -23,14 +23,15 @@ class LazySignupConfig(AppConfig):
 
         for check in checks.CHECKS:
             django_checks.register(check, "lazysignup")
-        user_logged_in.connect(late_login.settle, dispatch_uid="lazysignup.late_login")
         if guests.WITH_INVITATIONS:
             from invitation import gate
             from invitation.lazysignup import invited
 
             gate.know_guests(invited)
+            user_logged_in.connect(invited.take_for_member, dispatch_uid="lazysignup.sign_up")
         elif apps.is_installed("allauth.socialaccount"):
             # With invitations, our adapter makes a sign-up of it, which the gate lets through.
             from allauth.socialaccount.signals import social_account_added
 
             social_account_added.connect(guests.convert_connected, dispatch_uid="lazysignup")
+        user_logged_in.connect(late_login.settle, dispatch_uid="lazysignup.late_login")

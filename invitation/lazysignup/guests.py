@@ -34,8 +34,6 @@ LOOKING = frozenset({"HEAD", "OPTIONS", "TRACE"})
 IN_ADVANCE = ("Sec-Purpose", "Purpose", "X-Purpose", "X-Moz")
 #: Emails that confirm an address in an hour: for one client, and to one mailbox.
 EMAILS_PER_CLIENT, EMAILS_PER_MAILBOX = 20, 5
-#: Scope of the counter for all clients.
-ALL = "all"
 #: Whether the site has invitations. Then their templates give our pages their look.
 WITH_INVITATIONS = apps.is_installed("invitation")
 BASE, FIELDS = "invitation/base.html", "invitation/includes/form.html"
@@ -45,14 +43,14 @@ LOOK = {"base_template": BASE, "fields_template": FIELDS} if WITH_INVITATIONS el
 def is_lazy_user(user: Any) -> bool:
     """Return whether an account is that of a guest.
 
-    Asks the database once, and not at all for an account with a password, or where
-    ``LazySignupMiddleware`` knows.
+    Asks the database once, and not at all where ``LazySignupMiddleware`` knows. A guest who sets a
+    password on another page, such as that of allauth, is a guest still.
     """
     if not getattr(user, "is_authenticated", False):
         return False
     known: bool | None = getattr(user, KNOWN, None)
     if known is None:
-        known = not user.has_usable_password() and LazyUser.objects.filter(user=user.pk).exists()
+        known = LazyUser.objects.filter(user=user.pk).exists()
         setattr(user, KNOWN, known)
     return known
 
@@ -116,7 +114,7 @@ def count(request: Any) -> None:
     """
     take = GuestCounter.objects.take
     take(hashed("client", client_of(request)), conf.LAZYSIGNUP_LIMIT_PER_CLIENT)
-    take(ALL, conf.LAZYSIGNUP_LIMIT)
+    take("all", conf.LAZYSIGNUP_LIMIT)
 
 
 def count_email(request: Any, email: str) -> None:
@@ -153,9 +151,8 @@ def page(request: HttpRequest, template: str, status: int = 200, **context: Any)
 
 def too_many(request: HttpRequest, error: TooManyGuests) -> HttpResponse:
     """Return the answer to a client that has done something too often."""
-    response: HttpResponse = JsonResponse({"detail": str(error)}, status=429)
-    if not wants_json(request):
-        response = page(request, "lazysignup/limit.html", 429)
+    json = JsonResponse({"detail": str(error)}, status=429)
+    response = json if wants_json(request) else page(request, "lazysignup/limit.html", 429)
     response["Retry-After"] = str(error.seconds)
     return response
 
@@ -181,13 +178,14 @@ def recognise(request: HttpRequest, user: Any) -> Any:
         session[FLAG] = session.get(auth.SESSION_KEY)
     if not user.is_authenticated:
         return user
-    known = session.get(FLAG) == str(user.pk) and not user.has_usable_password()
+    known = session.get(FLAG) == str(user.pk)
     if known and not 0 <= now.timestamp() - session.get(SEEN, 0) < conf.apart.total_seconds():
         session[SEEN] = now.timestamp()
         known = LazyUser.objects.seen(user.pk, now)
         if not known:  # It has signed up elsewhere.
             session.pop(FLAG)
-    setattr(user, KNOWN, known)
+    # Staff may make a member of a guest with a password, whose session goes on: the row knows.
+    setattr(user, KNOWN, None if known and user.has_usable_password() else known)
     return user
 
 

@@ -19,7 +19,7 @@ from invitation.keys import sites
 from invitation.lazysignup import guests, late_login
 from invitation.lazysignup.conf import conf
 from invitation.lazysignup.exceptions import NotLazyError
-from invitation.lazysignup.models import LazyUser
+from invitation.lazysignup.models import KNOWN, LazyUser
 
 # Part of ``gate.Guests``
 
@@ -53,6 +53,12 @@ def bound_key(request: HttpRequest, guest: Any) -> str:
         return ""
     channel, _, locator = bound.partition(":")
     return keys.make(locator, channel, sites.current_site_id(request))
+
+
+def take_for_member(sender: Any, request: Any, user: Any, **kwargs: Any) -> None:
+    """Take an account for that of a member if its sign-up logs it in, before that is finished."""
+    if gate.is_keeping(request, user):
+        setattr(user, KNOWN, False)
 
 
 def may_look_around(request: HttpRequest, invitation: Any) -> bool:

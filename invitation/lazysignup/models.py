@@ -27,7 +27,6 @@ KNOWN = "_is_lazy_user"
 BATCH_SIZE = 1_000
 #: Time for which a counter counts.
 WINDOW = timedelta(hours=1)
-_TRIES = 20
 
 
 def generate_username(user_class: Any = None) -> str:
@@ -58,7 +57,7 @@ class LazyUserManager(models.Manager["LazyUser"]):
 
         The account has no permissions and no usable password.
         """
-        user, tries_left = None, _TRIES
+        user, tries_left = None, 20
         while user is None:
             tries_left -= 1
             try:

@@ -88,9 +88,8 @@ class ConvertView(FormView):  # type: ignore[type-arg]
         if isinstance(error, NotLazyError):
             return self.not_a_guest()
         response = answer_refusal(self.request, error)
-        if wants_json(self.request):
-            return JsonResponse({"detail": str(error)}, status=response.status_code)
-        return response
+        json = JsonResponse({"detail": str(error)}, status=response.status_code)
+        return json if wants_json(self.request) else response
 
     def login_url(self) -> str:
         """Return the page to log in, which leads on to the page that the request names."""

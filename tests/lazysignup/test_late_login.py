@@ -13,7 +13,6 @@ from django.test import AsyncClient, Client
 
 from invitation.lazysignup import late_login
 from invitation.lazysignup.exceptions import NotLazyError
-from invitation.lazysignup.guests import is_lazy_user
 from invitation.lazysignup.models import LazyUser
 from tests.lazysignup.people import MEMBER, PASSWORD, PERSON, answers, make_member
 from tests.lazysignup.shop.models import Item
@@ -208,8 +207,3 @@ def test_who_logs_out_takes_nothing_along(guest: Client, account: Any, member: A
     log_in(guest)
     assert Item.objects.get().owner == account
     assert "basket" not in guest.session
-
-
-def test_a_member_is_not_asked_about(member: Any, django_assert_num_queries: Any) -> None:
-    with django_assert_num_queries(0):
-        assert not is_lazy_user(member)

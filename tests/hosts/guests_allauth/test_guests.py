@@ -155,6 +155,23 @@ def test_a_connected_provider_alone_makes_no_member(guest: Client) -> None:
     assert stays_a_guest(guest)
 
 
+def test_a_password_from_the_page_of_allauth_makes_no_member(guest: Client) -> None:
+    """The page gives any account a password that has none, without an invitation."""
+    account = LazyUser.objects.get().user
+    typed = {"password1": PASSWORD, "password2": PASSWORD}
+    assert guest.post("/accounts/password/set/", typed).status_code == 302
+    assert User.objects.get(pk=account.pk).has_usable_password()
+    EmailAddress.objects.create(user=account, email=ADDRESS, primary=True, verified=True)
+    elsewhere = Client(headers=PERSON)
+    elsewhere.get("/accounts/login/")
+    elsewhere.post("/accounts/login/", {"login": account.username, "password": PASSWORD})
+    for browser in (guest, elsewhere):
+        assert browser.get("/who/").content.decode() == account.username
+        assert browser.get("/accounts/invite/").context["reason"] == "guest_forbidden"
+        assert browser.post("/convert/", answers(email=ADDRESS)).context["no_key"]
+    assert LazyUser.objects.get().user == account
+
+
 def test_a_guest_without_an_invitation_is_told_how_to_get_in(guest: Client) -> None:
     for response in (
         guest.get("/accounts/signup/"),
