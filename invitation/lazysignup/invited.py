@@ -10,7 +10,7 @@ from typing import Any
 from django.http import HttpRequest
 
 from invitation import gate, keys
-from invitation.backends.fields import HINT_FIELD, email_field_name
+from invitation.backends.fields import HINT_FIELD, email_field_name, give_invited_address
 from invitation.backends.passwords import hashed_password
 from invitation.backends.plain import claiming
 from invitation.exceptions import Busy
@@ -91,16 +91,13 @@ def bind(request: HttpRequest, opened: arriving.Opened) -> None:
 def convert(request: HttpRequest, form: Any) -> Any:
     """Save the account of a guest, and claim the invitation they carry, if any: both or neither.
 
-    Raises ``NotLazyError`` for a guest who has signed up or expired in the meantime, and what
-    ``claiming`` raises.
+    Raises what ``claiming`` raises: ``Busy`` because of ``NotLazyError`` for a guest who has signed
+    up or expired in the meantime.
     """
     form.cleaned_data.pop(HINT_FIELD, None)
-    email = str(form.cleaned_data.get(email_field_name()) or "")
-    try:
-        with hashed_password(form), claiming(request, email) as claim:
-            claim.user = user = form.save()
-    except Busy as error:
-        if isinstance(error.__cause__, NotLazyError):
-            raise error.__cause__ from error
-        raise
+    give_invited_address(form, opened_by(request))
+    name, account = email_field_name(), getattr(form, "instance", None)
+    email = str(form.cleaned_data.get(name) or getattr(account, name, None) or "")
+    with hashed_password(form), claiming(request, email) as claim:
+        claim.user = user = form.save()
     return user

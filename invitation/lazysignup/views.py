@@ -31,7 +31,7 @@ from invitation.lazysignup.models import LazyUser
 
 if WITH_INVITATIONS:
     from invitation import gate
-    from invitation.backends.fields import bind_invitation
+    from invitation.backends.fields import bind_invitation, check_address
     from invitation.backends.plain import answer_refusal
     from invitation.lazysignup import invited
 
@@ -85,7 +85,7 @@ class ConvertView(FormView):  # type: ignore[type-arg]
 
     def refuse(self, error: Exception) -> HttpResponseBase:
         """Return the answer to a guest who cannot sign up, or not now."""
-        if isinstance(error, NotLazyError):
+        if NotLazyError in (type(error), type(error.__cause__)):
             return self.not_a_guest()
         response = answer_refusal(self.request, error)
         json = JsonResponse({"detail": str(error)}, status=response.status_code)
@@ -117,7 +117,7 @@ class ConvertView(FormView):  # type: ignore[type-arg]
             form.fields[EMAIL].disabled, form.initial[EMAIL] = True, address
         elif address:
             setattr(form.instance, EMAIL, address)
-        elif WITH_INVITATIONS and not isinstance(form, AddressForm):
+        elif WITH_INVITATIONS:
             bind_invitation(form, invited.opened_by(self.request))
         return form
 
@@ -129,7 +129,9 @@ class ConvertView(FormView):  # type: ignore[type-arg]
     def form_valid(self, form: Any) -> Any:
         """Make a regular user of the guest, or send the link that confirms the address."""
         if isinstance(form, AddressForm):
-            return self.ask_to_confirm(form.cleaned_data["email"])
+            if WITH_INVITATIONS:
+                check_address(form, invited.opened_by(self.request), "email")
+            return self.form_invalid(form) if form.errors else self.ask_to_confirm(form)
         try:
             user = self.convert(form)
         except (NotLazyError, AddressMismatch, Busy, KeyRefused) as error:
@@ -174,8 +176,9 @@ class ConvertView(FormView):  # type: ignore[type-arg]
         context = self.get_context_data(form=form)
         return render(self.request, self.ajax_template_name, context, status=400)
 
-    def ask_to_confirm(self, email: str) -> HttpResponseBase:
+    def ask_to_confirm(self, form: Any) -> HttpResponseBase:
         """Send the link with which the guest confirms an address, and say so."""
+        email = form.cleaned_data["email"]
         try:
             guests.count_email(self.request, email)
         except TooManyGuests as error:

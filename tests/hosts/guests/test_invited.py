@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.contrib.auth import get_user_model
+from django.contrib.auth.forms import UserCreationForm
 from django.contrib.auth.models import Group, Permission
 from django.db import OperationalError, transaction
 from django.db.models.signals import post_save
@@ -217,6 +219,52 @@ def test_the_link_that_confirms_an_address_is_of_the_site(
     bound.post("/convert/", {"email": ADDRESS}, headers={"host": "evil.example"})
     assert "https://club.example/convert/confirm/" in mailoutbox[0].body
     assert "evil.example" not in mailoutbox[0].body
+
+
+class OnlyName(UserCreationForm):  # type: ignore[type-arg]
+    class Meta:
+        model = User
+        fields = ["username"]
+
+
+def test_a_form_without_an_address_gets_the_invited_one(
+    bound: Client, invitation: InvitationKey, settings: Any
+) -> None:
+    settings.LAZYSIGNUP_CUSTOM_USER_CREATION_FORM = OnlyName
+    assert bound.post("/convert/", answers(email="")).status_code == 302
+    assert User.objects.get(username="newcomer").email == ADDRESS
+    assert Acceptance.objects.get().by_mail
+
+
+def test_only_the_invited_address_is_confirmed(
+    bound: Client, invitation: InvitationKey, settings: Any, mailoutbox: Any
+) -> None:
+    settings.LAZYSIGNUP_CONFIRM_EMAIL = True
+    assert f'value="{ADDRESS}"' in bound.get("/convert/").content.decode()
+    page = bound.post("/convert/", {"email": "eve@example.org"})
+    assert (page.status_code, list(page.context["form"].errors)) == (200, ["email"])
+    assert mailoutbox == []
+    bound.post("/convert/", {"email": ADDRESS})
+    (link,) = re.findall(r"/convert/confirm/\S+", mailoutbox[0].body)
+    bound.get(link)
+    assert bound.post("/convert/", answers(email="eve@example.org")).status_code == 302
+    assert Acceptance.objects.get().user.email == ADDRESS
+
+
+@pytest.mark.parametrize("form", [None, OnlyName])
+def test_a_link_for_certain_domains_admits_a_confirmed_address_there(
+    visitor: Client, settings: Any, mailoutbox: Any, form: Any
+) -> None:
+    settings.LAZYSIGNUP_CONFIRM_EMAIL = True
+    settings.LAZYSIGNUP_CUSTOM_USER_CREATION_FORM = form
+    look_around(visitor, make_invitation(make_user(), "", max_uses=3, allowed_domains="club.org"))
+    page = visitor.post("/convert/", {"email": "eve@example.org"})
+    assert list(page.context["form"].errors) == ["email"]
+    visitor.post("/convert/", {"email": "eve@club.org"})
+    (link,) = re.findall(r"/convert/confirm/\S+", mailoutbox[0].body)
+    visitor.get(link)
+    assert visitor.post("/convert/", answers(email="")).status_code == 302
+    assert Acceptance.objects.get().user.email == "eve@club.org"
 
 
 def test_the_email_that_confirms_an_address_names_the_site(
