@@ -113,6 +113,7 @@ class InvitationKeyForm(InvitationOptionsMixin, InvitationTextsForm):
     """Form for inviting one person. ``save()`` invites for ``inviter``."""
 
     field_order = ("email", AGAIN, "recipient_name", "note")
+    first_fields = ("email", AGAIN)
 
     # Not an EmailField: its validator allows addresses that deliver to another place than they
     # show.

@@ -82,6 +82,11 @@ def test_who_asks_for_a_new_link_is_not_asked_about(member: Any, declined: Invit
 # -- the form --
 
 
+def test_the_box_is_in_sight(member_client: Client, declined: InvitationKey) -> None:
+    page = shown(member_client.post(INVITE, {"email": ADDRESS}))
+    assert page.index(BOX) < page.index("<details")
+
+
 def test_the_form_says_so_and_has_a_box(
     member: Any, member_client: Client, declined: InvitationKey
 ) -> None:
