@@ -68,6 +68,15 @@ def test_a_newcomer_signs_up_with_allauth_and_not_as_somebody_else(
         expect(newcomer.get_by_role("heading", level=1)).to_have_text(
             "You already accepted this invitation"
         )
+        # allauth's own page of addresses has one main button in each form.
+        newcomer.goto("/accounts/email/")
+        kinds = {
+            button.inner_text(): (button.get_attribute("class") or "").partition("--")[2]
+            for button in newcomer.get_by_role("main").get_by_role("button").all()
+        }
+        assert kinds["Re-send Verification"] == "quiet"
+        assert kinds["Remove"] == "danger"
+        assert kinds["Make Primary"] == kinds["Add Email"] == ""
         for context in contexts:
             context.close()
     finally:
