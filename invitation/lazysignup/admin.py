@@ -34,6 +34,15 @@ class LazyUserAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         """Return ``False`` for a guest, and let the list be seen."""
         return obj is None and super().has_change_permission(request)
 
+    def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
+        """Return the accounts of guests and what hangs on them: that is what is deleted.
+
+        Who may delete guests needs no other permission for it.
+        """
+        accounts = [row.user for row in objs]
+        shown, numbers, _missing, protected = super().get_deleted_objects(accounts, request)
+        return shown, numbers, set(), protected
+
     def delete_model(self, request: HttpRequest, obj: LazyUser) -> None:
         """Delete the account of a guest: nothing would tell it from that of a member."""
         obj.user.delete()

@@ -145,9 +145,8 @@ class RegularUserRequiredMixin(GuestStepMixin):
 
     def before_view(self, view: View) -> View:
         """Return the view with ``regular_user_required``."""
-        return regular_user_required(
-            view, self.login_url, self.convert_url, self.redirect_field_name
-        )
+        to = (self.login_url, self.convert_url, self.redirect_field_name)
+        return regular_user_required(view, *to)
 
 
 #: Names beside those of lazysignup's decorators.

@@ -212,12 +212,11 @@ class GuestCounterManager(models.Manager["GuestCounter"]):
 
     def _take(self, scope: str, limit: int, now: datetime) -> bool:
         over = Q(begun__lte=now - WINDOW)
-        changes: dict[str, Any] = {
-            "number": Case(When(over, then=Value(1)), default=F("number") + 1),
-            "begun": Case(When(over, then=Value(now)), default=F("begun")),
-        }
+        number = Case(When(over, then=Value(1)), default=F("number") + 1)
+        begun = Case(When(over, then=Value(now)), default=F("begun"))
         for _tried in range(2 if limit else 0):
-            if self.filter(over | Q(number__lt=limit), scope=scope).update(**changes):
+            rows = self.filter(over | Q(number__lt=limit), scope=scope)
+            if rows.update(number=number, begun=begun):
                 return True
             if self.filter(scope=scope).exists():
                 return False

@@ -6,11 +6,12 @@ from typing import Any
 
 import pytest
 from django.contrib.auth import get_user_model
+from django.contrib.auth.models import Permission
 from django.test import Client
 
 from invitation.lazysignup.models import LazyUser
 from tests.lazysignup.people import NAME_FIELD, PASSWORD
-from tests.lazysignup.shop.models import Item
+from tests.lazysignup.shop.models import Item, Order
 from tests.lazysignup.test_cleaning import age
 
 pytestmark = pytest.mark.django_db
@@ -100,6 +101,34 @@ def test_who_deletes_a_guest_deletes_the_account(staff: Client, guests: Any) -> 
     assert not Item.objects.exists()
     act(staff, "delete_selected", *others)
     assert User._default_manager.count() == 1
+
+
+def test_staff_read_what_a_deletion_takes_along(staff: Client, guests: Any) -> None:
+    item = Item.objects.create(owner=guests[0], name="rare seed")
+    one, *_ = LazyUser.objects.order_by("pk")
+    choice = {"action": "delete_selected", "_selected_action": [one.pk]}
+    for page in (staff.get(f"{LIST}{one.pk}/delete/"), staff.post(LIST, choice)):
+        text = page.content.decode()
+        assert str(guests[0]) in text
+        assert str(item) in text
+
+
+def test_staff_cannot_delete_a_guest_whom_a_protected_row_needs(staff: Client, guests: Any) -> None:
+    Order.objects.create(owner=guests[0])
+    one, *_ = LazyUser.objects.order_by("pk")
+    page = staff.post(f"{LIST}{one.pk}/delete/", {"post": "yes"})
+    assert (page.status_code, bool(page.context["protected"])) == (200, True)
+    act(staff, "delete_selected", one)
+    assert LazyUser.objects.filter(user=guests[0]).exists()
+
+
+@pytest.mark.skipif(not hasattr(User, "user_permissions"), reason="a model without permissions")
+def test_staff_need_no_permission_but_to_delete_guests(staff: Client, guests: Any) -> None:
+    User._default_manager.filter(is_superuser=True).update(is_superuser=False)
+    user = User._default_manager.get(email="staff@example.com")
+    user.user_permissions.set(Permission.objects.filter(codename__endswith="_lazyuser"))
+    act(staff, "delete_selected", *LazyUser.objects.all())
+    assert User._default_manager.get() == user
 
 
 def test_without_permission_nobody_acts(guests: Any, staff: Client) -> None:

@@ -23,11 +23,7 @@ class Command(BaseCommand):
         return LazyUser.objects.expired()
 
     def handle(self, *args: Any, dry_run: bool, batch_size: int, **options: Any) -> None:
-        rows = self.to_delete()
-        if dry_run:
-            said = f"Guests that would be deleted: {rows.count()}"
-        else:
-            number = LazyUser.objects.delete_expired(batch_size=batch_size, rows=rows)
-            said = f"Guests deleted: {number}"
+        rows, delete = self.to_delete(), LazyUser.objects.delete_expired
+        number = rows.count() if dry_run else delete(batch_size=batch_size, rows=rows)
         if options["verbosity"]:
-            self.stdout.write(said)
+            self.stdout.write(f"Guests {'that would be ' if dry_run else ''}deleted: {number}")
