@@ -10,7 +10,7 @@ from django.conf import settings
 from django.contrib import auth
 from django.contrib.auth.models import AnonymousUser
 from django.http import HttpRequest, HttpResponse, JsonResponse
-from django.shortcuts import render
+from django.shortcuts import render, resolve_url
 from django.utils import timezone
 from django.utils.crypto import salted_hmac
 
@@ -151,8 +151,10 @@ def page(request: HttpRequest, template: str, status: int = 200, **context: Any)
 
 def too_many(request: HttpRequest, error: TooManyGuests) -> HttpResponse:
     """Return the answer to a client that has done something too often."""
-    json = JsonResponse({"detail": str(error)}, status=429)
-    response = json if wants_json(request) else page(request, "lazysignup/limit.html", 429)
+    response: HttpResponse = JsonResponse({"detail": str(error)}, status=429)
+    if not wants_json(request):
+        login = resolve_url(settings.LOGIN_URL)
+        response = page(request, "lazysignup/limit.html", 429, login_url=login)
     response["Retry-After"] = str(error.seconds)
     return response
 

@@ -244,6 +244,7 @@ def test_the_page_about_the_limit_says_when_to_come_back(settings: Any) -> None:
     assert page.status_code == 429
     assert 3590 <= int(page["Retry-After"]) <= 3600
     assert "Try again later" in page.content.decode()
+    assert 'href="/accounts/login/"' in page.content.decode()
     data = Client(headers=PERSON | {"accept": "application/json"}).post("/put/")
     assert data.status_code == 429
     assert "Try again in" in data.json()["detail"]
