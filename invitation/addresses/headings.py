@@ -153,6 +153,8 @@ def series(headings: Sequence[str], place: int) -> list[int]:
 
     With "Name 1" and "Name 2" on their left, they are those of different people.
     """
+    if place >= len(headings):
+        return [place]
     stem = _stem(headings[place])
     found = [at for at, heading in enumerate(headings) if at == place or _stem(heading) == stem]
     beside = [headings[at - 1] for at in found if at > 0]

@@ -45,6 +45,13 @@ _BULLET = re.compile(
 _MARK_ALONE = re.compile(r"\(?\d{1,4}[.)]?|[^\w@]|[o§üØ]")
 #: Lines that divide a list, or the heading of a table from its rows.
 _RULE = re.compile(rf"[{_DASHES}=_*.|:+~#\u2022\u00b7\s]*")
+#: Marks in a text that is no name of one person, and what may follow the last entry of a line.
+_DIVIDED = re.compile(
+    rf"\s[/\u00b7\u2022|]\s|[\t;{BREAKS}]|\s(?:[{_DASHES}]|{'|'.join(sorted(_AND))})\s+[\"\u201c\u201e]"
+)
+#: What stands between an address without brackets and the name of the next person.
+_NEXT = re.compile(rf"\s*(?:[{SEPARATORS}/|&+\u00b7\u2022\u2192]|(?:{'|'.join(sorted(_AND))})\s)")
+_REST = re.compile(rf"[ {SEPARATORS}]*(?:[{BREAKS}]|$)")
 _LOCAL_QUOTED = re.compile(r'"[^"@]*"@')
 _MAILTO = re.compile("mailto:", re.IGNORECASE)
 _QUOTED = re.compile(
@@ -91,21 +98,43 @@ SEVERAL = ":::"
 
 def entries(text: str) -> Iterator[tuple[str, str]]:
     """Yield name and address of each entry of a list; an entry that is no address has no name."""
-    half, after = "", ""
-    for piece, end in _pieces(_rewritten(_BREAK_TAG.sub("\n", unescaped(text, quotes=True)))):
+    half, sure = "", False
+    last, before, bracketed = "\n", "\n", False
+    text = _rewritten(_BREAK_TAG.sub("\n", unescaped(text, quotes=True)))
+    for piece, end, at in _pieces(text):
         entry = piece.strip(_MARGIN)
-        if half and "<" in entry and (entry[0] == "<" or after != "\t"):
+        if half and "<" in entry and _belongs(half, last, entry, sure and end in "\n;"):
             entry = f"{half} {entry}" if entry[0] == "<" else f"{half}, {entry}"
         elif half:
             yield "", clean(half)
-        half, after = "", end
+        half, before, last = "", last, end
         if _RULE.fullmatch(entry) or (end == "\t" and _MARK_ALONE.fullmatch(entry)):
             continue
         if end in SEPARATORS and end != ";" and not set("@<").intersection(entry):
-            half = entry  # perhaps "Doe, Ann <ann@example.org>", which some programs write
+            # Perhaps "Doe, Ann <ann@example.org>", which some programs write. After a text or an
+            # address alone, it may be somebody else.
+            sure = before in "\n;"
+            half = entry if sure or bracketed else ""
+            if not half:
+                yield "", clean(entry)
         else:
             bullet = _BULLET.match(entry)
-            yield from people(_without_and(entry[bullet.end() :] if bullet else entry))
+            alone = before == "\n" and bool(_REST.match(text, at))
+            yield from people(_without_and(entry[bullet.end() :] if bullet else entry), alone=alone)
+        bracketed = entry.endswith(">")
+
+
+def _belongs(half: str, mark: str, entry: str, sure: bool) -> bool:
+    """Return whether a text before a mark is the family name of the person after it.
+
+    ``sure`` means that semicolons or line breaks divide the people, and not commas.
+    """
+    if entry[0] == "<":
+        return True
+    first = entry.partition("<")[0].strip(_MARGIN)
+    if mark == "\t" or first.partition(" ")[0] in _AND:
+        return False
+    return sure or " " not in half or " " not in first
 
 
 def is_rule(text: str) -> bool:
@@ -140,25 +169,41 @@ def _without_and(entry: str) -> str:
     return rest.strip(_MARGIN) if "@" in rest and word in _AND and len(word) > 1 else entry
 
 
-def people(entry: str) -> list[tuple[str, str]]:
-    """Return name and address of each person in an entry, or the entry as no address."""
+def people(entry: str, *, alone: bool = True) -> list[tuple[str, str]]:
+    """Return name and address of each person in an entry, or the entry as no address.
+
+    ``alone`` means that nobody else is in its line, so that a text beside an address is the name of
+    its owner.
+    """
     entry = _unlabelled(_rewritten(entry))
     found = _addresses(entry)
-    beside = _beside(entry, found[0]) if len(found) == 1 else None
+    beside = _beside(entry, found[0], alone) if len(found) == 1 else None
     if len(found) < 2 or _LOCAL_QUOTED.search(entry):
         return [beside or one(entry)]
     name, address = one(entry)
     if name and clean(name).lower() == address.lower():
         return [("", address)]  # an address as its own name
     persons: list[tuple[str, str]] = []
-    at = 0
+    at, bracketed = 0, False
     for address_run in found:
-        name, bracketed = _name_before(entry[at : address_run.start()], first=not persons)
+        between = entry[at : address_run.start()]
+        clear = bracketed or between[:1] == ">" or bool(_NEXT.match(between))
+        name, bracketed = _name_before(between, first=not persons)
         at = address_run.end()
-        if set("@<>\\").intersection(name) or (name and not bracketed):
+        mixed = bool(set("@<>\\").intersection(name) or _DIVIDED.search(name))
+        mixed |= bool(persons and name) and (not clear or _is_mixed(name, between))
+        if mixed or (name and not bracketed):
             return [("", entry)]
         persons.append((name, clean(address_run.group())))
     return [("", entry)] if _name_before(entry[at:].strip('"'), first=False)[0] else persons
+
+
+def _is_mixed(name: str, between: str) -> bool:
+    """Return whether a text between two addresses may have a name of the first person."""
+    first, _comma, second = map(str.strip, name.partition(","))
+    conjunction = any(word in _AND and len(word) > 1 for word in name.split())
+    ends = between.rstrip(f"{_MARGIN}<")[-1:] in "/|&+>\u00b7\u2022"
+    return conjunction or ends or " - " in name or (" " in first and " " in second)
 
 
 def _name_before(text: str, *, first: bool) -> tuple[str, bool]:
@@ -186,7 +231,7 @@ def _unlabelled(entry: str) -> str:
     return entry[found.end() :] if known else entry
 
 
-def _beside(entry: str, found: re.Match[str]) -> tuple[str, str] | None:
+def _beside(entry: str, found: re.Match[str], alone: bool) -> tuple[str, str] | None:
     """Return name and address of ``Ann Smith (ann@example.org)`` and the like, or ``None``.
 
     The address must be whole: beside it are only marks that belong to no address. What is on one
@@ -201,19 +246,18 @@ def _beside(entry: str, found: re.Match[str]) -> tuple[str, str] | None:
     if not any(map(str.isalnum, before + after)):
         return "", address
     left, right = before.strip(_MARGIN), after.strip(f"{_MARGIN}.")
-    words = 2
+    name, words, clear = "", 2, False
     if left and not right:
-        words = 1 if _DASHED.search(before) else 2
         name = _AFTER_NAME.sub("", before)
+        words, clear = 1 if _DASHED.search(before) else 2, left[-1] in ":\uff1a"
     elif left and right in _CLOSING and left[-1] in _OPENING:
-        name, words = left[:-1], 1
+        name, words, clear = left[:-1], 1, True
     elif right and not left:
-        words = 1 if right[0] in f"{_OPENING}{_DASH_MARKS}" else 2
         name = right.lstrip(f"{_OPENING}{_DASH_MARKS}").rstrip(_CLOSING)
-    else:
-        return None
+        words = 1 if right[0] in f"{_OPENING}{_DASH_MARKS}" else 2
+        clear = right[0] in _OPENING and right[-1] in _CLOSING
     name = name.strip(_MARGIN)
-    return (name, address) if _is_name(name, words) else None
+    return (name, address) if (clear or alone) and _is_name(name, words) else None
 
 
 def _is_name(text: str, least: int) -> bool:
@@ -258,7 +302,10 @@ def one(text: str) -> tuple[str, str]:
     label = _LABEL.match(name)
     if label and label.group()[-1].isspace() and "=" not in label.group():
         name = name[label.end() :]  # "Friends: Ann", as programs write groups
-    return name, clean(text[start + 1 : -1])
+    address = clean(text[start + 1 : -1])
+    unclear = _DIVIDED.search(name) or ("@" in name and "@" not in address)
+    unclear = unclear or name.count("(") != name.count(")")
+    return ("", text) if unclear else (name, address)
 
 
 def clean(address: str) -> str:
@@ -292,8 +339,8 @@ def is_address(text: str) -> bool:
     return bool(good and _RUN.fullmatch(text))
 
 
-def _pieces(text: str) -> Iterator[tuple[str, str]]:
-    """Yield the pieces of a list, each with the mark that ends it.
+def _pieces(text: str) -> Iterator[tuple[str, str, int]]:
+    """Yield the pieces of a list, each with the mark that ends it, and where that is.
 
     Marks inside quotation marks or pointed brackets end nothing. A line break always ends a piece.
     So a missing closing mark breaks one line only.
@@ -302,10 +349,10 @@ def _pieces(text: str) -> Iterator[tuple[str, str]]:
     for found in _MARKS.finditer(text):
         mark = found.group()
         if mark in BREAKS or (mark in SEPARATORS and not inside):
-            yield text[start : found.start()], "\n" if mark in BREAKS else mark
+            yield text[start : found.start()], "\n" if mark in BREAKS else mark, found.start()
             start, inside = found.end(), ""
         elif inside:
             inside = "" if mark == inside else inside
         elif mark in '"<':
             inside = '"' if mark == '"' else ">"
-    yield text[start:], "\n"
+    yield text[start:], "\n", len(text)

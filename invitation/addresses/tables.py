@@ -250,15 +250,12 @@ class Columns:
         """Return name and address of a row; what is not understood is no address."""
         if isinstance(cells, Broken) and len(cells) != self.width:
             return Person("", cells.record)
-        lost = [
-            cell
-            for place, cell in enumerate(cells)
-            if place not in self._series and "@" in cell and self._is_lost(place)
-        ]
         given = [_cell(cells, place) for place in self._series]
         text = next(filter(None, given), "")
-        if lost:
-            return Person("", " ".join(filter(None, (text, *lost))))
+        written = [cell for cell in cells if "@" in cell or cell.strip() == text]
+        others = (at for at in range(len(cells)) if at not in self._series and "@" in cells[at])
+        if any(self._is_lost(place, cells[place], text) for place in others):
+            return Person("", " ".join(filter(str.strip, written)))
         if text.count(people.SEVERAL):
             text = next(filter(None, map(str.strip, text.split(people.SEVERAL))), "")
         found = people.people(text)
@@ -271,11 +268,13 @@ class Columns:
             column = "" if people.count(column) else column
         return Person(column or name, email)
 
-    def _is_lost(self, place: int) -> bool:
-        """Return whether an address in this column would not be seen."""
-        if self.headings:
-            return not self._heading(place)
-        return place not in self.several or place >= self.width
+    def _is_lost(self, place: int, cell: str, text: str) -> bool:
+        """Return whether an address in this cell would not be seen."""
+        heading = self._heading(place)
+        if not heading:
+            return True
+        other = place not in self.several and words.is_mail(heading)
+        return other and people.count(cell, but=people.one(text)[1]) > 0
 
     def get(self, cells: Sequence[str], column: str) -> str:
         """Return what a row has in a column that a heading names."""

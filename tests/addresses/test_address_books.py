@@ -271,7 +271,7 @@ def test_two_people_may_have_anything_between_them(between: str) -> None:
         (f"Ann &lt;{A}&gt;; &quot;Roe, Bob&quot; &LT;{B}&gt;", [(A, "Ann"), (B, "Roe, Bob")]),
         (f"Ann <<{A}>>, Bob \uff1c{B}\uff1e", [(A, "Ann"), (B, "Bob")]),
         (f"Ann Roe ({A}); Bob [{B}]", [(A, "Ann Roe"), (B, "Bob")]),
-        (f"{A} (Ann Roe), {B} - Bob", [(A, "Ann Roe"), (B, "Bob")]),
+        (f"{A} (Ann Roe), {B} (Bob)\n{C} - Cid,", [(A, "Ann Roe"), (B, "Bob"), (C, "Cid")]),
         (
             f"Ann - {A}\nBob van Roe: {B}\nCid Roe  {C}",
             [(A, "Ann"), (B, "Bob van Roe"), (C, "Cid Roe")],
@@ -300,6 +300,31 @@ def test_two_people_may_have_anything_between_them(between: str) -> None:
         (f"Ann <{A}>. Or Levy <{B}>.", [(A, "Ann"), (B, "Or Levy")]),
         (f"Ann <{A}>\\nBob <{B}>", [(f"Ann <{A}>\\nBob <{B}>", "")]),
         (f"Ann; <{A}>\n=====\n{B}", [("Ann", ""), (A, ""), (B, "")]),
+        # Between two people, a name may be that of the other one.
+        (f"Ann Roe, {A} - Bob Roe, {B}", [("Ann Roe", ""), (f"{A} - Bob Roe", ""), (B, "")]),
+        (f"{A}, Ann Roe - {B}, Bob", [(A, ""), (f"Ann Roe - {B}", ""), ("Bob", "")]),
+        (f"{A} (Ann) - <{B}>", [(f"{A} (Ann) - <{B}>", "")]),
+        (f"{A} - Ann und Bob <{B}>", [(f"{A} - Ann und Bob <{B}>", "")]),
+        (f"<{A}> Ann Roe, Bob Doe <{B}>", [(f"<{A}> Ann Roe", ""), (B, "Bob Doe")]),
+        (f'Ann" <{A}>, Bob Roe, Cid Doe <{C}>', [(f'Ann" <{A}>, Bob Roe, Cid Doe <{C}>', "")]),
+        (
+            f"Ann / Bob <{A}>\nAnn; x\tBob <{B}>",
+            [(f"Ann / Bob <{A}>", ""), ("Ann", ""), ("x", ""), (B, "Bob")],
+        ),
+        (f"Ann <{A}>, Bob Roe, Cid Doe <{C}>", [(A, "Ann"), ("Bob Roe", ""), (C, "Cid Doe")]),
+        (f"Ann <{A}>, Roe, Cid <{C}>", [(A, "Ann"), (C, "Roe, Cid")]),
+        (f"{A}, Roe, Cid <{C}>", [(A, ""), ("Roe", ""), (C, "Cid")]),
+        (f"Ann Roe, Bob Doe <{B}>; {A}", [(B, "Ann Roe, Bob Doe"), (A, "")]),
+        (f"Ann, and Bob <{B}>", [("Ann", ""), (B, "Bob")]),
+        (f"{A}<x>", [(f"{A}<x>", "")]),
+        (f"{A} Bob <{B}>", [(f"{A} Bob <{B}>", "")]),
+        (f"{A} / Bob <{B}>", [(A, ""), (B, "Bob")]),
+        (f"{A} and Bob <{B}>", [(A, ""), (B, "Bob")]),
+        (f"{A} - Ann \u00b7 <{B}>", [(f"{A} - Ann \u00b7 <{B}>", "")]),
+        (f"<{A}> Bob and <{B}>", [(f"<{A}> Bob and <{B}>", "")]),
+        (f"<{A}> Ann / <{B}>", [(f"<{A}> Ann / <{B}>", "")]),
+        (f'Ann and "Bob" <{B}>', [(f'Ann and "Bob" <{B}>', "")]),
+        (f"Ann) Bob <{B}>", [(f"Ann) Bob <{B}>", "")]),
         (f"Email addresses of all:\n{A}, {B}", [("Email addresses of all:", ""), (A, ""), (B, "")]),
         (
             f"Hello team, please find\n{A}, {B}",
@@ -321,6 +346,24 @@ def test_a_table_without_headings_keeps_whoever_stands_elsewhere() -> None:
     text = f"Ann,{A}\nBob,{B}\n{C},\nDee,d@x.org,e@x.org\nF,7b,f@x.org"
     found = [row[1] for row in read(text, pasted=False)]
     assert found == [A, B, C, "d@x.org e@x.org", "7b f@x.org"]
+    assert [row[1] for row in read(f"{A},{B}\n{C}\n", pasted=False)] == [f"{A} {B}", C]
+
+
+@pytest.mark.parametrize(
+    ("row", "found"),
+    [
+        (f"{B},Bob / Cid <{C}> / Dee / d@x.org", f"{B} Bob / Cid <{C}> / Dee / d@x.org"),
+        (f"{B},Cid [{C}]", f"{B} Cid [{C}]"),
+        (f"Bob,{B}", f"Bob {B}"),
+    ],
+)
+def test_a_row_that_is_a_list_is_not_cut(row: str, found: str) -> None:
+    text = f"Name,Email\n{A},Ann\nd@x.org,Dee\n{row}\n"
+    assert [one[1] for one in read(text, pasted=False)] == [A, "d@x.org", found]
+
+
+def test_an_address_beyond_the_headings_is_told_about() -> None:
+    assert read(f"Email\nann@\nx,{B}\n", pasted=False) == [(2, "", ""), (3, B, "")]
 
 
 def test_the_column_of_the_addresses_may_be_named() -> None:
