@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import time
 from contextlib import suppress
 from typing import Any
@@ -453,3 +454,59 @@ def test_a_row_that_is_not_understood_is_shown_once() -> None:
 
 def test_one_address_is_counted_as_one() -> None:
     assert [people.count(text) for text in ("", "@ann", A, f"{A} {B}", "a @ b")] == [0, 0, 1, 2, 0]
+
+
+FORMS = (
+    *(
+        "{n} <{a}>",
+        '"{n}" <{a}>',
+        "{a}",
+        "<{a}>",
+        "{n} ({a})",
+        "{n}: {a}",
+        "{n} - {a}",
+        "{a} ({n})",
+    ),
+    *("{n} {a}", "{n} <{a}", "{n} {a}>", "{n} <mailto:{a}>", "[{n}]({a})", "{n} &lt;{a}&gt;"),
+    *(
+        "1. {n} <{a}>",
+        "\u2022 {n} <{a}>",
+        "{n}\t{a}",
+        "{n},{a}",
+        "{n};{a}",
+        "'{n}' <{a}>",
+        "{a},{n}",
+    ),
+    *(
+        "{n} <<{a}>>",
+        "{n} <{a}<mailto:{a}>>",
+        "To: {n} <{a}>",
+        '"{n} <{a}>',
+        '{n}" <{a}>',
+        "{n}|{a}",
+    ),
+)
+BETWEEN = (
+    *(", ", "; ", "\n", " ", "\t", " and ", " \u00b7 ", " | ", "\r\n", "\u060c ", "\u2028", " - "),
+    *(",\n", " / ", ";", ",", "<br>", " und ", " > ", "\n\n", ", and "),
+)
+PEOPLE = {
+    "ann@a.org": "Ann Smith",
+    "bob@b.org": "Bob van Doe",
+    C: "Cid",
+    "eve@x.org": "O'Neil, Eve",
+}
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_however_a_list_is_written_no_address_is_dropped(seed: int) -> None:
+    chance = random.Random(seed)  # noqa: S311 (a test that is the same each time)
+    for _ in range(500):
+        text = chance.choice(("", "", "Name,Email\n", "Email\n", "Name;Email\n"))
+        for address, name in PEOPLE.items():
+            text += chance.choice(FORMS).format(n=name, a=address) + chance.choice(BETWEEN)
+        for pasted in (True, False):
+            reading = recipients.read(text, pasted=pasted)
+            found = " ".join(row.email for row in reading.recipients)
+            # If columns are offered, the page shows that there are others.
+            assert reading.columns or all(address in found for address in PEOPLE), text
