@@ -52,6 +52,7 @@ def test_an_invitation_that_was_previewed(page: Page) -> None:
     page.get_by_role("button", name="Preview email").click()
     press_without_a_session(page, "Send invitation")
     expect(page.get_by_label("Email address")).to_have_value("ivy@example.org")
+    expect(page.get_by_label("Personal note")).to_be_hidden()  # as usual, because it is empty
 
 
 def test_a_list_that_was_checked_and_corrected(page: Page) -> None:

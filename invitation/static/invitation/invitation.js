@@ -58,12 +58,13 @@
   function refill(form, texts) {
     for (const field of form.elements) {
       const values = texts.filter(([name]) => name === field.name).map(([, value]) => value);
+      const { checked, value } = field;
       if (field.type === "checkbox" || field.type === "radio") {
         field.checked = values.includes(field.value);
       } else if (values.length && field.type !== "hidden" && field.type !== "file") {
         field.value = values[0];
       }
-      if (values[0] && field.type !== "hidden") {
+      if (field.checked !== checked || field.value !== value) {
         field.closest("details")?.setAttribute("open", "");
       }
     }
