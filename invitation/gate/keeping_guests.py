@@ -43,7 +43,10 @@ class Guests(Protocol):
         """Keep what is in the session of a guest if a login to another account ends it."""
 
     def bound_key(self, request: HttpRequest, guest: Any) -> str:
-        """Return the key of the invitation that a guest came with, or an empty string."""
+        """Return the key of the invitation that a guest came with, or an empty string.
+
+        ``guest`` is ``None`` after a login to another account.
+        """
 
     def may_look_around(self, request: HttpRequest, invitation: Any) -> bool:
         """Return whether the holder of an invitation may become a guest first."""
@@ -158,9 +161,9 @@ def as_anonymous(request: HttpRequest) -> Iterator[None]:
 
 
 def bound_key(request: HttpRequest) -> str:
-    """Return the key of the invitation that the guest of a request came with, or nothing."""
+    """Return the key of the invitation that a visitor came with as a guest, or nothing."""
     guest = _remembered(request)
-    keys = () if guest is None else (guests.bound_key(request, guest) for guests in _known)
+    keys = (guests.bound_key(request, guest) for guests in _known)
     return next(filter(None, keys), "")
 
 

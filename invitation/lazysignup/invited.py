@@ -21,6 +21,9 @@ from invitation.lazysignup.conf import conf
 from invitation.lazysignup.exceptions import NotLazyError
 from invitation.lazysignup.models import KNOWN, LazyUser
 
+#: Key of the session with the channel and the locator of an invitation.
+BOUND = "_lazysignup_invitation"
+
 # Part of ``gate.Guests``
 
 is_guest = guests.is_lazy_user
@@ -46,13 +49,13 @@ def hold(guest: Any) -> None:
 def bound_key(request: HttpRequest, guest: Any) -> str:
     """Return the key of the invitation that a guest came with, or an empty string.
 
-    The row has no signature. A link that was replaced has another locator, so the key is void.
+    The row has no signature. A link that was replaced has another locator, so the key is void. A
+    guest who has logged in to another account has the invitation in the session, without a guest.
     """
-    bound = LazyUser.objects.filter(user=guest.pk).values_list("invitation", flat=True).first()
-    if not bound:
-        return ""
-    channel, _, locator = bound.partition(":")
-    return keys.make(locator, channel, sites.current_site_id(request))
+    rows = LazyUser.objects.filter(user=guest and guest.pk).values_list("invitation", flat=True)
+    bound = rows.first() if guest else request.session.get(BOUND)
+    channel, _, locator = (bound or "").partition(":")
+    return keys.make(locator, channel, sites.current_site_id(request)) if locator else ""
 
 
 def take_for_member(sender: Any, request: Any, user: Any, **kwargs: Any) -> None:
@@ -84,8 +87,8 @@ def describe(request: HttpRequest, path: str) -> dict[str, Any]:
 
 def bind(request: HttpRequest, opened: arriving.Opened) -> None:
     """Bind the guest of a request to an invitation; the last one counts."""
-    bound = f"{opened.channel}:{opened.invitation.locator}"
-    LazyUser.objects.filter(user=request.user.pk).update(invitation=bound)
+    request.session[BOUND] = f"{opened.channel}:{opened.invitation.locator}"
+    LazyUser.objects.filter(user=request.user.pk).update(invitation=request.session[BOUND])
 
 
 def convert(request: HttpRequest, form: Any) -> Any:

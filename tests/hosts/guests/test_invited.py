@@ -130,6 +130,20 @@ def test_who_is_a_guest_already_is_bound_to_the_last_invitation(
     assert LazyUser.objects.get().invitation.endswith(other.locator)
 
 
+def test_a_late_login_leads_to_the_invitation_days_later(
+    bound: Client, invitation: InvitationKey
+) -> None:
+    member = make_user("bob", email=ADDRESS)
+    bound.post("/login/", {"username": "bob", "password": "secret"})
+    landing = bound.get("/simple/invited/")
+    assert (landing.status_code, landing.context["may_accept"]) == (200, True)
+    assert bound.post("/simple/invited/accept/").status_code == 200
+    assert Acceptance.objects.get().user == member
+    # Nobody else finds it in this browser.
+    bound.logout()
+    assert bound.get("/simple/invited/").templates[0].name == "invitation/wrong_invitation_key.html"
+
+
 @pytest.mark.parametrize("page", SIGN_UP)
 def test_signing_up_claims_the_invitation_days_later(
     bound: Client,
