@@ -74,8 +74,10 @@ def page(browser: Browser, strict: Demo) -> Iterator[Page]:
 def follow(page: Page, inbox: tuple[Path, str], link: str) -> list[str]:
     """Click a link in webmail, and return the cookies of each page that was asked for."""
     directory, address = inbox
-    (directory / "index.html").write_text(f'<a href="{link}">Open</a>')
-    page.goto(address)
+    # A name of its own: rewritten within a second, the same file would come from the cache.
+    name = f"{len(list(directory.iterdir()))}.html"
+    (directory / name).write_text(f'<a href="{link}">Open</a>')
+    page.goto(f"{address}/{name}")
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.all_headers().get("cookie", "")))
     page.get_by_role("link", name="Open").click()
