@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from django import forms
 from django.core import signing
 from django.core.exceptions import ValidationError
+from django.utils.text import format_lazy
 from django.utils.translation import gettext_lazy as _
 
 from invitation.exceptions import ListRefused
@@ -67,10 +68,9 @@ class ListForm(MoreOptionsMixin, InvitationTextsForm):
         self.inviter = inviter
         self.site_id = site_id
         self.ask_for_note(inviter)
-        if "note" in self.fields:
-            self.fields["note"].help_text = _(
-                "Plain text, without links or email addresses. For everyone without their own note."
-            )
+        if note := self.fields.get("note"):
+            whose = _("For everyone without their own note.")
+            note.help_text = format_lazy("{} {}", note.help_text, whose)
 
     def clean(self) -> dict[str, Any]:
         """Read the list.

@@ -261,6 +261,8 @@ def test_the_note_says_whether_it_may_have_links(power: dict[str, bool], said: s
     client = Client()
     client.force_login(scenes.make_user("owner", **power))
     assert client.get(INVITE).context["form"].fields["note"].help_text == said
+    help_of_a_list = client.get(PAGE).context["form"].fields["note"].help_text
+    assert help_of_a_list == f"{said} For everyone without their own note."
 
 
 def change(client: Client, row: InvitationKey, note: str) -> Any:
