@@ -142,7 +142,7 @@ class InviteListConfirmView(InviteListMixin, InviteListConfirmFormView):
         A login before the POST leads here by GET, without the posted data. The form's page may
         have kept it.
         """
-        query = f"?{request.META['QUERY_STRING']}" if request.GET else ""
+        query = f"?{request.GET.urlencode()}" if request.GET else ""
         return redirect(reverse("invitation_invite_list") + query)
 
     def form_valid(self, form: ListConfirmForm) -> HttpResponseBase:  # type: ignore[override]
