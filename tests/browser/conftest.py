@@ -23,7 +23,7 @@ PASSWORD = "let-it-grow"
 #: The tests invite more people than the demo's quota allows one member.
 GRANT = """
 from invitation.models import InvitationQuota
-InvitationQuota.objects.filter(inviter__username__in=["rosa", "june"]).update(granted=50)
+InvitationQuota.objects.filter(inviter__username__in=["rosa", "june", "amir"]).update(granted=50)
 """
 
 CHROMIUM_ARGUMENTS = [

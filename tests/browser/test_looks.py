@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 import pytest
@@ -57,6 +58,7 @@ def test_from_right_to_left_a_badge_comes_before_its_sentence(visit: Visit) -> N
     log_in(page, "rosa")
     page.goto("/accounts/invitations/?state=shared")
     page.get_by_role("link", name="Seed swap on Saturday").click()
+    page.wait_for_url("**/invitations/links/*/")
     page.evaluate("document.documentElement.dir = 'rtl'")
     badge, rest = page.locator("p:has(> .invitation-badge)").evaluate("""p => {
         const range = document.createRange();
@@ -125,6 +127,7 @@ def test_a_long_address_breaks_before_its_domain(visit: Visit) -> None:
     page.get_by_label("Email address").fill("wilhelmina.redshank@lindenrow.example")
     page.get_by_role("button", name="Send invitation").click()
     page.get_by_role("link", name="wilhelmina.redshank@lindenrow.example").click()
+    page.wait_for_url(re.compile(r"/invitations/\d+/$"))
     lines = page.get_by_role("heading", level=1).evaluate("""heading => {
         const walker = document.createTreeWalker(heading, NodeFilter.SHOW_TEXT);
         const tops = [];
@@ -162,6 +165,7 @@ def test_from_right_to_left_a_broken_address_begins_on_the_right(visit: Visit) -
     page.get_by_label("Email address").fill("philomena.ruff@lindenrow.example")
     page.get_by_role("button", name="Send invitation").click()
     page.get_by_role("link", name="philomena.ruff@lindenrow.example").click()
+    page.wait_for_url(re.compile(r"/invitations/\d+/$"))
     page.evaluate("document.documentElement.dir = 'rtl'")
     gaps = page.get_by_role("heading", level=1).evaluate("""heading => {
         const range = document.createRange();
