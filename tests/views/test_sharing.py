@@ -667,6 +667,14 @@ class TestEditing:
         assert errors(response) == {field: ["changed_since"]}
         assert f"It is now: “{text}”" in unescape(response.content.decode())
 
+    def test_what_is_no_number_is_said_first(
+        self, link: InvitationKey, owner_client: Client
+    ) -> None:
+        url, stale = page(link, "edit"), self.shown(owner_client, link)
+        assert owner_client.post(url, stale | {"max_uses": "5"}).status_code == 302
+        response = owner_client.post(url, stale | {"max_uses": "x"})
+        assert "invalid" in errors(response)["max_uses"]
+
     def test_not_below_those_who_have_come(self, link: InvitationKey, owner_client: Client) -> None:
         InvitationKey.objects.update(uses=2)
         form = self.form(owner_client, link, max_uses="1")
