@@ -13,7 +13,7 @@ ROOT = Path(__file__).resolve().parent.parent
 def run_in(folder: Path, *command: str, **environment: str) -> str:
     """Run Python in a folder, with this package and no settings, and return what it printed.
 
-    It must end well.
+    What it printed as errors comes first. It must end well.
     """
     kept = {name: text for name, text in os.environ.items() if "DJANGO" not in name}
     done = subprocess.run(
@@ -25,4 +25,4 @@ def run_in(folder: Path, *command: str, **environment: str) -> str:
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
+    return done.stderr + done.stdout
