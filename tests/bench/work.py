@@ -56,7 +56,7 @@ def measures() -> dict[str, tuple[Measure, bool]]:
         "smtp": (sending.through_smtp, True),
         "cleanup": (cleanup.cleaned, True),
         "shared": (shared.registered, True),
-        "accounts": (inviting.invited_among_accounts, True),
+        "accounts": (inviting.invited_among_accounts, True),  # last: it leaves the accounts
     }
 
 
