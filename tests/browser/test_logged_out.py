@@ -50,6 +50,7 @@ def test_an_invitation_that_was_previewed(page: Page) -> None:
     page.goto("/accounts/invite/")
     page.get_by_label("Email address").fill("ivy@example.org")
     page.get_by_role("button", name="Preview email").click()
+    page.frame_locator("iframe").get_by_role("heading").wait_for()
     press_without_a_session(page, "Send invitation")
     expect(page.get_by_label("Email address")).to_have_value("ivy@example.org")
     expect(page.get_by_label("Personal note")).to_be_hidden()  # as usual, because it is empty
