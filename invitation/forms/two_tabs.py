@@ -58,7 +58,7 @@ class TwoTabsMixin(forms.Form):
 
 
 def _compared(field: forms.Field, value: Any) -> Any:
-    """Return a value in the form in which it is compared; an invalid one stays as it is."""
+    """Return a value in the form in which it is compared; an invalid one is unchanged."""
     try:
         value = field.to_python(value)
     except ValidationError:

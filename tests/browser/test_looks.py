@@ -120,14 +120,20 @@ def test_a_preview_is_as_high_as_its_email(visit: Visit, width: int) -> None:
     assert frame.evaluate(empty) == 0
 
 
-def test_a_long_address_breaks_before_its_domain(visit: Visit) -> None:
+def page_of_one_invited(visit: Visit, email: str) -> Page:
+    """Invite this address in a narrow window, and go to the page of the invitation."""
     page = visit(viewport={"width": 320, "height": 800})
     log_in(page, "amir")
     page.goto("/accounts/invite/")
-    page.get_by_label("Email address").fill("wilhelmina.redshank@lindenrow.example")
+    page.get_by_label("Email address").fill(email)
     page.get_by_role("button", name="Send invitation").click()
-    page.get_by_role("link", name="wilhelmina.redshank@lindenrow.example").click()
+    page.get_by_role("link", name=email).click()
     page.wait_for_url(re.compile(r"/invitations/\d+/$"))
+    return page
+
+
+def test_a_long_address_breaks_before_its_domain(visit: Visit) -> None:
+    page = page_of_one_invited(visit, "wilhelmina.redshank@lindenrow.example")
     lines = page.get_by_role("heading", level=1).evaluate("""heading => {
         const walker = document.createTreeWalker(heading, NodeFilter.SHOW_TEXT);
         const tops = [];
@@ -159,13 +165,7 @@ def test_an_address_that_fits_on_a_line_stays_whole_in_a_sentence(visit: Visit) 
 
 
 def test_from_right_to_left_a_broken_address_begins_on_the_right(visit: Visit) -> None:
-    page = visit(viewport={"width": 320, "height": 800})
-    log_in(page, "amir")
-    page.goto("/accounts/invite/")
-    page.get_by_label("Email address").fill("philomena.ruff@lindenrow.example")
-    page.get_by_role("button", name="Send invitation").click()
-    page.get_by_role("link", name="philomena.ruff@lindenrow.example").click()
-    page.wait_for_url(re.compile(r"/invitations/\d+/$"))
+    page = page_of_one_invited(visit, "philomena.ruff@lindenrow.example")
     page.evaluate("document.documentElement.dir = 'rtl'")
     gaps = page.get_by_role("heading", level=1).evaluate("""heading => {
         const range = document.createRange();
