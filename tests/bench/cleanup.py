@@ -40,7 +40,7 @@ def cleaned(stage: Stage) -> Iterator[Result]:
     with override_settings(INVITATION_RETENTION_DAYS=0):
         upkeep.purge(BATCH)
     seeding.settle()
-    raw = [seconds_of(lambda: _rolled_back(raw_delete)) for _ in range(3)]
+    raw = [seconds_of(lambda: _rolled_back(raw_delete)) for _ in range(2)]
     floor = min(seconds_of(lambda: _rolled_back(work.delete_expired)) for _ in range(2))
     seeding.settle()
     ours = alone.said_by(alone.start("cleanup", str(BATCH), "0"))

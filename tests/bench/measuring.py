@@ -19,7 +19,7 @@ CONTROL = ("SAVEPOINT", "RELEASE", "ROLLBACK", "BEGIN", "COMMIT")
 Action = Callable[[], Any]
 
 #: Seconds that a comparison takes, if nothing else is said.
-SECONDS = float(os.environ.get("INVITATION_BENCH_SECONDS", "3"))
+SECONDS = float(os.environ.get("INVITATION_BENCH_SECONDS", "2"))
 
 
 @dataclass(frozen=True)
