@@ -51,6 +51,7 @@ def name_purposes(form: BaseForm) -> None:
 def label_email(form: BaseForm, own: type[BaseForm]) -> None:
     """Label the email field as all pages do, if it has the label of the host's ``own`` form."""
     field: Any = form.fields.get("email")
+    # type: ignore: each form class has these, and the type of a base form does not say so.
     if field is not None and field.label is own.base_fields["email"].label:  # type: ignore[attr-defined]
         field.label = _("Email address")
 

@@ -65,6 +65,7 @@ class ConvertView(FormView):  # type: ignore[type-arg]
         if not guests.is_lazy_user(request.user):
             return self.not_a_guest()
         if WITH_INVITATIONS and not gate.may_sign_up(request):
+            # type: ignore: who may not sign up carries no open invitation, but a refusal.
             return self.refuse(gate.carried(request))  # type: ignore[arg-type]
         return super().dispatch(request, *args, **kwargs)
 
