@@ -10,9 +10,10 @@ import html
 import re
 import unicodedata
 from collections.abc import Iterator
+from typing import NamedTuple
 from urllib.parse import unquote
 
-from invitation.addresses import headings
+from invitation.addresses import headings, names
 
 #: Marks between two people in a list, in any script, and every kind of line break.
 BREAKS = "\r\n\v\f\x1c\x1d\x1e\x85\u2028\u2029"
@@ -29,12 +30,6 @@ _BETWEEN = f"{_MARGIN}{SEPARATORS}|/&+>\u00b7\u2022"
 _DASHES = "\u2010-\u2015\\-"
 _BEFORE_NAME = re.compile(rf"[{re.escape(_BETWEEN)}{_DASHES}.:*~#=\u2192\u21d2]*")
 _AFTER_NAME = re.compile(rf"(?:\s[{_DASHES}|=]+|[:\uff1a])\s*$")
-_AND = frozenset(
-    (
-        *("and", "und", "et", "y", "e", "en", "och", "og", "i", "oraz", "и", "و", "和", "と"),
-        *("or", "oder", "ou", "eller", "lub", "или"),
-    )
-)
 #: Runs of what an address may be made of, up to the marks that end it. Each is read once.
 _RUN = re.compile(rf"[^\s<>()\[\]|/\"{SEPARATORS}{_INVISIBLE}]+")
 #: Mark of an item in a list, and cells that have only such a mark (Word's are letters).
@@ -45,12 +40,9 @@ _BULLET = re.compile(
 _MARK_ALONE = re.compile(r"\(?\d{1,4}[.)]?|[^\w@]|[o§üØ]")
 #: Lines that divide a list, or the heading of a table from its rows.
 _RULE = re.compile(rf"[{_DASHES}=_*.|:+~#\u2022\u00b7\s]*")
-#: Marks in a text that is no name of one person, and what may follow the last entry of a line.
-_DIVIDED = re.compile(
-    rf"\s[/\u00b7\u2022|]\s|[\t;{BREAKS}]|\s(?:[{_DASHES}]|{'|'.join(sorted(_AND))})\s+[\"\u201c\u201e]"
-)
 #: What stands between an address without brackets and the name of the next person.
-_NEXT = re.compile(rf"\s*(?:[{SEPARATORS}/|&+\u00b7\u2022\u2192]|(?:{'|'.join(sorted(_AND))})\s)")
+_NEXT = re.compile(rf"\s*(?:[{SEPARATORS}/|&+\u00b7\u2022\u2192]|(\w+)\s)")
+#: What may follow the last entry of a line.
 _REST = re.compile(rf"[ {SEPARATORS}]*(?:[{BREAKS}]|$)")
 _LOCAL_QUOTED = re.compile(r'"[^"@]*"@')
 _MAILTO = re.compile("mailto:", re.IGNORECASE)
@@ -68,27 +60,8 @@ _DOUBLED = re.compile("<{2,}|>{2,}")
 #: Words before an address that are no name, such as "To:", besides the headings of a column.
 _LABEL = re.compile("[\"']?([^:=@<>\"'\uff1a]{1,40})[\"']?\\s*[:=\uff1a]\\s*")
 _LABELS = frozenset(("to", "cc", "bcc", "rcpt to", "an", "à", "para"))
-#: A name beside an address, and the words in it that may begin with a small letter.
+#: A name beside an address.
 _NAME_MAX = 80
-_PARTICLES = frozenset(
-    (
-        "al",
-        "bin",
-        "da",
-        "de",
-        "del",
-        "den",
-        "der",
-        "di",
-        "dos",
-        "du",
-        "el",
-        "la",
-        "le",
-        "van",
-        "von",
-    )
-)
 _DASH_MARKS = "-\u2013\u2014|"
 _DASHED = re.compile(rf"\s[{_DASHES}|]+\s*$")
 _OPENING, _CLOSING = "([{\uff08\u3010", ")]}\uff09\u3011"
@@ -96,45 +69,65 @@ _OPENING, _CLOSING = "([{\uff08\u3010", ")]}\uff09\u3011"
 SEVERAL = ":::"
 
 
+class _Piece(NamedTuple):
+    """Text between two marks of a list, the mark after it, and whether it is alone in its line."""
+
+    entry: str
+    end: str
+    alone: bool
+
+
 def entries(text: str) -> Iterator[tuple[str, str]]:
     """Yield name and address of each entry of a list; an entry that is no address has no name."""
-    half, sure = "", False
-    last, before, bracketed = "\n", "\n", False
     text = _rewritten(_BREAK_TAG.sub("\n", unescaped(text, quotes=True)))
+    part: list[_Piece] = []
+    before = "\n"
     for piece, end, at in _pieces(text):
         entry = piece.strip(_MARGIN)
-        if half and "<" in entry and _belongs(half, last, entry, sure and end in "\n;"):
-            entry = f"{half} {entry}" if entry[0] == "<" else f"{half}, {entry}"
-        elif half:
-            yield "", clean(half)
-        half, before, last = "", last, end
-        if _RULE.fullmatch(entry) or (end == "\t" and _MARK_ALONE.fullmatch(entry)):
-            continue
-        if end in SEPARATORS and end != ";" and not set("@<").intersection(entry):
-            # Perhaps "Doe, Ann <ann@example.org>", which some programs write. After a text or an
-            # address alone, it may be somebody else.
-            sure = before in "\n;"
-            half = entry if sure or bracketed else ""
-            if not half:
-                yield "", clean(entry)
-        else:
+        mark = end == "\t" and _MARK_ALONE.fullmatch(entry)
+        alone = before == "\n" and bool(_REST.match(text, at))
+        part.append(_Piece("" if mark or _RULE.fullmatch(entry) else entry, end, alone))
+        before = end
+        if end in "\n;":
+            yield from _part(part)
+            part = []
+
+
+def _part(part: list[_Piece]) -> Iterator[tuple[str, str]]:
+    """Yield the entries between two line breaks or semicolons."""
+    half = ""
+    divided = _have_family_names_first(part)
+    for piece in part:
+        entry = piece.entry
+        if divided and entry and not set("@<").intersection(entry):
+            half = entry
+        elif entry:
+            if half:
+                entry = f"{half}{' ' if entry[0] == '<' else ', '}{entry}"
             bullet = _BULLET.match(entry)
-            alone = before == "\n" and bool(_REST.match(text, at))
-            yield from people(_without_and(entry[bullet.end() :] if bullet else entry), alone=alone)
-        bracketed = entry.endswith(">")
+            yield from people(
+                _without_and(entry[bullet.end() :] if bullet else entry), alone=piece.alone
+            )
+            half = ""
 
 
-def _belongs(half: str, mark: str, entry: str, sure: bool) -> bool:
-    """Return whether a text before a mark is the family name of the person after it.
+def _have_family_names_first(part: list[_Piece]) -> bool:
+    """Return whether each person is written as "Doe, Ann <ann@example.org>", as programs do.
 
-    ``sure`` means that semicolons or line breaks divide the people, and not commas.
+    If only some of them are, a text before a comma may be somebody else.
     """
-    if entry[0] == "<":
-        return True
-    first = entry.partition("<")[0].strip(_MARGIN)
-    if mark == "\t" or first.partition(" ")[0] in _AND:
+    pieces = [piece for piece in part if piece.entry]
+    halves, persons = pieces[::2], pieces[1::2]
+    if len(halves) != len(persons):
         return False
-    return sure or " " not in half or " " not in first
+    for half, (entry, _end, _alone) in zip(halves, persons, strict=True):
+        first, _mark, address = entry.partition("<")
+        comma = half.end == "," or (half.end == "\t" and not first.strip(_MARGIN))
+        if not comma or set("@<").intersection(half.entry) or entry.count("@") != 1:
+            return False
+        if not names.is_in_reverse(half.entry, first, address):
+            return False
+    return True
 
 
 def is_rule(text: str) -> bool:
@@ -166,7 +159,8 @@ def _rewritten(text: str) -> str:
 def _without_and(entry: str) -> str:
     """Return an entry without the word that the last one of a list begins with."""
     word, _blank, rest = entry.partition(" ")
-    return rest.strip(_MARGIN) if "@" in rest and word in _AND and len(word) > 1 else entry
+    between = len(word) > 1 and names.is_between(word, word.lower())
+    return rest.strip(_MARGIN) if "@" in rest and between else entry
 
 
 def people(entry: str, *, alone: bool = True) -> list[tuple[str, str]]:
@@ -187,23 +181,24 @@ def people(entry: str, *, alone: bool = True) -> list[tuple[str, str]]:
     at, bracketed = 0, False
     for address_run in found:
         between = entry[at : address_run.start()]
-        clear = bracketed or between[:1] == ">" or bool(_NEXT.match(between))
+        clear = not persons or bracketed or between[:1] == ">" or _is_next(between)
         name, bracketed = _name_before(between, first=not persons)
         at = address_run.end()
-        mixed = bool(set("@<>\\").intersection(name) or _DIVIDED.search(name))
-        mixed |= bool(persons and name) and (not clear or _is_mixed(name, between))
+        quoted = f'"{name}"' in between
+        mixed = "\\" in between or bool(set("@<>").intersection(name))
+        mixed |= not quoted and names.may_be_two(name)
+        ends = between.rstrip(f"{_MARGIN}<")[-1:] in "/|&+>\u00b7\u2022"
+        mixed |= bool(persons and name) and (not clear or ends or ("," in name and not quoted))
         if mixed or (name and not bracketed):
             return [("", entry)]
         persons.append((name, clean(address_run.group())))
     return [("", entry)] if _name_before(entry[at:].strip('"'), first=False)[0] else persons
 
 
-def _is_mixed(name: str, between: str) -> bool:
-    """Return whether a text between two addresses may have a name of the first person."""
-    first, _comma, second = map(str.strip, name.partition(","))
-    conjunction = any(word in _AND and len(word) > 1 for word in name.split())
-    ends = between.rstrip(f"{_MARGIN}<")[-1:] in "/|&+>\u00b7\u2022"
-    return conjunction or ends or " - " in name or (" " in first and " " in second)
+def _is_next(between: str) -> bool:
+    """Return whether a text after an address begins with the next person."""
+    found = _NEXT.match(between)
+    return bool(found and (not found.group(1) or names.is_between(found.group(1), between)))
 
 
 def _name_before(text: str, *, first: bool) -> tuple[str, bool]:
@@ -212,10 +207,7 @@ def _name_before(text: str, *, first: bool) -> tuple[str, bool]:
     bracketed = name.endswith("<")
     name = name.removesuffix("<").strip(_BETWEEN)
     if not first:
-        name = _BEFORE_NAME.sub("", name, count=1)
-        word, _blank, rest = name.partition(" ")
-        if word in _AND or (len(word) > 1 and word.isupper() and word.lower() in _AND):
-            name = _BEFORE_NAME.sub("", rest, count=1)
+        name = names.without_mark(_BEFORE_NAME.sub("", name, count=1))
         bullet = _BULLET.match(name)
         name = name[bullet.end() :] if bullet else name
     return _AFTER_NAME.sub("", name).strip('"').strip(_MARGIN), bracketed
@@ -262,13 +254,14 @@ def _beside(entry: str, found: re.Match[str], alone: bool) -> tuple[str, str] | 
 
 def _is_name(text: str, least: int) -> bool:
     """Return whether a text of at least so many words looks like a name, not like a sentence."""
-    words = [word for word in text.split() if word.lower() not in _PARTICLES]
+    words = [word for word in text.split() if word.lower() not in names.PARTICLES]
     written = all(word[0].isalpha() and not word[0].islower() for word in words)
     return (
         len(words) >= least
         and written
         and len(text) <= _NAME_MAX
         and not set("@:").intersection(text)
+        and not names.may_be_two(text)
     )
 
 
@@ -294,7 +287,8 @@ def one(text: str) -> tuple[str, str]:
         return name[1:-1].replace('\\"', '"'), clean(text[start + 1 : -1])
     if "<" in name or ">" in name:
         return "", text
-    if len(name) > 1 and name[0] == name[-1] == "'":
+    quoted = len(name) > 1 and name[0] == name[-1] == "'"
+    if quoted:
         name = name[1:-1]  # as Outlook writes it
     elif name.count('"') == 1:
         name = name.strip('"')  # the other one is lost
@@ -303,8 +297,11 @@ def one(text: str) -> tuple[str, str]:
     if label and label.group()[-1].isspace() and "=" not in label.group():
         name = name[label.end() :]  # "Friends: Ann", as programs write groups
     address = clean(text[start + 1 : -1])
-    unclear = _DIVIDED.search(name) or ("@" in name and "@" not in address)
-    unclear = unclear or name.count("(") != name.count(")")
+    unclear = name.count("(") != name.count(")") or ("@" in name and "@" not in address)
+    if not quoted and not unclear and clean(name).lower() != address.lower():
+        half, comma, first = name.partition(",")
+        unclear = names.may_be_two(name) or ("," in first)
+        unclear = unclear or bool(comma and not names.is_in_reverse(half, first, address))
     return ("", text) if unclear else (name, address)
 
 

@@ -1,0 +1,100 @@
+"""Names beside addresses, and what stands between two people.
+
+Nobody may be greeted with the name of somebody else. So a text with a mark or a word that divides
+people is not the name of one person.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+#: Words between two people, and those of them that are never part of a name.
+_ALWAYS = frozenset(("and", "und", "och", "oraz", "oder", "eller", "sowie"))
+_BETWEEN = _ALWAYS.union(
+    ("et", "y", "e", "en", "og", "i", "a", "ja", "ve", "și", "si", "és", "và", "dan"),
+    ("и", "та", "і", "й", "και", "و", "和", "与", "と", "및"),  # noqa: RUF001 (Ukrainian)
+    ("or", "ou", "o", "u", "lub", "или", "або"),  # noqa: RUF001
+    ("with", "via", "mit", "avec", "con", "com", "plus"),
+)
+#: Punctuation that divides people, also without a blank beside it.
+_DIVIDERS = frozenset(
+    "/\\|\u00a6;:*!?%#@\u2020\u2021\u2022\u2023\u2027\u2026\u203b\u203c\u3002\uff0c\u3001\uff1b\uff1a\uff0f"
+    "\uff3c\uff5c\uff0a\uff01\uff1f\uff03\uff20\ufe50\ufe54\u060c\u061b\u061f\u06d4\u0964"
+)
+_HYPHENS = "\\-\u2010\u2011\u2013\u058a\u05be\u30a0"
+#: Letters of "Ann-Marie", "AT&T", "Marcel·lí" and Japanese names belong to one, these do not.
+_APART = re.compile(
+    rf"\s[{_HYPHENS}&+]|[{_HYPHENS}&+]\s|[{_HYPHENS}]{{2}}|[^\W_]{{3}}[&+][^\W_]{{3}}|\.\."
+    r"|(?<![lL])\u00b7|\u00b7(?![lL])|[\x00-\u02ff\s][\u30fb\uff65]|[\u30fb\uff65]\s"
+)
+_NARROW = str.maketrans("\uff06\uff0b\ufe60\ufe62", "&+&+")
+#: Words of a family name that may begin with a small letter.
+PARTICLES = frozenset(
+    (
+        *("al", "bin", "da", "de", "del", "den", "der", "di", "dos", "du", "el", "la", "le"),
+        *("van", "von"),
+    )
+)
+_INNER = re.compile(r"[^\W_](?:.*[^\W_])?", re.DOTALL)
+
+
+def is_between(word: str, name: str) -> bool:
+    """Return whether a word of a text stands between two people, such as "and"."""
+    plain = word.lower()
+    loud = len(word) > 1 and word.isupper() and not name.isupper()
+    return plain in _ALWAYS or (plain in _BETWEEN and (loud or word == plain))
+
+
+def may_be_two(name: str) -> bool:
+    """Return whether a text may be the names of two people."""
+    found = _INNER.search(name.translate(_NARROW))
+    if not found:
+        return False
+    inner = found.group()
+    words = inner.split()
+    return (
+        any(map(_divides, set(inner)))
+        or bool(_APART.search(inner))
+        or not _ALWAYS.isdisjoint(map(str.lower, (words[0], words[-1])))
+        or any(is_between(word, name) or not any(map(str.isalnum, word)) for word in words[1:-1])
+    )
+
+
+def is_in_reverse(half: str, first: str, address: str) -> bool:
+    """Return whether "Doe" and "Ann" beside a comma are the names of one person.
+
+    They may be if the family name is one word, or the address has a part of it.
+    """
+    words = [_plain(word) for word in half.split() if word.lower() not in PARTICLES]
+    local = _plain(address.partition("@")[0])
+    known = any(len(word) > 2 and word in local for word in words)
+    return (len(words) == 1 or known or not first.strip()) and not may_be_two(f"{half} {first}")
+
+
+def without_mark(name: str) -> str:
+    """Return a text without the marks and the word before the name of the next person."""
+    name = _without_signs(name)
+    word, _blank, rest = name.partition(" ")
+    return _without_signs(rest) if is_between(word, name) else name
+
+
+def _divides(char: str) -> bool:
+    """Return whether a character inside a text divides people."""
+    if char in "&+":  # see above
+        return False
+    kind = unicodedata.category(char)
+    dash = kind == "Pd" and char not in _HYPHENS
+    return dash or char in _DIVIDERS or kind in ("Cc", "Sc", "Sm", "So", "Zl", "Zp")
+
+
+def _without_signs(text: str) -> str:
+    kinds = ("Pd", "Po", "Sc", "Sm", "So", "Zs", "Cc", "Cf", "Mn")
+    at = next((at for at, char in enumerate(text) if unicodedata.category(char) not in kinds), 0)
+    return text[at:]
+
+
+def _plain(text: str) -> str:
+    """Return a text in small letters without accents."""
+    decomposed = unicodedata.normalize("NFKD", text).casefold()
+    return "".join(char for char in decomposed if not unicodedata.combining(char))

@@ -1,0 +1,116 @@
+"""Names beside addresses: nobody gets the name of somebody else."""
+
+from __future__ import annotations
+
+from itertools import product
+
+import pytest
+
+from invitation.addresses import names
+from invitation.addresses.recipients import parse
+
+A, B = "ann@example.org", "bob@example.org"
+
+#: What may stand between two people.
+WORDS = (
+    *("and", "AND", "And", "und", "Und", "et", "y", "e", "i", "и", "oder", "or", "with", "via"),
+    *("mit", "ve", "és", "a", "o", "u", "sowie", "c/o"),
+)
+SIGNS = (
+    *("/", "|", "&", "+", "\u2022", "\u00b7", "-", "\u2013", "\u2014", "\u2192", "*", "~", "#"),
+    *("=", "\\", "//", "\uff0f", "\uff5c", "\uff06", "\u2605", "\u2764", "\u2027", "\u30fb", "--"),
+    *("::", "|||", ":::", "...", "\u2026", "\u00a6"),
+)
+TIGHT = ("/", "|", "&", "+", "\uff0f", "\uff06", "\\", "\u2026", "\u30fb", " &", "& ", "\u2014 ")
+LISTED = (";", "\n", "\uff0c", "\uff1b", "\u3001", "\u060c", "\u2028", "\v", "<br>")
+ENDS = frozenset((";", "\n", "\u2028", "\v", "<br>"))
+BETWEEN = (*(f" {sign} " for sign in (*WORDS, *SIGNS)), *TIGHT, *LISTED)
+
+#: "Cid" has no address. There is one mark after them, or two different ones around them.
+ONE = (
+    *(f"Cid%sBob <{B}>", f"Cid Roe%sBob Doe <{B}>", f"Cid%sBob ({B})", f"Cid%sBob: {B}"),
+    *(f"Cid Roe%sBob Doe {B}", f"Cid Roe%sBob Doe - {B}", f"{B} Bob%sCid", f'"Cid%sBob <{B}>'),
+    f"'Cid%sBob' Doe <{B}>",
+)
+TWO = (
+    *(f"Ann <{A}>%sCid%sBob <{B}>", f"Cid%sAnn <{A}>%sBob <{B}>", f"<{A}>%sCid%sBob <{B}>"),
+    *(f'"Ann <{A}>%sCid%sBob <{B}>"', f"Ann <{A}>%sBob <{B}>%sCid", f"{A}, Cid%sBob%s<{B}>"),
+)
+OTHERS = {A: ("Bob", "Cid"), B: ("Ann", "Cid")}
+
+
+def check(text: str) -> None:
+    """Everybody is in a row, and nobody has the name of another one."""
+    rows = parse(text)
+    everything = " ".join(f"{row.email} {row.name}" for row in rows)
+    missing = [word for word in ("Ann", "Bob", "Cid", A, B) if word in text.split() * 2]
+    assert [word for word in missing if word not in everything] == [], text
+    for row in rows:
+        wrong = [name for name in OTHERS.get(row.email, ()) if name in row.name]
+        assert not wrong, (text, rows)
+
+
+@pytest.mark.parametrize("form", ONE)
+def test_a_neighbour_without_address_is_in_no_greeting(form: str) -> None:
+    for mark in BETWEEN:
+        check(form % mark)
+
+
+@pytest.mark.parametrize("form", TWO)
+def test_a_neighbour_between_two_is_in_no_greeting(form: str) -> None:
+    for mark in BETWEEN:
+        check(form % (mark, mark))
+    check(form % (", ", ", "))
+
+
+@pytest.mark.exhaustive
+@pytest.mark.parametrize("form", TWO)
+def test_any_two_marks_keep_names_apart(form: str) -> None:
+    for marks in product((*BETWEEN, ", "), repeat=2):
+        if ", " not in marks or not ENDS.intersection(marks):  # else a family name may stand first
+            check(form % marks)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("Ann", "Ann Smith", "Jean-Luc Picard", "Jean\u2013Luc", "J. R. R. Tolkien", "O'Neil"),
+        *("D\u2019Arcy", "AT&T", "R&D Team", "Marcel\u00b7lí Riu", "アン・スミス", "Dr. Ann Smith"),
+        *("María José de la Cruz", "Or Levy", "Dan Brown", "John E Smith", "Ann \U0001f338"),
+        *('Ann "Annie" Smith', "Ann Smith (ACME)", "محمد بن سلمان", "Nguyễn Văn A", "अनीता शर्मा"),
+        *("שרה ד\u05f4ר", "Ann_Smith", "Li En Chen", "Smith, Ann", "", "!", "\u2764"),
+    ],
+)
+def test_a_name_of_one_person_is_kept(name: str) -> None:
+    assert not names.may_be_two(name)
+
+
+@pytest.mark.parametrize("name", ["Ann and Bob", "Johnson & Johnson", "José Ortega y Gasset"])
+def test_quotation_marks_say_that_a_name_is_one(name: str) -> None:
+    assert parse(f'"{name}" <{A}>')[0][1:3] == (A, name)
+    assert parse(f"'{name}' <{A}>")[0][1:3] == (A, name)
+    assert parse(f"{name} <{A}>")[0][1:3] == (f"{name} <{A}>", "")
+    both = parse(f'"{name}" <{A}> "Bob" <{B}>')
+    assert [row[1:3] for row in both] == [(A, name), (B, "Bob")]
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("Smith, Ann <ann@x.org>", [("ann@x.org", "Smith, Ann")]),
+        ("van der Roe, Ann <ann@x.org>", [("ann@x.org", "van der Roe, Ann")]),
+        ("García Márquez, Eva <evagarcia@x.org>", [("evagarcia@x.org", "García Márquez, Eva")]),
+        ("Ann Roe, PhD <ann.roe@x.org>", [("ann.roe@x.org", "Ann Roe, PhD")]),
+        ("Ann Roe, Bob <bob@x.org>", [("Ann Roe", ""), ("bob@x.org", "Bob")]),
+        ("Ann,<ann@x.org>", [("ann@x.org", "Ann")]),
+        ("Ann, Bob, Cid <cid@x.org>", [("Ann", ""), ("Bob", ""), ("cid@x.org", "Cid")]),
+        ("Cid, Ann <ann@x.org> Bob", [("Cid, Ann <ann@x.org> Bob", "")]),
+    ],
+)
+def test_a_family_name_may_stand_first(text: str, found: list[tuple[str, str]]) -> None:
+    assert [row[1:3] for row in parse(text)] == found
+
+
+def test_a_cell_with_several_names_is_no_name() -> None:
+    rows = parse('Who\n"Ann Roe, Bob <bob@x.org>"\n"Ann, Bob, Cid <cid@x.org>"', pasted=False)
+    assert not any(row.name for row in rows)
