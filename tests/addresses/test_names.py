@@ -63,6 +63,12 @@ def test_a_neighbour_between_two_is_in_no_greeting(form: str) -> None:
     check(form % (", ", ", "))
 
 
+@pytest.mark.parametrize("word", ["AND", "And", "Und", "SOWIE"])
+def test_no_name_begins_with_the_word_between_two(word: str) -> None:
+    assert parse(f"{B} {word} Cid Doe")[0].name == ""
+    assert parse(f"Cid Doe {word} {B}")[0].name == ""
+
+
 @pytest.mark.exhaustive
 @pytest.mark.parametrize("form", TWO)
 def test_any_two_marks_keep_names_apart(form: str) -> None:
