@@ -111,7 +111,7 @@ class CodeNotFound(KeyNotFound):
     """Refusal of a text that is neither the code nor the custom code of a shared link here."""
 
     code = "invalid_code"
-    message = _("We do not know this code. Check it again: it has twelve letters and digits.")
+    message = _("We do not know this code. Check it again.")
 
 
 class TooManyAttempts(InvitationError):

@@ -687,17 +687,9 @@ def test_the_line_beside_a_note_is_where_the_note_begins_whatever_its_script() -
         assert "text-align: start" in str(part["style"])
 
 
-#: Templates of the admin, which are still to be broken into shorter lines.
-LONG = {"came", "tree", "invite"}
-
-
 def test_no_line_of_a_template_is_longer_than_an_editor_is_wide() -> None:
     files = [*OURS.rglob("*.*"), *(OURS.parent / "lazysignup" / "templates").rglob("*.*")]
-    long = {
-        path.name: max(map(len, path.read_text("utf-8").splitlines()))
-        for path in files
-        if path.stem not in LONG
-    }
+    long = {path.name: max(map(len, path.read_text("utf-8").splitlines())) for path in files}
     assert {name: length for name, length in long.items() if length > 160} == {}
 
 

@@ -164,7 +164,7 @@ class ActivatedFilter(NewestFilter):
     """Filter by whether the account of an acceptance became usable."""
 
     model, name, parameter_name = Acceptance, _("activated"), "activated"
-    choices_of = [("yes", _("yes")), ("no", _("no"))]
+    choices_of = [("yes", _("Yes")), ("no", _("No"))]
 
     def condition(self, value: str) -> Q:
         """Return the condition on the time of the activation."""
@@ -175,7 +175,7 @@ class NewAccountFilter(NewestFilter):
     """Filter by whether the account of an acceptance was created with the invitation."""
 
     model, name, parameter_name = Acceptance, _("new account"), "new_account"
-    choices_of = [("yes", _("yes")), ("no", _("no"))]
+    choices_of = [("yes", _("Yes")), ("no", _("No"))]
 
     def condition(self, value: str) -> Q:
         """Return the condition on the account."""
@@ -186,7 +186,7 @@ class UnlimitedFilter(NewestFilter):
     """Filter by whether a member may invite without a limit."""
 
     model, name, parameter_name = InvitationQuota, _("unlimited"), "unlimited"
-    choices_of = [("yes", _("yes")), ("no", _("no"))]
+    choices_of = [("yes", _("Yes")), ("no", _("No"))]
 
     def condition(self, value: str) -> Q:
         """Return the condition on the quota."""

@@ -325,12 +325,18 @@ class InvitationKeyAdmin(
         site = invitation.from_site
         return inviter_name(invitation) if site else number_of(invitation.from_user)
 
+    def get_inlines(self, request: HttpRequest, obj: InvitationKey | None) -> Any:
+        """Return the lists below the fields. A shared link has no emails."""
+        inlines = super().get_inlines(request, obj)
+        shared = obj is not None and obj.shared
+        return [one for one in inlines if not (shared and one is InvitationEmailInline)]
+
     @admin.display(description=_("groups"))
     def groups_count(self, invitation: InvitationKey) -> int:
         """Return the number of groups it gives, for readers who may not see groups."""
         return invitation.groups.count()
 
-    @admin.display(description=_("invited"), ordering="date_invited")
+    @admin.display(description=_("created"), ordering="date_invited")
     def invited(self, invitation: InvitationKey) -> str:
         """Return the date of the invitation. The list has no room for the time."""
         return day(invitation.date_invited)

@@ -136,8 +136,9 @@ class LedgerMixin(GuardedMixin, BoundedMixin):
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         """Return the fields. The ledger is a link if the reader may see it."""
-        # The field for the member of a new quota stays: it shows no name.
-        return [*super().get_fields(request, obj), *self.shown(request, [self._ledger(request)])]
+        # The field for the member of a new quota stays: it shows no name. They have no ledger yet.
+        fields = super().get_fields(request, obj)
+        return [*fields, *self.shown(request, [] if obj is None else [self._ledger(request)])]
 
     def _ledger(self, request: HttpRequest) -> str:
         """Return the column for the sum of the ledger, with a link if the reader may follow it."""

@@ -37,7 +37,7 @@ class SuppressedAddressForm(RowForm):
     email = forms.CharField(
         label=_("Email address"),
         max_length=addresses.LENGTH_MAX,
-        help_text=_("Only a code is kept, from which nobody can read the address."),
+        help_text=_("Only a hash is kept, from which nobody can read the address."),
     )
 
     def clean_email(self) -> str:
@@ -67,10 +67,10 @@ class SuppressedAddressAdmin(BoundedMixin, LookMixin, AnyAdmin):
     list_filter = (SuppressionFilter,)
     #: ``get_search_results`` hashes the search term first.
     search_fields = ("digest",)
-    search_help_text = _("Search by a whole email address: only its code is kept.")
+    search_help_text = _("Search by a whole email address: only its hash is kept.")
     readonly_fields = ("code", "reason", "created_at")
 
-    @admin.display(description=_("code of the address"), ordering="digest")
+    @admin.display(description=_("hash of the address"), ordering="digest")
     def code(self, row: SuppressedAddress) -> str:
         """Return the short code that tells two rows apart."""
         return str(row)

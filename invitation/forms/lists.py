@@ -38,7 +38,7 @@ def _sign(content: dict[str, Any], inviter: Any, site_id: int | None) -> str:
 class ListForm(MoreOptionsMixin, InvitationTextsForm):
     """Form for a list, pasted or as a file. ``plan()`` returns each row's outcome."""
 
-    field_order = first_fields = ("people", "file")
+    field_order = first_fields = needed_fields = ("people", "file")
 
     recipient_name = None  # type: ignore[assignment]
     people = forms.CharField(
@@ -46,7 +46,7 @@ class ListForm(MoreOptionsMixin, InvitationTextsForm):
         required=False,
         strip=False,
         widget=forms.Textarea(
-            attrs={"rows": 8, "autocomplete": "off", "spellcheck": "false", "dir": "auto"}
+            attrs={"rows": 5, "autocomplete": "off", "spellcheck": "false", "dir": "auto"}
         ),
         help_text=_(
             "Separated by commas or line breaks, such as “Ann Smith &lt;ann@example.org&gt;”. "

@@ -54,7 +54,7 @@ class Migration(migrations.Migration):
                 ),
                 (
                     "date_invited",
-                    models.DateTimeField(default=django.utils.timezone.now, verbose_name="invited"),
+                    models.DateTimeField(default=django.utils.timezone.now, verbose_name="created"),
                 ),
                 ("expires_at", models.DateTimeField(blank=True, null=True, verbose_name="expires")),
                 ("mail_requested_at", models.DateTimeField(blank=True, editable=False, null=True)),

@@ -59,7 +59,7 @@ class InvitationKey(models.Model):
     recipient_name = models.CharField(_("name"), max_length=60, blank=True)
     note = models.TextField(_("personal note"), max_length=500, blank=True)
     language = models.CharField(_("language"), max_length=35, blank=True)
-    date_invited = models.DateTimeField(_("invited"), default=timezone.now)
+    date_invited = models.DateTimeField(_("created"), default=timezone.now)
     expires_at = models.DateTimeField(_("expires"), null=True, blank=True)
     #: Time of the last request for an email. The resend cool-down starts here.
     mail_requested_at = models.DateTimeField(null=True, blank=True, editable=False)

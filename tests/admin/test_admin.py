@@ -845,3 +845,10 @@ def test_an_acceptance_is_found_by_each_person(admin_client: Client, term: str) 
     Acceptance.objects.create(invitation=other, user=make_user("y"))
     response = admin_client.get(ACCEPTANCES, {"q": term})
     assert [row.invitation for row in response.context["cl"].result_list] == [invitation]
+
+
+def test_a_shared_link_has_no_emails_below_it(member: Any, admin_client: Client) -> None:
+    link = make_invitation(member, shared=True, label="Fair", email="", max_uses=2)
+    address = f"/admin/invitation/invitationkey/{link.pk}/change/"
+    inlines = admin_client.get(address).context["inline_admin_formsets"]
+    assert [one.opts.model.__name__ for one in inlines] == ["Acceptance"]

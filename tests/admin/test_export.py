@@ -89,7 +89,7 @@ def test_of_invitations_it_says_what_the_list_says(member: Any) -> None:
         "Email": "failed",
         "Uses": "0",
         "Uses allowed": "1",
-        "Invited": "2026-11-22T09:30:00+00:00",
+        "Created": "2026-11-22T09:30:00+00:00",
         "Expires": "",
         "Ended": "",
     }

@@ -195,8 +195,8 @@ def test_what_can_be_granted_has_an_end(member: Any) -> None:
     assert InvitationQuota.objects.get().granted == 1_000_000
 
 
-def test_the_page_to_add_a_quota_has_a_place_for_the_ledger() -> None:
-    assert ">+0</a>" in text_of(staff.boss().get(f"{QUOTAS}add/"))
+def test_the_page_to_add_a_quota_leads_to_nobodys_ledger() -> None:
+    assert "inviter=None" not in text_of(staff.boss().get(f"{QUOTAS}add/"))
 
 
 def test_a_quota_is_not_deleted_by_itself(member: Any) -> None:

@@ -37,7 +37,7 @@ def test_the_page_to_unsubscribe_says_who_can_see_it(commit: Any) -> None:
     """What it says is true: members see a sent email, and staff see that there was none."""
     token = unsubscribing.make_token(ADDRESS)
     page = text_of(Client().get(reverse("invitation_unsubscribe", args=[token])))
-    assert "Inviters are not told. The people who run this site can see it." in page
+    assert "Inviters are not told. The site's staff can see it." in page
     mail.unsubscribe(token)
     member = make_user("ann")
     with commit():

@@ -116,6 +116,11 @@ def test_who_may_not_invite_may_not_do_so_with_a_list(settings: Any, member_clie
         assert response.status_code == 403
 
 
+def test_neither_the_text_nor_the_file_is_called_optional(member_client: Client) -> None:
+    page = member_client.get(PAGE).content.decode()
+    assert "invitation-optional" not in page.partition("<details")[0]
+
+
 def test_a_form_without_a_csrf_token_is_refused(member: Any) -> None:
     client = Client(enforce_csrf_checks=True)
     client.force_login(member)

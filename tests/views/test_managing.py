@@ -588,10 +588,10 @@ class TestTheRows:
         ("state", "actions"),
         [
             ("pending", ["Copy link", "Resend", "Revoke"]),
-            ("expired", ["Extend"]),
+            ("expired", ["Resend", "Extend"]),
             ("accepted", []),
             ("declined", []),
-            ("revoked", []),
+            ("revoked", ["Resend"]),
         ],
     )
     def test_a_row_offers_what_can_be_done(

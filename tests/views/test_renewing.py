@@ -28,7 +28,7 @@ ASK = f'href="{RENEWAL}"'
 #: Ends after which a visitor may ask for a new link.
 DEAD = ["expired", "revoked", "deleted"]
 OTHER = ["used", "declined"]
-THANKS = "If this invitation can be renewed, the person who invited you gets an email."
+THANKS = "If this invitation can be sent again, the person who invited you gets an email."
 
 
 @pytest.fixture

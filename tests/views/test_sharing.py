@@ -348,7 +348,8 @@ class TestTheList:
         assert owner_client.get(LINKS)["Location"] == SHARED
 
     def test_before_the_first_link_it_says_so(self, owner_client: Client) -> None:
-        assert "No invitation matches." in words(owner_client.get(SHARED))
+        assert "You have not created a shared link yet." in words(owner_client.get(SHARED))
+        assert "No invitation matches." in words(owner_client.get(f"{SHARED}&q=x"))
 
     def test_it_says_how_many_have_come(
         self, owner: Any, link: InvitationKey, owner_client: Client
@@ -439,7 +440,10 @@ class TestTheList:
         said = words(owner_client.get(page(link, "close")))
         assert "Revoke this link? Spring fair The link and its code stop working." in said
         said = words(owner_client.get(page(link, "change-link")))
-        assert "Replace this link? Spring fair Links already shared stop working." in said
+        assert "Replace this link? Spring fair Links and codes already shared stop working." in said
+        assert "stop working. The custom code stays the same." in said
+        InvitationKey.objects.update(word="")
+        assert "custom code" not in words(owner_client.get(page(link, "change-link")))
 
     @pytest.mark.parametrize("part", ["close", "change-link"])
     def test_nothing_is_asked_about_one_that_has_ended(

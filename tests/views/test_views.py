@@ -274,6 +274,7 @@ class TestInviting:
         ):
             assert response.status_code == 403
             assert response.templates[0].name == "invitation/inviting_forbidden.html"
+            assert response.content.decode().count("You cannot invite people") == 2  # and its title
         assert InvitationKey.objects.count() == 0
 
     def test_who_has_the_permission_may_invite(

@@ -25,7 +25,7 @@ class Verdict(models.TextChoices):
     OWN = "own_address", _("your own address")
     INVALID = "invalid", _("invalid")
     DUPLICATE = "duplicate", _("twice in the list")
-    OVER_QUOTA = "over_quota", _("no invitation left")
+    OVER_QUOTA = "over_quota", _("no invitations left")
     OVER_LIMIT = "over_limit", _("over the daily limit")
 
 
@@ -76,7 +76,7 @@ def mark_excess(
             reason: str | Promise = str(refusal)
             rows[index] = row._replace(verdict=Verdict.OVER_LIMIT, reason=reason, code=refusal.code)
         elif remaining is not None and remaining <= 0:
-            reason = _("You have no invitation left for this address.")
+            reason = _("You have no invitations left for this address.")
             rows[index] = row._replace(verdict=Verdict.OVER_QUOTA, reason=reason, code="over_quota")
         else:
             room.take(limits[row.email_key])

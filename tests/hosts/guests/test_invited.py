@@ -352,8 +352,10 @@ def test_an_invitation_that_has_ended_leaves_a_guest_a_guest(
         assert response.status_code in (404, 410)
         assert response.context[flag]
         assert "invitation/wrong_invitation_key.html" in [x.name for x in response.templates]
-        asks = "Was that you? Log in." in response.content.decode()
-        assert asks is (flag == "no_uses_left_key")
+        said = response.content.decode()
+        assert ("Was that you? <a href=" in said) is (flag == "no_uses_left_key")
+        assert ("Already a member?" in said) is (flag != "no_uses_left_key")
+        assert "You are logged in as" not in said  # by a name that the guest has never seen
     assert stays_a_guest(bound)
 
 
