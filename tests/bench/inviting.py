@@ -12,7 +12,7 @@ from django.core import mail
 from tests import scenes
 from tests.bench import seeding
 from tests.bench.measuring import Ratio, compare, queries_of
-from tests.bench.stage import Stage
+from tests.bench.stage import BLOCK, Stage
 from tests.bench.table import Result
 
 ACCOUNTS = 1_000_000
@@ -51,11 +51,18 @@ def invited_among_accounts(stage: Stage) -> Iterator[Result]:
     """
     model: Any = get_user_model()
     known = model._default_manager.latest("pk")
+    begin, block = known.pk + 1, min(stage.size, BLOCK) if seeding.can_repeat() else stage.size
     seeding.write(
         known,
-        range(known.pk + 1, known.pk + 1 + stage.size),
+        range(begin, begin + block),
         lambda n: {"id": n, "username": f"account{n}", "email": f"Account{n}@mail{n % 9}.example"},
     )
+    for more in range(block, stage.size, block):
+        number = f"(id + {more})"
+        email = f"'Account' || {number} || '@mail' || {number} % 9 || '.example'"
+        changes = {"id": number, "username": f"'account' || {number}", "email": email}
+        rows = min(block, stage.size - more)
+        seeding.repeat(model, range(begin, begin + block), rows, changes)
     seeding.begin_at(known.pk + stage.size + 10, [known])
     seeding.settle()
     ratio, _ = _compare(stage)

@@ -55,7 +55,7 @@ def listed(stage: Stage) -> Iterator[Result]:
         lambda: invite(NUMBER),
         lambda: work.invite_many(stage.boss, emails(NUMBER)),
         warm=0,
-        rounds=(2, 5),
+        rounds=(3, 3),
         seconds=8,
         turn=0,
     )

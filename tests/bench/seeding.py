@@ -76,10 +76,11 @@ def begin_at(number: int, rows: Iterable[models.Model]) -> None:
 
 
 def settle() -> None:
-    """Make the statistics, as autovacuum does on a site."""
+    """Make the statistics, as autovacuum does on a site, and write what waits to be written."""
     with connection.cursor() as cursor:
         if connection.vendor == "postgresql":
             cursor.execute("VACUUM (ANALYZE)")
+            cursor.execute("CHECKPOINT")  # else it would go on beside what is measured
         else:
             cursor.execute("ANALYZE")
 
