@@ -329,6 +329,7 @@ def test_a_moment_without_a_time_zone_is_that_of_the_site(settings: Any) -> None
             "wilhelmina.long@<wbr>mail.example.org",
         ),
         ("<b>@a-long-domain.example.org", "&lt;b&gt;@<wbr>a-long-domain<wbr>.example<wbr>.org"),
+        ("http://example.org/accounts/join/", "http://example<wbr>.org/<wbr>accounts/<wbr>join/"),
         ("", ""),
     ],
 )

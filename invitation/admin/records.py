@@ -25,6 +25,7 @@ from invitation.admin.guarding import ACCOUNT, INVITATION, GuardedMixin, number_
 from invitation.admin.searching import Search, SearchMixin, search_invitations
 from invitation.admin.trees import TreeMixin
 from invitation.models import Acceptance
+from invitation.templatetags.invitation_tags import invitation_breaks
 
 
 @admin.register(Acceptance)
@@ -58,6 +59,7 @@ class AcceptanceAdmin(
         "account": ((ACCOUNT,), "account_number"),
         "user": ((ACCOUNT,), "user_number"),
         "address": ((INVITATION,), "invitation_number"),
+        "recipient": ((INVITATION,), "invitation_number"),
         "inviter": ((ACCOUNT,), "inviter_number"),
         "inviter_name": ((ACCOUNT,), "inviter_number_alone"),
     }
@@ -67,7 +69,7 @@ class AcceptanceAdmin(
         "invitation": INVITATION,
     }
 
-    list_display = ("claimed_at", "account", "address", "inviter", "activated_at")
+    list_display = ("claimed_at", "account", "recipient", "inviter", "activated_at")
     list_filter = (ActivatedFilter, NewAccountFilter)
     list_select_related = ("user", "invitation__from_user")
     search_fields = ("invitation__email", "invitation__label")
@@ -107,6 +109,11 @@ class AcceptanceAdmin(
     def address(self, acceptance: Acceptance) -> str:
         """Return the address of the invitation, or the label of its shared link."""
         return name_of(acceptance.invitation)
+
+    @admin.display(description=_("invitation to"), ordering="invitation__email")
+    def recipient(self, acceptance: Acceptance) -> str:
+        """Return the text of ``address``, which breaks after the sign of an address."""
+        return invitation_breaks(self.address(acceptance))
 
     @admin.display(description=_("inviter"), ordering="invitation__from_user")
     def inviter_name(self, acceptance: Acceptance) -> Any:

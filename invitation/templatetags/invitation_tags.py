@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime
 from typing import Any
 
@@ -31,6 +32,8 @@ UNKNOWN = (ImproperlyConfigured, ObjectDoesNotExist)
 
 #: Number of characters from which an address may be too long for one line of a narrow window.
 BREAKS_FROM = 21
+#: Slash of a link, without those after its scheme.
+_SLASH = re.compile(r"(?<=[^/:<])/(?=[^/])")
 
 
 @register.simple_tag(takes_context=True)
@@ -219,14 +222,14 @@ def invitation_breaks(email: str) -> str:
     """Return a long address as HTML that breaks after its @: ``{{ email|invitation_breaks }}``.
 
     A browser breaks other text at blanks. An address has none, so it would break in a word. A part
-    that is long by itself also breaks at its dots.
+    that is long by itself also breaks at its dots, and a link after its slashes.
     """
     text = conditional_escape(email)
     if len(text) < BREAKS_FROM:
         return text
     parts = (x if len(x) < BREAKS_FROM else x.replace(".", "<wbr>.") for x in text.split("@"))
     # Safe: what is put in is markup of our own, and the rest is escaped.
-    return mark_safe("@<wbr>".join(parts))  # noqa: S308
+    return mark_safe(_SLASH.sub("/<wbr>", "@<wbr>".join(parts)))  # noqa: S308
 
 
 @register.filter(expects_localtime=True)
