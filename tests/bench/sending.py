@@ -145,7 +145,7 @@ def through_smtp(stage: Stage) -> Iterator[Result]:
                 ours,
                 lambda: work.send_by_smtplib(server.port, bodies, addresses),
                 warm=0,
-                rounds=(1, 3),
+                rounds=(1, 2),
                 seconds=12,
                 turn=0,
             )

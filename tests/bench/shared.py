@@ -19,7 +19,7 @@ from tests.bench.measuring import quarters
 from tests.bench.stage import Stage
 from tests.bench.table import Result
 
-AT_A_TIME, EACH, ROUNDS = 8, 2, 2
+AT_A_TIME, EACH, ROUNDS = 8, 1, 3
 HASHERS = ["django.contrib.auth.hashers.PBKDF2PasswordHasher"]
 
 _number = count()

@@ -149,7 +149,10 @@ class Stage:
         """Write so many overdue invitations; return their primary keys."""
         begin = OVERDUE_FROM + turn * number
         numbers = range(begin, begin + number)
-        self._write(numbers, partial(self.invitation_of, overdue=True))
+        first = numbers[: BLOCK // 10] if seeding.can_repeat() else numbers
+        self._write(first, partial(self.invitation_of, overdue=True))
+        if len(first) < number:
+            self._repeat(first, numbers[len(first) :])
         seeding.settle()
         return [self.pk_of(n) for n in numbers]
 
