@@ -58,7 +58,7 @@ def _address_of_page(browser: Client, stage: Stage, number: int) -> str:
     """Return the address of a page. The link to the second one names the last row of the first."""
     found = re.search(r'rel="next" href="\?before=(\d+)"', browser.get(OWN).content.decode())
     assert found is not None
-    own = InvitationKey.objects.filter(from_user=stage.many).order_by("-date_invited", "-pk")
+    own = InvitationKey.objects.filter(from_user=stage.many).order_by("-pk")
     newest = list(own.values_list("pk", flat=True))
     size = newest.index(int(found.group(1))) + 1
     return f"{OWN}?before={newest[size * (number - 1) - 1]}"
