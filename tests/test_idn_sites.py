@@ -172,7 +172,7 @@ def test_a_shared_link_and_its_addresses_are_ascii() -> None:
     client.force_login(owner)
     shared = share(owner, label="Fair", max_uses=3, word="fair-2026", expires_at=None)
     response = client.get(f"/accounts/invitations/links/{shared.pk}/")
-    body = response.content.decode()
+    body = response.content.decode().replace("<wbr>", "")
     assert body.count(ASCII) > 1
     assert "https://b" not in body
     assert qr.svg(response.context["invitation_url"]) == response.context["qr_code"]
