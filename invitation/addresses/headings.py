@@ -53,6 +53,26 @@ HEADINGS: dict[str, str] = {
     "language": "language|lang|locale|sprache|langue|idioma|lingua|taal|språk|język|язык|言語",
     "groups": "groups|group|gruppen|groupes|grupos",
 }
+#: Words before people in the head of an email, besides the names of columns.
+_LABELS = frozenset(
+    (
+        *("to", "cc", "bcc", "rcpt to", "reply-to", "from", "an", "von", "kopie", "à", "a", "de"),
+        *("cci", "para", "cco", "da", "ccn", "aan", "van", "till", "från", "til", "fra", "kopi"),
+        *(
+            "do",
+            "od",
+            "dw",
+            "кому",
+            "от",
+            "копия",
+            "宛先",
+            "差出人",
+            "收件人",
+            "发件人",
+            "받는사람",
+        ),
+    )
+)
 #: Words of a heading of addresses.
 _MAIL = re.compile("e?mail|adres|addres|courriel|correo|messagerie|post|почт|メール|邮|郵|메일")
 #: Headings of columns that hold no name of a person.
@@ -110,6 +130,11 @@ def column_of(heading: str) -> str:
         if column is not None:
             return column
     return ""
+
+
+def is_label(text: str) -> bool:
+    """Return whether a text before a colon is no name of a person, such as "To" or "Email"."""
+    return text.lower() in _LABELS or column_of(text) in ("email", "name")
 
 
 def known(headings: Iterable[str]) -> dict[str, int]:

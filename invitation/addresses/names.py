@@ -36,6 +36,20 @@ PARTICLES = frozenset(
         *("van", "von"),
     )
 )
+#: What may follow a name after a comma. Each is written so by nobody who has it as a name.
+_SUFFIXES = frozenset(
+    (
+        *("Jr", "Jr.", "Sr", "Sr.", "II", "III", "IV", "Esq", "Esq.", "Dr.", "Prof.", "PhD", "PHD"),
+        *("Ph.D", "Ph.D.", "MD", "M.D.", "DDS", "D.D.S.", "DVM", "JD", "J.D.", "EdD", "Ed.D."),
+        *("MBA", "M.B.A.", "MSc", "M.Sc.", "MPH", "M.A.", "M.Ed.", "LLM", "LL.M.", "B.A."),
+        *("BSc", "B.Sc.", "RN", "CPA", "S.J.", "Inc", "Inc.", "Ltd", "Ltd.", "LLC", "GmbH"),
+    )
+)
+#: Full stop after a word that is no abbreviation, in the middle of a text.
+_STOP = re.compile(r"(?:^|\s)[^\W\d_]+\s+[^\W\d_]{5,}\.\s")
+_QUOTES = ('"', "'", "\u00ab", "\u201c", "\u201e", "\u2018", "\u201a", "\u2039")
+#: Signs after which the name of the other one is missing.
+_ENDS = ("/", "\\", "|", "&", "+", "\u00b7", "\u2022")
 _INNER = re.compile(r"[^\W_](?:.*[^\W_])?", re.DOTALL)
 
 
@@ -55,21 +69,42 @@ def may_be_two(name: str) -> bool:
     words = inner.split()
     return (
         any(map(_divides, set(inner)))
-        or bool(_APART.search(inner))
+        or bool(_APART.search(inner) or _STOP.search(inner))
         or not _ALWAYS.isdisjoint(map(str.lower, (words[0], words[-1])))
+        or (not name.islower() and words[-1].islower() and words[-1] in _BETWEEN)
         or any(is_between(word, name) or not any(map(str.isalnum, word)) for word in words[1:-1])
     )
+
+
+def may_be_of_two(name: str, address: str) -> bool:
+    """Return whether a text beside an address may be the names of two people."""
+    half, comma, first = _without_suffixes(name).partition(",")
+    divided = comma and ("," in first or not is_in_reverse(half, first, address))
+    return bool(divided) or _ends_with_quoted(name) or name.endswith(_ENDS) or may_be_two(name)
+
+
+def is_suffix(text: str) -> bool:
+    """Return whether a text only follows a name, such as "PhD"."""
+    return bool(text) and _SUFFIXES.issuperset(text.split())
 
 
 def is_in_reverse(half: str, first: str, address: str) -> bool:
     """Return whether "Doe" and "Ann" beside a comma are the names of one person.
 
-    They may be if the family name is one word, or the address has a part of it.
+    They may be if the family name is one word, or the address has a part of it. A first name in
+    quotation marks is a whole one.
     """
+    if first.lstrip().startswith(_QUOTES):
+        return False
     words = [_plain(word) for word in half.split() if word.lower() not in PARTICLES]
     local = _plain(address.partition("@")[0])
     known = any(len(word) > 2 and word in local for word in words)
     return (len(words) == 1 or known or not first.strip()) and not may_be_two(f"{half} {first}")
+
+
+def may_be_name(text: str) -> bool:
+    """Return whether a text of a cell may be the name of somebody."""
+    return any(map(str.isalpha, text)) and not any(map(str.isdigit, text))
 
 
 def without_mark(name: str) -> str:
@@ -86,6 +121,22 @@ def _divides(char: str) -> bool:
     kind = unicodedata.category(char)
     dash = kind == "Pd" and char not in _HYPHENS
     return dash or char in _DIVIDERS or kind in ("Cc", "Sc", "Sm", "So", "Zl", "Zp")
+
+
+def _ends_with_quoted(name: str) -> bool:
+    """Return whether a name such as ``"Bob Doe"`` is in quotation marks after another text."""
+    if not name.endswith(('"', "\u201d")):
+        return False
+    start = max(name.rfind(mark, 0, -1) for mark in '"\u201c\u201e')
+    return start > 0 and len(name[start + 1 : -1].split()) > 1
+
+
+def _without_suffixes(name: str) -> str:
+    """Return "Ann Smith" for "Ann Smith, MD, PhD"."""
+    parts = name.split(",")
+    while len(parts) > 1 and is_suffix(parts[-1].strip()):
+        parts.pop()
+    return ",".join(parts)
 
 
 def _without_signs(text: str) -> str:

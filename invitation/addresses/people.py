@@ -57,9 +57,8 @@ _LINK = re.compile(r"\[([^\[\]]*)\]\((?:mailto:)?([^\s()<>@]+@[^\s()<>@]+)\)")
 _AGAIN = re.compile(r"<mailto:([^\s<>@]+@[^\s<>@]+)>", re.IGNORECASE)
 _BRACKETS = str.maketrans("\uff1c\uff1e", "<>")
 _DOUBLED = re.compile("<{2,}|>{2,}")
-#: Words before an address that are no name, such as "To:", besides the headings of a column.
+#: Words before an address that may be no name, such as "To:".
 _LABEL = re.compile("[\"']?([^:=@<>\"'\uff1a]{1,40})[\"']?\\s*[:=\uff1a]\\s*")
-_LABELS = frozenset(("to", "cc", "bcc", "rcpt to", "an", "à", "para"))
 #: A name beside an address.
 _NAME_MAX = 80
 _DASH_MARKS = "-\u2013\u2014|"
@@ -96,6 +95,7 @@ def entries(text: str) -> Iterator[tuple[str, str]]:
 def _part(part: list[_Piece]) -> Iterator[tuple[str, str]]:
     """Yield the entries between two line breaks or semicolons."""
     half = ""
+    part = _with_suffixes(_without_group(part))
     divided = _have_family_names_first(part)
     for piece in part:
         entry = piece.entry
@@ -109,6 +109,28 @@ def _part(part: list[_Piece]) -> Iterator[tuple[str, str]]:
                 _without_and(entry[bullet.end() :] if bullet else entry), alone=piece.alone
             )
             half = ""
+
+
+def _without_group(part: list[_Piece]) -> list[_Piece]:
+    """Return a part without the name of a group, as in ``Team: Ann <a@x.org>, Bob <b@x.org>;``."""
+    first, *others = part
+    label, rest = _divided_by_colon(first.entry)
+    several = part[-1].end == ";" and any("@" in piece.entry for piece in others)
+    return [first._replace(entry=rest), *others] if label and several else part
+
+
+def _with_suffixes(part: list[_Piece]) -> list[_Piece]:
+    """Return a part in which "Ann Smith, PhD <ann@example.org>" is one piece."""
+    found: list[_Piece] = []
+    for piece in part:
+        before = found[-1] if found else _Piece("", "", alone=False)
+        named = before.end == "," and 0 < len(before.entry) <= _NAME_MAX
+        named = named and not set("@<").intersection(before.entry)
+        if named and names.is_suffix(piece.entry.partition("<")[0].strip(_MARGIN)):
+            found[-1] = piece._replace(entry=f"{before.entry}, {piece.entry}")
+        else:
+            found.append(piece)
+    return found
 
 
 def _have_family_names_first(part: list[_Piece]) -> bool:
@@ -170,6 +192,11 @@ def people(entry: str, *, alone: bool = True) -> list[tuple[str, str]]:
     its owner.
     """
     entry = _unlabelled(_rewritten(entry))
+    label, rest = _divided_by_colon(entry)
+    return [("", label), *_people(rest, alone)] if label else _people(entry, alone)
+
+
+def _people(entry: str, alone: bool) -> list[tuple[str, str]]:
     found = _addresses(entry)
     beside = _beside(entry, found[0], alone) if len(found) == 1 else None
     if len(found) < 2 or _LOCAL_QUOTED.search(entry):
@@ -187,7 +214,9 @@ def people(entry: str, *, alone: bool = True) -> list[tuple[str, str]]:
         quoted = f'"{name}"' in between
         mixed = "\\" in between or bool(set("@<>").intersection(name))
         mixed |= not quoted and names.may_be_two(name)
-        ends = between.rstrip(f"{_MARGIN}<")[-1:] in "/|&+>\u00b7\u2022"
+        sign = between.rstrip(f"{_MARGIN}<")[-1:]
+        mixed |= bool(name and sign and sign in "/&+")
+        ends = sign in "|>\u00b7\u2022"
         mixed |= bool(persons and name) and (not clear or ends or ("," in name and not quoted))
         if mixed or (name and not bracketed):
             return [("", entry)]
@@ -218,9 +247,21 @@ def _unlabelled(entry: str) -> str:
     found = _LABEL.match(entry)
     if not found or "@" not in entry[found.end() :]:
         return entry
-    label = found.group(1).strip(_MARGIN)
-    known = label.lower() in _LABELS or headings.column_of(label) == "email"
-    return entry[found.end() :] if known else entry
+    return entry[found.end() :] if headings.is_label(found.group(1).strip(_MARGIN)) else entry
+
+
+def _divided_by_colon(entry: str) -> tuple[str, str]:
+    """Return "Team" and the rest of ``Team: Ann <ann@example.org>``, or two empty texts.
+
+    Before the colon may be somebody else.
+    """
+    found = _LABEL.match(_unlabelled(entry))
+    if not found or not re.search("[:\uff1a]\\s+$", found.group()):
+        return "", ""
+    rest = found.string[found.end() :]
+    name, bracket, _address = rest.partition("<")
+    divided = bracket and name.strip(_MARGIN)
+    return (found.group(1).strip(_MARGIN), rest) if divided else ("", "")
 
 
 def _beside(entry: str, found: re.Match[str], alone: bool) -> tuple[str, str] | None:
@@ -249,7 +290,9 @@ def _beside(entry: str, found: re.Match[str], alone: bool) -> tuple[str, str] | 
         words = 1 if right[0] in f"{_OPENING}{_DASH_MARKS}" else 2
         clear = right[0] in _OPENING and right[-1] in _CLOSING
     name = name.strip(_MARGIN)
-    return (name, address) if (clear or alone) and _is_name(name, words) else None
+    good = (clear or alone) and _is_name(name, words) and not names.may_be_of_two(name, address)
+    good = good and name.count("(") == name.count(")") and not (right and found.group()[-1] == ".")
+    return (name, address) if good else None
 
 
 def _is_name(text: str, least: int) -> bool:
@@ -261,7 +304,6 @@ def _is_name(text: str, least: int) -> bool:
         and written
         and len(text) <= _NAME_MAX
         and not set("@:").intersection(text)
-        and not names.may_be_two(text)
     )
 
 
@@ -293,15 +335,10 @@ def one(text: str) -> tuple[str, str]:
     elif name.count('"') == 1:
         name = name.strip('"')  # the other one is lost
     name = _AFTER_NAME.sub("", name)
-    label = _LABEL.match(name)
-    if label and label.group()[-1].isspace() and "=" not in label.group():
-        name = name[label.end() :]  # "Friends: Ann", as programs write groups
     address = clean(text[start + 1 : -1])
     unclear = name.count("(") != name.count(")") or ("@" in name and "@" not in address)
     if not quoted and not unclear and clean(name).lower() != address.lower():
-        half, comma, first = name.partition(",")
-        unclear = names.may_be_two(name) or ("," in first)
-        unclear = unclear or bool(comma and not names.is_in_reverse(half, first, address))
+        unclear = names.may_be_of_two(name, address)
     return ("", text) if unclear else (name, address)
 
 

@@ -19,7 +19,7 @@ from typing import NamedTuple
 from django.template.defaultfilters import filesizeformat
 from django.utils.translation import gettext_lazy as _
 
-from invitation.addresses import people, tables
+from invitation.addresses import cells, people, tables
 from invitation.addresses.headings import plain
 from invitation.conf import conf
 from invitation.exceptions import ListRefused
@@ -155,7 +155,7 @@ def _columns(text: str, pasted: bool, email_column: str) -> tables.Columns | Non
     if not delimiter:
         return None
     most = conf.list_limit("rows")
-    rows = tables.rows(text, delimiter)
+    rows = cells.rows(text, delimiter)
     table = list(rows if most is None else islice(rows, most + tables.TOP + 1))
     return tables.Columns(table, email_column)
 
@@ -175,7 +175,7 @@ def _delimiter(text: str, delimiters: str, pasted: bool, email_column: str) -> s
     best, found = "", None
     headings: list[str] = []
     for delimiter in delimiters:
-        columns = tables.Columns(list(islice(tables.rows(text, delimiter), _SAMPLE)), email_column)
+        columns = tables.Columns(list(islice(cells.rows(text, delimiter), _SAMPLE)), email_column)
         if email_column and columns.main is None:
             headings = max(headings, columns.headings, key=len)
             continue
@@ -191,18 +191,18 @@ def _delimiter(text: str, delimiters: str, pasted: bool, email_column: str) -> s
 
 
 def _recipients(columns: tables.Columns) -> Iterator[Recipient]:
-    for number, cells in columns.above:
-        yield Recipient(number, people.one(" ".join(cells))[1])
-    for number, cells in columns.body:
-        name, email = columns.person(cells)
+    for number, row in columns.above:
+        yield Recipient(number, people.one(" ".join(row))[1])
+    for number, row in columns.body:
+        name, email = columns.person(row)
         yield Recipient(
             number=number,
             email=email,
             name=name,
-            note=columns.get(cells, "note"),
-            language=columns.get(cells, "language"),
-            groups=columns.groups(cells),
-            broken=isinstance(cells, tables.Broken) and email == cells.record,
+            note=columns.get(row, "note"),
+            language=columns.get(row, "language"),
+            groups=columns.groups(row),
+            broken=isinstance(row, cells.Broken) and email == row.record,
         )
 
 

@@ -426,6 +426,7 @@ def test_a_heading_has_the_plain_name_of_its_column_in_other_languages() -> None
             "To: ",
         ),
         *("A (a@x.org) ", "<<", "a: ", "[a](", "\u2022", "- [ ] ", "Ann Roe a@x.org\n"),
+        *("MD,", "Smith. ", "Ann: "),
         *("Ann <a@x.org> and ", "email\n", ":::", "mailto:", "(a", '"\n""\n', "Ann,a@x.org\n"),
     ],
 )

@@ -120,3 +120,64 @@ def test_a_family_name_may_stand_first(text: str, found: list[tuple[str, str]]) 
 def test_a_cell_with_several_names_is_no_name() -> None:
     rows = parse('Who\n"Ann Roe, Bob <bob@x.org>"\n"Ann, Bob, Cid <cid@x.org>"', pasted=False)
     assert not any(row.name for row in rows)
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        # What stands before a colon may be somebody, unless it is a word of an email's head.
+        (f"Cid: Bob <{B}>", [("Cid", ""), (B, "Bob")]),
+        (f"Cid Roe: Bob <{B}> Ann <{A}>", [("Cid Roe", ""), (B, "Bob"), (A, "Ann")]),
+        (f"Cid: Dan: Bob <{B}>", [("Cid", ""), (f"Dan: Bob <{B}>", "")]),
+        (f"Cid: Bob <{B}>, Ann <{A}>", [("Cid", ""), (B, "Bob"), (A, "Ann")]),
+        (f"Team: Bob <{B}>, Ann <{A}>;", [(B, "Bob"), (A, "Ann")]),
+        (f"Von: Bob <{B}>\nКому: Ann <{A}>\nName: Bob <{B}>", [(B, "Bob"), (A, "Ann"), (B, "Bob")]),
+        # Nobody is called "PhD".
+        (f"Dr. Ann Roe, PhD <{B}>", [(B, "Dr. Ann Roe, PhD")]),
+        (f"Ann Roe, MD, Ph.D. <{A}>, Bob <{B}>", [(A, "Ann Roe, MD, Ph.D."), (B, "Bob")]),
+        (f"Roe, Ann, Jr. <{A}>; ACME, Inc. <{B}>", [(A, "Roe, Ann, Jr."), (B, "ACME, Inc.")]),
+        (f"Cid Doe, MD, Bob <{B}>", [("Cid Doe, MD", ""), (B, "Bob")]),
+        (f"Cid Doe, Ann Roe, MD <{A}>", [("Cid Doe", ""), (A, "Ann Roe, MD")]),
+        (f"{A}, MD <{B}>", [(A, ""), (B, "MD")]),
+        (f"MD, MD, {A}", [("MD, MD", ""), (A, "")]),
+        # What is in quotation marks is a whole name.
+        (f'Cid, "Bob Doe" <{B}>', [("Cid", ""), (B, "Bob Doe")]),
+        (f'Cid "Bob Doe" <{B}>', [(f'Cid "Bob Doe" <{B}>', "")]),
+        (f'Bob "Bobby" Doe <{B}>', [(B, 'Bob "Bobby" Doe')]),
+        # A mark or a word at the end.
+        (f"Cid/<{B}>", [(f"Cid/<{B}>", "")]),
+        (f"Cid et <{B}>", [(f"Cid et <{B}>", "")]),
+        (f"Cid\u2022 {B}", [(f"Cid\u2022 {B}", "")]),
+        (f"Cid + <{B}> / Ann <{A}>", [(f"Cid + <{B}> / Ann <{A}>", "")]),
+        (f"Cid Miller. Bob Doe <{B}>", [(f"Cid Miller. Bob Doe <{B}>", "")]),
+        (f"{B}. Cid Miller", [(f"{B}. Cid Miller", "")]),
+        (f"{B} (Bob). Cid Miller", [(f"{B} (Bob). Cid Miller", "")]),
+        (f"Prof. Assoc. Bob Doe <{B}>", [(B, "Prof. Assoc. Bob Doe")]),
+        # A mark at the end of each line makes no table.
+        (f"Cid Roe,\nBob <{B}>,\n{A},", [("Cid Roe", ""), (B, "Bob"), (A, "")]),
+        (f"Cid Roe;\r\nBob <{B}>;\r\n{A};", [("Cid Roe", ""), (B, "Bob"), (A, "")]),
+        (f"Cid Roe\t-\nBob\t{B}", [("Cid Roe, -", ""), (B, "")]),
+    ],
+)
+def test_whoever_has_no_address_keeps_a_row(text: str, found: list[tuple[str, str]]) -> None:
+    assert [row[1:3] for row in parse(text)] == found
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        (f"Cid Roe, Bob <{B}>\n1,{A}", [(f"Cid Roe, Bob <{B}>", ""), (A, "")]),
+        (f"7b, Bob <{B}>\n1,{A}", [(B, "Bob"), (A, "")]),
+        (f"{B} (Bob); Cid Roe", [(f"{B} (Bob), Cid Roe", "")]),
+        (f"Cid,\n1. Dan,\nBob,{B}\nAnn,{A}", [("Cid", ""), ("1. Dan", ""), (B, ""), (A, "")]),
+        (
+            f'Cid und "Doe, Bob" <{B}>\n1,{A}',
+            [(f'Cid und "Doe, Bob" <{B}>', ""), ("1", ""), (A, "")],
+        ),
+        (f'Email\n"Cid Doe, Ann {A}"', [(f"Cid Doe, Ann {A}", "")]),
+        (f'Email\n"Doe, Bob {B}"', [(B, "Doe, Bob")]),
+        (f"Wer,Was,Mail\nCid,Roe,\nBob,Doe,{B}", [("Cid Roe", ""), (B, "")]),
+    ],
+)
+def test_nobody_in_a_row_of_a_file_is_lost(text: str, found: list[tuple[str, str]]) -> None:
+    assert [row[1:3] for row in parse(text, pasted=False)] == found

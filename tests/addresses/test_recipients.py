@@ -13,7 +13,7 @@ from django.utils.translation import override
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from invitation.addresses import headings, people, recipients, tables
+from invitation.addresses import cells, headings, names, people, recipients, tables
 from invitation.addresses.recipients import Recipient, decode, parse
 from invitation.exceptions import ListRefused
 
@@ -369,7 +369,7 @@ def test_what_is_written_as_a_table_is_read_as_it_was(rows: list[tuple[str, str]
     ]
 
 
-MODULES = {recipients.__file__, people.__file__, tables.__file__, headings.__file__}
+MODULES = {part.__file__ for part in (recipients, people, names, tables, cells, headings)}
 
 
 def steps(do: Callable[[], object]) -> int:
