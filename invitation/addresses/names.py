@@ -43,6 +43,7 @@ _SUFFIXES = frozenset(
         *("Ph.D", "Ph.D.", "MD", "M.D.", "DDS", "D.D.S.", "DVM", "JD", "J.D.", "EdD", "Ed.D."),
         *("MBA", "M.B.A.", "MSc", "M.Sc.", "MPH", "M.A.", "M.Ed.", "LLM", "LL.M.", "B.A."),
         *("BSc", "B.Sc.", "RN", "CPA", "S.J.", "Inc", "Inc.", "Ltd", "Ltd.", "LLC", "GmbH"),
+        *("R.N.", "C.P.A.", "P.E.", "PMP", "CFA", "PsyD", "PharmD", "LLB", "LL.B.", "Dipl.-Ing."),
     )
 )
 #: Full stop after a word that is no abbreviation, in the middle of a text.
@@ -50,6 +51,9 @@ _STOP = re.compile(r"(?:^|\s)[^\W\d_]+\s+[^\W\d_]{5,}\.\s")
 _QUOTES = ('"', "'", "\u00ab", "\u201c", "\u201e", "\u2018", "\u201a", "\u2039")
 #: Signs after which the name of the other one is missing.
 _ENDS = ("/", "\\", "|", "&", "+", "\u00b7", "\u2022")
+_PRONOUN = "(?:she|hers?|he|him|his|they|theirs?|them|sie|ihr|er|ihm|ihn|elle|il|lui|iel|ella|él)"
+#: Pronouns that people add to their name: "Ann Smith (she/her)".
+_PRONOUNS = re.compile(rf"\s[(\[]{_PRONOUN}(?:\s?/\s?{_PRONOUN})+[)\]]\s*$", re.IGNORECASE)
 _INNER = re.compile(r"[^\W_](?:.*[^\W_])?", re.DOTALL)
 
 
@@ -62,7 +66,7 @@ def is_between(word: str, name: str) -> bool:
 
 def may_be_two(name: str) -> bool:
     """Return whether a text may be the names of two people."""
-    found = _INNER.search(name.translate(_NARROW))
+    found = _INNER.search(_PRONOUNS.sub("", name).translate(_NARROW))
     if not found:
         return False
     inner = found.group()
@@ -100,6 +104,14 @@ def is_in_reverse(half: str, first: str, address: str) -> bool:
     local = _plain(address.partition("@")[0])
     known = any(len(word) > 2 and word in local for word in words)
     return (len(words) == 1 or known or not first.strip()) and not may_be_two(f"{half} {first}")
+
+
+def is_of(name: str, address: str) -> bool:
+    """Return whether an address has all words of a name, and no other one."""
+    words = [word for part in name.split() if (word := _letters(part))]
+    local = _letters(address.partition("@")[0].partition("+")[0])
+    orders = ("".join(words), "".join((*words[-1:], *words[:-1])))
+    return len(local) > 2 and local in orders and not may_be_two(name)
 
 
 def may_be_name(text: str) -> bool:
@@ -149,3 +161,7 @@ def _plain(text: str) -> str:
     """Return a text in small letters without accents."""
     decomposed = unicodedata.normalize("NFKD", text).casefold()
     return "".join(char for char in decomposed if not unicodedata.combining(char))
+
+
+def _letters(text: str) -> str:
+    return "".join(filter(str.isalpha, _plain(text)))

@@ -95,7 +95,7 @@ def entries(text: str) -> Iterator[tuple[str, str]]:
 def _part(part: list[_Piece]) -> Iterator[tuple[str, str]]:
     """Yield the entries between two line breaks or semicolons."""
     half = ""
-    part = _with_suffixes(_without_group(part))
+    part = _joined(_without_group(part))
     divided = _have_family_names_first(part)
     for piece in part:
         entry = piece.entry
@@ -119,15 +119,18 @@ def _without_group(part: list[_Piece]) -> list[_Piece]:
     return [first._replace(entry=rest), *others] if label and several else part
 
 
-def _with_suffixes(part: list[_Piece]) -> list[_Piece]:
-    """Return a part in which "Ann Smith, PhD <ann@example.org>" is one piece."""
+def _joined(part: list[_Piece]) -> list[_Piece]:
+    """Return a part with "Ann Smith, PhD <a@x.org>" and "Ann Smith, ann.smith@x.org" as pieces."""
     found: list[_Piece] = []
     for piece in part:
-        before = found[-1] if found else _Piece("", "", alone=False)
-        named = before.end == "," and 0 < len(before.entry) <= _NAME_MAX
-        named = named and not set("@<").intersection(before.entry)
-        if named and names.is_suffix(piece.entry.partition("<")[0].strip(_MARGIN)):
-            found[-1] = piece._replace(entry=f"{before.entry}, {piece.entry}")
+        name, mark, _alone = found[-1] if found else _Piece("", "", alone=False)
+        named = mark in (",", "\t") and 0 < len(name) <= _NAME_MAX and not set('"@<') & set(name)
+        if named and mark == "," and names.is_suffix(piece.entry.partition("<")[0].strip(_MARGIN)):
+            found[-1] = piece._replace(entry=f"{name}, {piece.entry}")
+        elif named and is_address(piece.entry) and names.is_of(name, piece.entry):
+            bullet = _BULLET.match(name)
+            at = bullet.end() if bullet else 0
+            found[-1] = piece._replace(entry=f'{name[:at]}"{name[at:]}" <{piece.entry}>')
         else:
             found.append(piece)
     return found
@@ -213,7 +216,7 @@ def _people(entry: str, alone: bool) -> list[tuple[str, str]]:
         at = address_run.end()
         quoted = f'"{name}"' in between
         mixed = "\\" in between or bool(set("@<>").intersection(name))
-        mixed |= not quoted and names.may_be_two(name)
+        mixed |= not quoted and (name.count('"') == 1 or names.may_be_two(name))
         sign = between.rstrip(f"{_MARGIN}<")[-1:]
         mixed |= bool(name and sign and sign in "/&+")
         ends = sign in "|>\u00b7\u2022"

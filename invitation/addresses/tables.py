@@ -163,6 +163,8 @@ class Columns:
             return Person("", " ".join(filter(None, map(str.strip, cells))))
         if not self.headings and (name or not people.is_address(email)):
             return self._whole(cells, Person(name, email))
+        if not self.headings:
+            column = next((cell.strip() for cell in cells if names.is_of(cell, email)), "")
         if people.count(column, but=email):
             return Person("", text if column == text else f"{column} {text}")
         if people.count(column):

@@ -143,6 +143,8 @@ def test_a_cell_with_several_names_is_no_name() -> None:
         # What is in quotation marks is a whole name.
         (f'Cid, "Bob Doe" <{B}>', [("Cid", ""), (B, "Bob Doe")]),
         (f'Cid "Bob Doe" <{B}>', [(f'Cid "Bob Doe" <{B}>', "")]),
+        (f'{A} Cid. "Bob Doe" <{B}>', [(f'{A} Cid. "Bob Doe" <{B}>', "")]),
+        (f'<{A}> Cid. "Bob Doe" <{B}>', [(f'<{A}> Cid. "Bob Doe" <{B}>', "")]),
         (f'Bob "Bobby" Doe <{B}>', [(B, 'Bob "Bobby" Doe')]),
         # A mark or a word at the end.
         (f"Cid/<{B}>", [(f"Cid/<{B}>", "")]),
@@ -156,7 +158,7 @@ def test_a_cell_with_several_names_is_no_name() -> None:
         # A mark at the end of each line makes no table.
         (f"Cid Roe,\nBob <{B}>,\n{A},", [("Cid Roe", ""), (B, "Bob"), (A, "")]),
         (f"Cid Roe;\r\nBob <{B}>;\r\n{A};", [("Cid Roe", ""), (B, "Bob"), (A, "")]),
-        (f"Cid Roe\t-\nBob\t{B}", [("Cid Roe, -", ""), (B, "")]),
+        (f"Cid Roe\t-\nBob\t{B}", [("Cid Roe, -", ""), (B, "Bob")]),
     ],
 )
 def test_whoever_has_no_address_keeps_a_row(text: str, found: list[tuple[str, str]]) -> None:
@@ -169,7 +171,7 @@ def test_whoever_has_no_address_keeps_a_row(text: str, found: list[tuple[str, st
         (f"Cid Roe, Bob <{B}>\n1,{A}", [(f"Cid Roe, Bob <{B}>", ""), (A, "")]),
         (f"7b, Bob <{B}>\n1,{A}", [(B, "Bob"), (A, "")]),
         (f"{B} (Bob); Cid Roe", [(f"{B} (Bob), Cid Roe", "")]),
-        (f"Cid,\n1. Dan,\nBob,{B}\nAnn,{A}", [("Cid", ""), ("1. Dan", ""), (B, ""), (A, "")]),
+        (f"Cid,\n1. Dan,\nBob,{B}\nAnn,{A}", [("Cid", ""), ("1. Dan", ""), (B, "Bob"), (A, "Ann")]),
         (
             f'Cid und "Doe, Bob" <{B}>\n1,{A}',
             [(f'Cid und "Doe, Bob" <{B}>', ""), ("1", ""), (A, "")],
@@ -180,4 +182,37 @@ def test_whoever_has_no_address_keeps_a_row(text: str, found: list[tuple[str, st
     ],
 )
 def test_nobody_in_a_row_of_a_file_is_lost(text: str, found: list[tuple[str, str]]) -> None:
+    assert [row[1:3] for row in parse(text, pasted=False)] == found
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        (f"Ann, {A}\n1. Bob\t{B}", [(A, "Ann"), (B, "Bob")]),
+        ("Zoë Roe, zoe.roe@x.org", [("zoe.roe@x.org", "Zoë Roe")]),
+        ("Roe Eva, Eva Roe, evaroe1+a@x.org", [("Roe Eva", ""), ("evaroe1+a@x.org", "Eva Roe")]),
+        ("Cid, Eva Roe, roeeva@x.org", [("Cid", ""), ("roeeva@x.org", "Eva Roe")]),
+        (
+            "Ann, joann@x.org, Al, al@x.org",
+            [("Ann", ""), ("joann@x.org", ""), ("Al", ""), ("al@x.org", "")],
+        ),
+        (f"Ann; {A}", [("Ann", ""), (A, "")]),
+        ("Ann/Bob, annbob@x.org", [("Ann/Bob", ""), ("annbob@x.org", "")]),
+        (
+            f"Eva Roe (she/her) <{A}>; Roe, Ida [Sie / Ihr] <{B}>",
+            [(A, "Eva Roe (she/her)"), (B, "Roe, Ida [Sie / Ihr]")],
+        ),
+        (f"Ann (Bob/Cid) <{A}>", [(f"Ann (Bob/Cid) <{A}>", "")]),
+        (f"Eva Roe, R.N. <{A}>", [(A, "Eva Roe, R.N.")]),
+    ],
+)
+def test_an_address_that_has_the_whole_name_is_of_that_person(
+    text: str, found: list[tuple[str, str]]
+) -> None:
+    assert [row[1:3] for row in parse(text)] == found
+
+
+def test_without_headings_a_name_is_taken_if_the_address_has_it() -> None:
+    text = f"Eva Roe,7b,eva.roe@x.org\nCid,Ann,{A}\nBob Doe,8a,{B}"
+    found = [("eva.roe@x.org", "Eva Roe"), (A, "Ann"), (B, "")]
     assert [row[1:3] for row in parse(text, pasted=False)] == found
