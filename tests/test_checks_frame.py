@@ -55,6 +55,19 @@ def test_a_base_without_our_blocks_leaves_the_pages_blank(frames: Any) -> None:
     assert hint == 'It extends "base.html". Fill the blocks that it has: "title", "body".'
 
 
+def test_what_stands_around_the_content_needs_a_block_of_the_base(frames: Any) -> None:
+    """The pages fill "content" of most bases themselves, so the messages above it are lost."""
+    base = f"{HEAD}<main>{{% block content %}}{{% endblock %}}</main>"
+    assert frames(invitation__base=OWN + CARD, base=base) == ["W041"]
+    message, hint = told()
+    assert message.startswith('"invitation/base.html" fills the block "main", which no template')
+    assert hint == 'Put "{% block main %}" around "{% block content %}" in "base.html".'
+    wrapped = HEAD + "{% block main %}{% block content %}{% endblock %}{% endblock %}"
+    assert frames(invitation__base=OWN + CARD, base=wrapped) == []
+    assert frames(invitation__base=OWN + CARD + "{% block foot %}x{% endblock %}", base=wrapped)
+    assert "Fill the blocks that it has" in told()[1]
+
+
 def test_a_base_without_blocks_is_told_so(frames: Any) -> None:
     assert frames(invitation__base=OWN + CARD, base="<main></main>") == ["W041"]
     assert "which has no blocks" in told()[1]

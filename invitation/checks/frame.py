@@ -23,6 +23,9 @@ FILLED = {
 def check_frame(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
     """Warn if our pages would be blank or bare in the frame that the site gives them.
 
+    The block of most bases is "content", which our pages fill themselves. What the frame puts
+    around it needs a block of its own.
+
     Django drops a block that the parent template does not have, without a word.
     """
     try:
@@ -40,7 +43,22 @@ def check_frame(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
         if block not in shown and (block == "content" or block in defined):
             message = f'"{FRAME}" does not show the block "{block}". Our pages are {lack}.'
             return [CheckWarning(message, hint=_hint(chain), id="invitation.W041")]
-    return []
+    lost = next((block for block in _filled(chain[0]) if block.name not in shown), None)
+    if lost is None:
+        return []
+    message = f'"{FRAME}" fills the block "{lost.name}", which no template that it extends has.'
+    message += " What is in it is on no page."
+    hint, base = _hint(chain), chain[-1]
+    if {"content"} & _blocks(lost).keys() & _blocks(base).keys():
+        hint = f'Put "{{% block {lost.name} %}}" around "{{% block content %}}" in "{base.name}".'
+    return [CheckWarning(message, hint=hint, id="invitation.W041")]
+
+
+def _filled(template: Any) -> list[Any]:
+    """Return the blocks that a template gives to the one that it extends."""
+    extends = template.nodelist.get_nodes_by_type(ExtendsNode)
+    nodes = extends[0].nodelist if extends else []
+    return [node for node in nodes if isinstance(node, BlockNode)]
 
 
 def _hint(chain: list[Any]) -> str:
