@@ -95,14 +95,16 @@ def is_suffix(text: str) -> bool:
 def is_in_reverse(half: str, first: str, address: str) -> bool:
     """Return whether "Doe" and "Ann" beside a comma are the names of one person.
 
-    They may be if the family name is one word, or the address has a part of it. A first name in
+    They may be if the family name is one word, or the address has a part of both. A first name in
     quotation marks is a whole one.
     """
     if first.lstrip().startswith(_QUOTES):
         return False
     words = [_plain(word) for word in half.split() if word.lower() not in PARTICLES]
-    local = _plain(address.partition("@")[0])
-    known = any(len(word) > 2 and word in local for word in words)
+    local = rest = _plain(address.partition("@")[0])
+    for word in words:
+        rest = rest.replace(word, "", 1) if len(word) > 2 else rest
+    known = rest != local and _plain(first.strip())[:1] in rest
     return (len(words) == 1 or known or not first.strip()) and not may_be_two(f"{half} {first}")
 
 

@@ -108,6 +108,7 @@ def test_quotation_marks_say_that_a_name_is_one(name: str) -> None:
         ("García Márquez, Eva <evagarcia@x.org>", [("evagarcia@x.org", "García Márquez, Eva")]),
         ("Ann Roe, PhD <ann.roe@x.org>", [("ann.roe@x.org", "Ann Roe, PhD")]),
         ("Ann Roe, Bob <bob@x.org>", [("Ann Roe", ""), ("bob@x.org", "Bob")]),
+        ("Bob Doe, Cid <bob@x.org>", [("Bob Doe", ""), ("bob@x.org", "Cid")]),
         ("Ann,<ann@x.org>", [("ann@x.org", "Ann")]),
         ("Ann, Bob, Cid <cid@x.org>", [("Ann", ""), ("Bob", ""), ("cid@x.org", "Cid")]),
         ("Cid, Ann <ann@x.org> Bob", [("Cid, Ann <ann@x.org> Bob", "")]),
