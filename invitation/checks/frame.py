@@ -42,7 +42,7 @@ def check_frame(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
         # A frame may leave out the block of the head on purpose, but not lose it.
         if block not in shown and (block == "content" or block in defined):
             message = f'"{FRAME}" does not show the block "{block}". Our pages are {lack}.'
-            return [CheckWarning(message, hint=_hint(chain), id="invitation.W041")]
+            return _warning(message, _hint(chain))
     lost = next((block for block in _filled(chain[0]) if block.name not in shown), None)
     if lost is None:
         return []
@@ -51,6 +51,10 @@ def check_frame(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
     hint, base = _hint(chain), chain[-1]
     if {"content"} & _blocks(lost).keys() & _blocks(base).keys():
         hint = f'Put "{{% block {lost.name} %}}" around "{{% block content %}}" in "{base.name}".'
+    return _warning(message, hint)
+
+
+def _warning(message: str, hint: str) -> list[CheckMessage]:
     return [CheckWarning(message, hint=hint, id="invitation.W041")]
 
 
