@@ -32,7 +32,9 @@ def options() -> argparse.Namespace:
     parser.add_argument("--only", action="append", choices=names, default=[], metavar="NAME")
     parser.add_argument("--size", action="append", type=int, default=[], metavar="ROWS")
     parser.add_argument("--database", action="append", choices=DATABASES, default=[])
-    parser.add_argument("--seconds", type=float, default=1.5, help="of each comparison of requests")
+    parser.add_argument(
+        "--seconds", type=float, default=1.25, help="of each comparison of requests"
+    )
     parser.add_argument("--json", type=Path, default=ROOT / "build" / "bench.json", metavar="FILE")
     return parser.parse_args()
 

@@ -30,7 +30,7 @@ from tests.bench.table import Result
 
 BATCH = 5_000
 #: Seconds for which registrations are watched before the cleanup begins.
-BEFORE = 4.0
+BEFORE = 3.0
 #: Registrations that one process makes at most meanwhile.
 KEYS = 2_000
 

@@ -19,7 +19,7 @@ CONTROL = ("SAVEPOINT", "RELEASE", "ROLLBACK", "BEGIN", "COMMIT")
 Action = Callable[[], Any]
 
 #: Seconds that a comparison takes, if nothing else is said.
-SECONDS = float(os.environ.get("INVITATION_BENCH_SECONDS", "1.5"))
+SECONDS = float(os.environ.get("INVITATION_BENCH_SECONDS", "1.25"))
 
 
 @dataclass(frozen=True)

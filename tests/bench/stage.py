@@ -109,7 +109,8 @@ class Stage:
         self._write(numbers, self.invitation_of)
         seeding.write(self.floor_row, numbers, self._floor_of)
         if single < size:
-            self._repeat(range(source, single), range(single, size))
+            with seeding.without_constraints(floor.Invitation):
+                self._repeat(range(source, single), range(single, size))
         self.size = size
         seeding.settle()
 
