@@ -1,7 +1,8 @@
 """Sending: ten thousand emails to locmem, and a thousand through SMTP.
 
 The ten thousand are sent in turns of two thousand, between which the floor sends as many of fixed
-bodies; the queries are those of the last turn. The mail server is a process of its own that throws everything away.
+bodies; the queries are those of the last turn. The mail server is a process of its own that throws
+everything away.
 """
 
 from __future__ import annotations
