@@ -26,6 +26,7 @@ _HYPHENS = "\\-\u2010\u2011\u2013\u058a\u05be\u30a0"
 #: Letters of "Ann-Marie", "AT&T", "Marcel·lí" and Japanese names belong to one, these do not.
 _APART = re.compile(
     rf"\s[{_HYPHENS}&+]|[{_HYPHENS}&+]\s|[{_HYPHENS}]{{2}}|[^\W_]{{3}}[&+][^\W_]{{3}}|\.\."
+    r"|[^\w\s&+][&+]|[&+][^\w\s&+]"
     r"|(?<![lL])\u00b7|\u00b7(?![lL])|[\x00-\u02ff\s][\u30fb\uff65]|[\u30fb\uff65]\s"
 )
 _NARROW = str.maketrans("\uff06\uff0b\ufe60\ufe62", "&+&+")
@@ -49,6 +50,7 @@ _SUFFIXES = frozenset(
 #: Full stop after a word that is no abbreviation, in the middle of a text.
 _STOP = re.compile(r"(?:^|\s)[^\W\d_]+\s+[^\W\d_]{5,}\.\s")
 _QUOTES = ('"', "'", "\u00ab", "\u201c", "\u201e", "\u2018", "\u201a", "\u2039")
+_QUOTED = ('"', "'", "\u00bb", "\u201d", "\u201c", "\u2019", "\u2018", "\u203a")
 #: Signs after which the name of the other one is missing.
 _ENDS = ("/", "\\", "|", "&", "+", "\u00b7", "\u2022")
 _PRONOUN = "(?:she|hers?|he|him|his|they|theirs?|them|sie|ihr|er|ihm|ihn|elle|il|lui|iel|ella|él)"
@@ -96,8 +98,10 @@ def is_in_reverse(half: str, first: str, address: str) -> bool:
     """Return whether "Doe" and "Ann" beside a comma are the names of one person.
 
     They may be if the family name is one word, or the address has a part of both. A first name in
-    quotation marks is a whole one.
+    quotation marks is a whole one. So are both in the marks of any language.
     """
+    if half.startswith(_QUOTES) and first.rstrip().endswith(_QUOTED):
+        return True
     if first.lstrip().startswith(_QUOTES):
         return False
     words = [_plain(word) for word in half.split() if word.lower() not in PARTICLES]

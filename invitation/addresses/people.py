@@ -49,6 +49,9 @@ _MAILTO = re.compile("mailto:", re.IGNORECASE)
 _QUOTED = re.compile(
     "[\"'\u00ab\u201c-\u201e\u2018\u201a\u2039](.*)[\"'\u00bb\u201c-\u201e\u2019\u203a]"
 )
+_QUOTED_TWICE = re.compile(
+    "[\"\u00ab\u00bb\u201c-\u201e\u2039\u203a]|(?<!\\w)['\u2018-\u201a]|['\u2018-\u201a](?!\\w)"
+)
 #: Signs that web pages write for marks.
 _ESCAPED = re.compile("&(?:lt|gt|amp|quot|apos|nbsp|commat|#0?39|#x27|#64);", re.IGNORECASE)
 _BREAK_TAG = re.compile(r"<br\s*/?>", re.IGNORECASE)
@@ -332,9 +335,10 @@ def one(text: str) -> tuple[str, str]:
         return name[1:-1].replace('\\"', '"'), clean(text[start + 1 : -1])
     if "<" in name or ">" in name:
         return "", text
-    quoted = len(name) > 1 and name[0] == name[-1] == "'"
-    if quoted:
-        name = name[1:-1]  # as Outlook writes it
+    found = _QUOTED.fullmatch(name)
+    quoted = found and not _QUOTED_TWICE.search(found.group(1))
+    if found and quoted:
+        name = found.group(1).strip(_MARGIN)  # as Outlook writes it
     elif name.count('"') == 1:
         name = name.strip('"')  # the other one is lost
     name = _AFTER_NAME.sub("", name)

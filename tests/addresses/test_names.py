@@ -30,7 +30,7 @@ BETWEEN = (*(f" {sign} " for sign in (*WORDS, *SIGNS)), *TIGHT, *LISTED)
 ONE = (
     *(f"Cid%sBob <{B}>", f"Cid Roe%sBob Doe <{B}>", f"Cid%sBob ({B})", f"Cid%sBob: {B}"),
     *(f"Cid Roe%sBob Doe {B}", f"Cid Roe%sBob Doe - {B}", f"{B} Bob%sCid", f'"Cid%sBob <{B}>'),
-    f"'Cid%sBob' Doe <{B}>",
+    *(f"'Cid%sBob' Doe <{B}>", f"'Cid'%s'Bob' <{B}>", f'"Cid"%s"Bob" <{B}>', f"«Cid»%s«Bob» <{B}>"),
 )
 TWO = (
     *(f"Ann <{A}>%sCid%sBob <{B}>", f"Cid%sAnn <{A}>%sBob <{B}>", f"<{A}>%sCid%sBob <{B}>"),
@@ -108,6 +108,8 @@ def test_quotation_marks_say_that_a_name_is_one(name: str) -> None:
         ("García Márquez, Eva <evagarcia@x.org>", [("evagarcia@x.org", "García Márquez, Eva")]),
         ("Ann Roe, PhD <ann.roe@x.org>", [("ann.roe@x.org", "Ann Roe, PhD")]),
         ("Ann Roe, Bob <bob@x.org>", [("Ann Roe", ""), ("bob@x.org", "Bob")]),
+        ("« Smith, Ann » <ann@x.org>", [("ann@x.org", "Smith, Ann")]),
+        ("„Doe Roe, Bob“ <x@x.org>", [("x@x.org", "Doe Roe, Bob")]),
         ("Bob Doe, Cid <bob@x.org>", [("Bob Doe", ""), ("bob@x.org", "Cid")]),
         ("Ann,<ann@x.org>", [("ann@x.org", "Ann")]),
         ("Ann, Bob, Cid <cid@x.org>", [("Ann", ""), ("Bob", ""), ("cid@x.org", "Cid")]),
