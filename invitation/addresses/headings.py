@@ -58,19 +58,8 @@ _LABELS = frozenset(
     (
         *("to", "cc", "bcc", "rcpt to", "reply-to", "from", "an", "von", "kopie", "à", "a", "de"),
         *("cci", "para", "cco", "da", "ccn", "aan", "van", "till", "från", "til", "fra", "kopi"),
-        *(
-            "do",
-            "od",
-            "dw",
-            "кому",
-            "от",
-            "копия",
-            "宛先",
-            "差出人",
-            "收件人",
-            "发件人",
-            "받는사람",
-        ),
+        *("do", "od", "dw", "кому", "от", "копия"),
+        *("宛先", "差出人", "收件人", "发件人", "받는사람"),
     )
 )
 #: Words of a heading of addresses.

@@ -13,8 +13,9 @@ import unicodedata
 _ALWAYS = frozenset(("and", "und", "och", "oraz", "oder", "eller", "sowie"))
 _BETWEEN = _ALWAYS.union(
     ("et", "y", "e", "en", "og", "i", "a", "ja", "ve", "și", "si", "és", "và", "dan"),
+    # RUF001: the Cyrillic letters that look like Latin ones are meant.
     ("и", "та", "і", "й", "και", "و", "和", "与", "と", "및"),  # noqa: RUF001 (Ukrainian)
-    ("or", "ou", "o", "u", "lub", "или", "або"),  # noqa: RUF001
+    ("or", "ou", "o", "u", "lub", "или", "або"),  # noqa: RUF001 (Ukrainian)
     ("with", "via", "mit", "avec", "con", "com", "plus"),
 )
 #: Punctuation that divides people, also without a blank beside it.
@@ -30,6 +31,8 @@ _APART = re.compile(
     r"|(?<![lL])\u00b7|\u00b7(?![lL])|[\x00-\u02ff\s][\u30fb\uff65]|[\u30fb\uff65]\s"
 )
 _NARROW = str.maketrans("\uff06\uff0b\ufe60\ufe62", "&+&+")
+#: Most characters of a name that is looked at closely.
+NAME_MAX = 80
 #: Words of a family name that may begin with a small letter.
 PARTICLES = frozenset(
     (
@@ -53,8 +56,8 @@ _QUOTES = ('"', "'", "\u00ab", "\u201c", "\u201e", "\u2018", "\u201a", "\u2039")
 _QUOTED = ('"', "'", "\u00bb", "\u201d", "\u201c", "\u2019", "\u2018", "\u203a")
 #: Signs after which the name of the other one is missing.
 _ENDS = ("/", "\\", "|", "&", "+", "\u00b7", "\u2022")
+#: Pronouns that people add to their name: "Ann Smith (she/her)". It matches what they write.
 _PRONOUN = "(?:she|hers?|he|him|his|they|theirs?|them|sie|ihr|er|ihm|ihn|elle|il|lui|iel|ella|él)"
-#: Pronouns that people add to their name: "Ann Smith (she/her)".
 _PRONOUNS = re.compile(rf"\s[(\[]{_PRONOUN}(?:\s?/\s?{_PRONOUN})+[)\]]\s*$", re.IGNORECASE)
 _INNER = re.compile(r"[^\W_](?:.*[^\W_])?", re.DOTALL)
 
@@ -100,6 +103,8 @@ def is_in_reverse(half: str, first: str, address: str) -> bool:
     They may be if the family name is one word, or the address has a part of both. A first name in
     quotation marks is a whole one. So are both in the marks of any language.
     """
+    if len(half) > NAME_MAX:  # Each word is looked for in the address.
+        return False
     if half.startswith(_QUOTES) and first.rstrip().endswith(_QUOTED):
         return True
     if first.lstrip().startswith(_QUOTES):

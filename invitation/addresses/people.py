@@ -62,8 +62,6 @@ _BRACKETS = str.maketrans("\uff1c\uff1e", "<>")
 _DOUBLED = re.compile("<{2,}|>{2,}")
 #: Words before an address that may be no name, such as "To:".
 _LABEL = re.compile("[\"']?([^:=@<>\"'\uff1a]{1,40})[\"']?\\s*[:=\uff1a]\\s*")
-#: A name beside an address.
-_NAME_MAX = 80
 _DASH_MARKS = "-\u2013\u2014|"
 _DASHED = re.compile(rf"\s[{_DASHES}|]+\s*$")
 _OPENING, _CLOSING = "([{\uff08\u3010", ")]}\uff09\u3011"
@@ -127,7 +125,9 @@ def _joined(part: list[_Piece]) -> list[_Piece]:
     found: list[_Piece] = []
     for piece in part:
         name, mark, _alone = found[-1] if found else _Piece("", "", alone=False)
-        named = mark in (",", "\t") and 0 < len(name) <= _NAME_MAX and not set('"@<') & set(name)
+        named = (
+            mark in (",", "\t") and 0 < len(name) <= names.NAME_MAX and not set('"@<') & set(name)
+        )
         if named and mark == "," and names.is_suffix(piece.entry.partition("<")[0].strip(_MARGIN)):
             found[-1] = piece._replace(entry=f"{name}, {piece.entry}")
         elif named and is_address(piece.entry) and names.is_of(name, piece.entry):
@@ -308,7 +308,7 @@ def _is_name(text: str, least: int) -> bool:
     return (
         len(words) >= least
         and written
-        and len(text) <= _NAME_MAX
+        and len(text) <= names.NAME_MAX
         and not set("@:").intersection(text)
     )
 
